@@ -1,0 +1,32 @@
+# Everything from a bare clone: make search, make test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STORE := sqlite:///$(CURDIR)/runs/mlflow.db
+
+.PHONY: install search test check format ui
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+search: install  ## The main job on the embedded dataset.
+	$(BIN)/python tune.py --space search_spaces/augs.yaml
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ui: install  ## Compare the trials of all searches in a browser.
+	$(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000

@@ -1,0 +1,84 @@
+"""Changes of where the pixels lie, each with one parameter per image.
+
+Images are ``(B, 3, H, W)`` float32 in [0, 1]; so are the results. Boxes are ``(B, 4)`` int64 in pixels:
+top, left, height, width.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def flip_horizontal(images: Tensor) -> Tensor:
+    """Mirror left and right."""
+    return images.flip(3)
+
+
+def flip_vertical(images: Tensor) -> Tensor:
+    """Mirror top and bottom."""
+    return images.flip(2)
+
+
+def erase(images: Tensor, boxes: Tensor) -> Tensor:
+    """Blacken the box of every image; a box of height or width 0 erases nothing."""
+    top, left, height, width = boxes[:, :, None].unbind(1)
+    rows = torch.arange(images.shape[2], device=images.device)
+    columns = torch.arange(images.shape[3], device=images.device)
+    inside_rows = (rows >= top) & (rows < top + height)
+    inside_columns = (columns >= left) & (columns < left + width)
+    return images * ~(inside_rows[:, None, :, None] & inside_columns[:, None, None, :])
+
+
+def crop(images: Tensor, boxes: Tensor) -> Tensor:
+    """Enlarge the box of every image to the whole image, bilinearly.
+
+    Nothing outside the box has a part in the result: samples beyond the centres of its outermost pixels
+    take the values of those pixels.
+
+    Args:
+        images: ``(B, 3, H, W)``.
+        boxes: ``(B, 4)``, inside the images, at least one pixel high and wide.
+
+    Returns:
+        ``(B, 3, H, W)``.
+    """
+    top, left, height, width = boxes.unbind(1)
+    y = _box_positions(top, height, images.shape[2])
+    x = _box_positions(left, width, images.shape[3])
+    return _sample(images, x[:, None, :], y[:, :, None], mode="bilinear").clamp_(0.0, 1.0)
+
+
+def _box_positions(start: Tensor, length: Tensor, size: int) -> Tensor:
+    """Where ``size`` equal steps over the pixels ``start .. start + length - 1`` fall, ``(B, size)``."""
+    steps = (torch.arange(size, device=start.device) + 0.5) / size
+    offset = torch.clamp_min(steps * length[:, None] - 0.5, 0.0)
+    return start[:, None] + torch.minimum(offset, length[:, None] - 1.0)
+
+
+def rotate(images: Tensor, degrees: Tensor) -> Tensor:
+    """Rotate clockwise about the centre, taking the nearest pixel; what comes from outside is white.
+
+    Args:
+        images: ``(B, 3, H, W)``.
+        degrees: ``(B,)``.
+
+    Returns:
+        ``(B, 3, H, W)``.
+    """
+    center_y, center_x = (images.shape[2] - 1) / 2, (images.shape[3] - 1) / 2
+    y = (torch.arange(images.shape[2], device=images.device) - center_y)[:, None]
+    x = torch.arange(images.shape[3], device=images.device) - center_x
+    angle = torch.deg2rad(degrees)[:, None, None]
+    cosine, sine = angle.cos(), angle.sin()
+    source_x = cosine * x + sine * y + center_x
+    source_y = cosine * y - sine * x + center_y
+    return 1 - _sample(1 - images, source_x, source_y, mode="nearest")
+
+
+def _sample(images: Tensor, x: Tensor, y: Tensor, mode: str) -> Tensor:
+    """Read images at pixel positions that broadcast to ``(B, H, W)``; outside of an image is 0."""
+    height, width = images.shape[2:]
+    size = (len(images), height, width)
+    x, y = ((2 * x + 1) / width - 1).expand(size), ((2 * y + 1) / height - 1).expand(size)
+    grid = torch.stack((x, y), dim=1).permute(0, 2, 3, 1)  # in planes: interleaving them costs 12 us an image
+    return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)

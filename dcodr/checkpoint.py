@@ -1,0 +1,87 @@
+"""A training's state in one file: plain tensors and JSON, written atomically."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dcodr.config import Config
+from dcodr.errors import UserError
+from dcodr.files import atomic_write
+from dcodr.models.encoder import Encoder
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after some epochs.
+
+    There is no state of random generators in it: every epoch derives its own from the config's seed.
+
+    Attributes:
+        config: The training's config.
+        fingerprint: Fingerprint of the dataset it was trained on.
+        epoch: Completed epochs.
+        model: Weights of the method.
+        optimizer: State of the optimiser.
+    """
+
+    config: Config
+    fingerprint: str
+    epoch: int
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; whatever is interrupted, ``path`` holds either the old or the new one."""
+    content = {**vars(checkpoint), "config": checkpoint.config.model_dump_json(), "format": FORMAT}
+    with atomic_write(path) as file:
+        torch.save(content, file)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU; nothing in the file is executed.
+
+    Raises:
+        UserError: If the file is missing, damaged, or no checkpoint of this format.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise UserError(f"{path}: checkpoint format {content['format']}; this version reads {FORMAT}")
+        return Checkpoint(
+            Config.model_validate_json(content["config"]),
+            content["fingerprint"],
+            content["epoch"],
+            content["model"],
+            content["optimizer"],
+        )
+    except UserError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: damaged, or no checkpoint of dcodr: {reason}") from error
+
+
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put a checkpoint's state into a model and its optimiser."""
+    model.load_state_dict(checkpoint.model)
+    optimizer.load_state_dict(checkpoint.optimizer)
+
+
+def trained_encoder(checkpoint: Checkpoint) -> Encoder:
+    """The encoder of a checkpoint, ready to embed images."""
+    settings = checkpoint.config.encoder
+    encoder = Encoder(settings.arch, settings.code_dim, settings.head)
+    prefix = "encoder."
+    weights = {
+        name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
+    }
+    encoder.load_state_dict(weights)
+    return encoder.eval()

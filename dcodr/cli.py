@@ -1,0 +1,149 @@
+"""``python -m dcodr``: prepare data, train a config, evaluate what was trained."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dcodr.data.cli import app as data_app
+from dcodr.errors import UserError
+from dcodr.files import write_text
+
+if TYPE_CHECKING:
+    from dcodr.evaluation.report import Report
+    from dcodr.trainer import Epoch
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and evaluate DCoDR.")
+app.add_typer(data_app, name="data")
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@app.command(
+    epilog="""Examples:
+
+    python -m dcodr train --config best/augs-007.yaml --out runs/best
+
+    python -m dcodr train --config my.yaml --data data/cars3d.h5 --out runs/mine --resume"""
+)
+def train(
+    config: Annotated[Path, typer.Option(help="Config file, e.g. one that a search exported.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint, config and validation figures.")],
+    data: Annotated[Path | None, typer.Option(help="Store to train on instead of the config's.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+) -> None:
+    """Train a config and write its validation figures."""
+    from dcodr.config import dump_config, read_config, require_store
+    from dcodr.data.store import open_store
+    from dcodr.trainer import fit
+
+    settings, provenance = read_config(config)
+    if data is not None:
+        settings = settings.model_copy(update={"data": str(data)})
+    dataset = open_store(require_store(settings))
+    checkpoint = out / CHECKPOINT
+    if checkpoint.exists() and not resume:
+        raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
+    console = Console()
+    with _epoch_progress(console) as progress:
+        task = progress.add_task("epoch 1", total=None)
+
+        def on_epoch(epoch: "Epoch") -> None:
+            losses = "  ".join(f"{name} {value:.4f}" for name, value in epoch.losses.items())
+            console.print(
+                f"epoch {epoch.epoch}/{settings.epochs}  {losses}  {epoch.images_per_second:.0f} images/s"
+            )
+            progress.update(task, description=f"epoch {epoch.epoch + 1}")
+
+        trained = fit(
+            settings,
+            dataset,
+            on_epoch=on_epoch,
+            on_step=lambda done, total: progress.update(task, completed=done, total=total),
+            checkpoint=checkpoint,
+        )
+    write_text(out / "config.yaml", dump_config(settings, provenance or None))
+    _write_report(out / "validation.json", trained.report)
+    console.print(_table("validation, fast probe", trained.report))
+    _compare(console, provenance, trained.report, dataset.fingerprint)
+
+
+@app.command(
+    epilog="""Examples:
+
+    python -m dcodr evaluate runs/best
+
+    python -m dcodr evaluate runs/best --split validation --probe fast"""
+)
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="Folder that 'train' wrote.")],
+    data: Annotated[Path | None, typer.Option(help="Store to evaluate on instead of the config's.")] = None,
+    split: Annotated[str, typer.Option(help="Scored split: test or validation.")] = "test",
+    probe: Annotated[str, typer.Option(help="Probe budget: paper or fast.")] = "paper",
+) -> None:
+    """Write the figures of a trained config, by default on the test images under the paper's probe."""
+    import torch
+
+    from dcodr.checkpoint import load_checkpoint, trained_encoder
+    from dcodr.config import require_store
+    from dcodr.data.store import open_store
+    from dcodr.evaluation.probes import FAST, PAPER
+    from dcodr.evaluation.report import evaluate as measure
+    from dcodr.trainer import resolve_device
+
+    budgets = {"paper": PAPER, "fast": FAST}
+    if probe not in budgets:
+        raise UserError(f"--probe {probe}: expected paper or fast")
+    if split not in ("test", "validation"):
+        raise UserError(f"--split {split}: expected test or validation")
+    state = load_checkpoint(folder / CHECKPOINT)
+    config = state.config if data is None else state.config.model_copy(update={"data": str(data)})
+    dataset = open_store(require_store(config))
+    torch.set_num_threads(config.threads)
+    device = resolve_device(config.device)
+    encoder = trained_encoder(state).to(device)
+    console = Console()
+    with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes"):
+        report = measure(encoder, dataset, split, budgets[probe], seed=config.seed, device=device)
+    _write_report(folder / f"{split}.json", report)
+    console.print(_table(f"{split}, {probe} probe", report))
+
+
+def _epoch_progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True)
+
+
+def _write_report(path: Path, report: "Report") -> None:
+    content = {"figures": report.figures, "intervals": report.intervals, "infeasible": report.infeasible}
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _table(title: str, report: "Report") -> Table:
+    table = Table("figure", "value", "95 % interval", title=title, title_justify="left")
+    for name, value in report.figures.items():
+        low, high = report.intervals.get(name, (None, None))
+        table.add_row(name, f"{value:.4f}", "" if low is None else f"{low:.4f} to {high:.4f}")
+    if report.infeasible is not None:
+        table.caption = f"infeasible: {report.infeasible}"
+    return table
+
+
+def _compare(console: Console, provenance: dict[str, Any], report: "Report", fingerprint: str) -> None:
+    """Say whether an exported config's validation figures were reproduced."""
+    expected = {
+        name: value for name, value in provenance.get("validation", {}).items() if name in report.figures
+    }
+    if not expected:
+        return
+    differing = [name for name, value in expected.items() if report.figures[name] != value]
+    origin = f"{len(expected)} validation figures of {provenance['search']}, trial {provenance['trial']}"
+    if not differing:
+        console.print(f"All {origin} are reproduced exactly.")
+        return
+    reason = "" if provenance.get("dataset_fingerprint") == fingerprint else ": this is another dataset"
+    console.print(f"{len(differing)} of the {origin} differ{reason}: {', '.join(differing)}")

@@ -1,0 +1,235 @@
+"""Everything that determines a training, as one frozen model; and the paper's settings per dataset."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET
+from dcodr.errors import UserError
+from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
+
+MethodName = Literal["dcodr", "dcodr_norec"]
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
+
+RECONSTRUCTION_KEYS = ("generator", "perceptual", "generator_lr", "embedding_lr", "reconstruction_weight")
+"""Settings without effect in a method that has no generator."""
+
+
+class EncoderConfig(StrictModel):
+    """The network that makes codes of images."""
+
+    arch: Literal["small", "resnet18", "resnet50"] = "resnet50"
+    """``small`` is a convolutional encoder for CPUs; the paper uses ``resnet50``."""
+    code_dim: int = Field(default=128, ge=2)
+    """Length of a code."""
+    head: bool = False
+    """Whether three fully connected layers follow (the paper: SmallNORB and Shapes3D)."""
+    weights: str | None = None
+    """``null`` for a random start, ``imagenet`` for torchvision's, or a file (torchvision or MoCo-v2)."""
+
+
+class GeneratorConfig(StrictModel):
+    """The AdaIN generator that reconstructs an image from its code and its domain."""
+
+    channels: int = Field(default=256, ge=8, multiple_of=8)
+    """Width of its convolutions; 256 in the paper."""
+    domain_dim: int = Field(default=256, ge=1)
+    """Length of the learned embedding of a domain."""
+
+
+class PerceptualConfig(StrictModel):
+    """The distance that the reconstruction is judged by."""
+
+    backbone: Literal["pixel", "vgg16", "vgg19", "squeezenet1_1"] = "vgg16"
+    """A frozen torchvision network, or ``pixel`` for the plain mean absolute difference."""
+    layers: Annotated[tuple[int, ...], Field(strict=False)] | None = None
+    """Positions in the network's ``features``; ``null`` takes the five layers documented in the code."""
+    weights: str = "imagenet"
+    """``imagenet`` for torchvision's weights, or a file of them."""
+    normalise: bool = True
+    """Whether images get ImageNet's mean and deviation first; the official code does not (``false``)."""
+
+
+class BatchConfig(StrictModel):
+    """A batch: so many images of each of so many domains."""
+
+    n_domains: int = Field(default=4, ge=1)
+    """Domains in a batch."""
+    n_per_domain: int = Field(default=32, ge=2)
+    """Images of each; all but the anchor itself are its negatives."""
+
+
+class Config(StrictModel):
+    """One training. The defaults are the paper's (supplement, section 2)."""
+
+    method: MethodName = "dcodr"
+    """``dcodr``, or ``dcodr_norec`` without reconstruction."""
+    dataset: str = Field(default="synthetic", min_length=1)
+    """Name of the dataset."""
+    data: str | None = Field(default=None, min_length=1)
+    """The dataset's store; ``null`` is ``data/<dataset>.h5``."""
+    encoder: EncoderConfig = EncoderConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    perceptual: PerceptualConfig = PerceptualConfig()
+    batch: BatchConfig = BatchConfig()
+    augmentations: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = PAPER_SET
+    """The set that makes the positive views."""
+    augmentation_mode: Literal["one", "compose"] = "one"
+    """``one`` member drawn for each image (official code), or all of them in turn."""
+    temperature: float = Field(default=0.2, gt=0)
+    """Temperature of the contrastive loss."""
+    encoder_lr: float = Field(default=1e-4, gt=0)
+    """Learning rate of the encoder."""
+    generator_lr: float = Field(default=3e-4, gt=0)
+    """Learning rate of the generator."""
+    embedding_lr: float = Field(default=3e-3, gt=0)
+    """Learning rate of the domain embedding; 3e-3 in the official code."""
+    reconstruction_weight: float = Field(default=0.3, ge=0)
+    """Weight of the reconstruction beside the contrastive loss."""
+    epochs: int = Field(default=200, ge=1)
+    """Passes over the training images."""
+    lr_decay: float = Field(default=0.33, gt=0, le=1)
+    """Factor on all learning rates every ``lr_decay_epochs``."""
+    lr_decay_epochs: int = Field(default=30, ge=1)
+    """Epochs between two decays."""
+    evaluate_every: int = Field(default=10, ge=1)
+    """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the networks' forward pass; weights and losses stay float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes a GPU where there is one."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads; with the same seed and threads a training on the CPU is reproduced exactly."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything random."""
+
+    @field_validator("augmentations")
+    @classmethod
+    def _known_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in AUGMENTATIONS:
+                raise ValueError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is given twice")
+        return tuple(name for name in AUGMENTATIONS if name in names)
+
+    @model_validator(mode="after")
+    def _layers_need_a_backbone(self) -> "Config":
+        if self.perceptual.backbone == "pixel" and self.perceptual.layers is not None:
+            raise ValueError("perceptual.layers has no meaning for the pixel distance: remove it")
+        return self
+
+    @property
+    def store(self) -> Path:
+        """Where the dataset's store is."""
+        return Path(self.data) if self.data else Path("data") / f"{self.dataset}.h5"
+
+
+_PAPER = Config(encoder=EncoderConfig(weights="imagenet"))
+_WITH_HEAD = EncoderConfig(weights="imagenet", head=True)
+
+PRESETS: Mapping[str, Config] = {
+    "paper": _PAPER,
+    "cars3d": _PAPER.model_copy(update={"dataset": "cars3d"}),
+    "smallnorb": _PAPER.model_copy(update={"dataset": "smallnorb", "encoder": _WITH_HEAD}),
+    "shapes3d": _PAPER.model_copy(update={"dataset": "shapes3d", "encoder": _WITH_HEAD, "temperature": 0.1}),
+    "celeba": _PAPER.model_copy(update={"dataset": "celeba", "encoder_lr": 1e-3, "generator_lr": 1e-3}),
+    "edges2shoes": _PAPER.model_copy(update={"dataset": "edges2shoes", "temperature": 0.1}),
+    "synthetic": _PAPER.model_copy(
+        update={"dataset": "synthetic", "encoder": _WITH_HEAD, "temperature": 0.1}
+    ),
+}
+"""The paper's settings (supplement, section 2): ``paper`` in general, then per dataset. ``synthetic`` stands
+in for Shapes3D and has its settings."""
+
+
+def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``overrides`` laid over it, nested mappings merged key by key."""
+    result = dict(base)
+    for key, value in overrides.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def override(
+    config: Config, overrides: Mapping[str, Any], complain: Callable[[Key, str], UserError]
+) -> Config:
+    """A config with some settings replaced.
+
+    Args:
+        config: What to start from.
+        overrides: Nested settings.
+        complain: Makes the error for a key of the config and a message.
+
+    Raises:
+        UserError: If the result is not a valid config.
+    """
+    data = merged(config.model_dump(), overrides)
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise complain(*describe(error.errors(include_url=False)[0], data)) from None
+
+
+def nested(key: str, value: object) -> dict[str, Any]:
+    """``{"a": {"b": value}}`` for the dotted key ``a.b``."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def setting(config: Config, key: str) -> Any:
+    """The value at a dotted key.
+
+    Raises:
+        KeyError: If a config has no such key; the message lists the allowed ones.
+    """
+    node: Any = config
+    for part in key.split("."):
+        fields = type(node).model_fields if isinstance(node, StrictModel) else {}
+        if part not in fields:
+            raise KeyError(f"{key} is no setting of a config{did_you_mean(part, fields)}")
+        node = getattr(node, part)
+    return node
+
+
+def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
+    """A config file and, if the search wrote one, its ``provenance``.
+
+    Raises:
+        UserError: If the file cannot be read or is no valid config.
+    """
+    file = read_yaml(path)
+    provenance = file.data.pop("provenance", {})
+    if not isinstance(provenance, dict):
+        raise file.error(("provenance",), f"received {provenance!r}; should be a mapping")
+    return file.validate(Config), provenance
+
+
+def dump_config(config: Config, provenance: Mapping[str, Any] | None = None) -> str:
+    """The text of a config file that ``read_config`` reads back to the same values."""
+    data = json.loads(config.model_dump_json())
+    if provenance is not None:
+        data["provenance"] = dict(provenance)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def require_store(config: Config) -> Path:
+    """The store's path.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if not config.store.is_file():
+        raise UserError(
+            f"{config.store}: no such dataset store; write it with "
+            f"'python -m dcodr data prepare {config.dataset} --out {config.store}' or point 'data' at it"
+        )
+    return config.store

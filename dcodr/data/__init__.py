@@ -1,0 +1,1 @@
+"""Datasets of images with a labelled domain and labelled attributes."""

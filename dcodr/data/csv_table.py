@@ -1,0 +1,87 @@
+"""A CSV file with a header, in which every cell can be named by line and column."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcodr.errors import UserError
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a CSV file.
+
+    Attributes:
+        file: The file.
+        lines: For each row the line on which it ends, counted from 1.
+        columns: The cells of each column, without surrounding blanks; none is empty.
+    """
+
+    file: Path
+    lines: list[int]
+    columns: dict[str, list[str]]
+
+    def error(self, row: int, column: str, message: str) -> UserError:
+        """An error that says where in the file it is."""
+        return _error(self.file, self.lines[row], message, column)
+
+
+def read_table(file: Path, required: Sequence[str]) -> Table:
+    """Read a comma-separated UTF-8 file; blank lines are skipped.
+
+    Args:
+        file: The CSV file.
+        required: Columns that must be there.
+
+    Raises:
+        UserError: If the file cannot be read, has no rows, lacks a column or has one twice or without a name,
+            or a cell is missing or empty.
+    """
+    records = _records(file)
+    if not records:
+        raise UserError(f"{file} is empty; expected a header with the columns {', '.join(required)}")
+    header_line, header = records[0]
+    for column in header:
+        if not column or header.count(column) > 1:
+            problem = "is there more than once" if column else "has no name"
+            raise _error(file, header_line, f"a column of the header {problem}", column)
+    for column in required:
+        if column not in header:
+            raise _error(file, header_line, f"no such column; the header has {', '.join(header)}", column)
+    for line, cells in records[1:]:
+        if len(cells) != len(header):
+            raise _error(file, line, f"{len(cells)} cells for {len(header)} columns")
+        if "" in cells:
+            raise _error(file, line, "empty cell: fill it in or remove the row", header[cells.index("")])
+    if len(records) == 1:
+        raise UserError(f"{file} has a header but no rows")
+    lines = [line for line, _ in records[1:]]
+    columns = zip(*(cells for _, cells in records[1:]), strict=True)
+    return Table(file, lines, dict(zip(header, map(list, columns), strict=True)))
+
+
+def _records(file: Path) -> list[tuple[int, list[str]]]:
+    """The line number and cells of each record, the header's first."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _error(
+            file, line, f"byte 0x{raw[error.start]:02x} is not UTF-8: save the file as UTF-8"
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+    except csv.Error as error:
+        raise _error(file, reader.line_num, str(error)) from error
+
+
+def _error(file: Path, line: int, message: str, column: str | None = None) -> UserError:
+    where = f", column {column}" if column else ""
+    return UserError(f"{file}, line {line}{where}: {message}")

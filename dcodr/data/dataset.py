@@ -1,0 +1,129 @@
+"""A dataset of images, each with one domain label and any number of attributes."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from dcodr.errors import UserError
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A factor that the code must contain.
+
+    Attributes:
+        name: The factor's name, e.g. ``azimuth``.
+        cardinality: Number of classes of a categorical attribute; ``None`` for a continuous one.
+        cyclic: Whether the last class is a neighbour of the first.
+        margin: Largest class distance that still counts as a match in retrieval (supplement, section 3.2).
+        classes: Names of the classes, in the order of their ids; empty where ids say enough.
+    """
+
+    name: str
+    cardinality: int | None
+    cyclic: bool = False
+    margin: int = 0
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What the labels of a dataset mean.
+
+    Attributes:
+        name: The dataset's name, e.g. ``cars3d``.
+        domain: What the domain is, e.g. ``car``.
+        attributes: The factors that the code must contain.
+        domains: Names of the domains, in the order of their ids. A store always has them.
+    """
+
+    name: str
+    domain: str
+    attributes: tuple[Attribute, ...]
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FactorDataset:
+    """Images and labels, as a store holds them; images may be memory-mapped.
+
+    Attributes:
+        spec: What the labels mean.
+        images: ``(N, H, H, 3)`` uint8 RGB.
+        domain: ``(N,)`` int64 in ``0..n_domains-1``.
+        attributes: For each attribute of the spec ``(N,)`` int64 in ``0..cardinality-1`` if categorical,
+            ``(N, K)`` float32 if continuous.
+        split: ``(N,)`` uint8, index into ``SPLITS``.
+        fingerprint: SHA-256 of images, labels, splits and spec, in hexadecimal.
+        provenance: Where the data came from and how it was prepared.
+    """
+
+    spec: DatasetSpec
+    images: npt.NDArray[np.uint8]
+    domain: npt.NDArray[np.int64]
+    attributes: Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float32]]
+    split: npt.NDArray[np.uint8]
+    fingerprint: str
+    provenance: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def n_domains(self) -> int:
+        """Number of domains."""
+        return int(self.domain.max()) + 1
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the square images, in pixels."""
+        return int(self.images.shape[1])
+
+    def indices(self, split: Split) -> npt.NDArray[np.int64]:
+        """Positions of the images of one split, ascending."""
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+
+def stratified_split(
+    domain: npt.NDArray[np.int64], seed: int, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+) -> npt.NDArray[np.uint8]:
+    """Divide images into train, validation and test, within every domain in the same proportions.
+
+    Shares are whole images. What rounding takes from one domain the next gets, so that domains of a few
+    images are validated and tested too. Train keeps at least two images of every domain.
+
+    Args:
+        domain: ``(N,)`` domain labels, not necessarily dense.
+        seed: Seed of the permutation; the same seed gives the same splits.
+        fractions: Shares of train, validation and test; they sum to 1.
+
+    Returns:
+        ``(N,)`` uint8, index into ``SPLITS``.
+
+    Raises:
+        UserError: If a domain has fewer than two images: it could have no positive and negative pair.
+    """
+    rng = np.random.default_rng(seed)
+    split = np.zeros(len(domain), dtype=np.uint8)
+    labels, counts = np.unique(domain, return_counts=True)
+    domains = np.split(np.argsort(domain, kind="stable"), np.cumsum(counts)[:-1])
+    owed = np.zeros(len(SPLITS))
+    for label, members in zip(labels, domains, strict=True):
+        if len(members) < 2:
+            raise UserError(
+                f"domain {label} has 1 image; contrastive training needs at least 2 images of every domain: "
+                "add images or leave the domain out"
+            )
+        members = rng.permutation(members)
+        shares = len(members) * np.asarray(fractions)
+        owed += shares
+        for held_out in (SPLITS.index("validation"), SPLITS.index("test")):
+            n = min(round(owed[held_out]), math.ceil(shares[held_out]), len(members) - 2)
+            split[members[:n]] = held_out
+            members = members[n:]
+            owed[held_out] -= n
+    return split

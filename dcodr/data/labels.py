@@ -1,0 +1,124 @@
+"""What a label may be: the same rules where a dataset is written and where it is read.
+
+``where`` says in messages where the values come from.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec
+from dcodr.errors import UserError
+
+
+def attribute_labels(
+    values: npt.NDArray[Any], attribute: Attribute, n_images: int, where: str
+) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+    """The labels of one attribute in the type that a dataset holds them in.
+
+    Args:
+        values: ``(N,)`` class ids if the attribute is categorical, ``(N, K)`` finite numbers if continuous.
+        attribute: What the labels mean.
+        n_images: N.
+        where: Names the values.
+
+    Raises:
+        UserError: If a value cannot be such a label; names its row.
+    """
+    if attribute.cardinality is not None:
+        if attribute.classes and len(attribute.classes) != attribute.cardinality:
+            raise UserError(
+                f"{where}: {len(attribute.classes)} class names for {attribute.cardinality} classes"
+            )
+        return class_ids(values, attribute.cardinality, n_images, where)
+    if values.ndim != 2 or len(values) != n_images or values.dtype.kind not in "iuf":
+        raise UserError(f"{where}: {_received(values)}; expected numbers of shape ({n_images}, K)")
+    _refuse(~np.isfinite(values).all(axis=1), values, where, "expected finite numbers")
+    return values.astype(np.float32)
+
+
+def class_ids(values: npt.NDArray[Any], cardinality: int, n_images: int, where: str) -> npt.NDArray[np.int64]:
+    """Class ids ``0..cardinality-1``, ``(N,)``, from such numbers of any type.
+
+    Raises:
+        UserError: If a value is no such id; names its row.
+    """
+    ids = _whole_numbers(values, n_images, where)
+    _refuse(ids >= cardinality, values, where, f"expected a class id in 0..{cardinality - 1}")
+    return ids
+
+
+def dense_domains(
+    values: npt.NDArray[Any], spec: DatasetSpec, where: str
+) -> tuple[npt.NDArray[np.int64], DatasetSpec]:
+    """Number the domains ``0..D-1`` in the order of their labels, and name them.
+
+    Args:
+        values: ``(N,)`` whole numbers from 0 of any type, e.g. the identities of a subset of people.
+        spec: Its ``domains`` name the values; where it has none, they are their own names.
+        where: Names the values.
+
+    Returns:
+        ``(N,)`` domains, and the spec with their names.
+
+    Raises:
+        UserError: If a value is not a whole number from 0, or there is only one domain.
+    """
+    labels, dense = np.unique(_whole_numbers(values, len(values), where), return_inverse=True)
+    if len(labels) < 2:
+        raise UserError(f"{where}: {len(labels)} domain in all; there must be at least 2 to be invariant to")
+    if spec.domains and labels[-1] >= len(spec.domains):
+        raise UserError(f"{where}: label {labels[-1]}, but only {len(spec.domains)} domains are named")
+    names = tuple(spec.domains[label] if spec.domains else str(label) for label in labels)
+    return dense.astype(np.int64), replace(spec, domains=names)
+
+
+def check_split(
+    split: npt.NDArray[Any], domain: npt.NDArray[np.int64], spec: DatasetSpec, where: str
+) -> None:
+    """Check that every split can do its part.
+
+    Args:
+        split: ``(N,)`` uint8, index into ``SPLITS``.
+        domain: ``(N,)`` dense domains.
+        spec: Names the domains.
+        where: Names the splits.
+
+    Raises:
+        UserError: If a value is no split, a split is empty or a domain has fewer than two training images.
+    """
+    if split.shape != domain.shape or split.dtype != np.uint8:
+        raise UserError(f"{where}: {_received(split)}; expected uint8 of shape {domain.shape}")
+    _refuse(split >= len(SPLITS), split, where, f"expected 0..{len(SPLITS) - 1} for {', '.join(SPLITS)}")
+    for name, n_images in zip(SPLITS, np.bincount(split, minlength=len(SPLITS)), strict=True):
+        if n_images == 0:
+            raise UserError(
+                f"{where}: none of the {len(split)} images is left for {name}; "
+                "add images, so that more domains have at least 3"
+            )
+    n_train = np.bincount(domain[split == SPLITS.index("train")], minlength=len(spec.domains))
+    if n_train.min() < 2:
+        raise UserError(
+            f"{where}: {spec.domain} {spec.domains[n_train.argmin()]} has {n_train.min()} training images; "
+            "contrastive training needs at least 2 of every domain"
+        )
+
+
+def _whole_numbers(values: npt.NDArray[Any], n_images: int, where: str) -> npt.NDArray[np.int64]:
+    if values.shape != (n_images,) or values.dtype.kind not in "iuf":
+        raise UserError(f"{where}: {_received(values)}; expected whole numbers of shape ({n_images},)")
+    wrong = ~np.isfinite(values) | (values < 0) | (values != np.floor(values))
+    _refuse(wrong, values, where, "expected a whole number from 0")
+    return values.astype(np.int64)
+
+
+def _refuse(wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], where: str, expected: str) -> None:
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise UserError(f"{where}: {values[row]} in row {row}; {expected}")
+
+
+def _received(values: npt.NDArray[Any]) -> str:
+    return f"{values.dtype} of shape {values.shape}"

@@ -1,0 +1,92 @@
+"""From raw files to a store: read, split, write."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dcodr.data.dataset import stratified_split
+from dcodr.data.store import write_store
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images done and of all images."""
+
+
+def prepare_synthetic(
+    path: Path, n_images: int = 6000, seed: int = 0, on_progress: Progress | None = None
+) -> None:
+    """Render the embedded dataset. Several processes may do so at once: each writes the same file whole.
+
+    Args:
+        path: The store to write, or to replace.
+        n_images: Number of different scenes.
+        seed: Seed of the scenes and of the splits.
+        on_progress: Called as images are rendered.
+
+    Raises:
+        UserError: If there are not so many scenes, or the file cannot be written.
+    """
+    from dcodr.data.synthetic import SYNTHETIC, synthetic
+
+    def report(done: int) -> None:
+        if on_progress:
+            on_progress(done, n_images)
+
+    images, domain, attributes = synthetic(n_images, seed, report)
+    provenance = _provenance("rendered by dcodr.data.synthetic", seed)
+    write_store(path, SYNTHETIC, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
+def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
+    """Read the original Cars3D files.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``car_001_mesh.mat`` and so on.
+        seed: Seed of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.cars3d import CARS3D, read_cars3d
+
+    images, domain, attributes = read_cars3d(raw_dir, on_progress)
+    provenance = _provenance("car_*_mesh.mat, averaged from 128 x 128 to 64 x 64", seed)
+    write_store(path, CARS3D, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
+def prepare_folder(
+    path: Path,
+    csv_path: Path,
+    name: str,
+    root: Path | None = None,
+    image_size: int = 64,
+    continuous: Collection[str] = (),
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Read a user's own images and labels.
+
+    Args:
+        path: The store to write, or to replace.
+        csv_path: The labels; see ``dcodr.data.folder``.
+        name: The dataset's name.
+        root: Folder that the paths in the CSV are relative to; by default the CSV's own.
+        image_size: Height and width to resize images to, in pixels.
+        continuous: Attributes to take as continuous though their values are all integers.
+        seed: Seed of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If a label or an image cannot be used, or the store cannot be written.
+    """
+    from dcodr.data.folder import read_folder
+
+    spec, images, domain, attributes = read_folder(csv_path, name, root, image_size, continuous, on_progress)
+    provenance = _provenance(f"{csv_path.name}, centre squares resized to {image_size} x {image_size}", seed)
+    write_store(path, spec, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
+def _provenance(source: str, seed: int) -> dict[str, str | int]:
+    prepared = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"source": source, "seed": seed, "prepared": prepared}

@@ -1,0 +1,250 @@
+"""The one HDF5 layout of a dataset: written in one step, opened memory-mapped.
+
+A store holds ``images`` ``(N, H, H, 3)`` uint8, ``domain`` ``(N,)`` int64, ``attributes/<name>`` ``(N,)``
+int64 or ``(N, K)`` float32, and ``split`` ``(N,)`` uint8, each contiguous and uncompressed. The attributes of
+the file are ``format_version``, ``spec`` and ``provenance`` as JSON, and ``fingerprint``.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
+from dcodr.data.labels import attribute_labels, check_split, class_ids, dense_domains
+from dcodr.errors import UserError
+
+FORMAT_VERSION = 1
+CHUNK = 1024
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+_SPEC = TypeAdapter(DatasetSpec)
+_PROVENANCE = TypeAdapter(dict[str, str | int | float])
+
+
+def default_store(name: str) -> Path:
+    """Where the store of a dataset is unless told otherwise."""
+    return Path("data") / f"{name}.h5"
+
+
+def write_store(
+    path: Path,
+    spec: DatasetSpec,
+    images: Images | Iterable[Images],
+    domain: npt.NDArray[Any],
+    attributes: Mapping[str, npt.NDArray[Any]],
+    split: npt.NDArray[np.uint8],
+    provenance: Mapping[str, str | int | float],
+) -> None:
+    """Write a dataset; the file appears complete or not at all, and replaces an older one.
+
+    Args:
+        path: The store to write; its folder is made.
+        spec: What the labels mean; ``spec.domains`` may name the values of ``domain``.
+        images: ``(N, H, H, 3)`` RGB, at once or in chunks along N, which are asked for one at a time.
+        domain: ``(N,)`` whole numbers from 0; the store numbers the domains anew, ``0..D-1``.
+        attributes: Labels of each attribute of ``spec``, shaped as in ``FactorDataset``.
+        split: ``(N,)`` index into ``SPLITS``.
+        provenance: Where the data came from and how it was prepared.
+
+    Raises:
+        UserError: If labels, splits or images are not such, or the file cannot be written.
+    """
+    domain, spec = dense_domains(domain, spec, f"dataset {spec.name}, {spec.domain}")
+    if set(attributes) != {attribute.name for attribute in spec.attributes}:
+        raise UserError(f"dataset {spec.name}: labels for {sorted(attributes)} do not match its attributes")
+    labels = {
+        attribute.name: attribute_labels(
+            attributes[attribute.name], attribute, len(domain), f"dataset {spec.name}, {attribute.name}"
+        )
+        for attribute in spec.attributes
+    }
+    check_split(split, domain, spec, f"dataset {spec.name}, split")
+    chunks = _chunks(images) if isinstance(images, np.ndarray) else images
+    with _appearing(path) as temporary, h5py.File(temporary, "x") as file:
+        written = _write_images(file, chunks, len(domain), spec.name)
+        fingerprint = _fingerprint(spec, domain, labels, split, written)
+        file["domain"] = domain
+        file["split"] = split
+        for name, values in labels.items():
+            file[f"attributes/{name}"] = values
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["spec"] = _spec_json(spec).decode()
+        file.attrs["provenance"] = json.dumps(dict(provenance))
+        file.attrs["fingerprint"] = fingerprint
+
+
+def open_store(path: Path) -> FactorDataset:
+    """Open a dataset without loading its images.
+
+    Images are mapped copy-on-write: processes on one machine share the pages, and writing to the array
+    changes neither the file nor what others see.
+
+    Args:
+        path: A store that ``write_store`` made.
+
+    Raises:
+        UserError: If there is no such file, or it is not a whole and valid store.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"{path} is not there: make it with "
+            f"`python -m dcodr data prepare synthetic|cars3d|folder --out {path}`"
+        )
+    try:
+        with path.open("rb") as raw, h5py.File(raw, "r") as file:
+            return _read(file, raw)
+    except UserError as error:
+        raise _invalid(path, error) from error
+    # h5py reports a damaged file by whichever of these the damage leads to.
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
+        raise _invalid(path, f"cannot be read as HDF5 ({error})") from error
+
+
+def verify_store(path: Path) -> None:
+    """Read all images and labels and compare them with the stored fingerprint.
+
+    Raises:
+        UserError: If the file is not a valid store, or its content has changed since it was written.
+    """
+    data = open_store(path)
+    found = _fingerprint(data.spec, data.domain, data.attributes, data.split, _chunks(data.images))
+    if found != data.fingerprint:
+        raise _invalid(path, f"has fingerprint {data.fingerprint}, but its content has {found}")
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A path to write to in place of ``path``, which it becomes at the end if nothing was raised."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str) -> Iterator[Images]:
+    """Write chunks as they come, and pass them on."""
+    start = 0
+    for chunk in chunks:
+        if "images" not in file:
+            size = chunk.shape[1]
+            file.create_dataset("images", (n_images, size, size, 3), np.uint8)
+        images = file["images"]
+        stop = start + len(chunk)
+        if chunk.dtype != np.uint8 or chunk.shape[1:] != images.shape[1:] or stop > n_images:
+            raise UserError(
+                f"dataset {name}, images {start}..{stop - 1}: {chunk.dtype} of shape {chunk.shape}; "
+                f"expected uint8, {n_images} in all, each of shape {images.shape[1:]}"
+            )
+        images[start:stop] = chunk
+        start = stop
+        yield chunk
+    if start < n_images:
+        raise UserError(f"dataset {name}: {start} images for {n_images} labels")
+
+
+def _fingerprint(
+    spec: DatasetSpec,
+    domain: npt.NDArray[np.int64],
+    attributes: Mapping[str, Labels],
+    split: npt.NDArray[np.uint8],
+    chunks: Iterable[Images],
+) -> str:
+    """SHA-256 of all that determines a training; the shape of the images follows from it."""
+    digest = hashlib.sha256(_spec_json(spec))
+    for values in (domain, *(attributes[attribute.name] for attribute in spec.attributes), split):
+        digest.update(str(values.shape).encode())
+        digest.update(np.ascontiguousarray(values).data)
+    for chunk in chunks:
+        digest.update(np.ascontiguousarray(chunk).data)
+    return digest.hexdigest()
+
+
+def _spec_json(spec: DatasetSpec) -> bytes:
+    """A spec without its defaults, so that a field added to it later changes no fingerprint."""
+    return _SPEC.dump_json(spec, exclude_defaults=True)
+
+
+def _chunks(images: Images) -> Iterator[Images]:
+    return (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
+
+
+def _read(file: Any, raw: BinaryIO) -> FactorDataset:
+    version = file.attrs.get("format_version")
+    if version != FORMAT_VERSION:
+        raise UserError(f"has format version {version}, not {FORMAT_VERSION}")
+    try:
+        spec = _SPEC.validate_json(file.attrs["spec"], strict=True)
+        provenance = _PROVENANCE.validate_json(file.attrs["provenance"], strict=True)
+    except ValidationError as error:
+        raise UserError(f"spec or provenance is damaged: {error.errors()[0]['msg']}") from error
+    images = _contiguous(file, raw, "images", np.uint8)
+    if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
+        raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")
+    n_images = len(images)
+    domain = class_ids(_contiguous(file, raw, "domain", np.int64)[...], len(spec.domains), n_images, "domain")
+    attributes = {
+        attribute.name: _stored_labels(file, raw, f"attributes/{attribute.name}", attribute, n_images)
+        for attribute in spec.attributes
+    }
+    split = _contiguous(file, raw, "split", np.uint8)[...]
+    check_split(split, domain, spec, "split")
+    return FactorDataset(
+        spec=spec,
+        images=np.memmap(raw, np.uint8, mode="c", offset=images.id.get_offset(), shape=images.shape),
+        domain=domain,
+        attributes=attributes,
+        split=split,
+        fingerprint=str(file.attrs["fingerprint"]),
+        provenance=provenance,
+    )
+
+
+def _stored_labels(file: Any, raw: BinaryIO, path: str, attribute: Attribute, n_images: int) -> Labels:
+    kind = np.float32 if attribute.cardinality is None else np.int64
+    return attribute_labels(_contiguous(file, raw, path, kind)[...], attribute, n_images, path)
+
+
+def _contiguous(file: Any, raw: BinaryIO, name: str, dtype: type) -> Any:
+    """A dataset of the file, if it lies there whole and in one piece."""
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise UserError(f"{name} is missing")
+    if dataset.dtype != dtype:
+        raise UserError(f"{name} is {dataset.dtype}, not {np.dtype(dtype)}")
+    offset = dataset.id.get_offset()
+    if dataset.chunks is not None or offset is None:
+        raise UserError(f"{name} is not stored in one piece within the file")
+    if offset + dataset.nbytes > os.fstat(raw.fileno()).st_size:
+        raise UserError(f"{name} is cut off")
+    return dataset
+
+
+def _invalid(path: Path, reason: object) -> UserError:
+    return UserError(f"{path}: {reason}; prepare the dataset again")

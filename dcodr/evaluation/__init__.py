@@ -1,0 +1,1 @@
+"""What is measured on codes: probes, retrieval, collapse, and their report."""

@@ -1,0 +1,52 @@
+"""DCoDR: the domain-wise contrastive objective with a reconstruction term."""
+
+from torch import Tensor, nn
+
+from dcodr.methods.batch import Batch
+from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.models.encoder import Encoder
+from dcodr.models.generator import Generator
+
+
+class DCoDR(DCoDRNorec):
+    """DCoDR-norec, and a generator that rebuilds the anchor from its code and its domain.
+
+    Objective: ``contrastive + reconstruction_weight * reconstruction`` (Kahana & Hoshen 2022, section 3):
+    what the code may not hold of the domain the generator gets from the domain's embedding.
+
+    Args:
+        encoder: Makes the codes.
+        generator: Makes images of codes and domain labels.
+        distance: Distance of two batches of images, a scalar.
+        temperature: Temperature of the contrastive loss.
+        n_domains: Domains in a batch.
+        reconstruction_weight: Weight of the reconstruction.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        generator: Generator,
+        distance: nn.Module,
+        temperature: float,
+        n_domains: int,
+        reconstruction_weight: float,
+    ) -> None:
+        super().__init__(encoder, temperature, n_domains)
+        self.generator = generator
+        self.distance = distance
+        self.reconstruction_weight = reconstruction_weight
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
+        codes = self.encoder(batch.anchors)
+        contrastive = self.contrastive(codes, self.encoder(batch.positives))
+        reconstruction = self.distance(self.generator(codes, batch.domain), batch.anchors)
+        loss = contrastive + self.reconstruction_weight * reconstruction
+        return {"loss": loss, "contrastive": contrastive, "reconstruction": reconstruction}
+
+    def learned(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters to train, by the name of the setting that is their learning rate."""
+        embedding = list(self.generator.domain_embedding.parameters())
+        rest = [p for p in self.generator.parameters() if not any(p is e for e in embedding)]
+        return {**super().learned(), "generator_lr": rest, "embedding_lr": embedding}

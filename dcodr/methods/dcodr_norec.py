@@ -1,0 +1,36 @@
+"""DCoDR-norec: the domain-wise contrastive objective alone."""
+
+from torch import Tensor, nn
+
+from dcodr.losses.contrastive import DomainContrastiveLoss
+from dcodr.methods.batch import Batch
+from dcodr.models.encoder import Encoder
+
+
+class DCoDRNorec(nn.Module):
+    """An encoder trained with negatives of the anchor's own domain.
+
+    Objective: the mean over anchors of the contrastive loss of
+    :class:`~dcodr.losses.contrastive.DomainContrastiveLoss` (Kahana & Hoshen 2022, section 3). Within each
+    domain the codes spread alike, so that a code does not tell the domain. Anchors and views are encoded in
+    two passes, each with its own batch statistics, as the official code does.
+
+    Args:
+        encoder: Makes the codes.
+        temperature: Temperature of the loss.
+        n_domains: Domains in a batch.
+    """
+
+    def __init__(self, encoder: Encoder, temperature: float, n_domains: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.contrastive = DomainContrastiveLoss(temperature, n_domains)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of a batch: scalar ``loss``, equal to ``contrastive``."""
+        loss = self.contrastive(self.encoder(batch.anchors), self.encoder(batch.positives))
+        return {"loss": loss, "contrastive": loss}
+
+    def learned(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters to train, by the name of the setting that is their learning rate."""
+        return {"encoder_lr": list(self.encoder.parameters())}

@@ -1,0 +1,1 @@
+"""Encoder, generator and the frozen perceptual backbone."""

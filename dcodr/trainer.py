@@ -1,0 +1,219 @@
+"""``fit``: the only training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dcodr.augmentations import Augment
+from dcodr.checkpoint import Checkpoint, load_checkpoint, restore, save_checkpoint
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.evaluation.probes import FAST
+from dcodr.evaluation.report import Report, evaluate
+from dcodr.methods import build_method
+from dcodr.methods.batch import Batch
+from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.sampler import DomainBatchSampler
+
+ADAM_BETAS = (0.5, 0.999)
+
+
+class DivergedError(RuntimeError):
+    """A loss is no longer finite; the message says which and when."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is known after an epoch.
+
+    Attributes:
+        epoch: Completed epochs.
+        losses: Means over the epoch's batches: ``loss`` and its parts.
+        report: Validation figures, if this epoch was evaluated.
+        images_per_second: Training throughput, evaluation not counted.
+    """
+
+    epoch: int
+    losses: dict[str, float]
+    report: Report | None
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training.
+
+    Attributes:
+        method: The trained networks.
+        report: Validation figures of the last epoch.
+    """
+
+    method: DCoDRNorec
+    report: Report
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that a config's ``device`` means.
+
+    Raises:
+        UserError: If a GPU is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device: received 'cuda', but this machine has no usable GPU; use 'auto' or 'cpu'")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def fit(
+    config: Config,
+    data: FactorDataset,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: Path | None = None,
+) -> Fit:
+    """Train a method on the ``train`` split and evaluate it on ``validation``.
+
+    Every epoch's batches and views are a function of the seed and the epoch alone, so that a resumed
+    training goes on exactly as it would have; on the CPU with the same number of threads to the last bit.
+
+    Args:
+        config: The training.
+        data: The dataset; its images are read from where they are, never copied whole on the CPU.
+        on_epoch: Called after each epoch.
+        on_step: Called after each batch with the batches done in this epoch and their number.
+        checkpoint: File to save to after each epoch. If it exists, training goes on from it.
+
+    Raises:
+        UserError: If the config does not fit the dataset or the machine, or the checkpoint not the config.
+        DivergedError: If a loss is not finite.
+    """
+    torch.set_num_threads(config.threads)
+    device = resolve_device(config.device)
+    train = data.indices("train")
+    batch = config.batch
+    sampler = DomainBatchSampler(data.domain[train], batch.n_domains, batch.n_per_domain, config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        method = build_method(config, data.n_domains, data.image_size)
+    method = method.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(
+        [{"params": params, "setting": name} for name, params in method.learned().items()], betas=ADAM_BETAS
+    )
+    done = _resume(checkpoint, config, data, method, optimizer)
+    batches = _Batches(data, train, sampler, Augment(config.augmentations, config.augmentation_mode), device)
+
+    report = None
+    for epoch in range(done, config.epochs):
+        for group in optimizer.param_groups:
+            group["lr"] = getattr(config, group["setting"]) * config.lr_decay ** (
+                epoch // config.lr_decay_epochs
+            )
+        started = time.perf_counter()
+        losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
+        seconds = time.perf_counter() - started
+        if not all(map(math.isfinite, losses.values())):
+            raise DivergedError(f"not finite in epoch {epoch + 1}: {losses}")
+        if checkpoint is not None:
+            state = Checkpoint(
+                config, data.fingerprint, epoch + 1, method.state_dict(), optimizer.state_dict()
+            )
+            save_checkpoint(checkpoint, state)
+        due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
+        report = _validate(method, data, config, device) if due else None
+        on_epoch(Epoch(epoch + 1, losses, report, len(sampler) * sampler.batch_size / seconds))
+    return Fit(method, report or _validate(method, data, config, device))
+
+
+class _Batches:
+    """The batches of any epoch, on the device."""
+
+    def __init__(
+        self,
+        data: FactorDataset,
+        train: npt.NDArray[np.int64],
+        sampler: DomainBatchSampler,
+        augment: Augment,
+        device: torch.device,
+    ) -> None:
+        self.images = torch.from_numpy(data.images).to(device)
+        self.domain = torch.from_numpy(data.domain).to(device)
+        self.train = torch.from_numpy(train)
+        self.sampler = sampler
+        self.augment = augment
+        self.device = device
+
+    def of_epoch(self, epoch: int, seed: int) -> Iterator[Batch]:
+        """The batches of an epoch: a function of the epoch and the seed alone."""
+        self.sampler.set_epoch(epoch)
+        random = torch.Generator().manual_seed(
+            int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+        )
+        for positions in self.sampler:
+            chosen = self.train[torch.from_numpy(positions)].to(self.device, non_blocking=True)
+            anchors = self.images[chosen].permute(0, 3, 1, 2).float().div_(255)
+            yield Batch(anchors, self.augment(anchors, random), self.domain[chosen])
+
+
+def _train_epoch(
+    method: DCoDRNorec,
+    optimizer: torch.optim.Optimizer,
+    batches: _Batches,
+    epoch: int,
+    config: Config,
+    on_step: Callable[[int, int], None],
+) -> dict[str, float]:
+    """One pass; returns the mean of each loss over the batches."""
+    method.train()
+    totals: dict[str, Tensor] = {}
+    half = config.precision == "bfloat16"
+    n_batches = len(batches.sampler)
+    for step, batch in enumerate(batches.of_epoch(epoch, config.seed)):
+        with torch.autocast(batch.anchors.device.type, torch.bfloat16, enabled=half):
+            losses = method.losses(batch)
+        optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        for name, value in losses.items():
+            totals[name] = totals.get(name, 0) + value.detach()
+        on_step(step + 1, n_batches)
+    return {name: float(total) / n_batches for name, total in totals.items()}
+
+
+def _validate(method: DCoDRNorec, data: FactorDataset, config: Config, device: torch.device) -> Report:
+    return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device)
+
+
+def _resume(
+    path: Path | None,
+    config: Config,
+    data: FactorDataset,
+    method: DCoDRNorec,
+    optimizer: torch.optim.Optimizer,
+) -> int:
+    """Completed epochs, after their state has been restored from the checkpoint, if there is one."""
+    if path is None or not path.exists():
+        return 0
+    checkpoint = load_checkpoint(path)
+    if checkpoint.config != config:
+        raise UserError(f"{path}: is of another config; {_difference(checkpoint.config, config)}")
+    if checkpoint.fingerprint != data.fingerprint:
+        raise UserError(f"{path}: was trained on other data than {config.store}")
+    restore(checkpoint, method, optimizer)
+    return checkpoint.epoch
+
+
+def _difference(old: Config, new: Config) -> str:
+    changed = [
+        f"{key}: {value!r} there, {getattr(new, key)!r} here"
+        for key, value in old
+        if value != getattr(new, key)
+    ]
+    return "; ".join(changed)

@@ -1,0 +1,183 @@
+"""Fronts, knees and hypervolumes against their definitions."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations, product
+from random import Random
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from tuning.pareto import Direction, FloatArray, hypervolume, knee, non_dominated
+
+Problem = tuple[FloatArray, list[Direction]]
+DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
+unhurried = settings(deadline=None)
+
+
+@st.composite
+def problems(draw: st.DrawFn, min_rows: int = 1, max_rows: int = 12) -> Problem:
+    """Objectives on a coarse grid (so that ties and duplicates are common) with mixed directions."""
+    m = draw(st.integers(1, 4))
+    row = st.lists(st.integers(-3, 3).map(float), min_size=m, max_size=m)
+    rows = draw(st.lists(row, min_size=min_rows, max_size=max_rows))
+    directions = draw(st.lists(st.sampled_from(DIRECTIONS), min_size=m, max_size=m))
+    return np.array(rows).reshape(-1, m), directions
+
+
+def better(a: float, b: float, direction: Direction) -> bool:
+    return a > b if direction == "maximize" else a < b
+
+
+def dominates(a: FloatArray, b: FloatArray, directions: Sequence[Direction]) -> bool:
+    pairs = list(zip(a, b, directions, strict=True))
+    return not any(better(y, x, d) for x, y, d in pairs) and any(better(x, y, d) for x, y, d in pairs)
+
+
+def inclusion_exclusion(values: FloatArray, reference: FloatArray, directions: Sequence[Direction]) -> float:
+    """Volume of a union of boxes: alternating sum over the intersections of every subset."""
+    boxes = [
+        [
+            max(x - r if d == "maximize" else r - x, 0.0)
+            for x, r, d in zip(row, reference, directions, strict=True)
+        ]
+        for row in values
+    ]
+    return sum(
+        (-1) ** (size + 1) * math.prod(min(sides) for sides in zip(*subset, strict=True))
+        for size in range(1, len(boxes) + 1)
+        for subset in combinations(boxes, size)
+    )
+
+
+@unhurried
+@given(problems(min_rows=0))
+def test_front_is_what_nothing_dominates(problem: Problem) -> None:
+    values, directions = problem
+    expected = [not any(dominates(other, row, directions) for other in values) for row in values]
+    assert non_dominated(values, directions).tolist() == expected
+
+
+def test_front_by_hand_with_duplicates_and_mixed_directions() -> None:
+    values = [[0.9, 10.0], [0.9, 10.0], [0.8, 12.0], [0.5, 3.0], [0.9, 11.0]]
+    assert non_dominated(values, ["maximize", "minimize"]).tolist() == [True, True, False, True, False]
+
+
+@unhurried
+@given(problems(), st.randoms(use_true_random=False))
+def test_order_of_rows_changes_nothing(problem: Problem, random: Random) -> None:
+    values, directions = problem
+    order = list(range(len(values)))
+    random.shuffle(order)
+    assert np.array_equal(non_dominated(values[order], directions), non_dominated(values, directions)[order])
+    reference = [-4.0 if d == "maximize" else 4.0 for d in directions]
+    assert hypervolume(values[order], reference, directions) == pytest.approx(
+        hypervolume(values, reference, directions)
+    )
+
+
+@unhurried
+@given(problems())
+def test_knee_is_the_first_of_the_front_members_closest_to_the_ideal(problem: Problem) -> None:
+    values, directions = problem
+    rows = [
+        i for i, row in enumerate(values) if not any(dominates(other, row, directions) for other in values)
+    ]
+    best = [max if d == "maximize" else min for d in directions]
+    distances = []
+    for i in rows:
+        total = 0.0
+        for j, pick in enumerate(best):
+            column = [values[k, j] for k in rows]
+            spread = max(column) - min(column)
+            total += ((pick(column) - values[i, j]) / spread) ** 2 if spread else 0.0
+        distances.append(total**0.5)
+    nearest = min(distances)
+    assert knee(values, directions) == next(
+        i for i, d in zip(rows, distances, strict=True) if d == pytest.approx(nearest, abs=1e-9)
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[0.0, 1.0], [0.6, 0.6], [1.0, 0.0]], 1),
+        ([[0.0, 100.0], [0.6, 60.0], [1.0, 0.0]], 1),  # units do not matter
+        ([[-9.0, -9.0], [0.0, 1.0], [0.6, 0.6], [1.0, 0.0]], 2),  # nor does a dominated row
+        ([[0.0, 1.0], [1.0, 0.0]], 0),  # a tie
+        ([[0.1, 0.9], [0.7, 0.3], [0.3, 0.7], [0.9, 0.1]], 1),  # mirror images, unequal in their last bits
+        ([[2.0, 2.0]], 0),  # no range at all
+    ],
+)
+def test_knee_by_hand(values: list[list[float]], expected: int) -> None:
+    assert knee(values, ["maximize", "maximize"]) == expected
+
+
+@unhurried
+@given(problems(min_rows=0, max_rows=7))
+def test_hypervolume_equals_inclusion_exclusion(problem: Problem) -> None:
+    values, directions = problem
+    reference = np.ones(len(directions))
+    assert hypervolume(values, reference, directions) == pytest.approx(
+        inclusion_exclusion(values, reference, directions)
+    )
+
+
+@pytest.mark.parametrize("m", [2, 3, 5])
+def test_hypervolume_agrees_with_monte_carlo(m: int) -> None:
+    rng = np.random.default_rng(m)
+    values, points = rng.random((12, m)), rng.random((100_000, m))
+    covered = np.any(np.all(points[:, None] <= values[None], axis=2), axis=1).mean()
+    error = 4 * np.sqrt(covered * (1 - covered) / len(points))
+    assert hypervolume(values, np.zeros(m), ["maximize"] * m) == pytest.approx(covered, abs=error)
+
+
+@unhurried
+@given(problems())
+def test_only_the_front_has_volume_and_duplicates_add_none(problem: Problem) -> None:
+    values, directions = problem
+    reference = [-4.0 if d == "maximize" else 4.0 for d in directions]
+    whole = hypervolume(values, reference, directions)
+    assert hypervolume(values[non_dominated(values, directions)], reference, directions) == pytest.approx(
+        whole
+    )
+    assert hypervolume(np.repeat(values, 2, axis=0), reference, directions) == pytest.approx(whole)
+
+
+def test_hypervolume_by_hand() -> None:
+    assert hypervolume([[3.0], [5.0]], [1.0], ["maximize"]) == 4.0
+    assert hypervolume([[3.0], [5.0]], [4.0], ["minimize"]) == 1.0
+    assert hypervolume([[2.0, 1.0], [1.0, 2.0]], [0.0, 0.0], ["maximize", "maximize"]) == 3.0
+    assert hypervolume([[2.0, -1.0]], [0.0, 0.0], ["maximize", "maximize"]) == 0.0
+    assert hypervolume(np.empty((0, 2)), [0.0, 0.0], ["maximize", "maximize"]) == 0.0
+    corners = [row for row in product([1.0, 2.0], repeat=3) if sum(row) == 4.0]
+    assert hypervolume(corners, [0.0] * 3, ["maximize"] * 3) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("values", "directions", "message"),
+    [
+        ([[0.1, float("nan")]], ["maximize", "maximize"], "row 0 is not finite"),
+        ([[0.1, 0.2], [float("inf"), 0.2]], ["maximize", "maximize"], "row 1 is not finite"),
+        ([[0.1, 0.2]], ["maximize"], r"expected \(n, 1\)"),
+        ([0.1, 0.2], ["maximize", "maximize"], r"expected \(n, 2\)"),
+        ([[0.1]], ["max"], "unknown direction"),
+    ],
+)
+def test_unusable_objectives_are_refused(
+    values: list[list[float]], directions: list[Direction], message: str
+) -> None:
+    for call in (non_dominated, knee):
+        with pytest.raises(ValueError, match=message):
+            call(values, directions)
+    with pytest.raises(ValueError, match=message):
+        hypervolume(values, [0.0] * len(directions), directions)
+
+
+def test_an_empty_front_has_no_knee_and_a_reference_must_fit() -> None:
+    with pytest.raises(ValueError, match="no knee"):
+        knee(np.empty((0, 2)), ["maximize", "maximize"])
+    with pytest.raises(ValueError, match=r"reference has shape \(1,\)"):
+        hypervolume([[1.0, 1.0]], [0.0], ["maximize", "maximize"])

@@ -1,0 +1,209 @@
+"""The space file: what it resolves to, and every way it can be wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dcodr.config import PRESETS, dump_config
+from dcodr.errors import UserError
+from tuning.space import Space, SubsetParam, json_schema, load_space
+
+SPACES = Path(__file__).parents[2] / "search_spaces"
+
+BASE = "base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}\n"
+TEMPERATURE = "params:\n  temperature: {type: float, low: 0.05, high: 0.5}\n"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(SPACES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_spaces_are_valid_and_begin_with_the_papers_settings(path: Path) -> None:
+    space = load_space(path)
+    first = space.config(space.paper_values())
+    published = PRESETS[first.dataset]
+    assert first.temperature == published.temperature
+    assert first.encoder_lr == published.encoder_lr
+    assert first.generator_lr == published.generator_lr
+    assert first.augmentations == published.augmentations
+    assert path.read_text().startswith("# yaml-language-server: $schema=space.schema.json\n")
+
+
+def test_the_shipped_schema_is_the_one_the_command_writes() -> None:
+    shipped = json.loads((SPACES / "space.schema.json").read_text())
+    assert shipped == json.loads(json_schema())
+    assert shipped["additionalProperties"] is False
+
+
+def test_a_space_survives_json(tmp_path: Path) -> None:
+    space = load_space(SPACES / "augs.yaml")
+    assert Space.model_validate_json(space.model_dump_json()) == space
+
+
+WRONG = {
+    "unknown key": (BASE + TEMPERATURE + "serch: {}\n", "line 4: serch: unknown key (did you mean search?)"),
+    "unknown setting": (
+        BASE + "params:\n  temprature: {type: float, low: 0.1, high: 1}\n",
+        "line 3: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+    ),
+    "wrong type": (
+        BASE + "params:\n  temperature: {type: float, low: a, high: 1}\n",
+        "line 3: params.temperature.low: received 'a'; should be a valid number",
+    ),
+    "low above high": (
+        BASE + "params:\n  temperature: {type: float, low: 0.5, high: 0.1}\n",
+        "line 3: params.temperature: low 0.5 is above high 0.1",
+    ),
+    "logarithm of 0": (
+        BASE + "params:\n  temperature: {type: float, low: 0, high: 1, log: true}\n",
+        "line 3: params.temperature: low 0.0 has no logarithm",
+    ),
+    "log and step": (
+        BASE + "params:\n  temperature: {type: float, low: 0.1, high: 0.3, log: true, step: 0.1}\n",
+        "log and step exclude each other",
+    ),
+    "uneven step": (
+        BASE + "params:\n  temperature: {type: float, low: 0.1, high: 0.45, step: 0.1}\n",
+        "high 0.45 is not low 0.1 plus a multiple of step 0.1",
+    ),
+    "empty subset": (
+        BASE + "params:\n  augmentations: {type: subset, members: []}\n",
+        "line 3: params.augmentations.members: received []",
+    ),
+    "unknown augmentation": (
+        BASE + "params:\n  augmentations: {type: subset, members: [crop, sharpen]}\n",
+        "line 3: params.augmentations: members: unknown augmentation 'sharpen'",
+    ),
+    "subset sizes": (
+        BASE
+        + "params:\n  augmentations: {type: subset, members: [crop, affine], min_size: 2, max_size: 3}\n",
+        "sizes from 2 to 3 do not fit 2 members",
+    ),
+    "no subset": (
+        BASE + "params:\n  temperature: {type: subset, members: [crop]}\n",
+        "line 3: params.temperature.members: received",
+    ),
+    "same choice twice": (
+        BASE + "params:\n  encoder.arch: {type: categorical, choices: [small, small]}\n",
+        "has the same value twice",
+    ),
+    "range beyond the setting": (
+        BASE + "params:\n  encoder.code_dim: {type: int, low: 1, high: 128}\n",
+        "line 3: params.encoder.code_dim.low: received 1; should be greater than or equal to 2",
+    ),
+    "unknown choice": (
+        BASE + "params:\n  perceptual.backbone: {type: categorical, choices: [vgg16, vgg20]}\n",
+        "line 3: params.perceptual.backbone.choices: received 'vgg20'",
+    ),
+    "unknown preset": ("base: {preset: mnist}\n" + TEMPERATURE, "line 1: base: unknown preset 'mnist'"),
+    "no base": ("base: {}\n" + TEMPERATURE, "line 1: base: received {}; give either preset or config"),
+    "wrong override": (
+        "base:\n  preset: paper\n  overrides:\n    encoder:\n      arch: vit\n" + TEMPERATURE,
+        "line 5: base.overrides.encoder.arch: received 'vit'",
+    ),
+    "unknown override": (
+        "base:\n  preset: paper\n  overrides: {epoch: 3}\n" + TEMPERATURE,
+        "line 3: base.overrides.epoch: unknown key (did you mean epochs?)",
+    ),
+    "threads in two places": (
+        "base:\n  preset: paper\n  overrides: {threads: 2}\n" + TEMPERATURE,
+        "line 3: base.overrides.threads: is set by resources",
+    ),
+    "searched and fixed": (
+        "base:\n  preset: synthetic\n  overrides: {temperature: 0.2}\n" + TEMPERATURE,
+        "line 5: params.temperature: is fixed in base.overrides too",
+    ),
+    "without effect": (
+        "base: {preset: synthetic, overrides: {method: dcodr_norec}}\n"
+        "params:\n  generator_lr: {type: float, low: 1e-4, high: 1e-2}\n",
+        "line 3: params.generator_lr: has no effect: the method dcodr_norec does not reconstruct",
+    ),
+    "paper's setting outside": (
+        BASE + "params:\n  temperature: {type: float, low: 0.2, high: 0.5}\n",
+        "line 3: params.temperature: does not allow 0.1, the paper's setting",
+    ),
+    "seed searched": (
+        BASE + "params:\n  seed: {type: int, low: 0, high: 3}\n",
+        "params.seed: cannot be searched",
+    ),
+    "nothing searched": (BASE + "params: {}\n", "line 2: params: received {}"),
+    "no objective": (BASE + TEMPERATURE + "objectives: {}\n", "line 4: objectives"),
+    "wrong direction": (
+        BASE + TEMPERATURE + "objectives: {invariance: up}\n",
+        "line 4: objectives.invariance: received",
+    ),
+    "no trials": (BASE + TEMPERATURE + "search: {trials: 0}\n", "line 4: search.trials: received 0"),
+    "one and a half GPUs": (
+        BASE + TEMPERATURE + "resources: {gpus_per_trial: 1.5}\n",
+        "neither whole nor a share",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_spaces_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_space(write(tmp_path, text))
+    assert message in str(caught.value)
+    assert "space.yaml" in str(caught.value)
+
+
+def test_the_command_line_replaces_what_the_file_says(tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + TEMPERATURE + "  encoder_lr: {type: float, low: 1e-5, high: 1e-2}\n")
+    space = load_space(
+        path,
+        dataset="cars3d",
+        data="x.h5",
+        settings=["temperature=0.3", "batch.n_domains=2"],
+        search={"trials": 3, "seed": None},
+    )
+    assert space.base.dataset == "cars3d"
+    assert space.base.data == "x.h5"
+    assert space.base.temperature == 0.3
+    assert space.base.batch.n_domains == 2
+    assert space.base.encoder.arch == "small"
+    assert list(space.params) == ["encoder_lr"]
+    assert space.search.trials == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("temperature", "--set temperature: expected KEY=VALUE"),
+        ("temperature=hot", "--set temperature=hot: received 'hot'"),
+        ("heat=1", "--set heat=1: unknown key"),
+        ("encoder_lr=0.1", "nothing is left to search"),
+    ],
+)
+def test_wrong_settings_on_the_command_line_are_refused(setting: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + "params:\n  encoder_lr: {type: float, low: 1e-5, high: 1e-2}\n")
+    with pytest.raises(UserError) as caught:
+        load_space(path, settings=[setting])
+    assert message in str(caught.value)
+
+
+def test_an_exported_config_can_be_the_base(tmp_path: Path) -> None:
+    best = PRESETS["synthetic"].model_copy(update={"temperature": 0.4, "epochs": 7})
+    (tmp_path / "best.yaml").write_text(dump_config(best, {"search": "augs"}))
+    space = load_space(write(tmp_path, "base: {config: best.yaml}\n" + TEMPERATURE))
+    assert space.base.epochs == 7
+    assert space.paper_values() == {"temperature": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        (("crop",), True),
+        (("crop", "affine"), True),
+        ((), False),
+        (("crop", "affine", "grayscale"), False),
+        ("crop", False),
+    ],
+)
+def test_subsets_allow_sets_of_their_sizes(value: object, allowed: bool) -> None:
+    param = SubsetParam(type="subset", members=("crop", "affine", "grayscale"), max_size=2)
+    assert param.allows(value) is allowed

@@ -1,0 +1,1 @@
+"""The search platform: Ray Tune executes, Optuna searches and records, MLflow shows."""

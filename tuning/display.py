@@ -1,0 +1,322 @@
+"""What a search shows while it runs, and its front at the end.
+
+On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain line for every trial that ended.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuning.pareto import Direction, non_dominated
+
+Outcome = Literal["complete", "pruned", "failed", "infeasible"]
+
+_MAX_RUNNING_ROWS = 10
+
+
+@dataclass
+class _Running:
+    label: str
+    epoch: int = 0
+    epochs: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        return self.epoch / self.epochs if self.epochs else 0.0
+
+
+@dataclass(frozen=True)
+class _Complete:
+    number: int
+    label: str
+    figures: Mapping[str, float]
+
+
+class Display:
+    """Progress of a search, as a context manager around it.
+
+    Args:
+        total: how many trials the search runs in all.
+        objectives: name and direction of every objective.
+        console: where to show it; the standard output by default.
+        clock: seconds since any fixed moment.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        objectives: Mapping[str, Direction],
+        *,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total
+        self._objectives = dict(objectives)
+        self._console = console or Console()
+        self._clock = clock
+        self._began = clock()
+        self._ended: Counter[Outcome] = Counter()
+        self._restored = 0
+        self._running: dict[int, _Running] = {}
+        self._complete: list[_Complete] = []
+        self._front_size = 0
+        self._lock = threading.RLock()  # the panel is drawn by a thread of rich
+        self._live: Live | None = None
+
+    def __enter__(self) -> "Display":
+        self._began = self._clock()
+        if self._console.is_interactive:
+            self._live = Live(get_renderable=self._panel, console=self._console, refresh_per_second=4)
+            self._live.start()
+        else:
+            goals = ", ".join(f"{direction} {name}" for name, direction in self._objectives.items())
+            self._print(f"[{self._done}/{self._total}] search started: {goals}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def trial_restored(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+        """Count a trial that ended in an earlier process: shown, but not taken for speed.
+
+        Args:
+            number: the trial's number.
+            label: what it is called.
+            status: how it ended.
+            figures: its figures; for a complete trial every objective is among them.
+        """
+        self._restored += 1
+        self._end(number, label, status, figures)
+
+    def trial_started(self, number: int, label: str) -> None:
+        """Show a trial as running.
+
+        Args:
+            number: the trial's number.
+            label: what it is called.
+        """
+        with self._lock:
+            self._running[number] = _Running(label)
+
+    def trial_epoch(self, number: int, epoch: int, epochs: int, figures: Mapping[str, float]) -> None:
+        """Show how far a running trial is.
+
+        Args:
+            number: a trial that was started.
+            epoch: epochs done.
+            epochs: epochs it would run in full.
+            figures: its latest figures; objectives among them are shown.
+        """
+        with self._lock:
+            self._running[number] = _Running(self._running[number].label, epoch, epochs, dict(figures))
+
+    def trial_ended(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+        """Count a trial as done.
+
+        Args:
+            number: the trial's number.
+            label: what it is called.
+            status: how it ended; only complete trials can be best or on the front.
+            figures: its figures; for a complete trial every objective is among them.
+        """
+        self._end(number, label, status, figures)
+        if self._live is None:
+            line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
+            self._print(f"{line.rstrip()} | front {self._front_size} | {self._time_text()}")
+
+    def _end(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+        with self._lock:
+            self._running.pop(number, None)
+            self._ended[status] += 1
+            if status == "complete":
+                self._complete.append(_Complete(number, label, dict(figures)))
+                self._front_size = self._count_front()
+
+    @property
+    def _done(self) -> int:
+        return sum(self._ended.values())
+
+    def _count_front(self) -> int:
+        values = np.array([[trial.figures[name] for name in self._objectives] for trial in self._complete])
+        return int(non_dominated(values, list(self._objectives.values())).sum())
+
+    def _best_of(self, objective: str) -> _Complete:
+        pick = max if self._objectives[objective] == "maximize" else min
+        return pick(self._complete, key=lambda trial: trial.figures[objective])
+
+    def _objective_text(self, figures: Mapping[str, float]) -> str:
+        return " ".join(f"{name} {_figure(figures, name)}" for name in self._objectives if name in figures)
+
+    def _time_text(self) -> str:
+        """Elapsed time and, from the work done by this process, what is left."""
+        elapsed = self._clock() - self._began
+        open_work = sum(trial.share for trial in self._running.values())
+        work = self._done - self._restored + open_work
+        left = self._total - self._done - open_work
+        if left <= 0 or work <= 0:
+            return _duration(elapsed)
+        seconds = elapsed * left / work
+        step = 10 if seconds < 60 else 60
+        return f"{_duration(elapsed)}, about {_duration(max(step, round(seconds / step) * step))} left"
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _panel(self) -> RenderableType:
+        with self._lock:
+            parts = [self._progress(), self._counts()]
+            if self._complete:
+                parts += [Text(), self._best()]
+            if self._running:
+                parts += [Text(), self._running_table()]
+            return Panel(
+                Group(*parts), title="search", title_align="left", border_style="dim", padding=(0, 1)
+            )
+
+    def _progress(self) -> RenderableType:
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(ratio=1)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+        bar = ProgressBar(total=max(self._total, 1), completed=self._done)
+        grid.add_row(bar, f"{self._done}/{self._total}", self._time_text())
+        return grid
+
+    def _counts(self) -> RenderableType:
+        counts = [f"{count} {outcome}" for outcome, count in sorted(self._ended.items())]
+        counts.append(f"{len(self._running)} running")
+        return Text.assemble((" · ".join(counts), "dim"), f"   front {self._front_size}")
+
+    def _best(self) -> RenderableType:
+        grid = _trial_grid()
+        for name in self._objectives:
+            best = self._best_of(name)
+            figure = Text(_figure(best.figures, name), "bold")
+            grid.add_row(f"best {name}", figure, f"trial {best.number:03d}", _one_line(best.label))
+        return grid
+
+    def _running_table(self) -> RenderableType:
+        grid = _trial_grid()
+        for number, trial in sorted(self._running.items())[:_MAX_RUNNING_ROWS]:
+            epoch = f"epoch {trial.epoch}/{trial.epochs}" if trial.epochs else "starting"
+            figures = self._objective_text(trial.figures)
+            grid.add_row(f"trial {number:03d}", epoch, figures, _one_line(trial.label))
+        more = len(self._running) - _MAX_RUNNING_ROWS
+        return Group(grid, Text(f"and {more} more", "dim")) if more > 0 else grid
+
+
+def _trial_grid() -> Table:
+    """Four columns of which the last, the label, gives way when space is short."""
+    grid = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        grid.add_column(no_wrap=True)
+    grid.add_column()
+    return grid
+
+
+def _one_line(label: str) -> Text:
+    return Text(label, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    if minutes:
+        return f"{minutes}m{seconds:02d}s" if seconds else f"{minutes}m"
+    return f"{seconds}s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontRow:
+    """One trial of the final table.
+
+    Attributes:
+        number: the trial's number.
+        figures: its objectives, those that were measured.
+        params: its settings, those worth a column.
+        label: a word below the number, such as `paper` for the paper's settings.
+        knee: mark it with a star.
+        on_front: False dims it and says so.
+    """
+
+    number: int
+    figures: Mapping[str, float]
+    params: Mapping[str, object]
+    label: str = ""
+    knee: bool = False
+    on_front: bool = True
+
+
+def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], width: int) -> Table:
+    """Lay out the front, one trial a row in the order given.
+
+    Every parameter has its column; where that would break words, one column lists them all.
+
+    Args:
+        rows: the front's trials, and the paper's settings even if they are not on it.
+        objectives: names of the figures to show.
+        width: characters a line of the console that it will be printed on.
+
+    Returns:
+        The table, ready to print.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.params))
+    columns = [["trial", *(_mark(row) for row in rows)]]
+    columns += [[name, *(_figure(row.figures, name) for row in rows)] for name in objectives]
+    head = len(columns)
+    columns += [[name.replace("_", "\n"), *(_text(row.params.get(name)) for row in rows)] for name in names]
+    if sum(map(_longest_word, columns)) + len(columns) - 1 > width:
+        settings = ("  ".join(f"{name}={_text(value)}" for name, value in row.params.items()) for row in rows)
+        columns = [*columns[:head], ["settings", *settings]]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0, header_style="bold")
+    for i, column in enumerate(columns):
+        side: JustifyMethod = "right" if 0 < i < head else "left"
+        wraps = any(" " in cell for cell in column)
+        table.add_column(column[0], justify=side, no_wrap=not wraps)
+    for i, row in enumerate(rows, start=1):
+        table.add_row(*(Text(column[i]) for column in columns), style="" if row.on_front else "dim")
+    return table
+
+
+def _longest_word(column: Sequence[str]) -> int:
+    return max(cell_len(word) for text in column for word in text.split())
+
+
+def _mark(row: FrontRow) -> str:
+    lines = [f"{row.number:03d} ★" if row.knee else f"{row.number:03d}"]
+    lines += [row.label] if row.label else []
+    lines += [] if row.on_front else ["off-front"]
+    return "\n".join(lines)
+
+
+def _figure(figures: Mapping[str, float], name: str) -> str:
+    return f"{figures[name]:.3f}" if name in figures else "-"
+
+
+def _text(value: object) -> str:
+    """Numbers to three digits; a list of augmentations with commas, where it may wrap."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value).replace("+", ", ")

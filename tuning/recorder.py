@@ -1,0 +1,134 @@
+"""Everything that happens to a trial, written by the driver to ledger, MLflow and display."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.config import Config, dump_config
+from tuning.display import Display
+from tuning.ledger import Ledger
+from tuning.outcome import Outcome
+from tuning.tracking import Tracker
+
+MLFLOW_STATUS: Mapping[Outcome, Literal["FINISHED", "FAILED", "KILLED"]] = {
+    "complete": "FINISHED",
+    "infeasible": "FINISHED",
+    "pruned": "KILLED",
+    "failed": "FAILED",
+}
+
+
+@dataclass
+class _Progress:
+    """What is known of a running trial."""
+
+    run_id: str
+    label: str
+    epochs: int
+    epoch: int = 0
+    figures: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
+
+
+class Recorder(Callback):
+    """Tune's callbacks, on the driver.
+
+    Args:
+        ledger: The record of the search.
+        tracker: The search's MLflow runs.
+        display: What the user watches.
+    """
+
+    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display) -> None:
+        self._ledger = ledger
+        self._tracker = tracker
+        self._display = display
+        self._started: dict[int, _Progress] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Open the trial's MLflow run."""
+        number, config = trial.config["number"], Config.model_validate_json(trial.config["config"])
+        values = self._ledger.begun(number)
+        name = label(values)
+        run_id = self._tracker.start_trial(
+            number,
+            f"{number:03d} {name}",
+            readable(config, values),
+            {"dataset": config.dataset, "method": config.method},
+            dump_config(config),
+        )
+        self._ledger.note(number, run_id=run_id)
+        self._started[number] = _Progress(run_id, name, config.epochs)
+        self._display.trial_started(number, name)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record an epoch, or why there will be no more."""
+        number = trial.config["number"]
+        progress = self._started[number]
+        if "failure" in result:
+            progress.reason = result["failure"]
+            return
+        progress.epoch = result["epoch"]
+        progress.figures |= result["figures"]
+        if "infeasible" in result:
+            progress.reason = result["infeasible"]
+            self._ledger.note(number, intervals=result["intervals"])
+        self._ledger.note(number, epoch=progress.epoch, figures=progress.figures)
+        self._tracker.log_epoch(progress.run_id, progress.epoch, result["figures"])
+        self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Close a trial that finished, or that was stopped."""
+        self.close(trial.config["number"])
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Close a trial whose worker raised or died."""
+        error = trial.get_error()
+        text = str(error).strip() or type(error).__name__
+        self.close(trial.config["number"], text.splitlines()[-1])
+
+    def close(self, number: int, reason: str | None = None) -> None:
+        """Give a trial its final status everywhere.
+
+        Args:
+            number: A trial that was begun.
+            reason: Why it failed, if it did.
+        """
+        progress = self._started.pop(number)
+        reason = reason or progress.reason
+        if reason is None and not set(self._ledger.space.objectives) <= set(progress.figures):
+            reason = f"stopped after {progress.epoch} epochs, before its first evaluation"
+        status = self._ledger.end(number, full_budget=progress.epoch == progress.epochs, reason=reason)
+        tags = {"status": status, "epoch": str(progress.epoch), "reason": reason or ""}
+        self._tracker.end_trial(progress.run_id, MLFLOW_STATUS[status], tags)
+        self._display.trial_ended(number, progress.label, status, progress.figures)
+
+    def close_all(self) -> None:
+        """Close what still runs when the search is stopped."""
+        for number in list(self._started):
+            self.close(number)
+
+
+def label(values: Mapping[str, Any]) -> str:
+    """A trial's values in one short line, e.g. ``crop+gaussian_blur temperature=0.14``."""
+    return " ".join(
+        "+".join(value)
+        if isinstance(value, tuple)
+        else f"{key.rsplit('.')[-1]}={value:.3g}"
+        if isinstance(value, float)
+        else f"{key.rsplit('.')[-1]}={value}"
+        for key, value in values.items()
+    )
+
+
+def readable(config: Config, values: Mapping[str, Any]) -> dict[str, object]:
+    """What MLflow shows as a trial's parameters: what was searched, each augmentation as a boolean too."""
+    params: dict[str, object] = {"epochs": config.epochs, "seed": config.seed, **values}
+    params["augmentations"] = "+".join(config.augmentations)
+    return params | {f"augmentation.{name}": name in config.augmentations for name in AUGMENTATIONS}

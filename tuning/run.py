@@ -1,0 +1,212 @@
+"""``run_search``: puts a search together; the only file that knows all the others."""
+
+import itertools
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from dcodr.errors import UserError
+from tuning.display import Display
+from tuning.export import export, versions
+from tuning.ledger import Ledger
+from tuning.preflight import check, concurrent, cpus_here
+from tuning.recorder import Recorder, label
+from tuning.report import front_csv, print_summary
+from tuning.search import CONFIGS, LEDGER, Search, names
+from tuning.searcher import LedgerSearcher
+from tuning.space import Space
+from tuning.tracking import Status as RunStatus
+from tuning.tracking import Tracker, masked
+from tuning.trainable import train_trial
+
+EXPERIMENT = "dcodr"
+
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "3600",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+"""Ray writes no logs of its own beside ours; a report without some figure is no error."""
+
+
+def run_search(
+    space: Space,
+    *,
+    text: str = "",
+    name: str | None = None,
+    storage: Path = Path("runs"),
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    resume: bool = False,
+    console: Console | None = None,
+) -> Search:
+    """Run a search to its end, or go on with one.
+
+    Args:
+        space: What to search.
+        text: The space file as it was written, kept with the search.
+        name: The search's name; by default the space's, numbered if taken.
+        storage: Folder of all searches; on a cluster one that every node sees.
+        tracking_uri: MLflow's; by default an SQLite file in ``storage``.
+        address: Ray cluster to run on; by default this machine alone.
+        resume: Whether to go on with the search of that name: finished trials are kept, those that were cut
+            off begin anew.
+        console: Where to show progress; by default standard output.
+
+    Returns:
+        The search; the configs of its front are in its folder, under ``configs``.
+
+    Raises:
+        UserError: If something is wrong that can be known beforehand; no search is begun then.
+        KeyboardInterrupt: If the user stops it; it can be resumed then.
+    """
+    console = console or Console()
+    storage = storage.resolve()
+    data = check(space, address, console)
+    name = _name(space.name, name, storage, resume)
+    uri = tracking_uri or f"sqlite:///{storage / 'mlflow.db'}"
+    folder = storage / name
+    if resume:
+        _check_same(Search.open(name, storage), space, data.fingerprint)
+    storage.mkdir(parents=True, exist_ok=True)
+    with console.status("opening the MLflow tracking store"):
+        tracker = Tracker(uri, EXPERIMENT, f"file://{storage / 'mlartifacts'}")
+    ledger = _reopen(folder, tracker) if resume else _begin(folder, space, text, data.fingerprint, tracker)
+    search = Search(folder, ledger)
+    done = search.ended()
+    display = Display(space.search.trials, space.objectives, console=console)
+    for trial, outcome in done:
+        display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
+    recorder = Recorder(ledger, tracker, display)
+    status: RunStatus = "FAILED"
+    try:
+        if len(done) < space.search.trials:
+            with display:
+                _tune(space, LedgerSearcher(ledger, _absolute(space)), recorder, folder, address, len(done))
+        status = "FINISHED" if search.front() else "FAILED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        console.print(f"Stopped. Go on with: --name {name} --resume")
+        raise
+    finally:
+        recorder.close_all()
+        _finish(search, tracker, status)
+    print_summary(search, console, tracker.uri)
+    return search
+
+
+def _tune(
+    space: Space, searcher: LedgerSearcher, recorder: Recorder, folder: Path, address: str | None, done: int
+) -> None:
+    """Let Ray Tune execute the trials that are missing."""
+    os.environ.update(QUIET)
+    cpus = None if address else cpus_here()
+    ray.init(
+        address=address,
+        num_cpus=cpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    try:
+        total = ray.cluster_resources()
+        share = {"cpu": space.resources.cpus_per_trial, "gpu": space.resources.gpus_per_trial}
+        tuner = tune.Tuner(
+            tune.with_resources(train_trial, share),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=space.search.trials - done,
+                max_concurrent_trials=concurrent(space.resources, total.get("CPU", 0), total.get("GPU", 0)),
+                time_budget_s=space.search.time_budget,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
+            ),
+            run_config=tune.RunConfig(name="ray", storage_path=str(folder), callbacks=[recorder], verbose=0),
+        )
+        tuner.fit()
+    finally:
+        ray.shutdown()
+
+
+def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker) -> Ledger:
+    folder.mkdir(parents=True)
+    (folder / "space.yaml").write_text(text, encoding="utf-8")
+    facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
+    ledger = Ledger.create(folder / LEDGER, space, facts)
+    tags = {"search": folder.name, "dataset": space.base.dataset, "method": space.base.method}
+    params: dict[str, Any] = {"trials": space.search.trials, "sampler": space.search.sampler}
+    params |= {"seed": space.search.seed, "objectives": ", ".join(space.objectives)}
+    ledger.remember("run_id", tracker.start_search(folder.name, tags, params, text))
+    ledger.ready()
+    return ledger
+
+
+def _reopen(folder: Path, tracker: Tracker) -> Ledger:
+    ledger = Ledger.open(folder / LEDGER)
+    run_id = ledger.facts()["run_id"]
+    tracker.resume_search(run_id)
+    tracker.close_unfinished(run_id)
+    ledger.ready()
+    return ledger
+
+
+def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
+    """Close the parent run and export the front, as far as there is one."""
+    artifacts = {"environment.json": json.dumps(search.ledger.facts()["versions"], indent=2)}
+    if search.front():
+        artifacts["front.csv"] = front_csv(search)
+        export(search, "all-front", search.folder / CONFIGS)
+    counts = {
+        kind: sum(t.status == kind for t in search.trials()) for kind in ("complete", "infeasible", "failed")
+    }
+    tags = {
+        **{f"trials_{kind}": str(count) for kind, count in counts.items()},
+        "front": str(len(search.front())),
+    }
+    tracker.end_search(status, tags, artifacts)
+
+
+def _absolute(space: Space) -> Space:
+    base = space.base.model_copy(update={"data": str(space.base.store.resolve())})
+    return space.model_copy(update={"base": base})
+
+
+def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
+    """The name of the search to begin, or to resume."""
+    taken = names(storage)
+    numbered = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
+    if given is None and not resume:
+        return next(name for name in numbered if name not in taken)
+    if given is None:
+        latest = None
+        for name in numbered:
+            if name not in taken:
+                break
+            latest = name
+        if latest is None:
+            raise UserError(f"--resume: no search of the space {stem!r} in {storage}")
+        return latest
+    if given in taken and not resume:
+        raise UserError(f"--name {given}: there is a search of that name; give --resume to go on with it")
+    if not given or Path(given).name != given:
+        raise UserError(f"--name {given!r}: should be a plain folder name")
+    return given
+
+
+def _check_same(search: Search, space: Space, fingerprint: str) -> None:
+    """Refuse to resume a search as another one; only its budget may differ."""
+    old, new = search.space.model_dump(), space.model_dump()
+    for spec in (old, new):
+        del spec["search"]["trials"], spec["search"]["time_budget"], spec["name"]
+    changed = [key for key in old if old[key] != new[key]]
+    if changed:
+        raise UserError(f"--resume: {', '.join(changed)} of the space differ from those of {search.name!r}")
+    if search.ledger.facts()["fingerprint"] != fingerprint:
+        raise UserError(f"--resume: {space.base.store} is not the dataset that {search.name!r} began with")

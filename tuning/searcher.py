@@ -1,0 +1,48 @@
+"""The ledger behind Ray Tune's ``Searcher``: Tune asks it what to train next."""
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from tuning.ledger import Ledger
+from tuning.space import Space
+
+
+class LedgerSearcher(Searcher):
+    """Hands Tune the trials that the ledger begins.
+
+    What becomes of them reaches the ledger through :class:`tuning.recorder.Recorder`. Nothing is saved with
+    Tune's own state: the ledger is the durable record, and a resumed search opens it anew.
+
+    Args:
+        ledger: The record of the search.
+        space: What is searched; its ``base.data`` is a path that every worker can open.
+    """
+
+    def __init__(self, ledger: Ledger, space: Space) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._space = space
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """The assignment of the next trial; see :func:`tuning.trainable.train_trial`."""
+        number, values = self._ledger.begin()
+        config = self._space.config(values)
+        return {
+            "number": number,
+            "config": config.model_dump_json(),
+            "gpus": self._space.resources.gpus_per_trial,
+        }
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the recorder sees the trial itself."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write the empty state that Tune wants to see."""
+        Path(checkpoint_path).write_text("{}", encoding="utf-8")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a resumed search opens the ledger anew."""

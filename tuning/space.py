@@ -1,0 +1,389 @@
+"""The search space: one YAML file that holds the whole experiment."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.config import (
+    PRESETS,
+    RECONSTRUCTION_KEYS,
+    Config,
+    merged,
+    nested,
+    override,
+    read_config,
+    setting,
+)
+from dcodr.errors import UserError
+from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
+from tuning.pareto import Direction
+
+PAPER_SETTINGS = (
+    "augmentations",
+    "temperature",
+    "encoder_lr",
+    "generator_lr",
+    "embedding_lr",
+    "reconstruction_weight",
+)
+"""What the paper sets per dataset, and a search therefore tries first."""
+
+FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
+"""What is one for all trials of a search."""
+
+Scalar = bool | int | float | str
+
+
+class FloatParam(StrictModel):
+    """A real number between two bounds, both included."""
+
+    type: Literal["float"]
+    low: float
+    """Smallest value."""
+    high: float
+    """Largest value."""
+    log: bool = False
+    """Whether to search on a logarithmic scale."""
+    step: float | None = Field(default=None, gt=0)
+    """Distance of allowed values from ``low`` on."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "FloatParam":
+        _check_range(self.low, self.high, self.log, self.step)
+        return self
+
+    def allows(self, value: object) -> bool:
+        """Whether the range holds a value."""
+        return isinstance(value, (int, float)) and _in_range(value, self.low, self.high, self.step)
+
+
+class IntParam(StrictModel):
+    """A whole number between two bounds, both included."""
+
+    type: Literal["int"]
+    low: int
+    """Smallest value."""
+    high: int
+    """Largest value."""
+    log: bool = False
+    """Whether to search on a logarithmic scale."""
+    step: int | None = Field(default=None, gt=0)
+    """Distance of allowed values from ``low`` on."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "IntParam":
+        _check_range(self.low, self.high, self.log, self.step)
+        return self
+
+    def allows(self, value: object) -> bool:
+        """Whether the range holds a value."""
+        return isinstance(value, int) and _in_range(value, self.low, self.high, self.step)
+
+
+class CategoricalParam(StrictModel):
+    """One of several values."""
+
+    type: Literal["categorical"]
+    choices: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]
+    """The values."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "CategoricalParam":
+        if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
+            raise ValueError(f"choices has the same value twice: {list(self.choices)}")
+        return self
+
+    def allows(self, value: object) -> bool:
+        """Whether the value is one of the choices."""
+        return value in self.choices
+
+
+class SubsetParam(StrictModel):
+    """A set of members, e.g. of augmentations."""
+
+    type: Literal["subset"]
+    members: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    """What may be in the set."""
+    min_size: int = Field(default=1, ge=1)
+    """Fewest members of a set."""
+    max_size: int | None = Field(default=None, ge=1)
+    """Most members of a set; ``null`` is all."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "SubsetParam":
+        for name in self.members:
+            if name not in AUGMENTATIONS:
+                raise ValueError(f"members: unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
+            if self.members.count(name) > 1:
+                raise ValueError(f"members: {name} is given twice")
+        if not self.min_size <= self.largest <= len(self.members):
+            raise ValueError(
+                f"sizes from {self.min_size} to {self.largest} do not fit {len(self.members)} members"
+            )
+        return self
+
+    @property
+    def largest(self) -> int:
+        """Most members of a set."""
+        return len(self.members) if self.max_size is None else self.max_size
+
+    def allows(self, value: object) -> bool:
+        """Whether the value is a set of members of an allowed size."""
+        if not isinstance(value, (tuple, list)):
+            return False
+        return set(value) <= set(self.members) and self.min_size <= len(value) <= self.largest
+
+
+Param = Annotated[FloatParam | IntParam | CategoricalParam | SubsetParam, Field(discriminator="type")]
+
+
+class Base(StrictModel):
+    """What every trial starts from: a preset or a config file, and overrides."""
+
+    preset: str | None = None
+    """The paper's settings for a dataset."""
+    config: str | None = None
+    """A config file, e.g. one that another search exported; relative to the space file."""
+    overrides: dict[str, Any] = Field(default={})
+    """Settings laid over it, nested as in a config."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Base":
+        if (self.preset is None) == (self.config is None):
+            raise ValueError("give either preset or config")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(f"unknown preset {self.preset!r}{did_you_mean(self.preset, PRESETS)}")
+        return self
+
+
+class SearchSettings(StrictModel):
+    """How to search."""
+
+    trials: int = Field(default=24, ge=1)
+    """Number of trials, the paper's settings included."""
+    time_budget: float | None = Field(default=None, gt=0)
+    """Seconds after which running trials are stopped."""
+    sampler: Literal["tpe", "random"] = "tpe"
+    """Optuna's multi-objective TPE, or random draws."""
+    startup_trials: int = Field(default=8, ge=1)
+    """Random trials before TPE begins."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws; the trainings have their own in ``base``."""
+
+
+class Resources(StrictModel):
+    """What one trial gets."""
+
+    cpus_per_trial: int = Field(default=1, ge=1)
+    """CPU cores, and torch threads, of a trial."""
+    gpus_per_trial: float = Field(default=0, ge=0)
+    """GPUs, or the share of one, of a trial."""
+    max_concurrent: int | None = Field(default=None, ge=1)
+    """Most trials at a time; ``null`` is as many as fit."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Resources":
+        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
+            raise ValueError(f"gpus_per_trial: {self.gpus_per_trial} is neither whole nor a share of one")
+        return self
+
+
+class SpaceFile(StrictModel):
+    """The whole of a space file."""
+
+    base: Base
+    params: dict[str, Param] = Field(min_length=1)
+    """What is searched, by dotted key of the config."""
+    objectives: dict[str, Direction] = Field(
+        default={"invariance": "maximize", "informativeness": "maximize"}, min_length=1
+    )
+    """Validation figures to optimise."""
+    search: SearchSettings = SearchSettings()
+    resources: Resources = Resources()
+
+
+class Space(StrictModel):
+    """An experiment, resolved: what ``load_space`` makes of a space file and the command line."""
+
+    name: str
+    """The file's name without its ending."""
+    base: Config
+    """What every trial starts from."""
+    params: dict[str, Param]
+    """What is searched, by dotted key of the config."""
+    objectives: dict[str, Direction]
+    """Validation figures to optimise."""
+    search: SearchSettings
+    """How to search."""
+    resources: Resources
+    """What one trial gets."""
+
+    def config(self, values: Mapping[str, Any]) -> Config:
+        """The config of a trial.
+
+        Args:
+            values: A value for each of ``params``.
+        """
+        data = self.base.model_dump()
+        for key, value in values.items():
+            data = merged(data, nested(key, value))
+        return Config.model_validate(data)
+
+    def paper_values(self) -> dict[str, Any]:
+        """What the paper sets the searched settings to; where it says nothing, what the base does."""
+        return {key: _paper_value(self.base, key) for key in self.params}
+
+
+def load_space(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    data: str | None = None,
+    settings: Sequence[str] = (),
+    search: Mapping[str, Any] = MappingProxyType({}),
+) -> Space:
+    """Read a space file and resolve it.
+
+    Args:
+        path: The YAML file.
+        dataset: Dataset to search on instead of the file's; its preset replaces the file's.
+        data: Store to read instead of ``data/<dataset>.h5``.
+        settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched.
+        search: Values that replace the file's ``search`` settings, where not ``None``.
+
+    Raises:
+        UserError: At the first thing that is wrong, with file, line, key, received value and what is allowed.
+    """
+    file = read_yaml(path)
+    content = file.validate(SpaceFile)
+    base = _base(content, file, Path(path).parent, dataset)
+    if data is not None:
+        base = base.model_copy(update={"data": data})
+    params = dict(content.params)
+    for text in settings:
+        key, given, value = text.partition("=")
+        if not given:
+            raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
+        base = _fix(base, key, value)
+        params.pop(key, None)
+    if not params:
+        raise UserError(f"{path}: nothing is left to search")
+    base = base.model_copy(update=_share(content.resources))
+    for key, param in params.items():
+        _check_param(key, param, base, content, file)
+    return Space(
+        name=Path(path).stem,
+        base=base,
+        params=params,
+        objectives=content.objectives,
+        search=SearchSettings.model_validate(
+            content.search.model_dump() | {key: value for key, value in search.items() if value is not None}
+        ),
+        resources=content.resources,
+    )
+
+
+def json_schema() -> str:
+    """The JSON schema of a space file, by which editors complete and check it."""
+    return json.dumps(SpaceFile.model_json_schema(), indent=2) + "\n"
+
+
+def _base(content: SpaceFile, file: YamlFile, folder: Path, dataset: str | None) -> Config:
+    base = content.base
+    if base.config is not None:
+        start = read_config(folder / base.config)[0]
+    else:
+        start = PRESETS[base.preset or "paper"]
+    if dataset is not None:
+        preset = PRESETS.get(dataset, PRESETS["paper"])
+        start = preset if base.config is None else start
+        start = start.model_copy(update={"dataset": dataset, "data": None})
+    for key in ("threads", "device"):
+        if key in base.overrides:
+            raise file.error(("base", "overrides", key), "is set by resources: remove it here")
+    return override(
+        start, base.overrides, lambda key, message: file.error(("base", "overrides", *key), message)
+    )
+
+
+def _fix(base: Config, key: str, value: str) -> Config:
+    option = f"--set {key}={value}"
+    parsed = parse_yaml(f"value: {value}", option).data["value"]
+    return override(base, nested(key, parsed), lambda _, message: UserError(f"{option}: {message}"))
+
+
+def _share(resources: Resources) -> dict[str, Any]:
+    return {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
+
+
+def _paper_value(base: Config, key: str) -> Any:
+    source = PRESETS.get(base.dataset, PRESETS["paper"]) if key in PAPER_SETTINGS else base
+    return setting(source, key)
+
+
+def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file: YamlFile) -> None:
+    """Refuse a parameter that is no setting, has no effect, or whose range is not allowed or not useful."""
+    at: Key = ("params", key)
+    try:
+        setting(base, key)
+    except KeyError as error:
+        raise file.error(at, error.args[0]) from None
+    if key in FIXED_SETTINGS:
+        raise file.error(at, "cannot be searched: it is one for the whole search")
+    if (
+        base.method == "dcodr_norec"
+        and key.split(".")[0] in RECONSTRUCTION_KEYS
+        and "method" not in content.params
+    ):
+        raise file.error(at, "has no effect: the method dcodr_norec does not reconstruct")
+    if key in _dotted(content.base.overrides):
+        raise file.error(at, "is fixed in base.overrides too: remove it in one place")
+    for where, extreme in _extremes(param):
+        here = (*at, where)
+        override(base, nested(key, extreme), lambda _, message, here=here: file.error(here, message))
+    value = _paper_value(base, key)
+    if not param.allows(value):
+        raise file.error(
+            at,
+            f"does not allow {value!r}, the paper's setting, which is every search's first trial: widen it",
+        )
+
+
+def _extremes(param: Param) -> list[tuple[str, Any]]:
+    if isinstance(param, SubsetParam):
+        return [("members", param.members)]
+    if isinstance(param, CategoricalParam):
+        return [("choices", choice) for choice in param.choices]
+    return [("low", param.low), ("high", param.high)]
+
+
+def _dotted(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:
+    keys = set()
+    for key, value in overrides.items():
+        keys |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}"}
+    return keys
+
+
+def _check_range(low: float, high: float, log: bool, step: float | None) -> None:
+    if low > high:
+        raise ValueError(f"low {low} is above high {high}")
+    if log and low <= 0:
+        raise ValueError(f"low {low} has no logarithm: with log it must be above 0")
+    if step is not None:
+        if log:
+            raise ValueError("log and step exclude each other")
+        if (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)):
+            raise ValueError(f"high {high} is not low {low} plus a multiple of step {step}")
+
+
+def _in_range(value: float, low: float, high: float, step: float | None) -> bool:
+    if not low <= value <= high:
+        return False
+    return step is None or math.isclose((value - low) / step, round((value - low) / step), abs_tol=1e-9)
