@@ -30,23 +30,23 @@ def search(
         float | None, typer.Option(min=1, help="Seconds after which running trials are stopped.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset to search on, with its preset.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The dataset's store [default: data/DATASET.h5].")] = None,
+    data: Annotated[Path | None, typer.Option(help="The dataset's store (default: data/DATASET.h5).")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Fix a setting of every trial; may be repeated."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the search [default: the space's name, numbered if taken].")
+        str | None, typer.Option(help="Name of the search (default: the space's name, numbered if taken).")
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to run on, or 'auto' [default: this machine alone].")
+        str | None, typer.Option(help="Ray cluster to run on, or 'auto' (default: this machine alone).")
     ] = None,
     storage: Annotated[Path, typer.Option(help="Folder of all searches; on a cluster a shared one.")] = Path(
         "runs"
     ),
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow's tracking URI [default: STORAGE/mlflow.db].")
+        str | None, typer.Option(help="MLflow's tracking URI (default: STORAGE/mlflow.db).")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")

@@ -1,9 +1,9 @@
 """Augmentation throughput beside torchvision on single PIL images.
 
 Run ``python benchmarks/augmentations.py --threads 2``. A batch of 128 random 64x64 images is augmented with
-the given number of torch threads. The reference applies torchvision's transform image by image, PIL in and PIL
-out (no conversion to tensors), in as many worker processes as there are threads, whose rates are added up.
-A rate is that of the fastest batch within a second.
+the given number of torch threads. The reference applies torchvision's transform image by image, PIL in and
+PIL out (no conversion to tensors), in as many worker processes as there are threads, whose rates are added
+up. A rate is that of the fastest batch within a second.
 """
 
 import argparse

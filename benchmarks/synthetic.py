@@ -2,7 +2,7 @@
 
     python benchmarks/synthetic.py
 
-Cold casts the rays of all 480 scenes on the way; warm finds them done.
+Cold casts the rays of all 480 geometries on the way; warm finds them done.
 """
 
 import time

@@ -32,7 +32,8 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
     gains = _as_gains(values, directions)
     front = np.ones(len(gains), dtype=bool)
     for i, row in enumerate(gains):
-        front[i] = not np.any(np.all(gains >= row, axis=1) & np.any(gains > row, axis=1))
+        if front[i]:
+            front &= np.any(gains > row, axis=1) | np.all(gains == row, axis=1)
     return front
 
 
@@ -102,7 +103,7 @@ def _volume(sides: FloatArray) -> float:
     thickness = boxes[:, -1] - np.append(boxes[1:, -1], 0.0)
     if sides.shape[1] == 2:
         return float(np.sum(np.maximum.accumulate(boxes[:, 0]) * thickness))
-    return sum(float(slab) * _volume(boxes[: i, :-1]) for i, slab in enumerate(thickness) if slab > 0)
+    return sum(float(slab) * _volume(boxes[: i + 1, :-1]) for i, slab in enumerate(thickness) if slab > 0)
 
 
 def _as_gains(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:

@@ -45,7 +45,7 @@ def inclusion_exclusion(values: FloatArray, reference: FloatArray, directions: S
         ]
         for row in values
     ]
-    return sum(
+    return math.fsum(
         (-1) ** (size + 1) * math.prod(min(sides) for sides in zip(*subset, strict=True))
         for size in range(1, len(boxes) + 1)
         for subset in combinations(boxes, size)

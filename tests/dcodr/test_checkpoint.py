@@ -1,0 +1,84 @@
+"""Checkpoints: whole, safe, and refused when they are not what they should be."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from dcodr.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trained_encoder
+from dcodr.config import Config
+from dcodr.errors import UserError
+from dcodr.methods import build_method
+
+
+@pytest.fixture
+def checkpoint(tiny_config: Config) -> Checkpoint:
+    method = build_method(tiny_config, 4, 64)
+    optimizer = torch.optim.Adam(method.parameters())
+    return Checkpoint(tiny_config, "print", 3, method.state_dict(), optimizer.state_dict())
+
+
+def test_a_checkpoint_reads_back_the_same(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "deep" / "c.pt", checkpoint)
+    again = load_checkpoint(tmp_path / "deep" / "c.pt")
+    assert (again.config, again.fingerprint, again.epoch) == (checkpoint.config, "print", 3)
+    assert all(torch.equal(again.model[name], value) for name, value in checkpoint.model.items())
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["c.pt"]
+
+
+def test_the_encoder_of_a_checkpoint_embeds_as_the_trained_one(checkpoint: Checkpoint, tiny_config: Config) -> None:
+    method = build_method(tiny_config, 4, 64)
+    method.load_state_dict(checkpoint.model)
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(trained_encoder(checkpoint)(images), method.eval().encoder(images))
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("pwned"),))  # type: ignore[return-value]
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"format": 1, "config": Evil()}, tmp_path / "evil.pt")
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil()))
+    for name in ("evil.pt", "evil.pkl"):
+        with pytest.raises(UserError, match=f"{name}: damaged, or no checkpoint"):
+            load_checkpoint(tmp_path / name)
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, -1])
+def test_damaged_checkpoints_are_refused(checkpoint: Checkpoint, size: int, tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, checkpoint)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError, match=r"c\.pt: damaged, or no checkpoint"):
+        load_checkpoint(path)
+
+
+def test_missing_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.pt: no such checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")
+    torch.save({"format": 99}, tmp_path / "new.pt")
+    with pytest.raises(UserError, match="checkpoint format 99; this version reads 1"):
+        load_checkpoint(tmp_path / "new.pt")
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, checkpoint)
+    before = path.read_bytes()
+
+    def full_disk(content: object, file: object) -> None:
+        file.write(b"half")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, checkpoint)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]

@@ -1,0 +1,146 @@
+"""The training loop: learns, reproduces itself, resumes exactly, refuses what does not fit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dcodr.checkpoint import load_checkpoint
+from dcodr.config import BatchConfig, Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.methods.batch import Batch
+from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.trainer import DivergedError, Epoch, fit
+
+pytestmark = pytest.mark.train
+
+
+def history(config: Config, data: FactorDataset, checkpoint: Path | None = None) -> list[Epoch]:
+    epochs: list[Epoch] = []
+    fit(config, data, on_epoch=epochs.append, checkpoint=checkpoint)
+    return epochs
+
+
+@pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
+def test_the_loss_falls(method: str, tiny_config: Config, tiny: FactorDataset) -> None:
+    config = tiny_config.model_copy(update={"method": method, "epochs": 4, "evaluate_every": 4})
+    epochs = history(config, tiny)
+    assert epochs[-1].losses["loss"] < epochs[0].losses["loss"]
+    parts = {"loss", "contrastive"} | ({"reconstruction"} if method == "dcodr" else set())
+    assert set(epochs[-1].losses) == parts
+    assert [epoch.report is not None for epoch in epochs] == [False, False, False, True]
+
+
+def test_equal_trainings_have_bit_equal_figures(tiny_config: Config, tiny: FactorDataset) -> None:
+    one, two = history(tiny_config, tiny), history(tiny_config, tiny)
+    assert [epoch.losses for epoch in one] == [epoch.losses for epoch in two]
+    assert one[-1].report is not None
+    assert two[-1].report is not None
+    assert one[-1].report.figures == two[-1].report.figures
+    other = history(tiny_config.model_copy(update={"seed": 1}), tiny)
+    assert other[0].losses != one[0].losses
+
+
+@pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
+def test_a_resumed_training_goes_on_bit_equally(
+    method: str, tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+) -> None:
+    config = tiny_config.model_copy(update={"method": method, "epochs": 3})
+    whole = history(config, tiny)
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def stop(epoch: Epoch) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        fit(config, tiny, on_epoch=stop, checkpoint=tmp_path / "c.pt")
+    assert load_checkpoint(tmp_path / "c.pt").epoch == 1
+    rest = history(config, tiny, tmp_path / "c.pt")
+    assert [epoch.epoch for epoch in rest] == [2, 3]
+    assert [epoch.losses for epoch in rest] == [epoch.losses for epoch in whole[1:]]
+    assert rest[-1].report is not None
+    assert whole[-1].report is not None
+    assert rest[-1].report.figures == whole[-1].report.figures
+    finished = fit(config, tiny, checkpoint=tmp_path / "c.pt")
+    assert finished.report.figures == whole[-1].report.figures
+
+
+def test_learning_rates_decay_in_steps(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
+    config = tiny_config.model_copy(update={"epochs": 3, "lr_decay_epochs": 2, "lr_decay": 0.5, "evaluate_every": 9})
+    rates = []
+
+    def note(epoch: Epoch) -> None:
+        groups = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
+        rates.append({group["setting"]: group["lr"] for group in groups})
+
+    fit(config, tiny, on_epoch=note, checkpoint=tmp_path / "c.pt")
+    first = {"encoder_lr": 1e-3, "generator_lr": 3e-4, "embedding_lr": 3e-3}
+    assert rates == [first, first, {name: rate / 2 for name, rate in first.items()}]
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+) -> None:
+    config = tiny_config.model_copy(update={"epochs": 1})
+    fit(config, tiny, checkpoint=tmp_path / "c.pt")
+    other = config.model_copy(update={"temperature": 0.5})
+    with pytest.raises(UserError, match=r"another config; temperature: 0\.2 there, 0\.5 here"):
+        fit(other, tiny, checkpoint=tmp_path / "c.pt")
+
+
+def test_only_training_images_are_trained_on(
+    tiny_config: Config, tiny: FactorDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Tensor] = []
+    inner = DCoDRNorec.losses
+
+    def spy(self: DCoDRNorec, batch: Batch) -> dict[str, Tensor]:
+        seen.append(batch.anchors)
+        assert torch.equal(batch.domain.view(4, 8)[:, :1].expand(4, 8), batch.domain.view(4, 8))
+        return inner(self, batch)
+
+    monkeypatch.setattr(DCoDRNorec, "losses", spy)
+    fit(tiny_config.model_copy(update={"method": "dcodr_norec", "epochs": 1}), tiny)
+
+    def keys(images: np.ndarray) -> set[bytes]:  # type: ignore[type-arg]
+        return {image.tobytes() for image in images}
+
+    batches = (torch.cat(seen) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    held_out = np.concatenate([tiny.indices("validation"), tiny.indices("test")])
+    assert keys(batches) <= keys(tiny.images[tiny.indices("train")])
+    assert not keys(batches) & keys(tiny.images[held_out])
+
+
+def test_a_diverged_training_says_so(tiny_config: Config, tiny: FactorDataset) -> None:
+    with pytest.raises(DivergedError, match=r"not finite in epoch \d"):
+        fit(tiny_config.model_copy(update={"encoder_lr": 1e30, "generator_lr": 1e30}), tiny)
+
+
+def test_what_does_not_fit_is_refused(tiny_config: Config, tiny: FactorDataset) -> None:
+    too_many = tiny_config.model_copy(update={"batch": BatchConfig(n_domains=5, n_per_domain=8)})
+    with pytest.raises(UserError, match="5"):
+        fit(too_many, tiny)
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="no usable GPU"):
+            fit(tiny_config.model_copy(update={"device": "cuda"}), tiny)
+
+
+def test_bfloat16_trains_close_to_float32(tiny_config: Config, tiny: FactorDataset) -> None:
+    config = tiny_config.model_copy(update={"epochs": 1})
+    full = history(config, tiny)[0].losses
+    half = history(config.model_copy(update={"precision": "bfloat16"}), tiny)[0].losses
+    assert half["loss"] == pytest.approx(full["loss"], rel=0.03)
+    assert half["loss"] != full["loss"]
+
+
+def test_the_callers_random_state_is_left_alone(tiny_config: Config, tiny: FactorDataset) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    fit(tiny_config.model_copy(update={"epochs": 1}), tiny)
+    assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,80 @@
+"""The arrows between the parts, held in place."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted([*(ROOT / "dcodr").rglob("*.py"), *(ROOT / "tuning").rglob("*.py")])
+
+
+def imports(path: Path) -> set[str]:
+    """Names of all modules that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            found.add(node.module or "")
+    return found
+
+
+def touches(names: set[str], module: str) -> bool:
+    return any(name == module or name.startswith(module + ".") for name in names)
+
+
+def parts(*names: str) -> list[Path]:
+    chosen = [path for path in FILES for name in names if path.relative_to(ROOT).as_posix().startswith(name)]
+    assert chosen
+    return chosen
+
+
+@pytest.mark.parametrize("path", parts("dcodr/"), ids=str)
+def test_the_method_knows_nothing_of_the_search(path: Path) -> None:
+    for module in ("ray", "optuna", "mlflow", "tuning"):
+        assert not touches(imports(path), module)
+
+
+@pytest.mark.parametrize(
+    "path",
+    parts("dcodr/losses/", "dcodr/models/", "dcodr/sampler.py", "dcodr/augmentations/", "dcodr/evaluation/"),
+    ids=str,
+)
+def test_building_blocks_take_scalars_and_tensors(path: Path) -> None:
+    for module in ("dcodr.config", "dcodr.methods", "dcodr.trainer", "dcodr.checkpoint", "dcodr.data.store", "pathlib"):
+        assert not touches(imports(path), module)
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("ray", {"run.py", "searcher.py", "recorder.py", "trainable.py"}),
+        ("optuna", {"sampler.py", "ledger.py"}),
+        ("mlflow", {"tracking.py"}),
+    ],
+)
+def test_each_engine_has_its_own_room(module: str, allowed: set[str]) -> None:
+    assert {path.name for path in parts("tuning/") if touches(imports(path), module)} == allowed
+
+
+def test_only_run_puts_a_search_together() -> None:
+    knowing = {path.name for path in parts("tuning/") if touches(imports(path), "tuning.searcher")}
+    assert knowing == {"run.py"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["tune.py", "--help"], ["-m", "tuning", "--help"], ["-m", "dcodr", "--help"]],
+    ids=["tune", "tuning", "dcodr"],
+)
+def test_help_imports_no_engine(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "ray", "mlflow", "optuna", "scipy"}
+    assert "python" in done.stdout
