@@ -65,7 +65,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except UserError:
         raise
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: damaged, or no checkpoint of dcodr: {reason}") from error
 
 

@@ -49,6 +49,10 @@ class Recorder(Callback):
         self._display = display
         self._started: dict[int, _Progress] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
+        return {}
+
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Open the trial's MLflow run."""
         number, config = trial.config["number"], Config.model_validate_json(trial.config["config"])

@@ -25,6 +25,10 @@ class LedgerSearcher(Searcher):
         self._ledger = ledger
         self._space = space
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
+        return {}
+
     def suggest(self, trial_id: str) -> dict[str, Any]:
         """The assignment of the next trial; see :func:`tuning.trainable.train_trial`."""
         number, values = self._ledger.begin()

@@ -3,9 +3,10 @@
 A kernel (``color``, ``geometry``, ``blur``) is a deterministic function of images and parameter tensors;
 ``draws`` draws the parameters; ``views`` joins the two under the paper's names (supplement, section 1.3).
 
-Given the same parameter, a kernel is within 1e-5 of torchvision's float32 function, and within 2.1/255 of the
-8-bit PIL image that the official code makes. Two differ more from PIL: ``color_rotation``, by up to 20/255, for
-PIL rounds hue and saturation to 8 bits, and ``affine``, where 3 pixels in 10,000 take another nearest one.
+Given the same parameter, a kernel is within 1e-5 of torchvision's float32 function, and within 2.1/255 of
+the 8-bit PIL image that the official code makes. Two differ more from PIL: ``color_rotation``, by up to
+20/255, for PIL rounds hue and saturation to 8 bits, and ``affine``, where about 3 pixels in 10,000 are taken
+from another nearest neighbour.
 """
 
 from dcodr.augmentations.views import Augment

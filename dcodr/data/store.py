@@ -1,15 +1,16 @@
 """The one HDF5 layout of a dataset: written in one step, opened memory-mapped.
 
 A store holds ``images`` ``(N, H, H, 3)`` uint8, ``domain`` ``(N,)`` int64, ``attributes/<name>`` ``(N,)``
-int64 or ``(N, K)`` float32, and ``split`` ``(N,)`` uint8, each contiguous and uncompressed. The attributes of
-the file are ``format_version``, ``spec`` and ``provenance`` as JSON, and ``fingerprint``.
+int64 or ``(N, K)`` float32, ``split`` ``(N,)`` uint8, and ``header``, the bytes of a JSON text with spec,
+provenance and fingerprint. Each lies in one uncompressed piece, and nothing has a variable length: a damaged
+store is refused by a few comparisons. ``format_version`` is an attribute of the file.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -28,8 +29,17 @@ CHUNK = 1024
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Header:
+    spec: DatasetSpec
+    provenance: dict[str, str | int | float]
+    fingerprint: str
+
+
 _SPEC = TypeAdapter(DatasetSpec)
-_PROVENANCE = TypeAdapter(dict[str, str | int | float])
+_HEADER = TypeAdapter(_Header)
 
 
 def default_store(name: str) -> Path:
@@ -78,10 +88,9 @@ def write_store(
         file["split"] = split
         for name, values in labels.items():
             file[f"attributes/{name}"] = values
+        header = _HEADER.dump_json(_Header(spec, dict(provenance), fingerprint))
+        file["header"] = np.frombuffer(header, np.uint8)
         file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["spec"] = _spec_json(spec).decode()
-        file.attrs["provenance"] = json.dumps(dict(provenance))
-        file.attrs["fingerprint"] = fingerprint
 
 
 def open_store(path: Path) -> FactorDataset:
@@ -129,14 +138,16 @@ def _appearing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        reason = os.strerror(error.errno) if error.errno else error
+        raise UserError(f"cannot write {path}: {reason}") from error
 
 
 def _flush(path: Path) -> None:
@@ -200,10 +211,10 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     if version != FORMAT_VERSION:
         raise UserError(f"has format version {version}, not {FORMAT_VERSION}")
     try:
-        spec = _SPEC.validate_json(file.attrs["spec"], strict=True)
-        provenance = _PROVENANCE.validate_json(file.attrs["provenance"], strict=True)
+        header = _HEADER.validate_json(_contiguous(file, raw, "header", np.uint8)[...].tobytes(), strict=True)
     except ValidationError as error:
-        raise UserError(f"spec or provenance is damaged: {error.errors()[0]['msg']}") from error
+        raise UserError(f"header is damaged: {error.errors()[0]['msg']}") from error
+    spec = header.spec
     images = _contiguous(file, raw, "images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")
@@ -221,8 +232,8 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
         domain=domain,
         attributes=attributes,
         split=split,
-        fingerprint=str(file.attrs["fingerprint"]),
-        provenance=provenance,
+        fingerprint=header.fingerprint,
+        provenance=header.provenance,
     )
 
 

@@ -107,7 +107,8 @@ def test_knee_is_the_first_of_the_front_members_closest_to_the_ideal(problem: Pr
         ([[0.0, 100.0], [0.6, 60.0], [1.0, 0.0]], 1),  # units do not matter
         ([[-9.0, -9.0], [0.0, 1.0], [0.6, 0.6], [1.0, 0.0]], 2),  # nor does a dominated row
         ([[0.0, 1.0], [1.0, 0.0]], 0),  # a tie
-        ([[0.1, 0.9], [0.7, 0.3], [0.3, 0.7], [0.9, 0.1]], 1),  # mirror images, unequal in their last bits
+        # mirror images, whose distances differ in the last bit
+        ([[0.0, 3 * 0.25], [0.2, 3 * 0.1], [0.1, 3 * 0.2], [0.25, 0.0]], 1),
         ([[2.0, 2.0]], 0),  # no range at all
     ],
 )

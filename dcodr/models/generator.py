@@ -1,0 +1,108 @@
+"""The generator: a code and a domain back to an image, its style set by the domain alone (AdaIN)."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+N_BLOCKS = 4
+_EXPAND = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+
+
+class UpsampleConv2d(nn.Conv2d):
+    """Nearest upsampling by two, then a 3x3 convolution with padding 1, in one operation.
+
+    Every 2x2 output patch sees copies of the same input pixels, so kernel taps that fall on one pixel can be
+    added beforehand: the pair equals a 4x4 transposed convolution of stride 2, with 4 instead of 9 products
+    an output value. The parameters remain those of the 3x3 convolution.
+
+    Shapes: ``(B, in_channels, H, W)`` to ``(B, out_channels, 2H, 2W)``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Upsample and convolve."""
+        expand = self.weight.new_tensor(_EXPAND)
+        kernel = (expand @ self.weight @ expand.T).transpose(0, 1)
+        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+
+
+class AdaptiveInstanceNorm(nn.Module):
+    """Instance normalisation whose scale and shift are linear in a domain embedding.
+
+    Huang & Belongie, *Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization*, ICCV 2017,
+    https://arxiv.org/abs/1703.06868.
+
+    Shapes: ``x`` ``(B, channels, H, W)``, ``embedding`` ``(B, domain_dim)``; result as ``x``.
+    """
+
+    def __init__(self, channels: int, domain_dim: int) -> None:
+        super().__init__()
+        self.scale = nn.Linear(domain_dim, channels)
+        self.shift = nn.Linear(domain_dim, channels)
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """Give every channel of every image the mean and deviation that its domain asks for."""
+        scale, shift = self.scale(embedding), self.shift(embedding)
+        return F.instance_norm(x) * scale[:, :, None, None] + shift[:, :, None, None]
+
+
+class Generator(nn.Module):
+    """Image from code and domain, as the reconstruction term of DCoDR needs it.
+
+    The architecture is LORD's (Gabbay & Hoshen, *Demystifying Inter-Class Disentanglement*, ICLR 2020,
+    https://arxiv.org/abs/1906.11796): three linear layers make a ``channels``-wide map of a sixteenth of the
+    image's size, four blocks of upsampling, convolution and AdaIN bring it to full size, two convolutions
+    turn it into an image.
+
+    Args:
+        code_dim: Width of the codes.
+        n_domains: Number of domains; each learns one embedding, uniform in +-0.05 at first.
+        domain_dim: Width of a domain's embedding.
+        channels: Width of the convolutions, a multiple of 8: 256 in the paper, 32 is bearable on a CPU.
+        image_size: Height and width of the images in pixels, a multiple of 16.
+
+    Shapes:
+        codes ``(B, code_dim)``, domain ``(B,)`` int64; images ``(B, 3, image_size, image_size)`` in [0, 1].
+
+    Raises:
+        ValueError: If ``image_size`` is no multiple of 16 or ``channels`` none of 8.
+    """
+
+    def __init__(
+        self, code_dim: int, n_domains: int, domain_dim: int = 256, channels: int = 256, image_size: int = 64
+    ) -> None:
+        super().__init__()
+        if image_size < 16 or image_size % 16:
+            raise ValueError(f"image_size is {image_size}; the generator needs a multiple of 16")
+        if channels < 8 or channels % 8:
+            raise ValueError(f"channels is {channels}; the generator needs a multiple of 8")
+        side = image_size // 2**N_BLOCKS
+        widths = [side * side * width for width in (channels // 8, channels // 4, channels)]
+        self.domain_embedding = nn.Embedding(n_domains, domain_dim)
+        nn.init.uniform_(self.domain_embedding.weight, -0.05, 0.05)
+        self.to_map = nn.Sequential(
+            nn.Linear(code_dim, widths[0]),
+            nn.LeakyReLU(inplace=True),
+            nn.Linear(widths[0], widths[1]),
+            nn.LeakyReLU(inplace=True),
+            nn.Linear(widths[1], widths[2]),
+            nn.LeakyReLU(inplace=True),
+            nn.Unflatten(1, (channels, side, side)),
+        )
+        self.convs = nn.ModuleList(UpsampleConv2d(channels, channels) for _ in range(N_BLOCKS))
+        self.norms = nn.ModuleList(AdaptiveInstanceNorm(channels, domain_dim) for _ in range(N_BLOCKS))
+        self.to_image = nn.Sequential(
+            nn.Conv2d(channels, channels // 4, kernel_size=5, padding=2),
+            nn.LeakyReLU(inplace=True),
+            nn.Conv2d(channels // 4, 3, kernel_size=7, padding=3),
+        )
+
+    def forward(self, codes: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        """Generate the image of every code in the style of its domain."""
+        embedding = self.domain_embedding(domain)
+        x = self.to_map(codes)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = norm(F.leaky_relu(conv(x), inplace=True), embedding)
+        return torch.sigmoid(self.to_image(x).float())
