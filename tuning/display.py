@@ -1,4 +1,4 @@
-"""What a search shows while it runs, and its front at the end.
+"""What a search shows while it runs.
 
 On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain line for every trial that ended.
 """
@@ -6,24 +6,20 @@ On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain lin
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuning.outcome import Outcome
 from tuning.pareto import Direction, non_dominated
-
-Outcome = Literal["complete", "pruned", "failed", "infeasible"]
 
 _MAX_RUNNING_ROWS = 10
 
@@ -163,7 +159,7 @@ class Display:
         return pick(self._complete, key=lambda trial: trial.figures[objective])
 
     def _objective_text(self, figures: Mapping[str, float]) -> str:
-        return " ".join(f"{name} {_figure(figures, name)}" for name in self._objectives if name in figures)
+        return " ".join(f"{name} {figures[name]:.3f}" for name in self._objectives if name in figures)
 
     def _time_text(self) -> str:
         """Elapsed time and, from the work done by this process, what is left."""
@@ -209,7 +205,7 @@ class Display:
         grid = _trial_grid()
         for name in self._objectives:
             best = self._best_of(name)
-            figure = Text(_figure(best.figures, name), "bold")
+            figure = Text(f"{best.figures[name]:.3f}", "bold")
             grid.add_row(f"best {name}", figure, f"trial {best.number:03d}", _one_line(best.label))
         return grid
 
@@ -244,79 +240,3 @@ def _duration(seconds: float) -> str:
     if minutes:
         return f"{minutes}m{seconds:02d}s" if seconds else f"{minutes}m"
     return f"{seconds}s"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrontRow:
-    """One trial of the final table.
-
-    Attributes:
-        number: the trial's number.
-        figures: its objectives, those that were measured.
-        params: its settings, those worth a column.
-        label: a word below the number, such as `paper` for the paper's settings.
-        knee: mark it with a star.
-        on_front: False dims it and says so.
-    """
-
-    number: int
-    figures: Mapping[str, float]
-    params: Mapping[str, object]
-    label: str = ""
-    knee: bool = False
-    on_front: bool = True
-
-
-def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], width: int) -> Table:
-    """Lay out the front, one trial a row in the order given.
-
-    Every parameter has its column; where that would break words, one column lists them all.
-
-    Args:
-        rows: the front's trials, and the paper's settings even if they are not on it.
-        objectives: names of the figures to show.
-        width: characters a line of the console that it will be printed on.
-
-    Returns:
-        The table, ready to print.
-    """
-    names = list(dict.fromkeys(name for row in rows for name in row.params))
-    columns = [["trial", *(_mark(row) for row in rows)]]
-    columns += [[name, *(_figure(row.figures, name) for row in rows)] for name in objectives]
-    head = len(columns)
-    columns += [[name.replace("_", "\n"), *(_text(row.params.get(name)) for row in rows)] for name in names]
-    if sum(map(_longest_word, columns)) + len(columns) - 1 > width:
-        settings = ("  ".join(f"{name}={_text(value)}" for name, value in row.params.items()) for row in rows)
-        columns = [*columns[:head], ["settings", *settings]]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0, header_style="bold")
-    for i, column in enumerate(columns):
-        side: JustifyMethod = "right" if 0 < i < head else "left"
-        wraps = any(" " in cell for cell in column)
-        table.add_column(column[0], justify=side, no_wrap=not wraps)
-    for i, row in enumerate(rows, start=1):
-        table.add_row(*(Text(column[i]) for column in columns), style="" if row.on_front else "dim")
-    return table
-
-
-def _longest_word(column: Sequence[str]) -> int:
-    return max(cell_len(word) for text in column for word in text.split())
-
-
-def _mark(row: FrontRow) -> str:
-    lines = [f"{row.number:03d} ★" if row.knee else f"{row.number:03d}"]
-    lines += [row.label] if row.label else []
-    lines += [] if row.on_front else ["off-front"]
-    return "\n".join(lines)
-
-
-def _figure(figures: Mapping[str, float], name: str) -> str:
-    return f"{figures[name]:.3f}" if name in figures else "-"
-
-
-def _text(value: object) -> str:
-    """Numbers to three digits; a list of augmentations with commas, where it may wrap."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return str(value).replace("+", ", ")

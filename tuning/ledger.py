@@ -32,7 +32,8 @@ class TrialRecord:
         values: Its values of the searched settings.
         paper: Whether they are the paper's.
         epoch: Epochs it completed.
-        figures: Its last figures: objectives, raw accuracies and their chance, losses.
+        training: Losses and throughput of its last epoch.
+        figures: Its last validation figures: objectives, raw accuracies, their chance.
         intervals: 95 % confidence intervals of some of them.
         reason: Why it is infeasible or failed.
         run_id: Its MLflow run.
@@ -44,6 +45,7 @@ class TrialRecord:
     values: dict[str, Any]
     paper: bool
     epoch: int
+    training: dict[str, float]
     figures: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     reason: str | None
@@ -194,6 +196,7 @@ def _record(trial: FrozenTrial, space: Space) -> TrialRecord:
         values=decode(space.params, trial.params),
         paper=facts.get("paper", False),
         epoch=facts.get("epoch", 0),
+        training=facts.get("training", {}),
         figures=facts.get("figures", {}),
         intervals={name: (low, high) for name, (low, high) in facts.get("intervals", {}).items()},
         reason=facts.get("reason"),

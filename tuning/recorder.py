@@ -79,12 +79,12 @@ class Recorder(Callback):
             progress.reason = result["failure"]
             return
         progress.epoch = result["epoch"]
-        progress.figures |= result["figures"]
-        if "infeasible" in result:
-            progress.reason = result["infeasible"]
-            self._ledger.note(number, intervals=result["intervals"])
-        self._ledger.note(number, epoch=progress.epoch, figures=progress.figures)
-        self._tracker.log_epoch(progress.run_id, progress.epoch, result["figures"])
+        self._ledger.note(number, epoch=progress.epoch, training=result["training"])
+        if "figures" in result:
+            progress.figures, progress.reason = result["figures"], result["infeasible"]
+            self._ledger.note(number, figures=progress.figures, intervals=result["intervals"])
+        logged = {**result["training"], **result.get("figures", {})}
+        self._tracker.log_epoch(progress.run_id, progress.epoch, logged)
         self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

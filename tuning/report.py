@@ -6,7 +6,7 @@ from collections import Counter
 
 from rich.console import Console
 
-from tuning.display import FrontRow, front_table
+from tuning.front_table import FrontRow, front_table
 from tuning.ledger import TrialRecord
 from tuning.search import CONFIGS, Search
 from tuning.tracking import ui_command

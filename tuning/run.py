@@ -116,7 +116,7 @@ def _tune(
         logging_level=logging.ERROR,
     )
     try:
-        total = ray.cluster_resources()
+        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         share = {"cpu": space.resources.cpus_per_trial, "gpu": space.resources.gpus_per_trial}
         tuner = tune.Tuner(
             tune.with_resources(train_trial, share),

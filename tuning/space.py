@@ -346,8 +346,11 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
     if key in _dotted(content.base.overrides):
         raise file.error(at, "is fixed in base.overrides too: remove it in one place")
     for where, extreme in _extremes(param):
-        here = (*at, where)
-        override(base, nested(key, extreme), lambda _, message, here=here: file.error(here, message))
+
+        def complain(_: Key, message: str, here: Key = (*at, where)) -> UserError:
+            return file.error(here, message)
+
+        override(base, nested(key, extreme), complain)
     value = _paper_value(base, key)
     if not param.allows(value):
         raise file.error(

@@ -14,9 +14,9 @@ from dcodr.trainer import DivergedError, Epoch, fit
 def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
-    A report holds ``epoch``, ``figures`` (losses, throughput, and validation figures where the epoch was
-    evaluated), ``intervals`` and ``infeasible``. A training that cannot go on reports ``failure`` instead:
-    Tune would drop the reason of an exception.
+    A report holds ``epoch`` and ``training`` (losses and throughput), and where the epoch was evaluated
+    ``figures``, ``intervals`` and ``infeasible`` of its validation. A training that cannot go on reports
+    ``failure`` instead: Tune would drop the reason of an exception.
 
     Args:
         assignment: ``config``, the config as JSON; ``gpus``, the trial's GPUs or share of one.
@@ -33,12 +33,6 @@ def train_trial(assignment: dict[str, Any]) -> None:
 def as_report(epoch: Epoch) -> dict[str, Any]:
     """An epoch as plain values."""
     losses = {f"train/{name}": value for name, value in epoch.losses.items()}
-    figures = {**losses, "images_per_second": epoch.images_per_second}
-    if epoch.report is None:
-        return {"epoch": epoch.epoch, "figures": figures}
-    return {
-        "epoch": epoch.epoch,
-        "figures": {**figures, **epoch.report.figures},
-        "intervals": epoch.report.intervals,
-        "infeasible": epoch.report.infeasible,
-    }
+    training = {**losses, "images_per_second": epoch.images_per_second}
+    validation = {} if epoch.report is None else vars(epoch.report)
+    return {"epoch": epoch.epoch, "training": training, **validation}

@@ -135,10 +135,12 @@ def preview(
 
     sheet = contact_sheet(open_store(file), seed=seed)
     out = out or file.with_suffix(".png")
+    if out.resolve() == file.resolve():
+        raise UserError(f"{out} is the dataset itself: name another file with --out")
     try:
         sheet.save(out, format="PNG")
     except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}") from error
+        raise UserError(f"cannot write {out}: {error}") from error
     typer.echo(out)
 
 

@@ -95,15 +95,15 @@ def _domains(table: Table) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     names, ids = _classes(table, "domain")
     if len(names) < 2:
         raise table.error(0, "domain", f"all rows have the domain {names[0]}; at least 2 are needed")
-    for name, n_images in zip(names, np.bincount(ids), strict=True):
-        if n_images < 2:
-            row = table.columns["domain"].index(name)
-            raise table.error(
-                row,
-                "domain",
-                f"domain {name} has only this image; contrastive training needs at least 2 of every domain: "
-                "add images or remove the row",
-            )
+    alone = np.bincount(ids)[ids] < 2
+    if alone.any():
+        row = int(alone.argmax())
+        raise table.error(
+            row,
+            "domain",
+            f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of every "
+            "domain: add images or remove the row",
+        )
     return names, ids
 
 
@@ -136,7 +136,7 @@ def _classes(table: Table, column: str) -> tuple[tuple[str, ...], npt.NDArray[np
 
 def _number(table: Table, row: int, column: str) -> float:
     cell = table.columns[column][row]
-    if not NUMBER.fullmatch(cell) or not np.isfinite(np.float32(cell)):
+    if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
         raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
     return float(cell)
 

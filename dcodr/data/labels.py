@@ -35,8 +35,11 @@ def attribute_labels(
         return class_ids(values, attribute.cardinality, n_images, where)
     if values.ndim != 2 or len(values) != n_images or values.dtype.kind not in "iuf":
         raise UserError(f"{where}: {_received(values)}; expected numbers of shape ({n_images}, K)")
-    _refuse(~np.isfinite(values).all(axis=1), values, where, "expected finite numbers")
-    return values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    finite = np.logical_and.reduce(np.isfinite(numbers), axis=1)
+    _refuse(~finite, values, where, "expected finite numbers")
+    return numbers
 
 
 def class_ids(values: npt.NDArray[Any], cardinality: int, n_images: int, where: str) -> npt.NDArray[np.int64]:

@@ -78,6 +78,7 @@ def _text(text: str, size: int, width: int) -> Image.Image:
     Accents are left out: Pillow's font has none.
     """
     font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
     text = "".join(letter for letter in normalize("NFKD", text) if not combining(letter))
     lines = [""]
     for word in text.split():
@@ -91,7 +92,7 @@ def _text(text: str, size: int, width: int) -> Image.Image:
                 lines.append("")
             lines[-1] += letter
     lines = [line for line in lines if line]
-    line_height = size * 5 // 4
+    line_height = sum(font.getmetrics())
     image = Image.new("RGB", (width, line_height * len(lines)), BACKGROUND)
     draw = ImageDraw.Draw(image)
     for index, line in enumerate(lines):

@@ -211,20 +211,20 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     if version != FORMAT_VERSION:
         raise UserError(f"has format version {version}, not {FORMAT_VERSION}")
     try:
-        header = _HEADER.validate_json(_contiguous(file, raw, "header", np.uint8)[...].tobytes(), strict=True)
+        header = _HEADER.validate_json(_contiguous(file, "header", np.uint8)[...].tobytes(), strict=True)
     except ValidationError as error:
         raise UserError(f"header is damaged: {error.errors()[0]['msg']}") from error
     spec = header.spec
-    images = _contiguous(file, raw, "images", np.uint8)
+    images = _contiguous(file, "images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")
     n_images = len(images)
-    domain = class_ids(_contiguous(file, raw, "domain", np.int64)[...], len(spec.domains), n_images, "domain")
+    domain = class_ids(_contiguous(file, "domain", np.int64)[...], len(spec.domains), n_images, "domain")
     attributes = {
-        attribute.name: _stored_labels(file, raw, f"attributes/{attribute.name}", attribute, n_images)
+        attribute.name: _stored_labels(file, f"attributes/{attribute.name}", attribute, n_images)
         for attribute in spec.attributes
     }
-    split = _contiguous(file, raw, "split", np.uint8)[...]
+    split = _contiguous(file, "split", np.uint8)[...]
     check_split(split, domain, spec, "split")
     return FactorDataset(
         spec=spec,
@@ -237,23 +237,20 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     )
 
 
-def _stored_labels(file: Any, raw: BinaryIO, path: str, attribute: Attribute, n_images: int) -> Labels:
+def _stored_labels(file: Any, path: str, attribute: Attribute, n_images: int) -> Labels:
     kind = np.float32 if attribute.cardinality is None else np.int64
-    return attribute_labels(_contiguous(file, raw, path, kind)[...], attribute, n_images, path)
+    return attribute_labels(_contiguous(file, path, kind)[...], attribute, n_images, path)
 
 
-def _contiguous(file: Any, raw: BinaryIO, name: str, dtype: type) -> Any:
-    """A dataset of the file, if it lies there whole and in one piece."""
+def _contiguous(file: Any, name: str, dtype: type) -> Any:
+    """A dataset of the file, if it lies there in one piece."""
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
-        raise UserError(f"{name} is missing")
+        raise UserError(f"{name} is missing or damaged")
     if dataset.dtype != dtype:
         raise UserError(f"{name} is {dataset.dtype}, not {np.dtype(dtype)}")
-    offset = dataset.id.get_offset()
-    if dataset.chunks is not None or offset is None:
+    if dataset.chunks is not None or dataset.id.get_offset() is None:
         raise UserError(f"{name} is not stored in one piece within the file")
-    if offset + dataset.nbytes > os.fstat(raw.fileno()).st_size:
-        raise UserError(f"{name} is cut off")
     return dataset
 
 

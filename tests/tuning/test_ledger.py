@@ -36,7 +36,7 @@ def ledger(tmp_path: Path, space: Space) -> Ledger:
 
 
 def finish(ledger: Ledger, number: int, invariance: float = 0.5, informativeness: float = 0.5) -> str:
-    figures = {"invariance": invariance, "informativeness": informativeness, "train/loss": 1.0}
+    figures = {"invariance": invariance, "informativeness": informativeness}
     ledger.note(number, epoch=4, figures=figures)
     return ledger.end(number, full_budget=True)
 
@@ -57,7 +57,7 @@ def test_figures_are_kept_and_told_to_optuna(ledger: Ledger, tmp_path: Path) -> 
     record = Ledger.open(tmp_path / "ledger.log").records()[0]
     assert record.status == "complete"
     assert record.values == values
-    assert record.figures == {"invariance": 0.25, "informativeness": 0.75, "train/loss": 1.0}
+    assert record.figures == {"invariance": 0.25, "informativeness": 0.75}
     assert record.epoch == 4
     assert ledger.study.trials[0].values == [0.25, 0.75]
 

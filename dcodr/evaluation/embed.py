@@ -1,0 +1,45 @@
+"""Images to codes."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def embed(
+    encoder: nn.Module,
+    images: npt.NDArray[np.uint8],
+    indices: npt.NDArray[np.int64],
+    device: torch.device,
+    batch_size: int = 512,
+) -> Tensor:
+    """Encode chosen images, unaugmented and without gradients.
+
+    The encoder runs in evaluation mode, and each of its modules is afterwards in the mode it was in before.
+    Only one batch at a time is read from ``images`` and converted to float.
+
+    Args:
+        encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``; it lies
+            on ``device``.
+        images: ``(N, H, W, 3)`` uint8 RGB, possibly memory-mapped.
+        indices: ``(n,)`` positions of the images to encode.
+        device: Where to compute.
+        batch_size: Images a forward pass.
+
+    Returns:
+        ``(n, d)`` float32 codes on ``device``, L2-normalised, in the order of ``indices``.
+    """
+    training = [module for module in encoder.modules() if module.training]
+    encoder.eval()
+    codes = []
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(indices), batch_size):
+                batch = torch.from_numpy(images[indices[start : start + batch_size]]).to(device)
+                code = encoder(batch.permute(0, 3, 1, 2).float().div_(255))
+                codes.append(F.normalize(code.float(), dim=1))
+    finally:
+        for module in training:
+            module.training = True
+    return torch.cat(codes)

@@ -1,0 +1,140 @@
+"""Per-image outcomes of the probes to figures, and how sure the figures are.
+
+A factor's *skill* is how far its probe gets from the best constant answer to a perfect one: ``(accuracy -
+chance) / (1 - chance)`` for a categorical factor, ``1 - error / error_of_median`` for a continuous one.
+``informativeness`` is the mean skill over attributes, ``invariance`` is 1 minus the skill on the domain, at
+most 1. Where the constant answer is already perfect there is nothing to know, and the skill is 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_BLOCK_ELEMENTS = 2**21
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one factor's probe, and the best constant answer, made of each scored image.
+
+    Attributes:
+        probe: ``(N,)`` float64, 1 where the probe is right and 0 where it is wrong, or its mean absolute
+            error.
+        constant: ``(N,)`` float64, the same for the constant answer.
+        categorical: Whether the outcomes are hits (the more the better) or errors (the less the better).
+    """
+
+    probe: Tensor
+    constant: Tensor
+    categorical: bool
+
+
+def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
+    """Hits of a probe, and of always answering the most frequent class of the probe's training codes.
+
+    Args:
+        predicted: ``(N,)`` class ids that the probe gives.
+        actual: ``(N,)`` class ids of the scored images.
+        training: ``(n,)`` class ids of the probe's training codes.
+    """
+    most_frequent = training.bincount().argmax()
+    return Outcome(
+        probe=(predicted == actual).cpu().double(),
+        constant=(most_frequent == actual).cpu().double(),
+        categorical=True,
+    )
+
+
+def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
+    """Mean absolute errors of a probe, and of always answering the median of the probe's training values.
+
+    Args:
+        predicted: ``(N, K)`` values that the probe gives.
+        actual: ``(N, K)`` values of the scored images.
+        training: ``(n, K)`` values of the probe's training codes; the median is taken of each dimension.
+    """
+    median = training.median(dim=0).values
+    return Outcome(
+        probe=(predicted - actual).abs().mean(dim=1).cpu().double(),
+        constant=(median - actual).abs().mean(dim=1).cpu().double(),
+        categorical=False,
+    )
+
+
+def probe_figures(domain: Outcome, attributes: Mapping[str, Outcome]) -> dict[str, float]:
+    """All figures of the probes.
+
+    Returns:
+        ``invariance``, ``informativeness``, ``domain_accuracy``, ``chance/domain``, and for each attribute
+        ``accuracy/<name>`` and ``chance/<name>``, or ``error/<name>`` and ``error_of_median/<name>``.
+    """
+    n_images = len(domain.probe)
+    figures = _weighted_figures(
+        domain, attributes, torch.full((1, n_images), 1 / n_images, dtype=torch.float64)
+    )
+    return {name: values.item() for name, values in figures.items()}
+
+
+def probe_intervals(
+    domain: Outcome, attributes: Mapping[str, Outcome], resamples: int, seed: int, confidence: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Confidence intervals of all figures of ``probe_figures``, by percentile bootstrap over the scored
+    images.
+
+    Every figure, chance included, is computed anew in each resample; the constant answers stay those of the
+    training codes. The intervals say how the figures would vary with other images of the same kind, not with
+    another training of encoder or probe.
+
+    Args:
+        domain: Outcome of the domain's probe.
+        attributes: Outcome of each attribute's probe on the same images.
+        resamples: Number of resamples.
+        seed: Seed of the resamples.
+        confidence: Share of the resamples that an interval covers.
+
+    Returns:
+        Lower and upper limit of each figure.
+    """
+    n_images = len(domain.probe)
+    generator = torch.Generator().manual_seed(seed)
+    rows = max(1, _BLOCK_ELEMENTS // n_images)
+    blocks = []
+    for start in range(0, resamples, rows):
+        drawn = torch.randint(n_images, (min(rows, resamples - start), n_images), generator=generator)
+        counts = torch.zeros(drawn.shape, dtype=torch.float64)
+        counts.scatter_add_(1, drawn, torch.ones_like(counts))
+        blocks.append(_weighted_figures(domain, attributes, counts / n_images))
+    tails = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+    intervals = {name: torch.cat([block[name] for block in blocks]).quantile(tails) for name in blocks[0]}
+    return {name: (low.item(), high.item()) for name, (low, high) in intervals.items()}
+
+
+def _weighted_figures(
+    domain: Outcome, attributes: Mapping[str, Outcome], weights: Tensor
+) -> dict[str, Tensor]:
+    """Figures ``(R,)`` for weights ``(R, N)`` of the images, each row of which sums to 1."""
+    leakage, accuracy, chance = _skill(domain, weights)
+    figures = {"domain_accuracy": accuracy, "chance/domain": chance}
+    skills = []
+    for name, outcome in attributes.items():
+        skill, probe, constant = _skill(outcome, weights)
+        probe_name, constant_name = (
+            ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
+        )
+        figures |= {f"{probe_name}/{name}": probe, f"{constant_name}/{name}": constant}
+        skills.append(skill)
+    return {
+        "invariance": (1 - leakage).clamp_max(1),
+        "informativeness": torch.stack(skills).mean(dim=0),
+        **figures,
+    }
+
+
+def _skill(outcome: Outcome, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Skill of a probe, its mean outcome and that of the constant answer, ``(R,)`` each."""
+    probe, constant = weights @ outcome.probe, weights @ outcome.constant
+    gap = (1.0 if outcome.categorical else 0.0) - constant
+    nothing_to_know = gap.abs() < 1e-12
+    return torch.where(nothing_to_know, 0, (probe - constant) / gap), probe, constant

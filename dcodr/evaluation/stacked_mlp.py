@@ -1,0 +1,69 @@
+"""Several small networks of one architecture, computed as one."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class StackedMLP(nn.Module):
+    """One network a factor: [linear without bias, BatchNorm, LeakyReLU] x (layers - 1), then linear with
+    bias.
+
+    Activations are laid out ``(factors, features, images)``: one batched matrix product serves all factors,
+    and BatchNorm over ``factors * features`` channels keeps their statistics apart.
+
+    Args:
+        n_inputs: Length of an input, which all networks share.
+        n_outputs: Number of outputs of each network.
+        layers: Number of linear layers, the last one included.
+        hidden: Width of the hidden layers.
+        seed: Every network is initialised as ``nn.Linear`` is, by a generator of its own with this seed: so
+            it does not depend on the others.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: Sequence[int], layers: int, hidden: int, seed: int):
+        super().__init__()
+        sizes = list(pairwise([n_inputs] + [hidden] * (layers - 1)))
+        weights, heads, biases = [], [], []
+        for outputs in n_outputs:
+            generator = torch.Generator().manual_seed(seed)
+            weights.append([_uniform((n_out, n_in), n_in, generator) for n_in, n_out in sizes])
+            heads.append(_uniform((outputs, hidden), hidden, generator))
+            biases.append(_uniform((outputs,), hidden, generator))
+        self.weights = nn.ParameterList([torch.stack(layer) for layer in zip(*weights, strict=True)])
+        self.norms = nn.ModuleList([nn.BatchNorm1d(len(n_outputs) * hidden) for _ in sizes])
+        self.heads = nn.ParameterList(heads)
+        self.biases = nn.ParameterList(biases)
+
+    def forward(self, inputs: Tensor) -> list[Tensor]:
+        """Outputs ``(B, n_outputs)`` of each network for inputs ``(B, n_inputs)``."""
+        hidden = inputs.T.expand(len(self.heads), -1, -1)
+        for weight, norm in zip(self.weights, self.norms, strict=True):
+            hidden = weight @ hidden
+            hidden = F.leaky_relu(norm(hidden.flatten(0, 1)[None])).view_as(hidden)
+        return [
+            F.linear(features.T, head, bias)
+            for features, head, bias in zip(hidden, self.heads, self.biases, strict=True)
+        ]
+
+    def state_of(self, factor: int) -> list[Tensor]:
+        """Views of all weights and BatchNorm statistics of one network."""
+        stacked = [weight.detach() for weight in self.weights] + [
+            values.view(len(self.heads), -1)
+            for norm in self.norms
+            for values in norm.state_dict().values()
+            if values.dim() == 1
+        ]
+        return [values[factor] for values in stacked] + [
+            self.heads[factor].detach(),
+            self.biases[factor].detach(),
+        ]
+
+
+def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
+    bound = 1 / math.sqrt(fan_in)
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,456 @@
+"""Tests of ``dcodr.data.store``."""
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
+from dcodr.data.store import default_store, open_store, verify_store, write_store
+from dcodr.errors import UserError
+
+SPEC = DatasetSpec(
+    "chairs",
+    "chair",
+    (
+        Attribute("angle", 12, cyclic=True, margin=1),
+        Attribute("colour", 3, classes=("red", "green", "blue")),
+        Attribute("landmarks", None),
+    ),
+)
+
+
+def content(n_images: int = 60, size: int = 8, seed: int = 0) -> dict[str, Any]:
+    """Arguments of ``write_store``."""
+    rng = np.random.default_rng(seed)
+    domain = rng.permutation(np.arange(n_images) % 5)
+    return {
+        "spec": SPEC,
+        "images": rng.integers(0, 256, (n_images, size, size, 3), dtype=np.uint8),
+        "domain": domain,
+        "attributes": {
+            "angle": rng.integers(0, 12, n_images),
+            "colour": rng.integers(0, 3, n_images),
+            "landmarks": rng.random((n_images, 4), dtype=np.float32),
+        },
+        "split": stratified_split(domain, seed),
+        "provenance": {"source": "drawn", "seed": seed, "noise": 0.5},
+    }
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "chairs.h5"
+    write_store(path, **content())
+    return path
+
+
+def test_what_is_written_is_read(store: Path) -> None:
+    written, read = content(), open_store(store)
+    assert read.spec == replace(SPEC, domains=("0", "1", "2", "3", "4"))
+    assert read.provenance == written["provenance"]
+    for name in ("images", "domain", "split"):
+        stored = getattr(read, name)
+        np.testing.assert_array_equal(stored, written[name])
+        assert stored.dtype == written[name].dtype
+    assert list(read.attributes) == ["angle", "colour", "landmarks"]
+    for name, labels in read.attributes.items():
+        np.testing.assert_array_equal(labels, written["attributes"][name])
+        assert labels.dtype == written["attributes"][name].dtype
+
+
+def test_chunks_make_the_same_store_as_one_array(tmp_path: Path, store: Path) -> None:
+    whole = content()
+    chunks = iter([whole["images"][:7], whole["images"][7:50], whole["images"][50:]])
+    write_store(tmp_path / "chunks.h5", **{**whole, "images": chunks})
+    read = open_store(tmp_path / "chunks.h5")
+    np.testing.assert_array_equal(read.images, whole["images"])
+    assert read.fingerprint == open_store(store).fingerprint
+
+
+def change_image(stored: dict[str, Any]) -> None:
+    stored["images"][3, 2, 1, 0] ^= 1
+
+
+def change_domain(stored: dict[str, Any]) -> None:
+    stored["domain"][np.flatnonzero(stored["domain"] == 0)[0]] = 1
+
+
+def change_attribute(stored: dict[str, Any]) -> None:
+    stored["attributes"]["landmarks"][5, 1] += 0.25
+
+
+def change_split(stored: dict[str, Any]) -> None:
+    stored["split"][np.flatnonzero(stored["split"] == 2)[0]] = 1
+
+
+def change_spec(stored: dict[str, Any]) -> None:
+    stored["spec"] = replace(SPEC, domain="seat")
+
+
+@pytest.mark.parametrize("change", [change_image, change_domain, change_attribute, change_split, change_spec])
+def test_the_fingerprint_covers_all_that_matters(
+    change: Callable[[dict[str, Any]], None], tmp_path: Path, store: Path
+) -> None:
+    changed = content()
+    change(changed)
+    write_store(tmp_path / "changed.h5", **changed)
+    assert open_store(tmp_path / "changed.h5").fingerprint != open_store(store).fingerprint
+
+
+def test_the_fingerprint_does_not_depend_on_provenance(tmp_path: Path, store: Path) -> None:
+    write_store(tmp_path / "again.h5", **{**content(), "provenance": {"source": "elsewhere"}})
+    assert open_store(tmp_path / "again.h5").fingerprint == open_store(store).fingerprint
+
+
+def test_verify_finds_one_changed_bit(store: Path) -> None:
+    verify_store(store)
+    with h5py.File(store, "r+") as file:
+        file["images"][9, 0, 0, 0] ^= 1
+    with pytest.raises(UserError, match=r"chairs\.h5.*fingerprint"):
+        verify_store(store)
+
+
+def test_domains_are_numbered_densely_and_keep_their_labels(tmp_path: Path) -> None:
+    stored = content()
+    identities = np.array([900, 3, 41, 7, 500])
+    write_store(tmp_path / "people.h5", **{**stored, "domain": identities[stored["domain"]]})
+    data = open_store(tmp_path / "people.h5")
+    assert data.spec.domains == ("3", "7", "41", "500", "900")
+    names = np.array(data.spec.domains, dtype=int)[data.domain]
+    np.testing.assert_array_equal(names, identities[stored["domain"]])
+
+
+def test_named_domains_that_have_no_images_are_dropped(tmp_path: Path) -> None:
+    stored = content()
+    stored["spec"] = replace(SPEC, domains=("a", "b", "c", "d", "e", "f", "g"))
+    stored["domain"] = stored["domain"] + 2
+    write_store(tmp_path / "named.h5", **stored)
+    assert open_store(tmp_path / "named.h5").spec.domains == ("c", "d", "e", "f", "g")
+
+
+def test_ten_thousand_named_domains_fit(tmp_path: Path) -> None:
+    domain = np.repeat(np.arange(10_000), 3)
+    spec = DatasetSpec("people", "person", (), domains=tuple(f"person number {i}" for i in range(10_000)))
+    images = np.zeros((len(domain), 1, 1, 3), np.uint8)
+    write_store(tmp_path / "people.h5", spec, images, domain, {}, stratified_split(domain, 0), {})
+    assert open_store(tmp_path / "people.h5").spec == spec
+
+
+def with_label(name: str, row: int, value: float) -> dict[str, Any]:
+    stored = content()
+    labels = stored["domain"] if name == "domain" else stored["attributes"][name]
+    labels = labels.astype(np.float64)
+    labels[row] = value
+    if name == "domain":
+        return {**stored, "domain": labels}
+    return {**stored, "attributes": {**stored["attributes"], name: labels}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("domain", np.nan, "dataset chairs, chair: nan in row 7"),
+        ("domain", -1, "dataset chairs, chair: -1.0 in row 7"),
+        ("domain", 0.5, "dataset chairs, chair: 0.5 in row 7"),
+        ("angle", np.nan, "dataset chairs, angle: nan in row 7"),
+        ("angle", 1.5, "dataset chairs, angle: 1.5 in row 7"),
+        ("angle", -1, "dataset chairs, angle: -1.0 in row 7"),
+        ("angle", 12, r"dataset chairs, angle: 12.0 in row 7; expected a class id in 0\.\.11"),
+        ("landmarks", 1e60, r"dataset chairs, landmarks: \[1\.e\+60.* in row 7"),
+        ("landmarks", np.inf, r"dataset chairs, landmarks: \[inf.* in row 7"),
+    ],
+)
+def test_a_label_that_is_none_is_refused(tmp_path: Path, name: str, value: float, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        write_store(tmp_path / "chairs.h5", **with_label(name, 7, value))
+    assert not any(tmp_path.iterdir())
+
+
+def one_domain(stored: dict[str, Any]) -> None:
+    stored["domain"] = np.zeros(60, np.int64)
+
+
+def no_validation(stored: dict[str, Any]) -> None:
+    stored["split"][stored["split"] == 1] = 0
+
+
+def untrained_domain(stored: dict[str, Any]) -> None:
+    stored["split"][stored["domain"] == 2] = 1
+
+
+def missing_attribute(stored: dict[str, Any]) -> None:
+    del stored["attributes"]["angle"]
+
+
+def too_few_classes(stored: dict[str, Any]) -> None:
+    stored["spec"] = replace(SPEC, attributes=(Attribute("colour", 3, classes=("red",)),))
+    stored["attributes"] = {"colour": stored["attributes"]["colour"]}
+
+
+def too_few_images(stored: dict[str, Any]) -> None:
+    stored["images"] = stored["images"][:-1]
+
+
+def images_of_two_sizes(stored: dict[str, Any]) -> None:
+    stored["images"] = iter([stored["images"][:30], np.zeros((30, 9, 9, 3), np.uint8)])
+
+
+def float_images(stored: dict[str, Any]) -> None:
+    stored["images"] = stored["images"] / 255
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (one_domain, "1 domain in all"),
+        (no_validation, "none of the 60 images is left for validation"),
+        (untrained_domain, "chair 2 has 0 training images"),
+        (missing_attribute, "do not match its attributes"),
+        (too_few_classes, "1 class names for 3 classes"),
+        (too_few_images, "59 images for 60 labels"),
+        (images_of_two_sizes, r"images 30\.\.59: uint8 of shape \(30, 9, 9, 3\)"),
+        (float_images, r"float64 of shape \(60, 8, 8, 3\)"),
+    ],
+)
+def test_inconsistent_content_is_refused_and_nothing_is_written(
+    tmp_path: Path, break_it: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    stored = content()
+    break_it(stored)
+    with pytest.raises(UserError, match=message):
+        write_store(tmp_path / "chairs.h5", **stored)
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_interrupted_writing_leaves_the_old_store(store: Path) -> None:
+    before = store.read_bytes()
+
+    def interrupted() -> Iterator[Any]:
+        yield content()["images"][:30]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_store(store, **{**content(), "images": interrupted()})
+    assert list(store.parent.iterdir()) == [store]
+    assert store.read_bytes() == before
+
+
+def test_a_mapped_dataset_outlives_its_replacement(store: Path) -> None:
+    old = open_store(store)
+    write_store(store, **content(seed=1))
+    np.testing.assert_array_equal(old.images, content()["images"])
+    np.testing.assert_array_equal(open_store(store).images, content(seed=1)["images"])
+
+
+def write_repeatedly(path: Path, seed: int) -> None:
+    for _ in range(10):
+        write_store(path, **content(seed=seed))
+
+
+def test_two_writers_and_a_reader_never_see_half_a_store(store: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_repeatedly, args=(store, seed)) for seed in (0, 1)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        verify_store(store)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert list(store.parent.iterdir()) == [store]
+
+
+def test_a_store_in_an_impossible_place_is_refused(tmp_path: Path, store: Path) -> None:
+    for path in (store / "below.h5", tmp_path):
+        with pytest.raises(UserError, match="cannot write"):
+            write_store(path, **content())
+
+
+def test_images_are_mapped_and_writing_to_them_stays_private(store: Path) -> None:
+    first, second = open_store(store), open_store(store)
+    assert isinstance(first.images, np.memmap)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensor = torch.from_numpy(first.images)
+    tensor.zero_()
+    np.testing.assert_array_equal(second.images, content()["images"])
+    verify_store(store)
+
+
+def test_a_missing_store_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cars3d\.h5 is not there.*python -m dcodr data prepare"):
+        open_store(tmp_path / "cars3d.h5")
+
+
+@pytest.mark.parametrize("raw", [b"", b"images", b"\x89HDF\r\n\x1a\n" + bytes(2000)])
+def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "chairs.h5"
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=r"chairs\.h5: cannot be read as HDF5"):
+        open_store(path)
+
+
+@pytest.mark.parametrize("kept", [0.05, 0.5, 0.9, 0.999])
+def test_a_truncated_store_is_refused(store: Path, kept: float) -> None:
+    raw = store.read_bytes()
+    store.write_bytes(raw[: int(kept * len(raw))])
+    with pytest.raises(UserError, match=r"chairs\.h5"):
+        open_store(store)
+
+
+def test_damage_anywhere_is_refused_or_harmless(store: Path) -> None:
+    raw, rng = store.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(100):
+        damaged = np.frombuffer(raw, np.uint8).copy()
+        damaged[rng.integers(0, len(raw), 20)] = rng.integers(0, 256, 20)
+        store.write_bytes(damaged.tobytes())
+        try:
+            assert len(open_store(store).images) == 60
+        except UserError:
+            refused += 1
+    assert refused > 0
+
+
+def replace_dataset(name: str, values: np.ndarray, **options: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file.create_dataset(name, data=values, **options)
+
+    return change
+
+
+def remove_domain(file: h5py.File) -> None:
+    del file["domain"]
+
+
+def link_domain(file: h5py.File) -> None:
+    elsewhere = Path(file.filename).with_name("elsewhere.h5")
+    write_store(elsewhere, **content(seed=1))
+    del file["domain"]
+    file["domain"] = h5py.ExternalLink(str(elsewhere), "domain")
+
+
+def store_images_elsewhere(file: h5py.File) -> None:
+    del file["images"]
+    file.create_dataset(
+        "images", (60, 8, 8, 3), np.uint8, external=[("elsewhere.bin", 0, h5py.h5f.UNLIMITED)]
+    )
+
+
+def new_version(file: h5py.File) -> None:
+    file.attrs["format_version"] = 2
+
+
+def header_of_another_kind(file: h5py.File) -> None:
+    header = json.loads(file["header"][...].tobytes())
+    header["spec"]["attributes"][0]["cardinality"] = "twelve"
+    replace_dataset("header", np.frombuffer(json.dumps(header).encode(), np.uint8))(file)
+
+
+LABELS = content()
+WRONG_ANGLE = np.where(np.arange(60) == 8, 12, LABELS["attributes"]["angle"])
+WRONG_LANDMARKS = np.where(np.arange(60)[:, None] == 8, np.float32("nan"), LABELS["attributes"]["landmarks"])
+NAMES = np.array(["red"] * 60, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (new_version, "has format version 2, not 1"),
+        (header_of_another_kind, "header is damaged"),
+        (remove_domain, "domain is missing"),
+        (link_domain, "domain is missing or damaged"),
+        (store_images_elsewhere, "images is not stored in one piece within the file"),
+        (replace_dataset("images", LABELS["images"], chunks=True), "images is not stored in one piece"),
+        (replace_dataset("images", LABELS["images"].astype(np.float32)), "images is float32, not uint8"),
+        (replace_dataset("images", LABELS["images"][:, :4]), r"images has shape \(60, 4, 8, 3\)"),
+        (replace_dataset("images", LABELS["images"][:50]), r"domain: int64 of shape \(60,\)"),
+        (replace_dataset("domain", LABELS["domain"] + 1), r"domain: 5 in row \d+"),
+        (replace_dataset("domain", LABELS["domain"] // 2), "chair 3 has 0 training images"),
+        (
+            replace_dataset("attributes/colour", NAMES, dtype=h5py.string_dtype()),
+            "attributes/colour is object",
+        ),
+        (replace_dataset("attributes/angle", WRONG_ANGLE), "attributes/angle: 12 in row 8"),
+        (replace_dataset("attributes/landmarks", WRONG_LANDMARKS), r"attributes/landmarks: .*nan.* in row 8"),
+        (replace_dataset("split", np.full(60, 3, np.uint8)), "split: 3 in row 0"),
+        (replace_dataset("split", np.zeros(60, np.uint8)), "split: none of the 60 images is left"),
+    ],
+)
+def test_another_layout_is_refused(store: Path, change: Callable[[h5py.File], None], message: str) -> None:
+    with h5py.File(store, "r+") as file:
+        change(file)
+    with pytest.raises(UserError, match=rf"chairs\.h5: .*{message}"):
+        open_store(store)
+
+
+def test_default_store() -> None:
+    assert default_store("cars3d") == Path("data/cars3d.h5")
+
+
+TOUCH_ALL = """
+import sys
+from pathlib import Path
+from dcodr.data.store import open_store
+
+def memory():
+    fields = {}
+    for file in ("status", "smaps_rollup"):
+        for line in Path("/proc/self", file).read_text().splitlines():
+            key, _, value = line.partition(":")
+            if value.endswith("kB"):
+                fields[key] = int(value.split()[0]) * 1024
+    return fields["VmHWM"], fields["Pss"], fields["Anonymous"]
+
+def step(value):
+    print(value, flush=True)
+    sys.stdin.readline()
+
+before = memory()
+step("started")
+images = open_store(Path(sys.argv[1])).images
+total = sum(int(chunk.max()) for chunk in images)
+step("touched")
+peak, shared, anonymous = (after - start for after, start in zip(memory(), before))
+step(f"{peak} {shared} {anonymous}")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's /proc")
+def test_two_processes_that_read_all_images_hold_one_copy(tmp_path: Path) -> None:
+    n_images, path = 3000, tmp_path / "large.h5"
+    write_store(path, **content(n_images, size=64))
+    n_bytes = n_images * 64 * 64 * 3
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TOUCH_ALL, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(2)
+    ]
+    for _ in range(2):
+        lines = [reader.stdout.readline() for reader in readers]  # type: ignore[union-attr]
+        for reader in readers:
+            print(file=reader.stdin, flush=True)
+        assert len(set(lines)) == 1
+    figures = [[int(figure) for figure in reader.stdout.readline().split()] for reader in readers]  # type: ignore[union-attr]
+    for reader in readers:
+        reader.communicate("\n")
+    peaks, shared, anonymous = zip(*figures, strict=True)
+    assert max(peaks) <= 1.2 * n_bytes
+    assert sum(shared) <= 1.2 * n_bytes
+    assert max(anonymous) <= 0.1 * n_bytes

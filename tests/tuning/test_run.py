@@ -1,0 +1,191 @@
+"""A whole search, for real: Ray, Optuna, MLflow, export, retraining, kill -9 and resume."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from rich.console import Console
+
+from dcodr.config import read_config
+from dcodr.errors import UserError
+from tuning.run import run_search
+from tuning.search import Search
+from tuning.space import load_space
+
+pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[2]
+QUICK = ROOT / "search_spaces" / "quick.yaml"
+
+
+class Finished:
+    """A finished search of four trials, and what it printed."""
+
+    def __init__(self, folder: Path, store: Path) -> None:
+        self.storage = folder / "runs"
+        self.store = store
+        self.output = io.StringIO()
+        self.search = self.run(trials=4)
+
+    def run(self, trials: int, **options: object) -> Search:
+        space = load_space(QUICK, data=str(self.store), search={"trials": trials})
+        console = Console(file=self.output, width=100)
+        return run_search(space, text=QUICK.read_text(), storage=self.storage, console=console, **options)  # type: ignore[arg-type]
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.storage / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Finished:
+    return Finished(tmp_path_factory.mktemp("search"), tiny_store)
+
+
+def mlflow_runs(client: MlflowClient, search: Search) -> tuple[list[str], list[str]]:
+    """Status of the parent run, and of every trial's."""
+    experiment = client.get_experiment_by_name("dcodr")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], f"tags.search = '{search.name}'")
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    query = f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'"
+    children = client.search_runs([experiment.experiment_id], query)
+    return [run.info.status for run in parents], [run.info.status for run in children]
+
+
+def test_all_trials_are_complete_and_the_first_has_the_papers_settings(finished: Finished) -> None:
+    trials = finished.search.trials()
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    assert {trial.status for trial in trials} <= {"complete", "infeasible"}
+    assert [trial.paper for trial in trials] == [True, False, False, False]
+    assert all(trial.epoch == 2 for trial in trials)
+    assert finished.search.front()
+
+
+def test_the_end_of_a_search_says_what_came_of_it(finished: Finished) -> None:
+    text = finished.output.getvalue()
+    for number in range(4):
+        assert f"trial {number:03d}" in text
+    assert "paper" in text
+    assert "mlflow ui --backend-store-uri" in text
+    assert str(finished.search.folder / "configs") in text
+    assert "Best invariance" in text
+
+
+def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) -> None:
+    parent, children = mlflow_runs(finished.client, finished.search)
+    assert parent == ["FINISHED"]
+    assert children == ["FINISHED"] * 4
+
+
+def test_trials_are_found_in_mlflow_by_their_figures_and_parameters(finished: Finished) -> None:
+    best = finished.search.best("invariance")
+    experiment = finished.client.get_experiment_by_name("dcodr")
+    assert experiment is not None
+    query = f"metrics.invariance >= {best.figures['invariance'] - 1e-6} and tags.trial = '{best.number}'"
+    (run,) = finished.client.search_runs([experiment.experiment_id], query)
+    assert run.info.run_id == best.run_id
+    assert run.data.params["augmentations"] == "+".join(best.values["augmentations"])
+    for name in ("crop", "gaussian_blur", "affine"):
+        assert run.data.params[f"augmentation.{name}"] == str(name in best.values["augmentations"])
+    figures = {name: run.data.metrics[name] for name in best.figures}
+    assert figures == pytest.approx(best.figures)
+    assert {"train/loss", "images_per_second", "chance/domain"} <= set(run.data.metrics)
+    history = finished.client.get_metric_history(run.info.run_id, "train/loss")
+    assert [metric.step for metric in history] == [1, 2]
+    artifacts = {file.path for file in finished.client.list_artifacts(run.info.run_id)}
+    assert artifacts == {"config.yaml"}
+
+
+def test_the_parent_keeps_space_environment_and_front(finished: Finished, tmp_path: Path) -> None:
+    run_id = finished.search.ledger.facts()["run_id"]
+    fetched = {
+        name: Path(finished.client.download_artifacts(run_id, name, str(tmp_path))).read_text()
+        for name in ("space.yaml", "environment.json", "front.csv")
+    }
+    assert fetched["space.yaml"] == QUICK.read_text()
+    assert "torch" in json.loads(fetched["environment.json"])
+    rows = list(csv.DictReader(io.StringIO(fetched["front.csv"])))
+    front = [row for row in rows if row["on_front"] == "True"]
+    assert [int(row["trial"]) for row in front] == [trial.number for trial in finished.search.front()]
+
+
+def test_an_exported_config_retrains_to_exactly_the_same_figures(finished: Finished, tmp_path: Path) -> None:
+    (path, *_) = sorted((finished.search.folder / "configs").iterdir())
+    _, provenance = read_config(path)
+    words = ["train", "--config", str(path), "--out", str(tmp_path / "trained")]
+    done = subprocess.run(
+        [sys.executable, "-m", "dcodr", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "are reproduced exactly" in done.stdout
+    again = json.loads((tmp_path / "trained" / "validation.json").read_text())
+    assert again["figures"] == provenance["validation"]
+
+
+def test_a_finished_search_resumes_to_nothing_and_extends_by_more_trials(finished: Finished) -> None:
+    before = finished.search.trials()
+    assert finished.run(trials=4, name="quick", resume=True).trials() == before
+    extended = finished.run(trials=5, name="quick", resume=True)
+    assert extended.trials()[:4] == before
+    assert len(extended.trials()) == 5
+    parent, children = mlflow_runs(finished.client, extended)
+    assert parent == ["FINISHED"]
+    assert children == ["FINISHED"] * 5
+
+
+def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
+    with pytest.raises(UserError, match="there is a search of that name"):
+        finished.run(trials=4, name="quick")
+    space = load_space(QUICK, data=str(finished.store), settings=["epochs=3"])
+    with pytest.raises(UserError, match="base of the space differ"):
+        run_search(space, storage=finished.storage, resume=True, console=Console(file=io.StringIO()))
+    with pytest.raises(UserError, match="no search of the space"):
+        run_search(space, storage=finished.storage / "other", resume=True, console=Console(file=io.StringIO()))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+def test_a_killed_search_is_resumed_without_loss(tiny_store: Path, tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "tune.py"), "--space", str(QUICK), "--data", str(tiny_store)]
+    words += ["--trials", "6", "--set", "epochs=3"]
+    driver = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ledger = tmp_path / "runs" / "quick" / "ledger.log"
+
+    def some_are_complete() -> bool:
+        if not ledger.exists():
+            return False
+        return sum(t.status == "complete" for t in Search.open("quick", tmp_path / "runs").trials()) >= 2
+
+    try:
+        wait_for(some_are_complete, 120)
+    finally:
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    finished = {t.number: t for t in Search.open("quick", tmp_path / "runs").trials() if t.status == "complete"}
+    done = subprocess.run([*words, "--resume"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    search = Search.open("quick", tmp_path / "runs")
+    trials = {trial.number: trial for trial in search.trials()}
+    assert all(trials[number] == trial for number, trial in finished.items())
+    assert len(trials) == 6
+    assert {trial.status for trial in trials.values()} <= {"complete", "infeasible"}
+    assert sum(trial.paper for trial in trials.values()) == 1
+    parent, children = mlflow_runs(MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"), search)
+    assert parent == ["FINISHED"]
+    assert children.count("FINISHED") == 6
+    assert set(children) <= {"FINISHED", "KILLED"}
