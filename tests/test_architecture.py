@@ -45,7 +45,14 @@ def test_the_method_knows_nothing_of_the_search(path: Path) -> None:
     ids=str,
 )
 def test_building_blocks_take_scalars_and_tensors(path: Path) -> None:
-    for module in ("dcodr.config", "dcodr.methods", "dcodr.trainer", "dcodr.checkpoint", "dcodr.data.store", "pathlib"):
+    for module in (
+        "dcodr.config",
+        "dcodr.methods",
+        "dcodr.trainer",
+        "dcodr.checkpoint",
+        "dcodr.data.store",
+        "pathlib",
+    ):
         assert not touches(imports(path), module)
 
 

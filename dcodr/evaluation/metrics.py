@@ -20,8 +20,7 @@ class Outcome:
     """What one factor's probe, and the best constant answer, made of each scored image.
 
     Attributes:
-        probe: ``(N,)`` float64, 1 where the probe is right and 0 where it is wrong, or its mean absolute
-            error.
+        probe: ``(N,)`` float64: 1 or 0 where the probe is right or wrong, or its mean absolute error.
         constant: ``(N,)`` float64, the same for the constant answer.
         categorical: Whether the outcomes are hits (the more the better) or errors (the less the better).
     """
@@ -71,17 +70,14 @@ def probe_figures(domain: Outcome, attributes: Mapping[str, Outcome]) -> dict[st
         ``accuracy/<name>`` and ``chance/<name>``, or ``error/<name>`` and ``error_of_median/<name>``.
     """
     n_images = len(domain.probe)
-    figures = _weighted_figures(
-        domain, attributes, torch.full((1, n_images), 1 / n_images, dtype=torch.float64)
-    )
-    return {name: values.item() for name, values in figures.items()}
+    weights = torch.full((1, n_images), 1 / n_images, dtype=torch.float64)
+    return {name: values.item() for name, values in _weighted_figures(domain, attributes, weights).items()}
 
 
 def probe_intervals(
-    domain: Outcome, attributes: Mapping[str, Outcome], resamples: int, seed: int, confidence: float = 0.95
+    domain: Outcome, attributes: Mapping[str, Outcome], resamples: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Confidence intervals of all figures of ``probe_figures``, by percentile bootstrap over the scored
-    images.
+    """95 % confidence intervals of all figures, by percentile bootstrap over the scored images.
 
     Every figure, chance included, is computed anew in each resample; the constant answers stay those of the
     training codes. The intervals say how the figures would vary with other images of the same kind, not with
@@ -92,10 +88,9 @@ def probe_intervals(
         attributes: Outcome of each attribute's probe on the same images.
         resamples: Number of resamples.
         seed: Seed of the resamples.
-        confidence: Share of the resamples that an interval covers.
 
     Returns:
-        Lower and upper limit of each figure.
+        Lower and upper limit of each figure of ``probe_figures``.
     """
     n_images = len(domain.probe)
     generator = torch.Generator().manual_seed(seed)
@@ -106,7 +101,7 @@ def probe_intervals(
         counts = torch.zeros(drawn.shape, dtype=torch.float64)
         counts.scatter_add_(1, drawn, torch.ones_like(counts))
         blocks.append(_weighted_figures(domain, attributes, counts / n_images))
-    tails = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
+    tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
     intervals = {name: torch.cat([block[name] for block in blocks]).quantile(tails) for name in blocks[0]}
     return {name: (low.item(), high.item()) for name, (low, high) in intervals.items()}
 
@@ -120,10 +115,8 @@ def _weighted_figures(
     skills = []
     for name, outcome in attributes.items():
         skill, probe, constant = _skill(outcome, weights)
-        probe_name, constant_name = (
-            ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
-        )
-        figures |= {f"{probe_name}/{name}": probe, f"{constant_name}/{name}": constant}
+        names = ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
+        figures |= {f"{names[0]}/{name}": probe, f"{names[1]}/{name}": constant}
         skills.append(skill)
     return {
         "invariance": (1 - leakage).clamp_max(1),

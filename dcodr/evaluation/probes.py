@@ -53,10 +53,9 @@ PAPER = ProbeBudget(
 FAST = ProbeBudget(
     layers=3, hidden=128, epochs=12, batch_size=256, learning_rate=1e-2, one_cycle=True, patience=12
 )
-"""For use inside a search: no weaker a judge than ``PAPER`` in a fraction of its time
-(``benchmarks/probes.py``).
+"""For use inside a search: no weaker a judge than ``PAPER`` in a fraction of its time.
 
-One cycle needs all its epochs, hence the patience that never runs out.
+Its figures come from ``benchmarks/probes.py``. One cycle needs all its epochs: the patience never runs out.
 """
 
 
@@ -134,7 +133,8 @@ def fit_probes(
     code_scale = Scale.of(codes)
     value_scales = {name: None if n_classes[name] else Scale.of(values) for name, values in factors.items()}
     targets = [
-        scale.standardise(factors[name]) if scale else factors[name] for name, scale in value_scales.items()
+        factors[name] if scale is None else scale.standardise(factors[name])
+        for name, scale in value_scales.items()
     ]
     n_outputs = [n_classes[name] or values.shape[1] for name, values in factors.items()]
     network = StackedMLP(codes.shape[1], n_outputs, budget.layers, budget.hidden, seed).to(codes.device)
@@ -168,10 +168,12 @@ def _train(
     for epoch in range(budget.epochs):
         shuffled = fitted[torch.randperm(len(fitted), generator=generator).to(codes.device)]
         _train_epoch(network, codes, targets, shuffled.tensor_split(n_batches), optimiser, schedule)
-        scores = _scores(network, codes[held_out], [target[held_out] for target in targets])
+        with torch.no_grad():
+            outputs = network.eval()(codes[held_out])
         for factor in running.copy():
-            if scores[factor] > best[factor].score:
-                best[factor] = _Best(scores[factor], epoch, [t.clone() for t in network.state_of(factor)])
+            score = _score(outputs[factor], targets[factor][held_out])
+            if score > best[factor].score:
+                best[factor] = _Best(score, epoch, [values.clone() for values in network.state_of(factor)])
             elif epoch - best[factor].epoch > budget.patience:
                 running.remove(factor)
         if not running:
@@ -199,22 +201,15 @@ def _train_epoch(
         schedule.step()
 
 
-@torch.no_grad()
-def _scores(network: StackedMLP, codes: Tensor, targets: Sequence[Tensor]) -> list[float]:
-    """Accuracy, or mean absolute error with its sign changed, of each network."""
-    outputs = network.eval()(codes)
-    return [
-        (
-            -F.l1_loss(output, target)
-            if target.is_floating_point()
-            else (output.argmax(1) == target).float().mean()
-        ).item()
-        for output, target in zip(outputs, targets, strict=True)
-    ]
-
-
 def _loss(output: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(output, target) if target.is_floating_point() else F.cross_entropy(output, target)
+
+
+def _score(output: Tensor, target: Tensor) -> float:
+    """Accuracy, or the mean absolute error with its sign changed."""
+    if target.is_floating_point():
+        return -F.l1_loss(output, target).item()
+    return (output.argmax(dim=1) == target).float().mean().item()
 
 
 def _schedule(optimiser: torch.optim.Optimizer, budget: ProbeBudget, n_steps: int) -> LRScheduler:

@@ -66,7 +66,7 @@ def evaluate(
         retrieval: Whether to measure retrieval as well.
 
     Raises:
-        UserError: If the split cannot be scored: it is ``train`` or has fewer than two images.
+        UserError: If the split is ``train`` or has fewer than two images, or if there is no attribute.
     """
     train, scored = data.indices("train"), data.indices(split)
     _check(data, split, len(scored))
@@ -79,17 +79,15 @@ def evaluate(
     train_factors, factors = (_factors(data, indices, device) for indices in (train, scored))
     n_classes = {"domain": data.n_domains, **{a.name: a.cardinality for a in data.spec.attributes}}
     predicted = fit_probes(train_codes, train_factors, n_classes, budget, seed).predict(codes)
-    attributes = {
-        name: (categorical_outcome if n_classes[name] else continuous_outcome)(
-            predicted[name], factors[name], train_factors[name]
-        )
-        for name in factors
-    }
-    domain = attributes.pop("domain")
-    figures = {"effective_rank": rank, "code_variance": variance, **probe_figures(domain, attributes)}
+    outcomes = {}
+    for name in factors:
+        outcome = categorical_outcome if n_classes[name] else continuous_outcome
+        outcomes[name] = outcome(predicted[name], factors[name], train_factors[name])
+    domain = outcomes.pop("domain")
+    figures = {"effective_rank": rank, "code_variance": variance, **probe_figures(domain, outcomes)}
     if retrieval:
         figures |= _retrieval(codes, factors, data.spec)
-    return Report(figures, probe_intervals(domain, attributes, resamples, seed), infeasible)
+    return Report(figures, probe_intervals(domain, outcomes, resamples, seed), infeasible)
 
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:

@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 
 class StackedMLP(nn.Module):
-    """One network a factor: [linear without bias, BatchNorm, LeakyReLU] x (layers - 1), then linear with
-    bias.
+    """One network a factor.
 
-    Activations are laid out ``(factors, features, images)``: one batched matrix product serves all factors,
-    and BatchNorm over ``factors * features`` channels keeps their statistics apart.
+    Each is [linear without bias, BatchNorm, LeakyReLU] x (layers - 1), then linear with bias. Activations are
+    laid out ``(factors, features, images)``: one batched matrix product serves all factors, and BatchNorm
+    over ``factors * features`` channels keeps their statistics apart.
 
     Args:
         n_inputs: Length of an input, which all networks share.

@@ -27,7 +27,9 @@ def test_a_checkpoint_reads_back_the_same(checkpoint: Checkpoint, tmp_path: Path
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["c.pt"]
 
 
-def test_the_encoder_of_a_checkpoint_embeds_as_the_trained_one(checkpoint: Checkpoint, tiny_config: Config) -> None:
+def test_the_encoder_of_a_checkpoint_embeds_as_the_trained_one(
+    checkpoint: Checkpoint, tiny_config: Config
+) -> None:
     method = build_method(tiny_config, 4, 64)
     method.load_state_dict(checkpoint.model)
     images = torch.rand(2, 3, 64, 64)

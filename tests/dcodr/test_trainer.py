@@ -71,7 +71,9 @@ def test_a_resumed_training_goes_on_bit_equally(
 
 
 def test_learning_rates_decay_in_steps(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
-    config = tiny_config.model_copy(update={"epochs": 3, "lr_decay_epochs": 2, "lr_decay": 0.5, "evaluate_every": 9})
+    config = tiny_config.model_copy(
+        update={"epochs": 3, "lr_decay_epochs": 2, "lr_decay": 0.5, "evaluate_every": 9}
+    )
     rates = []
 
     def note(epoch: Epoch) -> None:

@@ -150,7 +150,9 @@ def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
     with pytest.raises(UserError, match="base of the space differ"):
         run_search(space, storage=finished.storage, resume=True, console=Console(file=io.StringIO()))
     with pytest.raises(UserError, match="no search of the space"):
-        run_search(space, storage=finished.storage / "other", resume=True, console=Console(file=io.StringIO()))
+        run_search(
+            space, storage=finished.storage / "other", resume=True, console=Console(file=io.StringIO())
+        )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -176,7 +178,9 @@ def test_a_killed_search_is_resumed_without_loss(tiny_store: Path, tmp_path: Pat
     finally:
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-    finished = {t.number: t for t in Search.open("quick", tmp_path / "runs").trials() if t.status == "complete"}
+    finished = {
+        t.number: t for t in Search.open("quick", tmp_path / "runs").trials() if t.status == "complete"
+    }
     done = subprocess.run([*words, "--resume"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     search = Search.open("quick", tmp_path / "runs")

@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dcodr.evaluation.probes import FAST, PAPER, ProbeBudget, fit_probes
+
+SMALL = ProbeBudget(
+    layers=3, hidden=32, epochs=8, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=8
+)
+N_CLASSES: dict[str, int | None] = {"pose": 4, "hue": 3, "landmarks": None}
+
+
+def labelled_codes(n: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Codes from which each factor can be read: a class pair by its product only, values linearly."""
+    generator = torch.Generator().manual_seed(seed)
+    pose = torch.randint(4, (n,), generator=generator)
+    hue = torch.randint(3, (n,), generator=generator)
+    landmarks = torch.randn(n, 2, generator=generator) * torch.tensor([10.0, 0.1]) + 5
+    noise = 0.1 * torch.randn(n, 4, generator=generator)
+    codes = torch.cat([F.one_hot(pose, 4) * (1 + hue[:, None]) + noise, landmarks], dim=1)
+    return codes, {"pose": pose, "hue": hue, "landmarks": landmarks}
+
+
+def test_probes_read_categorical_and_continuous_factors_of_unseen_codes() -> None:
+    probes = fit_probes(*labelled_codes(1200, seed=0), N_CLASSES, SMALL, seed=0)
+    codes, factors = labelled_codes(400, seed=1)
+    predicted = probes.predict(codes)
+    for name in ("pose", "hue"):
+        assert (predicted[name] == factors[name]).float().mean() > 0.95
+    error = (predicted["landmarks"] - factors["landmarks"]).abs().mean(dim=0)
+    spread = factors["landmarks"].std(dim=0)
+    assert predicted["landmarks"].shape == (400, 2)
+    assert (error < 0.25 * spread).all()
+
+
+@pytest.mark.parametrize("name", list(N_CLASSES))
+def test_a_probe_does_not_depend_on_which_other_factors_are_fitted(name: str) -> None:
+    codes, factors = labelled_codes(500, seed=0)
+    unseen = labelled_codes(300, seed=1)[0]
+    together = fit_probes(codes, factors, N_CLASSES, SMALL, seed=2).predict(unseen)[name]
+    alone = fit_probes(codes, {name: factors[name]}, N_CLASSES, SMALL, seed=2).predict(unseen)[name]
+    if together.is_floating_point():
+        torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
+    else:
+        assert (together == alone).float().mean() > 0.99
+
+
+def test_a_factor_that_stopped_keeps_its_best_epoch_while_another_trains_on() -> None:
+    """Noise stops after its patience; what it has learnt must be what it learns in so few epochs alone."""
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(400, 8, generator=generator)
+    factors = {
+        "noise": torch.randint(2, (400,), generator=generator),
+        "hard": (codes[:, 0] * codes[:, 1] > 0).long() * 2 + (codes[:, 2] * codes[:, 3] > 0),
+    }
+    n_classes: dict[str, int | None] = {"noise": 2, "hard": 4}
+    budget = replace(SMALL, epochs=40, one_cycle=False, learning_rate=3e-3, patience=2)
+    together = fit_probes(codes, factors, n_classes, budget, seed=0).predict(codes)
+    alone = fit_probes(codes, {"noise": factors["noise"]}, n_classes, budget, seed=0).predict(codes)
+    assert (together["noise"] == alone["noise"]).float().mean() > 0.99
+    long = fit_probes(codes, factors, n_classes, replace(budget, patience=40), seed=0).predict(codes)
+    assert (long["noise"] == factors["noise"]).float().mean() > 0.9 > (
+        together["noise"] == factors["noise"]
+    ).float().mean()
+    assert (together["hard"] == factors["hard"]).float().mean() > 0.9
+
+
+def test_fitting_is_determined_by_the_seed_alone() -> None:
+    codes, factors = labelled_codes(300, seed=0)
+    before = torch.get_rng_state()
+    first, again, other = (
+        fit_probes(codes, factors, N_CLASSES, SMALL, seed).predict(codes)["landmarks"] for seed in (5, 5, 6)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_shift_and_scale_of_codes_and_values_do_not_matter() -> None:
+    codes, factors = labelled_codes(300, seed=0)
+    scale, shift = 1e-3, torch.arange(6) * 10
+    moved = {**factors, "landmarks": factors["landmarks"] * 1000 - 7}
+    predicted = fit_probes(codes.double(), factors, N_CLASSES, SMALL, seed=0)
+    del predicted
+    expected = fit_probes(codes, factors, N_CLASSES, SMALL, seed=0).predict(codes)["landmarks"]
+    given = fit_probes(codes * scale + shift, moved, N_CLASSES, SMALL, seed=0).predict(codes * scale + shift)
+    error = (given["landmarks"] - (expected * 1000 - 7)).abs().mean(dim=0)
+    assert (error < 0.3 * moved["landmarks"].std(dim=0)).all()
+
+
+def test_prediction_in_blocks_equals_prediction_of_single_codes() -> None:
+    codes, factors = labelled_codes(300, seed=0)
+    probes = fit_probes(codes, factors, N_CLASSES, SMALL, seed=0)
+    many = labelled_codes(9001, seed=1)[0]
+    predicted = probes.predict(many)
+    for i in (0, 4500, 9000):
+        torch.testing.assert_close(probes.predict(many[i : i + 1])["landmarks"][0], predicted["landmarks"][i])
+
+
+@pytest.mark.parametrize("n", [3, 11, 65])
+def test_few_codes_and_constant_dimensions_are_no_obstacle(n: int) -> None:
+    codes, factors = labelled_codes(n, seed=0)
+    codes[:, 0] = 1.0
+    predicted = fit_probes(codes, factors, N_CLASSES, replace(SMALL, batch_size=8), seed=0).predict(codes)
+    assert predicted["landmarks"].isfinite().all()
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("budget", [FAST, PAPER])
+def test_shipped_budgets_find_a_factor_that_is_not_linearly_decodable(budget: ProbeBudget) -> None:
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(4000, 16, generator=generator)
+    quadrant = (codes[:, 0] * codes[:, 1] > 0).long() * 2 + (codes[:, 2] * codes[:, 3] > 0)
+    probes = fit_probes(codes[:3000], {"quadrant": quadrant[:3000]}, {"quadrant": 4}, budget, seed=0)
+    assert (probes.predict(codes[3000:])["quadrant"] == quadrant[3000:]).float().mean() > 0.75

@@ -1,0 +1,148 @@
+"""Bad input on the command lines: one clear message, exit code 2, nothing written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+QUICK = ROOT / "search_spaces" / "quick.yaml"
+
+
+def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True)
+
+
+def refused(words: list[str], folder: Path) -> str:
+    """The one message of a command that must fail and leave its folder as it was."""
+    before = sorted(folder.rglob("*"))
+    done = run(words, folder)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(folder.rglob("*")) == before
+    return done.stderr
+
+
+def tune(folder: Path, *words: str, space: Path = QUICK) -> str:
+    return refused([str(ROOT / "tune.py"), "--space", str(space), *words], folder)
+
+
+def test_a_wrong_space_file(tmp_path: Path) -> None:
+    space = tmp_path / "wrong.yaml"
+    space.write_text(QUICK.read_text().replace("temperature:", "temprature:"))
+    message = tune(tmp_path, space=space)
+    assert message.startswith(f"error: {space}, line 21: params.temprature:")
+    assert "did you mean temperature?" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_missing_space_file(tmp_path: Path) -> None:
+    assert "none.yaml: cannot be read" in tune(tmp_path, space=tmp_path / "none.yaml")
+
+
+def test_an_unknown_dataset(tmp_path: Path) -> None:
+    message = tune(tmp_path, "--dataset", "mnist")
+    assert "data/mnist.h5: no such dataset store" in message
+
+
+def test_a_missing_store(tmp_path: Path) -> None:
+    assert "none.h5: no such dataset store" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
+
+
+def test_a_file_that_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "text.h5").write_text("hello")
+    assert "text.h5" in tune(tmp_path, "--data", "text.h5")
+
+
+def test_more_domains_a_batch_than_exist(tmp_path: Path, tiny_store: Path) -> None:
+    message = tune(tmp_path, "--data", str(tiny_store), "--set", "batch.n_domains=9")
+    assert "9" in message
+    assert "4" in message
+
+
+def test_larger_domains_a_batch_than_exist(tmp_path: Path, tiny_store: Path) -> None:
+    assert "500" in tune(tmp_path, "--data", str(tiny_store), "--set", "batch.n_per_domain=500")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_asked_for_where_none_is(tmp_path: Path, tiny_store: Path) -> None:
+    space = tmp_path / "gpu.yaml"
+    space.write_text(QUICK.read_text() + "resources: {gpus_per_trial: 1}\n")
+    message = tune(tmp_path, "--data", str(tiny_store), space=space)
+    assert "a trial asks for 1 GPUs, this machine has 0" in message
+
+
+def test_an_objective_that_is_no_figure(tmp_path: Path, tiny_store: Path) -> None:
+    space = tmp_path / "objective.yaml"
+    space.write_text(QUICK.read_text() + "objectives: {accuracy/azimuth: maximize}\n")
+    message = tune(tmp_path, "--data", str(tiny_store), space=space)
+    assert "objectives.accuracy/azimuth: synthetic has no such figure" in message
+
+
+def test_weights_that_are_not_there(tmp_path: Path, tiny_store: Path) -> None:
+    settings = ["--set", "perceptual.backbone=squeezenet1_1", "--set", "perceptual.weights=none.pth"]
+    message = tune(tmp_path, "--data", str(tiny_store), *settings)
+    assert "none.pth" in message
+    assert "perceptual.weights" in message
+
+
+def test_a_search_that_is_not_there(tmp_path: Path) -> None:
+    message = refused(["-m", "tuning", "export", "augs"], tmp_path)
+    assert "no search named 'augs' in runs; there are: none" in message
+
+
+def test_a_training_that_is_not_there(tmp_path: Path) -> None:
+    assert "checkpoint.pt: no such checkpoint" in refused(["-m", "dcodr", "evaluate", "none"], tmp_path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Two domains of three images, and their labels."""
+    rows = ["path,domain,tone"]
+    for domain in ("a", "b"):
+        for tone in range(3):
+            name = f"{domain}{tone}.png"
+            Image.fromarray(np.full((80, 80, 3), 40 * tone, np.uint8)).save(tmp_path / name)
+            rows.append(f"{name},{domain},{tone}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+PREPARE = ["-m", "dcodr", "data", "prepare", "folder", "--csv", "labels.csv", "--out", "own.h5"]
+
+
+def test_a_folder_of_images(pictures: Path) -> None:
+    done = run(PREPARE, pictures)
+    assert done.returncode == 0, done.stderr
+    assert (pictures / "own.h5").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("a1.png,a,1", "none.png,a,1", "line 3"),
+        ("a1.png,a,1", "a1.png,a,nan", "line 3"),
+        ("a1.png,a,1", "a1.png,c,1", "domain"),
+        ("a1.png,a,1", "../a1.png,a,1", "line 3"),
+        ("a1.png,a,1", "labels.csv,a,1", "line 3"),
+        ("path,domain,tone", "path,tone", "domain"),
+    ],
+    ids=[
+        "missing file",
+        "NaN label",
+        "one image in a domain",
+        "outside the folder",
+        "no image",
+        "no domain column",
+    ],
+)
+def test_a_wrong_folder_of_images(pictures: Path, old: str, new: str, message: str) -> None:
+    labels = pictures / "labels.csv"
+    labels.write_text(labels.read_text().replace(old, new))
+    text = refused(PREPARE, pictures)
+    assert "labels.csv" in text
+    assert message in text
