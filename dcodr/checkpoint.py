@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dcodr.config import Config
 from dcodr.errors import UserError
-from dcodr.files import atomic_write
+from dcodr.files import appearing
 from dcodr.models.encoder import Encoder
 
 FORMAT = 1
@@ -37,10 +37,14 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; whatever is interrupted, ``path`` holds either the old or the new one."""
+    """Write a checkpoint; whatever is interrupted, ``path`` holds either the old or the new one.
+
+    Raises:
+        UserError: If it cannot be written, e.g. because the disk is full.
+    """
     content = {**vars(checkpoint), "config": checkpoint.config.model_dump_json(), "format": FORMAT}
-    with atomic_write(path) as file:
-        torch.save(content, file)
+    with appearing(path) as temporary:
+        torch.save(content, temporary)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -37,14 +37,14 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
 ) -> None:
     """Train a config and write its validation figures."""
-    from dcodr.config import dump_config, read_config, require_store
+    from dcodr.config import dump_config, read_config
     from dcodr.data.store import open_store
     from dcodr.trainer import fit
 
     settings, provenance = read_config(config)
     if data is not None:
         settings = settings.model_copy(update={"data": str(data)})
-    dataset = open_store(require_store(settings))
+    dataset = open_store(settings.store)
     checkpoint = out / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
@@ -89,7 +89,6 @@ def evaluate(
     import torch
 
     from dcodr.checkpoint import load_checkpoint, trained_encoder
-    from dcodr.config import require_store
     from dcodr.data.store import open_store
     from dcodr.evaluation.probes import FAST, PAPER
     from dcodr.evaluation.report import evaluate as measure
@@ -102,7 +101,7 @@ def evaluate(
         raise UserError(f"--split {split}: expected test or validation")
     state = load_checkpoint(folder / CHECKPOINT)
     config = state.config if data is None else state.config.model_copy(update={"data": str(data)})
-    dataset = open_store(require_store(config))
+    dataset = open_store(config.store)
     torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
     encoder = trained_encoder(state).to(device)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET
 from dcodr.errors import UserError
+from dcodr.files import default_store
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
 
 MethodName = Literal["dcodr", "dcodr_norec"]
@@ -126,7 +127,7 @@ class Config(StrictModel):
     @property
     def store(self) -> Path:
         """Where the dataset's store is."""
-        return Path(self.data) if self.data else Path("data") / f"{self.dataset}.h5"
+        return Path(self.data) if self.data else default_store(self.dataset)
 
 
 _PAPER = Config(encoder=EncoderConfig(weights="imagenet"))
@@ -219,17 +220,3 @@ def dump_config(config: Config, provenance: Mapping[str, Any] | None = None) -> 
     if provenance is not None:
         data["provenance"] = dict(provenance)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-
-
-def require_store(config: Config) -> Path:
-    """The store's path.
-
-    Raises:
-        UserError: If there is no such file.
-    """
-    if not config.store.is_file():
-        raise UserError(
-            f"{config.store}: no such dataset store; write it with "
-            f"'python -m dcodr data prepare {config.dataset} --out {config.store}' or point 'data' at it"
-        )
-    return config.store

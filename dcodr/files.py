@@ -1,42 +1,60 @@
-"""Files that are either written whole or left as they were."""
+"""Where files are, and files that are either written whole or left as they were."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from uuid import uuid4
+
+from dcodr.errors import UserError
+
+
+def default_store(name: str) -> Path:
+    """Where the store of a dataset is unless told otherwise."""
+    return Path("data") / f"{name}.h5"
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its place only when the block ends well.
+def appearing(path: Path) -> Iterator[Path]:
+    """A path to write to in place of ``path``, which it becomes at the end if nothing was raised.
+
+    Whatever is interrupted, ``path`` holds either its old content or the new one.
 
     Args:
-        path: The file; its folder is made if missing. Whatever is interrupted, it holds either its old
-            content or the new one.
+        path: The file to write; its folder is made.
+
+    Raises:
+        UserError: If the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise UserError(f"cannot write {path}: {reason}") from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(text.encode())
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    with appearing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

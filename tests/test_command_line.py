@@ -46,11 +46,11 @@ def test_a_missing_space_file(tmp_path: Path) -> None:
 
 def test_an_unknown_dataset(tmp_path: Path) -> None:
     message = tune(tmp_path, "--dataset", "mnist")
-    assert "data/mnist.h5: no such dataset store" in message
+    assert "data/mnist.h5: is not there" in message
 
 
 def test_a_missing_store(tmp_path: Path) -> None:
-    assert "none.h5: no such dataset store" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
+    assert "none.h5: is not there" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
 
 
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:

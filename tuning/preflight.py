@@ -9,7 +9,6 @@ from dcodr.sampler import DomainBatchSampler
 from rich.console import Console
 from rich.progress import Progress
 
-from dcodr.config import Config, require_store
 from dcodr.data.dataset import DatasetSpec, FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
@@ -35,7 +34,9 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     """
     if address is None:
         _check_resources(space.resources)
-    data = open_store(_store(space.base, console))
+    if space.base.dataset == "synthetic" and not space.base.store.exists():
+        _render(space.base.store, console)
+    data = open_store(space.base.store)
     _check_objectives(space.objectives, data.spec)
     first = space.config(space.paper_values())
     domain = data.domain[data.indices("train")]
@@ -80,15 +81,12 @@ def _check_objectives(objectives: Iterable[str], spec: DatasetSpec) -> None:
             raise UserError(f"objectives.{name}: {spec.name} has no such figure{did_you_mean(name, known)}")
 
 
-def _store(config: Config, console: Console) -> Path:
-    if config.dataset != "synthetic" or config.store.exists():
-        return require_store(config)
+def _render(path: Path, console: Console) -> None:
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("rendering the embedded dataset", total=None)
         prepare_synthetic(
-            config.store, on_progress=lambda done, total: progress.update(task, completed=done, total=total)
+            path, on_progress=lambda done, total: progress.update(task, completed=done, total=total)
         )
-    return config.store
 
 
 def show_plan(space: Space, address: str | None, console: Console) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.errors import UserError
+from dcodr.files import default_store
 
 app = typer.Typer(no_args_is_help=True, help="Prepare, inspect and preview datasets.")
 prepare = typer.Typer(no_args_is_help=True, help="Turn raw images into the one file that training reads.")
@@ -150,7 +151,7 @@ def _preparing(name: str, out: Path | None, force: bool) -> Iterator[tuple[Path,
     from rich.console import Console
     from rich.progress import Progress
 
-    from dcodr.data.store import default_store, open_store
+    from dcodr.data.store import open_store
 
     path = out or default_store(name)
     if path.is_dir():

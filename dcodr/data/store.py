@@ -7,13 +7,10 @@ store is refused by a few comparisons. ``format_version`` is an attribute of the
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 import h5py
 import numpy as np
@@ -23,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
 from dcodr.data.labels import attribute_labels, check_split, class_ids, dense_domains
 from dcodr.errors import UserError
+from dcodr.files import appearing
 
 FORMAT_VERSION = 1
 CHUNK = 1024
@@ -40,11 +38,6 @@ class _Header:
 
 _SPEC = TypeAdapter(DatasetSpec)
 _HEADER = TypeAdapter(_Header)
-
-
-def default_store(name: str) -> Path:
-    """Where the store of a dataset is unless told otherwise."""
-    return Path("data") / f"{name}.h5"
 
 
 def write_store(
@@ -81,7 +74,7 @@ def write_store(
     }
     check_split(split, domain, spec, f"dataset {spec.name}, split")
     chunks = _chunks(images) if isinstance(images, np.ndarray) else images
-    with _appearing(path) as temporary, h5py.File(temporary, "x") as file:
+    with appearing(path) as temporary, h5py.File(temporary, "x") as file:
         written = _write_images(file, chunks, len(domain), spec.name)
         fingerprint = _fingerprint(spec, domain, labels, split, written)
         file["domain"] = domain
@@ -130,33 +123,6 @@ def verify_store(path: Path) -> None:
     found = _fingerprint(data.spec, data.domain, data.attributes, data.split, _chunks(data.images))
     if found != data.fingerprint:
         raise _invalid(path, f"has fingerprint {data.fingerprint}, but its content has {found}")
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A path to write to in place of ``path``, which it becomes at the end if nothing was raised."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            _flush(temporary)
-            temporary.replace(path)
-            _flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise UserError(f"cannot write {path}: {reason}") from error
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str) -> Iterator[Images]:

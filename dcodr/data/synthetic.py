@@ -37,6 +37,7 @@ FACTORS: dict[str, int] = {
 SYNTHETIC = DatasetSpec(
     name="synthetic",
     domain="shape",
+    domains=("cube", "cylinder", "sphere", "capsule"),
     attributes=tuple(
         Attribute(name, cardinality, cyclic=name.endswith("_hue"))
         for name, cardinality in FACTORS.items()

@@ -75,12 +75,12 @@ def test_a_failed_write_leaves_the_old_checkpoint(
     save_checkpoint(path, checkpoint)
     before = path.read_bytes()
 
-    def full_disk(content: object, file: object) -> None:
-        file.write(b"half")  # type: ignore[attr-defined]
+    def full_disk(content: object, file: Path) -> None:
+        file.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         save_checkpoint(path, checkpoint)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]

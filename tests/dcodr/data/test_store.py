@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
-from dcodr.data.store import default_store, open_store, verify_store, write_store
+from dcodr.data.store import open_store, verify_store, write_store
 from dcodr.errors import UserError
 
 SPEC = DatasetSpec(
@@ -393,10 +393,6 @@ def test_another_layout_is_refused(store: Path, change: Callable[[h5py.File], No
         change(file)
     with pytest.raises(UserError, match=rf"chairs\.h5: .*{message}"):
         open_store(store)
-
-
-def test_default_store() -> None:
-    assert default_store("cars3d") == Path("data/cars3d.h5")
 
 
 TOUCH_ALL = """

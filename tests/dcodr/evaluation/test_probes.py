@@ -62,9 +62,11 @@ def test_a_factor_that_stopped_keeps_its_best_epoch_while_another_trains_on() ->
     alone = fit_probes(codes, {"noise": factors["noise"]}, n_classes, budget, seed=0).predict(codes)
     assert (together["noise"] == alone["noise"]).float().mean() > 0.99
     long = fit_probes(codes, factors, n_classes, replace(budget, patience=40), seed=0).predict(codes)
-    assert (long["noise"] == factors["noise"]).float().mean() > 0.9 > (
-        together["noise"] == factors["noise"]
-    ).float().mean()
+    assert (
+        (long["noise"] == factors["noise"]).float().mean()
+        > 0.9
+        > (together["noise"] == factors["noise"]).float().mean()
+    )
     assert (together["hard"] == factors["hard"]).float().mean() > 0.9
 
 

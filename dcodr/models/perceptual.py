@@ -1,0 +1,112 @@
+"""Distances between images: plain pixels, and the features of a frozen network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models import squeezenet1_1, vgg16, vgg19
+
+from dcodr.errors import UserError
+
+Backbone = Literal["vgg16", "vgg19", "squeezenet1_1"]
+
+DEFAULT_LAYERS: Mapping[Backbone, tuple[int, ...]] = {
+    "vgg16": (3, 8, 13, 22, 30),
+    "vgg19": (3, 8, 13, 24, 36),
+    "squeezenet1_1": (1, 4, 7, 10, 12),
+}
+"""Five layers of each backbone's ``features``, none of them before its ReLU.
+
+For ``vgg16`` relu1_2, relu2_2, relu3_2, relu4_3 and the last pooling, for ``vgg19`` the same. The official
+code lists the convolutions 2, 7, 12, 21 and pooling 30 of ``vgg16``, but in-place ReLUs overwrite the former.
+"""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class PixelDistance(nn.Module):
+    """Mean absolute difference of two batches of images ``(B, 3, H, W)``; a scalar."""
+
+    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Compare a generated batch with the real one."""
+        return F.l1_loss(output, target)
+
+
+class PerceptualDistance(nn.Module):
+    """Mean absolute difference of pixels plus that of a frozen network's features, summed over layers.
+
+    The distance of LORD (https://arxiv.org/abs/1906.11796) and DCoDR. The network is never trained and stays
+    in evaluation mode; gradients flow through it to ``output`` only.
+
+    Args:
+        features: Layers to be applied in turn, e.g. from :func:`backbone_features`. They are frozen in place.
+        layers: Positions in ``features`` whose outputs are compared.
+        normalise: Whether images get ImageNet's mean and deviation before they enter ``features``, as its
+            weights expect; the official code leaves that out.
+
+    Shapes:
+        output and target ``(B, 3, H, W)`` in [0, 1]; the result is a scalar.
+
+    Raises:
+        UserError: If a layer lies outside ``features``.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, features: nn.Sequential, layers: Sequence[int], normalise: bool = True) -> None:
+        super().__init__()
+        _require_layers(layers, len(features), "the backbone")
+        self.features = features[: max(layers) + 1].requires_grad_(False).eval()
+        for module in self.features.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+        self.layers = frozenset(layers)
+        self.normalise = normalise
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> "PerceptualDistance":
+        """Stay in evaluation mode, whatever the mode of the module around."""
+        return super().train(False)
+
+    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Compare a generated batch with the real one."""
+        with torch.no_grad():
+            wanted = self._compared(target)
+        pairs = zip(self._compared(output), wanted, strict=True)
+        return torch.stack([F.l1_loss(ours, theirs) for ours, theirs in pairs]).sum()
+
+    def _compared(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The images and their features at the chosen layers."""
+        compared = [images]
+        x = (images - self.mean) / self.std if self.normalise else images
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.layers:
+                compared.append(x)
+        return compared
+
+
+def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
+    """The layers ``0..last_layer`` of torchvision's network, with random weights.
+
+    Raises:
+        UserError: If the network has no such layer.
+    """
+    features: nn.Sequential = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_1": squeezenet1_1}[
+        name
+    ]().features
+    _require_layers([last_layer], len(features), name)
+    return features[: last_layer + 1]
+
+
+def _require_layers(layers: Sequence[int], n_layers: int, owner: str) -> None:
+    wrong = [layer for layer in layers if not 0 <= layer < n_layers]
+    if wrong:
+        raise UserError(
+            f"perceptual.layers asks for layer {wrong[0]}, but {owner} has layers 0 to {n_layers - 1}"
+        )

@@ -1,0 +1,113 @@
+"""Batches of several domains, equally many images of each."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from dcodr.errors import UserError
+
+_TINY = 1e-9
+
+
+class DomainBatchSampler:
+    """Draws batches of ``n_domains`` distinct domains with ``n_per_domain`` distinct images each.
+
+    A batch is laid out domain by domain. An epoch has ``len()`` batches, as many as the images fill. Every
+    domain deals its images from a shuffled queue, so that none comes twice before all have come once; domains
+    are drawn with probability proportional to their images not yet seen in the epoch.
+
+    The order of an epoch depends on the seed and the epoch's number alone: a resumed training needs no state of
+    a random generator. Works as ``batch_sampler`` of a ``torch.utils.data.DataLoader``.
+
+    Args:
+        domain: ``(N,)`` domain labels.
+        n_domains: Domains in a batch.
+        n_per_domain: Images of each.
+        seed: Seed of the order, not negative.
+
+    Yields:
+        ``(n_domains * n_per_domain,)`` int64 positions in ``domain``.
+
+    Raises:
+        UserError: If a number is not positive, or there are too few domains or too few images in one.
+
+    Example:
+        >>> sampler = DomainBatchSampler(np.repeat([0, 1, 2], 8), n_domains=2, n_per_domain=4, seed=0)
+        >>> len(sampler), [batch.shape for batch in sampler]
+        (3, [(8,), (8,), (8,)])
+    """
+
+    def __init__(self, domain: npt.NDArray[np.int64], n_domains: int, n_per_domain: int, seed: int) -> None:
+        labels, sizes = np.unique(domain, return_counts=True)
+        _require_feasible(labels, sizes, n_domains, n_per_domain)
+        by_domain = np.argsort(domain, kind="stable")
+        self._members = np.split(by_domain, np.cumsum(sizes)[:-1])
+        self._sizes = sizes
+        self._n_domains = n_domains
+        self._n_per_domain = n_per_domain
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return int(self._sizes.sum()) // (self._n_domains * self._n_per_domain)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, that the next iteration yields."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the batches of the chosen epoch."""
+        rng = np.random.default_rng((self._seed, self._epoch))
+        queues = [rng.permutation(members) for members in self._members]
+        unseen = self._sizes.astype(np.float64)
+        for _ in range(len(self)):
+            drawn = _weighted_draw(unseen, self._n_domains, rng)
+            unseen[drawn] = np.maximum(unseen[drawn] - self._n_per_domain, 0)
+            yield np.concatenate([self._deal(queues, label, rng) for label in drawn])
+
+    def _deal(
+        self, queues: list[npt.NDArray[np.int64]], label: int, rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
+        """Take the next images of a domain from its queue; an exhausted queue starts anew."""
+        queue = queues[label]
+        if len(queue) < self._n_per_domain:
+            refill = rng.permutation(self._members[label])
+            repeated = np.isin(refill, queue)
+            queue = np.concatenate([queue, refill[~repeated], refill[repeated]])
+        queues[label] = queue[self._n_per_domain :]
+        return queue[: self._n_per_domain]
+
+
+def _weighted_draw(
+    weights: npt.NDArray[np.float64], n: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """``n`` positions without replacement, by weight; those without weight come last, in random order.
+
+    Of exponential arrival times with these rates the first ``n`` are such a draw (Efraimidis & Spirakis, 2006).
+    """
+    arrival = rng.exponential(size=len(weights)) / np.maximum(weights, _TINY)
+    return np.argsort(arrival)[:n]
+
+
+def _require_feasible(
+    labels: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], n_domains: int, n_per_domain: int
+) -> None:
+    for name, value in (("n_domains", n_domains), ("n_per_domain", n_per_domain)):
+        if value < 1:
+            raise UserError(f"batch.{name} is {value}; it must be positive")
+    if n_domains > len(labels):
+        raise UserError(
+            f"batch.n_domains is {n_domains}, but the training images have {len(labels)} domains: "
+            f"lower it to {len(labels)} or less"
+        )
+    n_short = int((sizes < n_per_domain).sum())
+    if n_short:
+        smallest = labels[sizes == sizes.min()]
+        named = ", ".join(str(label) for label in smallest[:5]) + (", ..." if len(smallest) > 5 else "")
+        raise UserError(
+            f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(labels)} domains have fewer training "
+            f"images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} or leave "
+            "out domains that small"
+        )

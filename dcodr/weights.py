@@ -1,0 +1,119 @@
+"""Pretrained weights, from torchvision's cache or from a file, into the networks that use them."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models import get_model_weights
+
+from dcodr.errors import UserError
+from dcodr.models.encoder import Arch, Encoder
+from dcodr.models.perceptual import Backbone
+
+IMAGENET = "imagenet"
+_MOCO_PREFIX = "module.encoder_q."
+
+
+def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -> None:
+    """Fill the layers of a perceptual backbone.
+
+    Args:
+        features: The first layers of the backbone, from ``backbone_features``; filled in place.
+        name: Which backbone it is.
+        source: ``"imagenet"`` for torchvision's published weights, or a file holding a state dict of the whole
+            network (``features.0.weight``) or of its features (``0.weight``); further layers are ignored.
+
+    Raises:
+        UserError: If the weights cannot be had or do not fit.
+    """
+    state, path = _read(source, name, "perceptual.weights")
+    found = {key.removeprefix("features."): value for key, value in state.items()}
+    wanted = features.state_dict()
+    unfit = _unfit(found, wanted)
+    if unfit:
+        n_covered = min(int(key.split(".")[0]) for key in unfit)
+        covers = f"layers 0 to {n_covered - 1}" if n_covered else "none of its layers"
+        raise UserError(
+            f"{path}: weights of {name} are missing or of another shape: {_listed(unfit)}; the file covers "
+            f"{covers}, {len(features)} are needed: choose lower perceptual.layers or another file in "
+            "perceptual.weights"
+        )
+    features.load_state_dict({key: found[key] for key in wanted})
+
+
+def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
+    """Fill the trunk of an encoder, all but its last linear layer.
+
+    Args:
+        encoder: The encoder; filled in place.
+        arch: Its architecture.
+        source: ``"imagenet"`` for torchvision's published weights, or a file holding torchvision's state dict or
+            a MoCo-v2 checkpoint (https://github.com/facebookresearch/moco).
+
+    Raises:
+        UserError: If the weights cannot be had or do not fit, or the architecture has none.
+    """
+    if arch == "small":
+        raise UserError(
+            f"encoder.weights is {source}, but the small encoder has no pretrained weights: remove the setting "
+            "or choose encoder.arch resnet18 or resnet50"
+        )
+    state, path = _read(source, arch, "encoder.weights")
+    state = state.get("state_dict", state)
+    if any(key.startswith(_MOCO_PREFIX) for key in state):
+        state = {key.removeprefix(_MOCO_PREFIX): value for key, value in state.items()}
+    own = encoder.trunk.state_dict()
+    wanted = {
+        k: v for k, v in own.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")
+    }
+    unfit = _unfit(state, wanted)
+    if unfit:
+        raise UserError(
+            f"{path}: weights of {arch} are missing or of another shape: {_listed(unfit)}; set encoder.weights "
+            f"to a file of {arch}, or change encoder.arch"
+        )
+    encoder.trunk.load_state_dict({**own, **{key: state[key] for key in wanted}})
+
+
+def _read(source: str | Path, model: str, setting: str) -> tuple[Mapping[str, Any], Path]:
+    """A state dict and the file it came from."""
+    path = Path(source)
+    if str(source) == IMAGENET:
+        path = _download(model, setting)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{setting}: no such file: {path}") from None
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise UserError(f"{setting}: {path} is no readable file of PyTorch weights") from error
+    if not isinstance(state, dict):
+        raise UserError(f"{setting}: {path} holds a {type(state).__name__}, not a state dict")
+    return state, path
+
+
+def _download(model: str, setting: str) -> Path:
+    """torchvision's file of a model in the cache of torch.hub, fetched if it is not there."""
+    url: str = get_model_weights(model)["IMAGENET1K_V1"].url
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / url.rsplit("/", 1)[-1]
+    if not path.exists():
+        try:
+            torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"the ImageNet weights of {model} could not be fetched ({error}): download {url} elsewhere and "
+                f"place {path.name} in {folder}, or set {setting} to a file of weights"
+            ) from error
+    return path
+
+
+def _unfit(found: Mapping[str, Any], wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    """The wanted keys that are missing or are no tensors of the right shape."""
+    return [key for key, value in wanted.items() if getattr(found.get(key), "shape", None) != value.shape]
+
+
+def _listed(keys: list[str]) -> str:
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
