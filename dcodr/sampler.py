@@ -17,8 +17,8 @@ class DomainBatchSampler:
     domain deals its images from a shuffled queue, so that none comes twice before all have come once; domains
     are drawn with probability proportional to their images not yet seen in the epoch.
 
-    The order of an epoch depends on the seed and the epoch's number alone: a resumed training needs no state of
-    a random generator. Works as ``batch_sampler`` of a ``torch.utils.data.DataLoader``.
+    The order of an epoch depends on the seed and the epoch's number alone: a resumed training needs no state
+    of a random generator. Works as ``batch_sampler`` of a ``torch.utils.data.DataLoader``.
 
     Args:
         domain: ``(N,)`` domain labels.
@@ -65,18 +65,18 @@ class DomainBatchSampler:
         for _ in range(len(self)):
             drawn = _weighted_draw(unseen, self._n_domains, rng)
             unseen[drawn] = np.maximum(unseen[drawn] - self._n_per_domain, 0)
-            yield np.concatenate([self._deal(queues, label, rng) for label in drawn])
+            yield np.concatenate([self._deal(queues, index, rng) for index in drawn])
 
     def _deal(
-        self, queues: list[npt.NDArray[np.int64]], label: int, rng: np.random.Generator
+        self, queues: list[npt.NDArray[np.int64]], index: int, rng: np.random.Generator
     ) -> npt.NDArray[np.int64]:
         """Take the next images of a domain from its queue; an exhausted queue starts anew."""
-        queue = queues[label]
+        queue = queues[index]
         if len(queue) < self._n_per_domain:
-            refill = rng.permutation(self._members[label])
+            refill = rng.permutation(self._members[index])
             repeated = np.isin(refill, queue)
             queue = np.concatenate([queue, refill[~repeated], refill[repeated]])
-        queues[label] = queue[self._n_per_domain :]
+        queues[index] = queue[self._n_per_domain :]
         return queue[: self._n_per_domain]
 
 
@@ -85,7 +85,7 @@ def _weighted_draw(
 ) -> npt.NDArray[np.int64]:
     """``n`` positions without replacement, by weight; those without weight come last, in random order.
 
-    Of exponential arrival times with these rates the first ``n`` are such a draw (Efraimidis & Spirakis, 2006).
+    The first of exponential arrival times with these rates are such a draw (Efraimidis & Spirakis, 2006).
     """
     arrival = rng.exponential(size=len(weights)) / np.maximum(weights, _TINY)
     return np.argsort(arrival)[:n]
@@ -107,7 +107,7 @@ def _require_feasible(
         smallest = labels[sizes == sizes.min()]
         named = ", ".join(str(label) for label in smallest[:5]) + (", ..." if len(smallest) > 5 else "")
         raise UserError(
-            f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(labels)} domains have fewer training "
-            f"images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} or leave "
+            f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(labels)} domains have fewer "
+            f"training images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} or leave "
             "out domains that small"
         )

@@ -128,7 +128,7 @@ def fit(
             save_checkpoint(checkpoint, state)
         due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
         report = _validate(method, data, config, device) if due else None
-        on_epoch(Epoch(epoch + 1, losses, report, len(sampler) * sampler.batch_size / seconds))
+        on_epoch(Epoch(epoch + 1, losses, report, len(sampler) * batch.n_domains * batch.n_per_domain / seconds))
     return Fit(method, report or _validate(method, data, config, device))
 
 

@@ -1,6 +1,5 @@
 """Pretrained weights, from torchvision's cache or from a file, into the networks that use them."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,14 @@ def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -
     Args:
         features: The first layers of the backbone, from ``backbone_features``; filled in place.
         name: Which backbone it is.
-        source: ``"imagenet"`` for torchvision's published weights, or a file holding a state dict of the whole
-            network (``features.0.weight``) or of its features (``0.weight``); further layers are ignored.
+        source: ``"imagenet"`` for torchvision's published weights, or a file holding a state dict of the
+            whole network (``features.0.weight``) or of its features (``0.weight``); layers beyond are ignored.
 
     Raises:
         UserError: If the weights cannot be had or do not fit.
     """
     state, path = _read(source, name, "perceptual.weights")
-    found = {key.removeprefix("features."): value for key, value in state.items()}
+    found = {str(key).removeprefix("features."): value for key, value in state.items()}
     wanted = features.state_dict()
     unfit = _unfit(found, wanted)
     if unfit:
@@ -50,68 +49,66 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     Args:
         encoder: The encoder; filled in place.
         arch: Its architecture.
-        source: ``"imagenet"`` for torchvision's published weights, or a file holding torchvision's state dict or
-            a MoCo-v2 checkpoint (https://github.com/facebookresearch/moco).
+        source: ``"imagenet"`` for torchvision's published weights, or a file holding torchvision's state dict
+            or a MoCo-v2 checkpoint (https://github.com/facebookresearch/moco).
 
     Raises:
         UserError: If the weights cannot be had or do not fit, or the architecture has none.
     """
     if arch == "small":
         raise UserError(
-            f"encoder.weights is {source}, but the small encoder has no pretrained weights: remove the setting "
-            "or choose encoder.arch resnet18 or resnet50"
+            f"encoder.weights is {source}, but the small encoder has no pretrained weights: remove the "
+            "setting or choose encoder.arch resnet18 or resnet50"
         )
     state, path = _read(source, arch, "encoder.weights")
-    state = state.get("state_dict", state)
-    if any(key.startswith(_MOCO_PREFIX) for key in state):
-        state = {key.removeprefix(_MOCO_PREFIX): value for key, value in state.items()}
+    found = state.get("state_dict", state)
+    if any(str(key).startswith(_MOCO_PREFIX) for key in found):
+        found = {str(key).removeprefix(_MOCO_PREFIX): value for key, value in found.items()}
     own = encoder.trunk.state_dict()
-    wanted = {
-        k: v for k, v in own.items() if not k.startswith("fc.") and not k.endswith("num_batches_tracked")
-    }
-    unfit = _unfit(state, wanted)
+    wanted = {key: value for key, value in own.items() if not key.startswith("fc.")}
+    unfit = _unfit(found, wanted)
     if unfit:
         raise UserError(
-            f"{path}: weights of {arch} are missing or of another shape: {_listed(unfit)}; set encoder.weights "
-            f"to a file of {arch}, or change encoder.arch"
+            f"{path}: weights of {arch} are missing or of another shape: {_listed(unfit)}; set "
+            f"encoder.weights to a file of {arch}, or change encoder.arch"
         )
-    encoder.trunk.load_state_dict({**own, **{key: state[key] for key in wanted}})
+    encoder.trunk.load_state_dict(own | {key: found[key] for key in wanted})
 
 
-def _read(source: str | Path, model: str, setting: str) -> tuple[Mapping[str, Any], Path]:
-    """A state dict and the file it came from."""
+def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any], Path]:
+    """Read a state dict; returned with the file it came from."""
+    if source == IMAGENET:
+        return _read_published(model, setting)
     path = Path(source)
-    if str(source) == IMAGENET:
-        path = _download(model, setting)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{setting}: no such file: {path}") from None
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch.load meets a corrupt file with a dozen kinds of exceptions
         raise UserError(f"{setting}: {path} is no readable file of PyTorch weights") from error
     if not isinstance(state, dict):
         raise UserError(f"{setting}: {path} holds a {type(state).__name__}, not a state dict")
     return state, path
 
 
-def _download(model: str, setting: str) -> Path:
-    """torchvision's file of a model in the cache of torch.hub, fetched if it is not there."""
+def _read_published(model: str, setting: str) -> tuple[dict[str, Any], Path]:
+    """Read a model's ImageNet weights from the cache of torch.hub, fetched if they are not there."""
     url: str = get_model_weights(model)["IMAGENET1K_V1"].url
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / url.rsplit("/", 1)[-1]
-    if not path.exists():
-        try:
-            torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
-        except (OSError, RuntimeError) as error:
-            raise UserError(
-                f"the ImageNet weights of {model} could not be fetched ({error}): download {url} elsewhere and "
-                f"place {path.name} in {folder}, or set {setting} to a file of weights"
-            ) from error
-    return path
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
+    try:
+        state = torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", check_hash=True, weights_only=True
+        )
+    except Exception as error:  # a download fails in as many ways, and so does reading what it left
+        raise UserError(
+            f"the ImageNet weights of {model} are not in {path} and could not be fetched ({error}): place "
+            f"{path.name} from {url} in {path.parent}, or set {setting} to another file"
+        ) from error
+    return state, path
 
 
 def _unfit(found: Mapping[str, Any], wanted: Mapping[str, torch.Tensor]) -> list[str]:
-    """The wanted keys that are missing or are no tensors of the right shape."""
+    """Name the wanted keys that are missing or are no tensors of the right shape."""
     return [key for key, value in wanted.items() if getattr(found.get(key), "shape", None) != value.shape]
 
 

@@ -35,7 +35,7 @@ def test_a_wrong_space_file(tmp_path: Path) -> None:
     space = tmp_path / "wrong.yaml"
     space.write_text(QUICK.read_text().replace("temperature:", "temprature:"))
     message = tune(tmp_path, space=space)
-    assert message.startswith(f"error: {space}, line 21: params.temprature:")
+    assert message.startswith(f"error: {space}, line 19: params.temprature:")
     assert "did you mean temperature?" in message
     assert len(message.splitlines()) == 1
 

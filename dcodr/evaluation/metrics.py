@@ -69,9 +69,8 @@ def probe_figures(domain: Outcome, attributes: Mapping[str, Outcome]) -> dict[st
         ``invariance``, ``informativeness``, ``domain_accuracy``, ``chance/domain``, and for each attribute
         ``accuracy/<name>`` and ``chance/<name>``, or ``error/<name>`` and ``error_of_median/<name>``.
     """
-    n_images = len(domain.probe)
-    weights = torch.full((1, n_images), 1 / n_images, dtype=torch.float64)
-    return {name: values.item() for name, values in _weighted_figures(domain, attributes, weights).items()}
+    once = torch.ones(1, len(domain.probe), dtype=torch.float64)
+    return {name: values.item() for name, values in _figures(domain, attributes, once).items()}
 
 
 def probe_intervals(
@@ -100,21 +99,19 @@ def probe_intervals(
         drawn = torch.randint(n_images, (min(rows, resamples - start), n_images), generator=generator)
         counts = torch.zeros(drawn.shape, dtype=torch.float64)
         counts.scatter_add_(1, drawn, torch.ones_like(counts))
-        blocks.append(_weighted_figures(domain, attributes, counts / n_images))
+        blocks.append(_figures(domain, attributes, counts))
     tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
     intervals = {name: torch.cat([block[name] for block in blocks]).quantile(tails) for name in blocks[0]}
     return {name: (low.item(), high.item()) for name, (low, high) in intervals.items()}
 
 
-def _weighted_figures(
-    domain: Outcome, attributes: Mapping[str, Outcome], weights: Tensor
-) -> dict[str, Tensor]:
-    """Figures ``(R,)`` for weights ``(R, N)`` of the images, each row of which sums to 1."""
-    leakage, accuracy, chance = _skill(domain, weights)
+def _figures(domain: Outcome, attributes: Mapping[str, Outcome], counts: Tensor) -> dict[str, Tensor]:
+    """Figures ``(R,)`` of samples in which each image occurs as often as ``counts`` ``(R, N)`` say."""
+    leakage, accuracy, chance = _skill(domain, counts)
     figures = {"domain_accuracy": accuracy, "chance/domain": chance}
     skills = []
     for name, outcome in attributes.items():
-        skill, probe, constant = _skill(outcome, weights)
+        skill, probe, constant = _skill(outcome, counts)
         names = ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
         figures |= {f"{names[0]}/{name}": probe, f"{names[1]}/{name}": constant}
         skills.append(skill)
@@ -125,9 +122,8 @@ def _weighted_figures(
     }
 
 
-def _skill(outcome: Outcome, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _skill(outcome: Outcome, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Skill of a probe, its mean outcome and that of the constant answer, ``(R,)`` each."""
-    probe, constant = weights @ outcome.probe, weights @ outcome.constant
+    probe, constant = (counts @ values / counts.shape[1] for values in (outcome.probe, outcome.constant))
     gap = (1.0 if outcome.categorical else 0.0) - constant
-    nothing_to_know = gap.abs() < 1e-12
-    return torch.where(nothing_to_know, 0, (probe - constant) / gap), probe, constant
+    return torch.where(gap == 0, 0, (probe - constant) / gap), probe, constant

@@ -18,8 +18,8 @@ class DomainContrastiveLoss(nn.Module):
         L = \frac{1}{B} \sum_i \Big[ \log \Big( e^{a_i \cdot p_i / t}
             + \sum_{j \in D(i), j \neq i} e^{a_i \cdot a_j / t} \Big) - a_i \cdot p_i / t \Big].
 
-    Only the ``(n_domains, n, n)`` similarities within domains are computed. They are computed in float32, also
-    under autocast: at low temperatures rounding would show.
+    Only the ``(n_domains, n, n)`` similarities within domains are computed, and always in float32: divided by
+    a low temperature, rounding of autocast would show.
 
     Args:
         temperature: Positive; low values weigh the most similar negatives most. The paper: 0.1 or 0.2.
@@ -30,8 +30,8 @@ class DomainContrastiveLoss(nn.Module):
         images each; the result is a scalar.
 
     Raises:
-        ValueError: If the temperature is not positive and finite or ``n_domains`` not positive; when called, if
-            the shapes differ or the batch does not divide into ``n_domains`` blocks of at least 2 images.
+        ValueError: If the temperature is not positive and finite or ``n_domains`` not positive. When called,
+            if the shapes differ or the batch is not ``n_domains`` blocks of at least 2 images.
 
     Example:
         >>> loss = DomainContrastiveLoss(temperature=0.2, n_domains=4)
@@ -54,8 +54,8 @@ class DomainContrastiveLoss(nn.Module):
         n, rest = divmod(len(anchors), self.n_domains)
         if anchors.shape != positives.shape or rest or n < 2:
             raise ValueError(
-                f"received anchors {tuple(anchors.shape)} and positives {tuple(positives.shape)}; expected equal "
-                f"shapes and {self.n_domains} domains of equally many images, at least 2"
+                f"received anchors {tuple(anchors.shape)} and positives {tuple(positives.shape)}; expected "
+                f"equal shapes and {self.n_domains} domains of equally many images, at least 2"
             )
         with torch.autocast(anchors.device.type, enabled=False):
             a = anchors.float().view(self.n_domains, n, -1)

@@ -13,8 +13,8 @@ Arch = Literal["small", "resnet18", "resnet50"]
 class Encoder(nn.Module):
     """A convolutional trunk, one linear layer, an optional head, and L2 normalisation.
 
-    The paper uses ``resnet50``, for SmallNORB and Shapes3D with the head (supplement, section 2); ``small`` is
-    made for CPUs, see :func:`small_trunk`.
+    The paper uses ``resnet50``, for SmallNORB and Shapes3D with the head (supplement, section 2); ``small``
+    is made for CPUs, see :func:`small_trunk`.
 
     Args:
         arch: The trunk; its last layer is linear, to ``code_dim``.
@@ -28,7 +28,7 @@ class Encoder(nn.Module):
     def __init__(self, arch: Arch, code_dim: int = 128, head: bool = False) -> None:
         super().__init__()
         self.trunk = small_trunk(code_dim) if arch == "small" else _resnet(arch, code_dim)
-        self.head = nn.Identity()
+        self.head: nn.Module = nn.Identity()
         if head:
             self.head = nn.Sequential(
                 nn.Linear(code_dim, code_dim),
@@ -46,8 +46,8 @@ class Encoder(nn.Module):
 def small_trunk(code_dim: int) -> nn.Module:
     """A trunk of three convolutions for CPUs, about 0.9 million parameters.
 
-    Speed comes from going to a quarter of the resolution in the first convolution, whose 8x8 windows overlap by
-    half. The last map is kept as a 4x4 grid, not averaged: pose is a matter of where things are.
+    Speed comes from going to a quarter of the resolution in the first convolution, whose 8x8 windows overlap
+    by half. The last map is kept as a 4x4 grid, not averaged: pose is a matter of where things are.
 
     At 64x64 the maps are 64 x 16x16, 128 x 8x8 and 256 x 4x4; other sizes are pooled to the same grid.
     """
@@ -68,7 +68,7 @@ def small_trunk(code_dim: int) -> nn.Module:
 
 
 def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int) -> nn.Module:
-    """torchvision's ResNet with random weights, its classifier ``fc`` replaced by a layer to ``code_dim``."""
+    """Build torchvision's ResNet with random weights, its classifier ``fc`` as wide as a code."""
     build = {"resnet18": resnet18, "resnet50": resnet50}[arch]
     trunk: nn.Module = build(num_classes=code_dim)
     return trunk

@@ -45,7 +45,8 @@ class AdaptiveInstanceNorm(nn.Module):
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """Give every channel of every image the mean and deviation that its domain asks for."""
         scale, shift = self.scale(embedding), self.shift(embedding)
-        return F.instance_norm(x) * scale[:, :, None, None] + shift[:, :, None, None]
+        normalised: torch.Tensor = F.instance_norm(x)
+        return normalised * scale[:, :, None, None] + shift[:, :, None, None]
 
 
 class Generator(nn.Module):

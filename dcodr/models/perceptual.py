@@ -17,10 +17,10 @@ DEFAULT_LAYERS: Mapping[Backbone, tuple[int, ...]] = {
     "vgg19": (3, 8, 13, 24, 36),
     "squeezenet1_1": (1, 4, 7, 10, 12),
 }
-"""Five layers of each backbone's ``features``, none of them before its ReLU.
+"""Five layers of each backbone's ``features``: for the two VGGs relu1_2, relu2_2, relu3_2, relu4_3 and pool5.
 
-For ``vgg16`` relu1_2, relu2_2, relu3_2, relu4_3 and the last pooling, for ``vgg19`` the same. The official
-code lists the convolutions 2, 7, 12, 21 and pooling 30 of ``vgg16``, but in-place ReLUs overwrite the former.
+The official code names the convolutions 2, 7, 12, 21 and pool5 of ``vgg16``, but the in-place ReLUs behind them
+turn these into relu1_2 to relu4_3: the layers here give the same distance.
 """
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -97,9 +97,8 @@ def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
     Raises:
         UserError: If the network has no such layer.
     """
-    features: nn.Sequential = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_1": squeezenet1_1}[
-        name
-    ]().features
+    build = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_1": squeezenet1_1}[name]
+    features: nn.Sequential = build().features
     _require_layers([last_layer], len(features), name)
     return features[: last_layer + 1]
 

@@ -1,3 +1,5 @@
+"""Embedding: what the encoder is given, and what comes back."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The stacked networks against one naive network a factor."""
+
 import math
 
 import pytest

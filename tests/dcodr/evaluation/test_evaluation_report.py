@@ -1,0 +1,157 @@
+"""The whole evaluation, on images that show their own labels."""
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, FactorDataset, Split
+from dcodr.errors import UserError
+from dcodr.evaluation.probes import ProbeBudget
+from dcodr.evaluation.report import Report, evaluate
+
+BUDGET = ProbeBudget(
+    layers=2, hidden=64, epochs=12, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=12
+)
+ATTRIBUTES = (
+    Attribute("pose", 6, cyclic=True, margin=1),
+    Attribute("hue", 3),
+    Attribute("landmarks", None),
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> FactorDataset:
+    """Each image shows its labels: domain, pose and hue in the first row, landmarks in the second."""
+    rng = np.random.default_rng(0)
+    n = 900
+    domain, pose, hue = (rng.integers(k, size=n) for k in (4, 6, 3))
+    landmarks = rng.random((n, 2)).astype(np.float32)
+    images = np.zeros((n, 2, 2, 3), dtype=np.uint8)
+    images[:, 0, 0] = np.stack([domain, pose, hue], axis=1)
+    images[:, 1, 0, :2] = np.round(landmarks * 255)
+    split = np.repeat(np.arange(3, dtype=np.uint8), [600, 150, 150])
+    return FactorDataset(
+        spec=DatasetSpec("tiny", "object", ATTRIBUTES),
+        images=images,
+        domain=domain,
+        attributes={"pose": pose, "hue": hue, "landmarks": landmarks},
+        split=split,
+        fingerprint="0" * 64,
+    )
+
+
+class Shown(nn.Module):
+    """Encodes an image as what it shows of some factors."""
+
+    def __init__(self, domain: bool = False, attributes: bool = False) -> None:
+        super().__init__()
+        self.domain, self.attributes = domain, attributes
+
+    def forward(self, images: Tensor) -> Tensor:
+        domain, pose, hue = (images[:, :, 0, 0] * 255).round().long().unbind(dim=1)
+        codes = [images.new_ones(len(images), 3)]
+        if self.domain:
+            codes.append(torch.eye(4)[domain])
+        if self.attributes:
+            codes += [torch.eye(6)[pose], torch.eye(3)[hue], images[:, :2, 1, 0]]
+        return torch.cat(codes, dim=1)
+
+
+def measure(encoder: nn.Module, data: FactorDataset, split: Split = "validation") -> Report:
+    return evaluate(encoder, data, split, BUDGET, seed=0, device=torch.device("cpu"), resamples=50)
+
+
+def test_codes_of_the_attributes_alone_are_invariant_and_informative(data: FactorDataset) -> None:
+    report = measure(Shown(attributes=True), data)
+    assert report.infeasible is None
+    assert report.figures["invariance"] > 0.9
+    assert report.figures["informativeness"] > 0.9
+    assert report.figures["retrieval_top1/all"] > 0.9
+
+
+def test_codes_of_the_domain_alone_are_neither(data: FactorDataset) -> None:
+    report = measure(Shown(domain=True), data)
+    assert report.figures["invariance"] == 0.0
+    assert report.figures["domain_accuracy"] == 1.0
+    assert abs(report.figures["informativeness"]) < 0.1
+
+
+def test_report_has_every_figure_finite_and_within_its_interval(data: FactorDataset) -> None:
+    report = measure(Shown(domain=True, attributes=True), data)
+    probe_names = {"invariance", "informativeness", "domain_accuracy", "chance/domain"}
+    probe_names |= {f"{figure}/{name}" for figure in ("accuracy", "chance") for name in ("pose", "hue")}
+    probe_names |= {"error/landmarks", "error_of_median/landmarks"}
+    retrieval_names = {
+        f"retrieval_{figure}/{name}"
+        for figure in ("top1", "recall_at_5", "recall_at_10")
+        for name in ("pose", "hue", "all")
+    }
+    assert set(report.intervals) == probe_names
+    assert set(report.figures) == probe_names | retrieval_names | {"effective_rank", "code_variance"}
+    assert all(math.isfinite(value) for value in report.figures.values())
+    assert all(re.fullmatch(r"[\w\-. :/]+", name) for name in report.figures)
+    for name, (low, high) in report.intervals.items():
+        assert low - 1e-9 <= report.figures[name] <= high + 1e-9, name
+
+
+def test_only_the_chosen_split_is_scored_and_it_takes_no_part_in_fitting(data: FactorDataset) -> None:
+    """Wrong labels in the test split must ruin its figures and leave those of the validation split alone."""
+    spoiled = {name: values.copy() for name, values in data.attributes.items()}
+    test = data.indices("test")
+    spoiled["pose"][test] = (spoiled["pose"][test] + 3) % 6
+    other = replace(data, attributes=spoiled)
+    encoder = Shown(attributes=True)
+    assert measure(encoder, other) == measure(encoder, data)
+    assert measure(encoder, other, "test").figures["accuracy/pose"] < 0.1
+
+
+def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:
+    report = evaluate(
+        Shown(attributes=True),
+        data,
+        "validation",
+        BUDGET,
+        seed=0,
+        device=torch.device("cpu"),
+        resamples=10,
+        retrieval=False,
+    )
+    assert not any(name.startswith("retrieval") for name in report.figures)
+
+
+def test_constant_codes_are_infeasible_and_their_figures_are_those_of_no_knowledge(
+    data: FactorDataset,
+) -> None:
+    report = measure(Shown(), data)
+    assert report.infeasible is not None
+    assert "constant" in report.infeasible
+    assert report.figures["invariance"] > 0.9
+    assert abs(report.figures["informativeness"]) < 0.1
+
+
+def test_codes_that_are_not_finite_are_infeasible_and_have_no_figures(data: FactorDataset) -> None:
+    class Broken(Shown):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * torch.nan
+
+    report = measure(Broken(attributes=True), data)
+    assert report.infeasible is not None
+    assert "NaN" in report.infeasible
+    assert not report.figures
+    assert not report.intervals
+
+
+def test_splits_that_cannot_be_scored_are_refused(data: FactorDataset) -> None:
+    with pytest.raises(UserError, match="'train'"):
+        measure(Shown(), data, "train")
+    one_image = data.split.copy()
+    one_image[data.indices("validation")[1:]] = SPLITS.index("train")
+    with pytest.raises(UserError, match="has 1 images"):
+        measure(Shown(), replace(data, split=one_image))
+    with pytest.raises(UserError, match="no attribute"):
+        measure(Shown(), replace(data, spec=replace(data.spec, attributes=())))

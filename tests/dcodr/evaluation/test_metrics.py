@@ -1,0 +1,178 @@
+"""Figures and intervals against closed forms, naive loops and codes of known worth."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from dcodr.evaluation.metrics import (
+    Outcome,
+    categorical_outcome,
+    continuous_outcome,
+    probe_figures,
+    probe_intervals,
+)
+from dcodr.evaluation.probes import ProbeBudget, fit_probes
+
+CLASSES = st.lists(st.integers(0, 4), min_size=1, max_size=30)
+BUDGET = ProbeBudget(
+    layers=2, hidden=64, epochs=10, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=10
+)
+
+
+def hits(right: int, constant_right: int, total: int) -> Outcome:
+    """A categorical outcome with this many right answers of the probe and of the constant answer."""
+    probe, constant = ((torch.arange(total) < number).double() for number in (right, constant_right))
+    return Outcome(probe, constant, categorical=True)
+
+
+@given(CLASSES, CLASSES)
+def test_chance_is_the_share_of_the_training_codes_most_frequent_class(
+    training: list[int], actual: list[int]
+) -> None:
+    outcome = categorical_outcome(torch.zeros(len(actual)), torch.tensor(actual), torch.tensor(training))
+    count = Counter(training)
+    most_frequent = min(count, key=lambda label: (-count[label], label))
+    assert outcome.constant.mean().item() == pytest.approx(actual.count(most_frequent) / len(actual))
+
+
+def test_error_of_the_median_is_the_least_error_of_any_constant_answer_per_dimension() -> None:
+    rng = np.random.default_rng(0)
+    training = rng.exponential([1.0, 50.0], (101, 2)).astype(np.float32)
+    actual = rng.exponential([1.0, 50.0], (40, 2)).astype(np.float32)
+    outcome = continuous_outcome(*map(torch.from_numpy, (actual + 2, actual, training)))
+    expected = np.abs(np.median(training, axis=0) - actual).mean()
+    assert outcome.constant.mean().item() == pytest.approx(expected, rel=1e-6)
+    assert outcome.probe.mean().item() == pytest.approx(2, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"),
+    [(100, 0.0), (20, 1.0), (10, 1.0), (60, 0.5), (24, 0.95)],
+)
+def test_invariance_is_one_minus_the_skill_on_the_domain_and_at_most_one(right: int, expected: float) -> None:
+    figures = probe_figures(hits(right, 20, 100), {"pose": hits(1, 1, 100)})
+    assert figures["invariance"] == pytest.approx(expected)
+    assert figures["domain_accuracy"] == pytest.approx(right / 100)
+    assert figures["chance/domain"] == pytest.approx(0.2)
+
+
+def test_informativeness_is_the_mean_skill_over_categorical_and_continuous_attributes() -> None:
+    errors = Outcome(torch.tensor([1.0, 2.0]).double(), torch.tensor([4.0, 8.0]).double(), categorical=False)
+    half, below_chance = hits(2, 0, 4), hits(0, 2, 4)
+    figures = probe_figures(hits(1, 1, 2), {"landmarks": errors})
+    assert figures["informativeness"] == pytest.approx(1 - 1.5 / 6)
+    assert (figures["error/landmarks"], figures["error_of_median/landmarks"]) == (1.5, 6.0)
+    figures = probe_figures(hits(1, 1, 4), {"hue": half, "pose": below_chance})
+    assert figures["informativeness"] == pytest.approx((0.5 - 1.0) / 2)
+    assert (figures["accuracy/hue"], figures["chance/hue"]) == (0.5, 0.0)
+
+
+def test_factor_that_a_constant_answer_knows_fully_has_no_skill() -> None:
+    known = Outcome(torch.ones(3).double(), torch.zeros(3).double(), categorical=False)
+    figures = probe_figures(hits(2, 3, 3), {"known": known, "hue": hits(3, 0, 3)})
+    assert figures["invariance"] == 1.0
+    assert figures["informativeness"] == pytest.approx(0.5)
+
+
+def test_interval_of_an_accuracy_agrees_with_the_normal_approximation_of_a_proportion() -> None:
+    n, p = 2000, 0.3
+    domain = hits(round(n * p), 0, n)
+    low, high = probe_intervals(domain, {"pose": domain}, resamples=2000, seed=0)["domain_accuracy"]
+    half_width = 1.96 * math.sqrt(p * (1 - p) / n)
+    assert low == pytest.approx(p - half_width, abs=0.1 * half_width)
+    assert high == pytest.approx(p + half_width, abs=0.1 * half_width)
+
+
+def test_intervals_agree_with_a_naive_bootstrap_of_every_figure() -> None:
+    generator = torch.Generator().manual_seed(0)
+    n = 60
+    right, values = (
+        torch.randint(2, (4, n), generator=generator).double(),
+        torch.rand(2, n, generator=generator).double(),
+    )
+    domain, pose = Outcome(right[0], right[1], True), Outcome(right[2], right[3], True)
+    errors = Outcome(values[0], values[1], categorical=False)
+    intervals = probe_intervals(domain, {"pose": pose, "landmarks": errors}, resamples=3000, seed=1)
+    rng = np.random.default_rng(0)
+    naive: dict[str, list[float]] = {}
+    for _ in range(1500):
+        drawn = torch.from_numpy(rng.integers(n, size=n))
+        resampled = [
+            Outcome(o.probe[drawn], o.constant[drawn], o.categorical) for o in (domain, pose, errors)
+        ]
+        figures = probe_figures(resampled[0], {"pose": resampled[1], "landmarks": resampled[2]})
+        for name, value in figures.items():
+            naive.setdefault(name, []).append(value)
+    assert set(intervals) == set(naive)
+    for name, samples in naive.items():
+        expected = np.quantile(samples, [0.025, 0.975])
+        np.testing.assert_allclose(intervals[name], expected, atol=0.12 * (np.ptp(expected)), err_msg=name)
+
+
+def test_intervals_depend_on_the_seed_alone_and_not_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    domain, attributes = hits(7, 3, 20), {"pose": hits(12, 5, 20)}
+    first = probe_intervals(domain, attributes, resamples=50, seed=0)
+    assert probe_intervals(domain, attributes, resamples=50, seed=1) != first
+    monkeypatch.setattr("dcodr.evaluation.metrics._BLOCK_ELEMENTS", 60)
+    assert probe_intervals(domain, attributes, resamples=50, seed=0) == first
+
+
+def figures_of_codes(codes: Tensor, domain: Tensor, pose: Tensor) -> dict[str, float]:
+    """Fit probes on two thirds of the codes and score the rest."""
+    train, scored = slice(0, 2 * len(codes) // 3), slice(2 * len(codes) // 3, None)
+    factors = {"domain": domain, "pose": pose}
+    probes = fit_probes(
+        codes[train],
+        {name: labels[train] for name, labels in factors.items()},
+        {"domain": 5, "pose": 4},
+        BUDGET,
+        seed=0,
+    )
+    predicted = probes.predict(codes[scored])
+    outcomes = {
+        name: categorical_outcome(predicted[name], labels[scored], labels[train])
+        for name, labels in factors.items()
+    }
+    return probe_figures(outcomes["domain"], {"pose": outcomes["pose"]})
+
+
+@pytest.fixture(scope="module")
+def labels() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(5, (1500,), generator=generator), torch.randint(4, (1500,), generator=generator)
+
+
+def test_codes_of_the_attributes_alone_are_perfect(labels: tuple[Tensor, Tensor]) -> None:
+    domain, pose = labels
+    figures = figures_of_codes(F.one_hot(pose).float(), domain, pose)
+    assert figures["informativeness"] == 1.0
+    assert figures["invariance"] > 0.93
+
+
+def test_codes_of_the_domain_alone_are_fully_variant(labels: tuple[Tensor, Tensor]) -> None:
+    domain, pose = labels
+    figures = figures_of_codes(F.one_hot(domain).float(), domain, pose)
+    assert figures["invariance"] == 0.0
+    assert abs(figures["informativeness"]) < 0.07
+
+
+def test_random_codes_are_invariant_and_useless(labels: tuple[Tensor, Tensor]) -> None:
+    codes = torch.randn(1500, 8, generator=torch.Generator().manual_seed(1))
+    figures = figures_of_codes(codes, *labels)
+    assert figures["invariance"] > 0.93
+    assert abs(figures["informativeness"]) < 0.07
+
+
+def test_repeating_the_dimensions_of_codes_changes_little(labels: tuple[Tensor, Tensor]) -> None:
+    domain, pose = labels
+    codes = torch.cat([F.one_hot(domain).float(), F.one_hot(pose).float()], dim=1)
+    figures = figures_of_codes(codes.repeat(1, 4), domain, pose)
+    assert figures["invariance"] == 0.0
+    assert figures["informativeness"] == 1.0
