@@ -1,7 +1,8 @@
-"""Time and strength of the probes: `python -m benchmarks.probes [--sizes search cars3d] [--threads 1]`.
+"""Time and strength of the probes, stacked and naive.
 
-The codes are random nonlinear mixtures of the attributes plus noise. The domain only scales the mixture's hidden
-units, so that no linear probe reads it: a probe that is too weak would flatter the invariance.
+Run ``python -m benchmarks.probes --threads 1``. The codes are random nonlinear mixtures of the attributes
+plus noise. The domain only scales the mixture's hidden units, so that no linear probe reads it: a probe that
+is too weak would flatter the invariance. A time is the shortest of some repeats (``PAPER``: of one).
 """
 
 import argparse
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dcodr.evaluation.probes import FAST, PAPER, HELD_OUT_FRACTION, ProbeBudget, Scale, fit_probes
+from dcodr.evaluation.probes import FAST, HELD_OUT_FRACTION, PAPER, ProbeBudget, Scale, fit_probes
 
 SIZES = {
     "search": (5_000, {"domain": 4, "floor": 10, "wall": 10, "object": 10, "scale": 8, "orientation": 15}),

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -21,6 +21,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and ev
 app.add_typer(data_app, name="data")
 
 CHECKPOINT = "checkpoint.pt"
+HEADLINES = ("invariance", "informativeness")
 
 
 @app.command(
@@ -54,9 +55,18 @@ def train(
 
         def on_epoch(epoch: "Epoch") -> None:
             losses = "  ".join(f"{name} {value:.4f}" for name, value in epoch.losses.items())
-            console.print(
-                f"epoch {epoch.epoch}/{settings.epochs}  {losses}  {epoch.images_per_second:.0f} images/s"
-            )
+            words = [
+                f"epoch {epoch.epoch}/{settings.epochs}",
+                losses,
+                f"{epoch.images_per_second:.0f} images/s",
+            ]
+            if epoch.report is not None:
+                words += [
+                    f"{name} {epoch.report.figures[name]:.3f}"
+                    for name in HEADLINES
+                    if name in epoch.report.figures
+                ]
+            console.print("  ".join(words), highlight=False, soft_wrap=True)
             progress.update(task, description=f"epoch {epoch.epoch + 1}")
 
         trained = fit(
@@ -82,8 +92,8 @@ def train(
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder that 'train' wrote.")],
     data: Annotated[Path | None, typer.Option(help="Store to evaluate on instead of the config's.")] = None,
-    split: Annotated[str, typer.Option(help="Scored split: test or validation.")] = "test",
-    probe: Annotated[str, typer.Option(help="Probe budget: paper or fast.")] = "paper",
+    split: Annotated[Literal["test", "validation"], typer.Option(help="Scored split.")] = "test",
+    probe: Annotated[Literal["paper", "fast"], typer.Option(help="Probe budget.")] = "paper",
 ) -> None:
     """Write the figures of a trained config, by default on the test images under the paper's probe."""
     import torch
@@ -94,11 +104,7 @@ def evaluate(
     from dcodr.evaluation.report import evaluate as measure
     from dcodr.trainer import resolve_device
 
-    budgets = {"paper": PAPER, "fast": FAST}
-    if probe not in budgets:
-        raise UserError(f"--probe {probe}: expected paper or fast")
-    if split not in ("test", "validation"):
-        raise UserError(f"--split {split}: expected test or validation")
+    budget = {"paper": PAPER, "fast": FAST}[probe]
     state = load_checkpoint(folder / CHECKPOINT)
     config = state.config if data is None else state.config.model_copy(update={"data": str(data)})
     dataset = open_store(config.store)
@@ -107,7 +113,7 @@ def evaluate(
     encoder = trained_encoder(state).to(device)
     console = Console()
     with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes"):
-        report = measure(encoder, dataset, split, budgets[probe], seed=config.seed, device=device)
+        report = measure(encoder, dataset, split, budget, seed=config.seed, device=device)
     _write_report(folder / f"{split}.json", report)
     console.print(_table(f"{split}, {probe} probe", report))
 

@@ -108,6 +108,6 @@ def _require_feasible(
         named = ", ".join(str(label) for label in smallest[:5]) + (", ..." if len(smallest) > 5 else "")
         raise UserError(
             f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(labels)} domains have fewer "
-            f"training images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} or leave "
-            "out domains that small"
+            f"training images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} "
+            "or leave out domains that small"
         )

@@ -112,23 +112,20 @@ def fit(
 
     report = None
     for epoch in range(done, config.epochs):
-        for group in optimizer.param_groups:
-            group["lr"] = getattr(config, group["setting"]) * config.lr_decay ** (
-                epoch // config.lr_decay_epochs
-            )
+        _set_learning_rates(optimizer, config, epoch)
         started = time.perf_counter()
         losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
         seconds = time.perf_counter() - started
         if not all(map(math.isfinite, losses.values())):
             raise DivergedError(f"not finite in epoch {epoch + 1}: {losses}")
         if checkpoint is not None:
-            state = Checkpoint(
-                config, data.fingerprint, epoch + 1, method.state_dict(), optimizer.state_dict()
-            )
-            save_checkpoint(checkpoint, state)
+            states = method.state_dict(), optimizer.state_dict()
+            save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, epoch + 1, *states))
         due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
         report = _validate(method, data, config, device) if due else None
-        on_epoch(Epoch(epoch + 1, losses, report, len(sampler) * batch.n_domains * batch.n_per_domain / seconds))
+        on_epoch(
+            Epoch(epoch + 1, losses, report, len(sampler) * batch.n_domains * batch.n_per_domain / seconds)
+        )
     return Fit(method, report or _validate(method, data, config, device))
 
 
@@ -185,6 +182,12 @@ def _train_epoch(
             totals[name] = totals.get(name, 0) + value.detach()
         on_step(step + 1, n_batches)
     return {name: float(total) / n_batches for name, total in totals.items()}
+
+
+def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch: int) -> None:
+    decay = config.lr_decay ** (epoch // config.lr_decay_epochs)
+    for group in optimizer.param_groups:
+        group["lr"] = getattr(config, group["setting"]) * decay
 
 
 def _validate(method: DCoDRNorec, data: FactorDataset, config: Config, device: torch.device) -> Report:

@@ -23,7 +23,7 @@ def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -
         features: The first layers of the backbone, from ``backbone_features``; filled in place.
         name: Which backbone it is.
         source: ``"imagenet"`` for torchvision's published weights, or a file holding a state dict of the
-            whole network (``features.0.weight``) or of its features (``0.weight``); layers beyond are ignored.
+            whole network (``features.0.weight``) or of its features (``0.weight``); more layers do no harm.
 
     Raises:
         UserError: If the weights cannot be had or do not fit.
@@ -34,11 +34,11 @@ def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -
     unfit = _unfit(found, wanted)
     if unfit:
         n_covered = min(int(key.split(".")[0]) for key in unfit)
-        covers = f"layers 0 to {n_covered - 1}" if n_covered else "none of its layers"
+        covered = f"layers 0 to {n_covered - 1}" if n_covered else "no layer"
         raise UserError(
             f"{path}: weights of {name} are missing or of another shape: {_listed(unfit)}; the file covers "
-            f"{covers}, {len(features)} are needed: choose lower perceptual.layers or another file in "
-            "perceptual.weights"
+            f"{covered}, but layers 0 to {len(features) - 1} are needed: choose lower perceptual.layers or "
+            "set perceptual.weights to another file"
         )
     features.load_state_dict({key: found[key] for key in wanted})
 

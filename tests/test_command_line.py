@@ -46,11 +46,11 @@ def test_a_missing_space_file(tmp_path: Path) -> None:
 
 def test_an_unknown_dataset(tmp_path: Path) -> None:
     message = tune(tmp_path, "--dataset", "mnist")
-    assert "data/mnist.h5: is not there" in message
+    assert "data/mnist.h5 is not there" in message
 
 
 def test_a_missing_store(tmp_path: Path) -> None:
-    assert "none.h5: is not there" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
+    assert "none.h5 is not there" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
 
 
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_a_training_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Two domains of three images, and their labels."""
+    """Two domains of twelve images, and their labels."""
     rows = ["path,domain,tone"]
     for domain in ("a", "b"):
-        for tone in range(3):
+        for tone in range(12):
             name = f"{domain}{tone}.png"
-            Image.fromarray(np.full((80, 80, 3), 40 * tone, np.uint8)).save(tmp_path / name)
-            rows.append(f"{name},{domain},{tone}")
+            Image.fromarray(np.full((80, 80, 3), 20 * tone, np.uint8)).save(tmp_path / name)
+            rows.append(f"{name},{domain},{tone % 3}")
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
     return tmp_path
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from dcodr.sampler import DomainBatchSampler
 from rich.console import Console
 from rich.progress import Progress
 
@@ -14,6 +13,7 @@ from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from dcodr.methods import build_method
+from dcodr.sampler import DomainBatchSampler
 from dcodr.strict_yaml import did_you_mean
 from tuning.space import Resources, Space
 

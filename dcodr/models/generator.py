@@ -5,15 +5,14 @@ import torch.nn.functional as F
 from torch import nn
 
 N_BLOCKS = 4
-_EXPAND = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
 class UpsampleConv2d(nn.Conv2d):
     """Nearest upsampling by two, then a 3x3 convolution with padding 1, in one operation.
 
-    Every 2x2 output patch sees copies of the same input pixels, so kernel taps that fall on one pixel can be
-    added beforehand: the pair equals a 4x4 transposed convolution of stride 2, with 4 instead of 9 products
-    an output value. The parameters remain those of the 3x3 convolution.
+    Kernel taps that fall on copies of one input pixel can be added beforehand: the pair equals a 4x4
+    transposed convolution of stride 2, with 4 instead of 9 products an output value. The parameters remain
+    those of the 3x3 convolution.
 
     Shapes: ``(B, in_channels, H, W)`` to ``(B, out_channels, 2H, 2W)``.
     """
@@ -23,9 +22,8 @@ class UpsampleConv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Upsample and convolve."""
-        expand = self.weight.new_tensor(_EXPAND)
-        kernel = (expand @ self.weight @ expand.T).transpose(0, 1)
-        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        kernel = F.avg_pool2d(self.weight.flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
+        return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
 
 
 class AdaptiveInstanceNorm(nn.Module):
@@ -44,9 +42,9 @@ class AdaptiveInstanceNorm(nn.Module):
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         """Give every channel of every image the mean and deviation that its domain asks for."""
-        scale, shift = self.scale(embedding), self.shift(embedding)
-        normalised: torch.Tensor = F.instance_norm(x)
-        return normalised * scale[:, :, None, None] + shift[:, :, None, None]
+        scale: torch.Tensor = self.scale(embedding)[:, :, None, None]
+        shift: torch.Tensor = self.shift(embedding)[:, :, None, None]
+        return F.instance_norm(x) * scale + shift
 
 
 class Generator(nn.Module):

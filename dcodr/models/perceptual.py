@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import squeezenet1_1, vgg16, vgg19
+from torchvision.models import squeezenet1_1, vgg
 
 from dcodr.errors import UserError
 
@@ -19,8 +19,8 @@ DEFAULT_LAYERS: Mapping[Backbone, tuple[int, ...]] = {
 }
 """Five layers of each backbone's ``features``: for the two VGGs relu1_2, relu2_2, relu3_2, relu4_3 and pool5.
 
-The official code names the convolutions 2, 7, 12, 21 and pool5 of ``vgg16``, but the in-place ReLUs behind them
-turn these into relu1_2 to relu4_3: the layers here give the same distance.
+The official code names the convolutions 2, 7, 12, 21 and pool5 of ``vgg16``, but the in-place ReLUs behind
+them turn these into relu1_2 to relu4_3: the layers here give the same distance.
 """
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -61,9 +61,9 @@ class PerceptualDistance(nn.Module):
         super().__init__()
         _require_layers(layers, len(features), "the backbone")
         self.features = features[: max(layers) + 1].requires_grad_(False).eval()
-        for module in self.features.modules():
+        for module in self.features:
             if isinstance(module, nn.ReLU):
-                module.inplace = False
+                module.inplace = False  # it would overwrite the output of the layer before
         self.layers = frozenset(layers)
         self.normalise = normalise
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -92,13 +92,16 @@ class PerceptualDistance(nn.Module):
 
 
 def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
-    """The layers ``0..last_layer`` of torchvision's network, with random weights.
+    """The layers ``0..last_layer`` of the ``features`` of torchvision's network, with random weights.
 
     Raises:
         UserError: If the network has no such layer.
     """
-    build = {"vgg16": vgg16, "vgg19": vgg19, "squeezenet1_1": squeezenet1_1}[name]
-    features: nn.Sequential = build().features
+    features: nn.Sequential
+    if name == "squeezenet1_1":
+        features = squeezenet1_1().features
+    else:  # without the classifier, whose 120 million weights take seconds to draw
+        features = vgg.make_layers(vgg.cfgs[{"vgg16": "D", "vgg19": "E"}[name]])
     _require_layers([last_layer], len(features), name)
     return features[: last_layer + 1]
 

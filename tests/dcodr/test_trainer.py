@@ -109,7 +109,7 @@ def test_only_training_images_are_trained_on(
     monkeypatch.setattr(DCoDRNorec, "losses", spy)
     fit(tiny_config.model_copy(update={"method": "dcodr_norec", "epochs": 1}), tiny)
 
-    def keys(images: np.ndarray) -> set[bytes]:  # type: ignore[type-arg]
+    def keys(images: np.ndarray) -> set[bytes]:
         return {image.tobytes() for image in images}
 
     batches = (torch.cat(seen) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
