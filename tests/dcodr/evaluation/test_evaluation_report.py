@@ -110,6 +110,20 @@ def test_only_the_chosen_split_is_scored_and_it_takes_no_part_in_fitting(data: F
     assert measure(encoder, other, "test").figures["accuracy/pose"] < 0.1
 
 
+def test_retrieval_allows_each_attribute_its_own_margin_and_period(data: FactorDataset) -> None:
+    """Images of adjacent poses share a code: 5 and 0, 1 and 2, 3 and 4. Nothing else is in the codes."""
+
+    class Pairs(Shown):
+        def forward(self, images: Tensor) -> Tensor:
+            pose = (images[:, 1, 0, 0] * 255).round().long()
+            return torch.eye(3)[(pose + 1) % 6 // 2]
+
+    figures = measure(Pairs(), data).figures
+    assert figures["retrieval_top1/pose"] == 1.0
+    assert figures["retrieval_top1/hue"] < 0.6
+    assert figures["retrieval_top1/all"] == figures["retrieval_top1/hue"]
+
+
 def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:
     report = evaluate(
         Shown(attributes=True),

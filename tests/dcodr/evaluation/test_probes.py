@@ -50,19 +50,45 @@ def test_a_probe_does_not_depend_on_which_other_factors_are_fitted(name: str) ->
         assert (together == alone).float().mean() > 0.99
 
 
-def test_a_factor_that_has_stopped_stays_as_it_was_while_another_trains_on() -> None:
-    generator = torch.Generator().manual_seed(0)
-    codes = torch.randn(600, 4, generator=generator)
-    factors = {
-        "noise": torch.randint(2, (600,), generator=generator),
-        "product": (codes[:, 0] * codes[:, 1] > 0).long(),
+def fit_with_scores(scores: dict[str, list[float]], patience: int) -> dict[str, Tensor]:
+    """Fit probes for as many epochs as there are scores, which stand in for those on the held-out codes."""
+    codes, factors = labelled_codes(200, seed=0)
+    epochs = max(map(len, scores.values()))
+    budget = replace(SMALL, epochs=epochs, one_cycle=False, patience=patience)
+    names = {N_CLASSES[name] or 2: name for name in scores}  # by number of outputs
+    left = {name: iter(values) for name, values in scores.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "dcodr.evaluation.probes._score", lambda output, target: next(left[names[output.shape[1]]])
+        )
+        probes = fit_probes(codes, {name: factors[name] for name in scores}, N_CLASSES, budget, seed=0)
+    states = (probes.network.state_of(factor) for factor in range(len(scores)))
+    return {
+        name: torch.cat([values.flatten() for values in state])
+        for name, state in zip(scores, states, strict=True)
     }
-    n_classes: dict[str, int | None] = {"noise": 2, "product": 2}
-    budget = replace(SMALL, epochs=30, one_cycle=False, learning_rate=3e-3, patience=3)
-    together = fit_probes(codes, factors, n_classes, budget, seed=0).predict(codes)
-    alone = fit_probes(codes, {"noise": factors["noise"]}, n_classes, budget, seed=0).predict(codes)
-    assert (together["noise"] == alone["noise"]).float().mean() > 0.99
-    assert (together["product"] == factors["product"]).float().mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "best_epoch"),
+    [
+        ([0.5, 0.9, 0.2, 0.3], 9, 2),
+        ([0.9, 0.9, 0.9, 0.2], 9, 1),
+        ([0.1, 0.2, 0.3, 0.4], 0, 4),
+        ([0.5, 0.9, 0.2, 0.3, 1.0], 1, 2),
+        ([0.5, 0.9, 0.2, 0.3, 1.0], 2, 5),
+    ],
+)
+def test_each_probe_keeps_its_own_best_epoch_up_to_its_patience(
+    scores: list[float], patience: int, best_epoch: int
+) -> None:
+    """At a constant learning rate, the best epoch is what a training of just so many epochs ends with."""
+    rising = [float(epoch) for epoch in range(len(scores))]
+    kept = fit_with_scores({"pose": scores, "hue": rising, "landmarks": rising}, patience)
+    expected = fit_with_scores(dict.fromkeys(N_CLASSES, rising[:best_epoch]), patience)
+    torch.testing.assert_close(kept["pose"], expected["pose"])
+    last = fit_with_scores(dict.fromkeys(N_CLASSES, rising), patience)
+    torch.testing.assert_close(kept["hue"], last["hue"])
 
 
 def test_fitting_is_determined_by_the_seed_alone() -> None:
