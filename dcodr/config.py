@@ -47,7 +47,7 @@ class PerceptualConfig(StrictModel):
 
     backbone: Literal["pixel", "vgg16", "vgg19", "squeezenet1_1"] = "vgg16"
     """A frozen torchvision network, or ``pixel`` for the plain mean absolute difference."""
-    layers: Annotated[tuple[int, ...], Field(strict=False)] | None = None
+    layers: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] | None = None
     """Positions in the network's ``features``; ``null`` takes the five layers documented in the code."""
     weights: str = "imagenet"
     """``imagenet`` for torchvision's weights, or a file of them."""

@@ -62,10 +62,13 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
         )
     state, path = _read(source, arch, "encoder.weights")
     found = state.get("state_dict", state)
+    if not isinstance(found, dict):
+        raise UserError(f"encoder.weights: {path} has a state_dict that is a {type(found).__name__}")
     if any(str(key).startswith(_MOCO_PREFIX) for key in found):
         found = {str(key).removeprefix(_MOCO_PREFIX): value for key, value in found.items()}
     own = encoder.trunk.state_dict()
-    wanted = {key: value for key, value in own.items() if not key.startswith("fc.")}
+    counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them
+    wanted = {key: value for key, value in own.items() if not key.startswith("fc.") and key not in counters}
     unfit = _unfit(found, wanted)
     if unfit:
         raise UserError(

@@ -174,8 +174,14 @@ def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
 
 
 def _absolute(space: Space) -> Space:
-    base = space.base.model_copy(update={"data": str(space.base.store.resolve())})
-    return space.model_copy(update={"base": base})
+    """The space with paths that hold wherever a worker runs."""
+    base = space.base
+    update: dict[str, Any] = {"data": str(base.store.resolve())}
+    for name in ("encoder", "perceptual"):
+        part = getattr(base, name)
+        if part.weights not in (None, "imagenet"):
+            update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
+    return space.model_copy(update={"base": base.model_copy(update=update)})
 
 
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:

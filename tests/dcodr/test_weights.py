@@ -207,7 +207,25 @@ def test_squeezenet_finds_a_blurred_image_nearer_than_an_unrelated_one() -> None
     assert all(not torch.equal(before[key], value) for key, value in features.state_dict().items())
 
     coarse = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    image, unrelated = F.interpolate(coarse, size=64).split(1)
+    both = F.interpolate(coarse, size=64)
+    image, unrelated = both[:1], both[1:]
     blurred = F.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False)
     distance = PerceptualDistance(features, DEFAULT_LAYERS["squeezenet1_1"])
     assert distance(blurred, image) < 0.8 * distance(unrelated, image)
+
+
+@pytest.mark.parametrize("inner", [None, [1], torch.zeros(2)], ids=["none", "list", "tensor"])
+def test_a_checkpoint_whose_state_dict_is_none_is_refused(inner: object, tmp_path: Path) -> None:
+    torch.save({"state_dict": inner}, tmp_path / "odd.pth")
+    with pytest.raises(UserError, match=r"odd\.pth has a state_dict that is a"):
+        load_encoder(Encoder("resnet18", 8), "resnet18", tmp_path / "odd.pth")
+
+
+def test_files_from_before_batch_counters_are_read(tmp_path: Path) -> None:
+    source = Encoder("resnet18", 8)
+    state = {k: v for k, v in source.trunk.state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "old.pth")
+    target = Encoder("resnet18", 16)
+    load_encoder(target, "resnet18", tmp_path / "old.pth")
+    first = target.trunk.state_dict()["conv1.weight"]
+    assert torch.equal(first, state["conv1.weight"])
