@@ -207,7 +207,7 @@ def test_squeezenet_finds_a_blurred_image_nearer_than_an_unrelated_one() -> None
     assert all(not torch.equal(before[key], value) for key, value in features.state_dict().items())
 
     coarse = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    both = F.interpolate(coarse, size=64)
+    both = F.interpolate(coarse, size=64, mode="bilinear")
     image, unrelated = both[:1], both[1:]
     blurred = F.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False)
     distance = PerceptualDistance(features, DEFAULT_LAYERS["squeezenet1_1"])
