@@ -14,7 +14,8 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from tuning.space import CategoricalParam, FloatParam, Param, Space, SubsetParam
+from tuning.params import CategoricalParam, FloatParam, Param, SubsetParam
+from tuning.space import Space
 
 
 def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:

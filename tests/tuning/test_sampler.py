@@ -9,17 +9,9 @@ from hypothesis import strategies as st
 
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 from tuning.sampler import SpaceSampler, decode, distributions, encode
-from tuning.space import (
-    CategoricalParam,
-    FloatParam,
-    IntParam,
-    Param,
-    Resources,
-    SearchSettings,
-    Space,
-    SubsetParam,
-)
+from tuning.space import Resources, SearchSettings, Space
 
 
 def make_space(params: dict[str, Param], sampler: str = "tpe", startup_trials: int = 4) -> Space:

@@ -7,7 +7,8 @@ import pytest
 
 from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
-from tuning.space import Space, SubsetParam, json_schema, load_space
+from tuning.params import SubsetParam
+from tuning.space import Space, json_schema, load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 
