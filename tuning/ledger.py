@@ -114,7 +114,7 @@ class Ledger:
         self.study.set_user_attr(name, value)
 
     def ready(self) -> list[int]:
-        """Make ready to hand out trials: close what a dead driver left running, to be begun anew.
+        """Make ready to hand out trials: close what was left running, to be begun anew.
 
         Returns:
             Numbers of the trials that were cut off.

@@ -31,9 +31,10 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "3600",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
-"""Ray writes no logs of its own beside ours; a report without some figure is no error."""
+"""Ray writes no logs of its own beside ours; a report without some figure is no error; Ctrl-C reaches us."""
 
 
 def run_search(
@@ -90,13 +91,15 @@ def run_search(
         if len(done) < space.search.trials:
             with display:
                 _tune(space, LedgerSearcher(ledger, _absolute(space)), recorder, folder, address, len(done))
+        recorder.close_all()
         status = "FINISHED" if search.front() else "FAILED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        console.print(f"Stopped. Go on with: --name {name} --resume")
+    except BaseException as error:
+        _cut_off(ledger, tracker)
+        if isinstance(error, KeyboardInterrupt):
+            status = "KILLED"
+            console.print(f"Stopped. Go on with the same command and: --name {name} --resume", soft_wrap=True)
         raise
     finally:
-        recorder.close_all()
         _finish(search, tracker, status)
     print_summary(search, console, tracker.uri)
     return search
@@ -150,11 +153,15 @@ def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tra
 
 def _reopen(folder: Path, tracker: Tracker) -> Ledger:
     ledger = Ledger.open(folder / LEDGER)
-    run_id = ledger.facts()["run_id"]
-    tracker.resume_search(run_id)
-    tracker.close_unfinished(run_id)
-    ledger.ready()
+    tracker.resume_search(ledger.facts()["run_id"])
+    _cut_off(ledger, tracker)
     return ledger
+
+
+def _cut_off(ledger: Ledger, tracker: Tracker) -> None:
+    """Close what was running when a driver stopped; it begins anew when the search goes on."""
+    tracker.close_unfinished(ledger.facts()["run_id"])
+    ledger.ready()
 
 
 def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:

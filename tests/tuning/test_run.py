@@ -162,7 +162,10 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def test_a_killed_search_is_resumed_without_loss(tiny_store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_stopped_search_is_resumed_without_loss(
+    how: signal.Signals, tiny_store: Path, tmp_path: Path
+) -> None:
     words = [sys.executable, str(ROOT / "tune.py"), "--space", str(QUICK), "--data", str(tiny_store)]
     words += ["--trials", "6", "--set", "epochs=3"]
     driver = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -176,8 +179,8 @@ def test_a_killed_search_is_resumed_without_loss(tiny_store: Path, tmp_path: Pat
     try:
         wait_for(some_are_complete, 120)
     finally:
-        os.kill(driver.pid, signal.SIGKILL)
-        driver.wait()
+        os.kill(driver.pid, how)
+        assert driver.wait(60) != 0
     finished = {
         t.number: t for t in Search.open("quick", tmp_path / "runs").trials() if t.status == "complete"
     }
