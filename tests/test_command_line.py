@@ -130,6 +130,7 @@ def test_a_folder_of_images(pictures: Path) -> None:
         ("a1.png,a,1", "../a1.png,a,1", "line 3"),
         ("a1.png,a,1", "labels.csv,a,1", "line 3"),
         ("path,domain,tone", "path,tone", "domain"),
+        ("path,domain,tone", "path,domain,all", "column all: rename it"),
     ],
     ids=[
         "missing file",
@@ -138,6 +139,7 @@ def test_a_folder_of_images(pictures: Path) -> None:
         "outside the folder",
         "no image",
         "no domain column",
+        "reserved name",
     ],
 )
 def test_a_wrong_folder_of_images(pictures: Path, old: str, new: str, message: str) -> None:
@@ -146,3 +148,11 @@ def test_a_wrong_folder_of_images(pictures: Path, old: str, new: str, message: s
     text = refused(PREPARE, pictures)
     assert "labels.csv" in text
     assert message in text
+
+
+def test_a_dataset_without_attributes_cannot_be_searched(pictures: Path) -> None:
+    labels = pictures / "labels.csv"
+    labels.write_text("\n".join(line.rsplit(",", 1)[0] for line in labels.read_text().splitlines()) + "\n")
+    assert run(PREPARE, pictures).returncode == 0
+    message = tune(pictures, "--dataset", "own", "--data", "own.h5")
+    assert "has no attribute" in message

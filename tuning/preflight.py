@@ -74,6 +74,10 @@ def _check_resources(resources: Resources) -> None:
 
 
 def _check_objectives(objectives: Iterable[str], spec: DatasetSpec) -> None:
+    if not spec.attributes:
+        raise UserError(
+            f"{spec.name} has no attribute, so that informativeness cannot be measured: label one"
+        )
     accuracies = [f"{'accuracy' if a.cardinality else 'error'}/{a.name}" for a in spec.attributes]
     known = ["invariance", "informativeness", "domain_accuracy", *accuracies]
     for name in objectives:

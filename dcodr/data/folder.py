@@ -85,6 +85,10 @@ def _check_names(table: Table, attributes: list[str], continuous: Collection[str
     for name in attributes:
         if not NAME.fullmatch(name):
             raise UserError(f"{table.file}, column {name}: rename it; letters, digits, - and _ are allowed")
+        if name == "all":
+            raise UserError(
+                f"{table.file}, column all: rename it; figures use it for all attributes together"
+            )
     for name in continuous:
         if name not in attributes:
             known = ", ".join(attributes) or "none"
