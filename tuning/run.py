@@ -78,7 +78,7 @@ def run_search(
         _check_same(Search.open(name, storage), space, data.fingerprint)
     storage.mkdir(parents=True, exist_ok=True)
     with console.status("opening the MLflow tracking store"):
-        tracker = Tracker(uri, EXPERIMENT, f"file://{storage / 'mlartifacts'}")
+        tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
     ledger = _reopen(folder, tracker) if resume else _begin(folder, space, text, data.fingerprint, tracker)
     search = Search(folder, ledger)
     done = search.ended()
