@@ -109,14 +109,19 @@ class Recorder(Callback):
         if reason is None and not set(self._ledger.space.objectives) <= set(progress.figures):
             reason = f"stopped after {progress.epoch} epochs, before its first evaluation"
         status = self._ledger.end(number, full_budget=progress.epoch == progress.epochs, reason=reason)
-        tags = {"status": status, "epoch": str(progress.epoch), "reason": reason or ""}
-        self._tracker.end_trial(progress.run_id, MLFLOW_STATUS[status], tags)
+        end_run(self._tracker, progress.run_id, status, progress.epoch, reason)
         self._display.trial_ended(number, progress.label, status, progress.figures)
 
     def close_all(self) -> None:
         """Close what still runs when the search is stopped."""
         for number in list(self._started):
             self.close(number)
+
+
+def end_run(tracker: Tracker, run_id: str, outcome: Outcome, epoch: int, reason: str | None) -> None:
+    """Give a trial's MLflow run its final status and tags."""
+    tags = {"status": outcome, "epoch": str(epoch), "reason": reason or ""}
+    tracker.end_trial(run_id, MLFLOW_STATUS[outcome], tags)
 
 
 def label(values: Mapping[str, Any]) -> str:

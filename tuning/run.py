@@ -16,7 +16,7 @@ from tuning.display import Display
 from tuning.export import export, versions
 from tuning.ledger import Ledger
 from tuning.preflight import check, concurrent, cpus_here
-from tuning.recorder import Recorder, label
+from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
 from tuning.search import CONFIGS, LEDGER, Search, names
 from tuning.searcher import LedgerSearcher
@@ -79,8 +79,11 @@ def run_search(
     storage.mkdir(parents=True, exist_ok=True)
     with console.status("opening the MLflow tracking store"):
         tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
-    ledger = _reopen(folder, tracker) if resume else _begin(folder, space, text, data.fingerprint, tracker)
-    search = Search(folder, ledger)
+    if resume:
+        search = _reopen(name, storage, tracker)
+    else:
+        search = Search(folder, _begin(folder, space, text, data.fingerprint, tracker))
+    ledger = search.ledger
     done = search.ended()
     display = Display(space.search.trials, space.objectives, console=console)
     for trial, outcome in done:
@@ -94,7 +97,7 @@ def run_search(
         recorder.close_all()
         status = "FINISHED" if search.front() else "FAILED"
     except BaseException as error:
-        _cut_off(ledger, tracker)
+        _cut_off(search, tracker)
         if isinstance(error, KeyboardInterrupt):
             status = "KILLED"
             console.print(f"Stopped. Go on with the same command and: --name {name} --resume", soft_wrap=True)
@@ -151,17 +154,23 @@ def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tra
     return ledger
 
 
-def _reopen(folder: Path, tracker: Tracker) -> Ledger:
-    ledger = Ledger.open(folder / LEDGER)
-    tracker.resume_search(ledger.facts()["run_id"])
-    _cut_off(ledger, tracker)
-    return ledger
+def _reopen(name: str, storage: Path, tracker: Tracker) -> Search:
+    search = Search.open(name, storage)
+    tracker.resume_search(search.ledger.facts()["run_id"])
+    _cut_off(search, tracker)
+    return search
 
 
-def _cut_off(ledger: Ledger, tracker: Tracker) -> None:
-    """Close what was running when a driver stopped; it begins anew when the search goes on."""
-    tracker.close_unfinished(ledger.facts()["run_id"])
-    ledger.ready()
+def _cut_off(search: Search, tracker: Tracker) -> None:
+    """Close what was running when a driver stopped; it begins anew when the search goes on.
+
+    A driver may have died after the ledger knew a trial's end and before MLflow did: the ledger is right.
+    """
+    closed = tracker.close_unfinished(search.ledger.facts()["run_id"])
+    for trial, outcome in search.ended():
+        if trial.run_id in closed:
+            end_run(tracker, trial.run_id, outcome, trial.epoch, trial.reason)
+    search.ledger.ready()
 
 
 def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:

@@ -143,6 +143,17 @@ def test_a_finished_search_resumes_to_nothing_and_extends_by_more_trials(finishe
     assert children == ["FINISHED"] * 5
 
 
+def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -> None:
+    trials = finished.search.trials()
+    run_id = trials[1].run_id
+    assert run_id is not None
+    finished.client.update_run(run_id, status="RUNNING")
+    finished.run(trials=len(trials), name="quick", resume=True)
+    run = finished.client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["status"] == trials[1].status
+
+
 def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
     with pytest.raises(UserError, match="there is a search of that name"):
         finished.run(trials=4, name="quick")
