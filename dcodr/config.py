@@ -1,20 +1,17 @@
 """Everything that determines a training, as one frozen model; and the paper's settings per dataset."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET
+from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET, canonical
 from dcodr.errors import UserError
 from dcodr.files import default_store
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
-
-MethodName = Literal["dcodr", "dcodr_norec"]
-METHODS: tuple[MethodName, ...] = get_args(MethodName)
 
 RECONSTRUCTION_KEYS = ("generator", "perceptual", "generator_lr", "embedding_lr", "reconstruction_weight")
 """Settings without effect in a method that has no generator."""
@@ -67,7 +64,7 @@ class BatchConfig(StrictModel):
 class Config(StrictModel):
     """One training. The defaults are the paper's (supplement, section 2)."""
 
-    method: MethodName = "dcodr"
+    method: Literal["dcodr", "dcodr_norec"] = "dcodr"
     """``dcodr``, or ``dcodr_norec`` without reconstruction."""
     dataset: str = Field(default="synthetic", min_length=1)
     """Name of the dataset."""
@@ -111,12 +108,8 @@ class Config(StrictModel):
     @field_validator("augmentations")
     @classmethod
     def _known_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in AUGMENTATIONS:
-                raise ValueError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
-            if names.count(name) > 1:
-                raise ValueError(f"{name} is given twice")
-        return tuple(name for name in AUGMENTATIONS if name in names)
+        require_augmentations(names)
+        return canonical(names)
 
     @model_validator(mode="after")
     def _layers_need_a_backbone(self) -> "Config":
@@ -146,6 +139,19 @@ PRESETS: Mapping[str, Config] = {
 }
 """The paper's settings (supplement, section 2): ``paper`` in general, then per dataset. ``synthetic`` stands
 in for Shapes3D and has its settings."""
+
+
+def require_augmentations(names: Sequence[str]) -> None:
+    """Refuse an unknown or a repeated augmentation in a file.
+
+    Raises:
+        ValueError: At the first such name, with the closest that there is.
+    """
+    for name in names:
+        if name not in AUGMENTATIONS:
+            raise ValueError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice")
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

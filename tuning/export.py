@@ -51,7 +51,7 @@ def export(search: Search, which: str, out: Path) -> list[Path]:
     """
     written = []
     for trial in pick(search, which):
-        path = out / f"{search.name}-{trial.number:03d}.yaml"
+        path = out / search.config_file(trial)
         config = search.space.config(trial.values)
         write_text(path, dump_config(config, provenance(search, trial)))
         written.append(path)

@@ -173,10 +173,6 @@ class Ledger:
             return "infeasible"
         return "complete" if full_budget else "pruned"
 
-    def running(self) -> list[int]:
-        """Numbers of the trials that this process has begun and not ended."""
-        return list(self._open)
-
     def records(self) -> list[TrialRecord]:
         """All trials whose parameters were drawn, by number."""
         trials = self.study.get_trials(deepcopy=False)

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dcodr.augmentation_names import AUGMENTATIONS
-from dcodr.strict_yaml import StrictModel, did_you_mean
+from dcodr.config import require_augmentations
+from dcodr.strict_yaml import StrictModel
 
 Scalar = bool | int | float | str
 
@@ -89,11 +89,10 @@ class SubsetParam(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> "SubsetParam":
-        for name in self.members:
-            if name not in AUGMENTATIONS:
-                raise ValueError(f"members: unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
-            if self.members.count(name) > 1:
-                raise ValueError(f"members: {name} is given twice")
+        try:
+            require_augmentations(self.members)
+        except ValueError as error:
+            raise ValueError(f"members: {error}") from None
         if not self.min_size <= self.largest <= len(self.members):
             raise ValueError(
                 f"sizes from {self.min_size} to {self.largest} do not fit {len(self.members)} members"

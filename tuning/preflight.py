@@ -47,10 +47,9 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
 
 def concurrent(resources: Resources, cpus: float, gpus: float) -> int:
     """How many trials run at a time on so many CPUs and GPUs."""
-    fit = int(cpus // resources.cpus_per_trial)
-    if resources.gpus_per_trial:
-        per_gpu = int(1 / resources.gpus_per_trial) if resources.gpus_per_trial < 1 else 1
-        fit = min(fit, int(gpus * per_gpu // max(resources.gpus_per_trial, 1)))
+    fit, share = int(cpus // resources.cpus_per_trial), resources.gpus_per_trial
+    if share:
+        fit = min(fit, int(gpus // share) if share >= 1 else int(gpus) * int(1 / share))
     return min(fit, resources.max_concurrent or fit)
 
 

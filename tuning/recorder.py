@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
@@ -12,9 +12,9 @@ from dcodr.config import Config, dump_config
 from tuning.display import Display
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.tracking import Tracker
+from tuning.tracking import Status, Tracker
 
-MLFLOW_STATUS: Mapping[Outcome, Literal["FINISHED", "FAILED", "KILLED"]] = {
+MLFLOW_STATUS: Mapping[Outcome, Status] = {
     "complete": "FINISHED",
     "infeasible": "FINISHED",
     "pruned": "KILLED",

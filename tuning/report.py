@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from typing import Any
 
 from rich.console import Console
 
@@ -18,7 +19,7 @@ def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
     if search.front():
         print_gain(search, console)
         _line(console, f"Configs of the front: {search.folder / CONFIGS}")
-        best = search.folder / CONFIGS / f"{search.name}-{search.knee().number:03d}.yaml"
+        best = search.folder / CONFIGS / search.config_file(search.knee())
         _line(console, f"Train the best compromise: python -m dcodr train --config {best} --out trained")
     _line(console, f"Compare the trials: {ui_command(tracking_uri)}")
 
@@ -31,15 +32,22 @@ def print_status(search: Search, console: Console) -> None:
     for trial in trials:
         if trial.reason is not None:
             _line(console, f"  trial {trial.number:03d} {trial.status}: {trial.reason}")
-    front = search.front()
-    if not front:
+    compared = search.compared()
+    if not compared:
         console.print("No trial is complete yet: there is no front.")
         return
-    paper = search.paper()
-    knee = search.knee().number
-    rows = [_row(trial, knee, on_front=True) for trial in front]
-    if paper is not None and paper.status == "complete" and paper not in front:
-        rows.append(_row(paper, knee, on_front=False))
+    knee = search.knee()
+    rows = [
+        FrontRow(
+            number=trial.number,
+            figures=trial.figures,
+            params=_readable(trial),
+            label="paper" if trial.paper else "",
+            knee=trial == knee,
+            on_front=on_front,
+        )
+        for trial, on_front in compared
+    ]
     console.print(front_table(rows, list(search.space.objectives), console.width))
 
 
@@ -63,33 +71,20 @@ def print_gain(search: Search, console: Console) -> None:
 
 def front_csv(search: Search) -> str:
     """The front as CSV, the paper's settings included."""
-    paper = search.paper()
-    rows = search.front()
-    rows += [paper] if paper is not None and paper.status == "complete" and paper not in rows else []
-    figures = sorted({name for trial in rows for name in trial.figures})
+    rows = search.compared()
+    figures = sorted({name for trial, _ in rows for name in trial.figures})
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["trial", "paper", "on_front", *search.space.params, *figures])
-    for trial in rows:
-        values = ["+".join(v) if isinstance(v, tuple) else v for v in trial.values.values()]
-        on_front = trial is not paper or paper in search.front()
-        writer.writerow(
-            [trial.number, trial.paper, on_front, *values, *(trial.figures.get(f) for f in figures)]
-        )
+    for trial, on_front in rows:
+        measured = [trial.figures.get(name) for name in figures]
+        writer.writerow([trial.number, trial.paper, on_front, *_readable(trial).values(), *measured])
     return table.getvalue()
 
 
-def _row(trial: TrialRecord, knee: int, on_front: bool) -> FrontRow:
-    params = {key: "+".join(v) if isinstance(v, tuple) else v for key, v in trial.values.items()}
-    label = "paper" if trial.paper else ""
-    return FrontRow(
-        number=trial.number,
-        figures=trial.figures,
-        params=params,
-        label=label,
-        knee=trial.number == knee,
-        on_front=on_front,
-    )
+def _readable(trial: TrialRecord) -> dict[str, Any]:
+    """A trial's values, each subset as one text, e.g. ``crop+affine``."""
+    return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in trial.values.items()}
 
 
 def _line(console: Console, text: str) -> None:

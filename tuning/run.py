@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from ray import tune
 from rich.console import Console
 
 from dcodr.errors import UserError
+from dcodr.weights import IMAGENET
 from tuning.display import Display
 from tuning.export import export, versions
 from tuning.ledger import Ledger
+from tuning.outcome import Outcome
 from tuning.preflight import check, concurrent, cpus_here
 from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
@@ -73,27 +76,27 @@ def run_search(
     data = check(space, address, console)
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or f"sqlite:///{storage / 'mlflow.db'}"
-    folder = storage / name
-    if resume:
-        _check_same(Search.open(name, storage), space, data.fingerprint)
+    earlier = Search.open(name, storage) if resume else None
+    if earlier is not None:
+        _check_same(earlier, space, data.fingerprint)
     storage.mkdir(parents=True, exist_ok=True)
     with console.status("opening the MLflow tracking store"):
         tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
-    if resume:
-        search = _reopen(name, storage, tracker)
+    if earlier is None:
+        search = _begin(storage / name, space, text, data.fingerprint, tracker)
     else:
-        search = Search(folder, _begin(folder, space, text, data.fingerprint, tracker))
-    ledger = search.ledger
+        search = _reopen(earlier, tracker)
     done = search.ended()
     display = Display(space.search.trials, space.objectives, console=console)
     for trial, outcome in done:
         display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
-    recorder = Recorder(ledger, tracker, display)
+    recorder = Recorder(search.ledger, tracker, display)
     status: RunStatus = "FAILED"
     try:
         if len(done) < space.search.trials:
             with display:
-                _tune(space, LedgerSearcher(ledger, _absolute(space)), recorder, folder, address, len(done))
+                searcher = LedgerSearcher(search.ledger, _absolute(space))
+                _tune(space, searcher, recorder, search.folder, address, len(done))
         recorder.close_all()
         status = "FINISHED" if search.front() else "FAILED"
     except BaseException as error:
@@ -141,7 +144,7 @@ def _tune(
         ray.shutdown()
 
 
-def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker) -> Ledger:
+def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker) -> Search:
     folder.mkdir(parents=True)
     (folder / "space.yaml").write_text(text, encoding="utf-8")
     facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
@@ -151,11 +154,10 @@ def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tra
     params |= {"seed": space.search.seed, "objectives": ", ".join(space.objectives)}
     ledger.remember("run_id", tracker.start_search(folder.name, tags, params, text))
     ledger.ready()
-    return ledger
+    return Search(folder, ledger)
 
 
-def _reopen(name: str, storage: Path, tracker: Tracker) -> Search:
-    search = Search.open(name, storage)
+def _reopen(search: Search, tracker: Tracker) -> Search:
     tracker.resume_search(search.ledger.facts()["run_id"])
     _cut_off(search, tracker)
     return search
@@ -176,16 +178,13 @@ def _cut_off(search: Search, tracker: Tracker) -> None:
 def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
     """Close the parent run and export the front, as far as there is one."""
     artifacts = {"environment.json": json.dumps(search.ledger.facts()["versions"], indent=2)}
-    if search.front():
+    front = search.front()
+    if front:
         artifacts["front.csv"] = front_csv(search)
         export(search, "all-front", search.folder / CONFIGS)
-    counts = {
-        kind: sum(t.status == kind for t in search.trials()) for kind in ("complete", "infeasible", "failed")
-    }
-    tags = {
-        **{f"trials_{kind}": str(count) for kind, count in counts.items()},
-        "front": str(len(search.front())),
-    }
+    counts = Counter(trial.status for trial in search.trials())
+    kinds: tuple[Outcome, ...] = ("complete", "infeasible", "failed")
+    tags = {f"trials_{kind}": str(counts[kind]) for kind in kinds} | {"front": str(len(front))}
     tracker.end_search(status, tags, artifacts)
 
 
@@ -195,7 +194,7 @@ def _absolute(space: Space) -> Space:
     update: dict[str, Any] = {"data": str(base.store.resolve())}
     for name in ("encoder", "perceptual"):
         part = getattr(base, name)
-        if part.weights not in (None, "imagenet"):
+        if part.weights not in (None, IMAGENET):
             update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
     return space.model_copy(update={"base": base.model_copy(update=update)})
 
@@ -207,14 +206,10 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     if given is None and not resume:
         return next(name for name in numbered if name not in taken)
     if given is None:
-        latest = None
-        for name in numbered:
-            if name not in taken:
-                break
-            latest = name
-        if latest is None:
+        earlier = list(itertools.takewhile(taken.__contains__, numbered))
+        if not earlier:
             raise UserError(f"--resume: no search of the space {stem!r} in {storage}")
-        return latest
+        return earlier[-1]
     if given in taken and not resume:
         raise UserError(f"--name {given}: there is a search of that name; give --resume to go on with it")
     if not given or Path(given).name != given:

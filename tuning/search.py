@@ -110,6 +110,22 @@ class Search:
         """The trial with the paper's settings, if it has been begun."""
         return next((trial for trial in self.trials() if trial.paper), None)
 
+    def compared(self) -> list[tuple[TrialRecord, bool]]:
+        """The front, and behind it the paper's settings if they are complete but dominated.
+
+        Returns:
+            Each trial with whether it is on the front.
+        """
+        front, paper = self.front(), self.paper()
+        rows = [(trial, True) for trial in front]
+        if front and paper is not None and paper.status == "complete" and paper not in front:
+            rows.append((paper, False))
+        return rows
+
+    def config_file(self, trial: TrialRecord) -> str:
+        """The name of the file that a trial's config is exported to."""
+        return f"{self.name}-{trial.number:03d}.yaml"
+
     def require_front(self) -> list[TrialRecord]:
         """The front.
 
