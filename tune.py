@@ -71,9 +71,9 @@ def search(
     if dry_run:
         from rich.console import Console
 
-        from tuning.preflight import show_plan
+        from tuning.plan import show_plan
 
-        show_plan(what, address, Console())
+        show_plan(what, address=address, storage=storage, tracking_uri=tracking_uri, console=Console())
         return
     from tuning.run import run_search
 

@@ -1,8 +1,10 @@
-"""The names of the augmentations, importable without torch: settings and search spaces need no more."""
+"""The augmentations' names and strengths, without torch: settings and search spaces need no more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from dcodr.errors import UserError
+from dcodr.strict_yaml import did_you_mean
 
 PAPER_13: tuple[str, ...] = (
     "horizontal_flip",
@@ -28,6 +30,42 @@ PAPER_SET: tuple[str, ...] = ("crop", "high_contrast", "high_saturation", "gauss
 """The paper's own choice (supplement, section 1.2), in canonical order."""
 
 
+@dataclass(frozen=True)
+class Strength:
+    """A number that says how much an augmentation changes an image.
+
+    Attributes:
+        paper: The paper's value.
+        low: Smallest allowed value.
+        high: Largest allowed value.
+    """
+
+    paper: float
+    low: float
+    high: float
+
+
+STRENGTHS: Mapping[str, Mapping[str, Strength]] = {
+    "low_contrast": {"low": Strength(0.3, 0.0, 1.0), "high": Strength(0.8, 0.0, 1.0)},
+    "low_brightness": {"low": Strength(0.3, 0.0, 1.0), "high": Strength(0.8, 0.0, 1.0)},
+    "color_rotation": {"low": Strength(0.2, 0.0, 0.5), "high": Strength(0.5, 0.0, 0.5)},
+    "random_erase": {"max_area": Strength(0.33, 0.02, 1.0)},
+    "affine": {"degrees": Strength(40.0, 0.0, 180.0)},
+    "crop": {"min_scale": Strength(0.5, 0.05, 1.0)},
+    "high_brightness": {"low": Strength(1.4, 1.0, 10.0), "high": Strength(1.8, 1.0, 10.0)},
+    "high_contrast": {"low": Strength(1.8, 1.0, 10.0), "high": Strength(3.0, 1.0, 10.0)},
+    "high_saturation": {"low": Strength(1.8, 1.0, 10.0), "high": Strength(3.0, 1.0, 10.0)},
+    "gaussian_blur": {"sigma": Strength(1.0, 0.1, 5.0)},
+}
+"""The strengths of each augmentation that has any (supplement, section 1.3).
+
+``low`` and ``high`` are the ends of a range that a number is drawn from for every image: the factor of
+contrast, brightness or saturation, where 1 changes nothing; or the turn of the hue, to either side, in whole
+turns of the colour wheel. ``max_area`` and ``min_scale`` are shares of the image's area, ``degrees`` is the
+largest rotation to either side, and ``sigma`` the width of the blur in pixels.
+"""
+
+
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
     """Bring a set of augmentations into canonical order.
 
@@ -48,3 +86,40 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise UserError(f"{received}, which {'repeats a name' if names else 'is empty'}; {allowed}")
     return tuple(name for name in AUGMENTATIONS if name in names)
+
+
+def strengths_of(name: str, given: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """All strengths of an augmentation: the given ones, and the paper's for the others.
+
+    Args:
+        name: A member of ``AUGMENTATIONS``.
+        given: Strengths by augmentation, as ``require_strengths`` lets them pass.
+    """
+    paper = {key: strength.paper for key, strength in STRENGTHS.get(name, {}).items()}
+    return paper | dict(given.get(name, {}))
+
+
+def require_strengths(
+    given: Mapping[str, Mapping[str, float]], complain: Callable[[tuple[str, ...], str], Exception]
+) -> None:
+    """Refuse strengths that are unknown, out of bounds, or a range that ends below its start.
+
+    Args:
+        given: Strengths by augmentation.
+        complain: Makes the error that is raised, for where it stands in ``given`` and a message.
+    """
+    for name, values in given.items():
+        if name not in STRENGTHS:
+            raise complain((name,), f"no augmentation with strengths{did_you_mean(name, STRENGTHS)}")
+        known = STRENGTHS[name]
+        for key, value in values.items():
+            if key not in known:
+                raise complain((name, key), f"unknown strength{did_you_mean(key, known)}")
+            bounds = known[key]
+            if not bounds.low <= value <= bounds.high:
+                raise complain((name, key), f"should be from {bounds.low:g} to {bounds.high:g}")
+        if "low" in known:
+            low, high = strengths_of(name, given).values()
+            if low > high:
+                low_is, high_is = ("" if key in values else " (the paper's)" for key in ("low", "high"))
+                raise complain((name,), f"low {low}{low_is} is above high {high}{high_is}")

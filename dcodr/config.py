@@ -7,8 +7,16 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET, canonical
+from dcodr.augmentation_names import (
+    AUGMENTATIONS,
+    PAPER_SET,
+    STRENGTHS,
+    canonical,
+    require_strengths,
+    strengths_of,
+)
 from dcodr.errors import UserError
 from dcodr.files import default_store
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
@@ -78,6 +86,8 @@ class Config(StrictModel):
     """The set that makes the positive views."""
     augmentation_mode: Literal["one", "compose"] = "one"
     """``one`` member drawn for each image (official code), or all of them in turn."""
+    strengths: dict[str, dict[str, float]] = Field(default={})
+    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; what is not given is the paper's."""
     temperature: float = Field(default=0.2, gt=0)
     """Temperature of the contrastive loss."""
     encoder_lr: float = Field(default=1e-4, gt=0)
@@ -110,6 +120,18 @@ class Config(StrictModel):
     def _known_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         require_augmentations(names)
         return canonical(names)
+
+    @field_validator("strengths")
+    @classmethod
+    def _known_strengths(cls, strengths: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        def complain(key: tuple[str, ...], message: str) -> ValidationError:
+            reason = PydanticCustomError("strength", "{message}", {"message": message})
+            return ValidationError.from_exception_data(
+                "strengths", [{"type": reason, "loc": key, "input": strengths}]
+            )  # pydantic puts the field in front of the key
+
+        require_strengths(strengths, complain)
+        return strengths
 
     @model_validator(mode="after")
     def _layers_need_a_backbone(self) -> "Config":
@@ -193,17 +215,18 @@ def nested(key: str, value: object) -> dict[str, Any]:
 
 
 def setting(config: Config, key: str) -> Any:
-    """The value at a dotted key.
+    """The value at a dotted key; for a strength that is not given, the paper's.
 
     Raises:
         KeyError: If a config has no such key; the message lists the allowed ones.
     """
-    node: Any = config
+    strengths = {name: strengths_of(name, config.strengths) for name in STRENGTHS}
+    node: Any = dict(config) | {"strengths": strengths}
     for part in key.split("."):
-        fields = type(node).model_fields if isinstance(node, StrictModel) else {}
-        if part not in fields:
-            raise KeyError(f"{key} is no setting of a config{did_you_mean(part, fields)}")
-        node = getattr(node, part)
+        children = dict(node) if isinstance(node, (StrictModel, dict)) else {}
+        if part not in children:
+            raise KeyError(f"{key} is no setting of a config{did_you_mean(part, children)}")
+        node = children[part]
     return node
 
 

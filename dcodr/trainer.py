@@ -108,7 +108,8 @@ def fit(
         [{"params": params, "setting": name} for name, params in method.learned().items()], betas=ADAM_BETAS
     )
     done = _resume(checkpoint, config, data, method, optimizer)
-    batches = _Batches(data, train, sampler, Augment(config.augmentations, config.augmentation_mode), device)
+    augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
+    batches = _Batches(data, train, sampler, augment, device)
 
     report = None
     for epoch in range(done, config.epochs):

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dcodr.errors import UserError
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Look at searches and export their best configs."
 )
@@ -50,6 +52,42 @@ def export(
 
     for path in write(Search.open(name, storage), pick, out):
         print(path)
+
+
+@app.command(epilog="Example:\n\n    python -m tuning analyse augs")
+def analyse(
+    name: str,
+    storage: Storage = Path("runs"),
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow's, to log to as well; by default the SQLite file in STORAGE.")
+    ] = None,
+) -> None:
+    """Tell which settings matter and what every augmentation does, from the trials at hand."""
+    from tuning import analysis
+    from tuning.analysis_pictures import draw_pictures
+    from tuning.analysis_report import print_analysis
+    from tuning.search import Search
+    from tuning.tracking import add_artifacts, masked
+
+    search = Search.open(name, storage)
+    console = Console()
+    with console.status("analysing"):
+        analyses = analysis.analyse(search)
+    print_analysis(analyses, console)
+    folder = search.folder / analysis.FOLDER
+    files = [*analysis.write_tables(analyses, folder), *draw_pictures(analyses, folder)]
+    for file in files:
+        print(file)
+    uri = tracking_uri or f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+    run_id = search.ledger.facts()["run_id"]
+    try:
+        add_artifacts(uri, run_id, files, analysis.FOLDER)
+    except UserError as error:
+        if tracking_uri is not None:
+            raise
+        print(f"not in MLflow: {error}")
+    else:
+        print(f"also in MLflow, run {run_id} of {masked(uri)}")
 
 
 @app.command(epilog="Example:\n\n    python -m tuning schema > search_spaces/space.schema.json")

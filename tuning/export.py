@@ -9,8 +9,8 @@ from typing import Any
 from dcodr.config import dump_config
 from dcodr.errors import UserError
 from dcodr.files import write_text
-from tuning.ledger import TrialRecord
 from tuning.search import Search
+from tuning.trials import TrialRecord
 
 PACKAGES = ("dcodr-tuning", "torch", "torchvision", "numpy", "optuna", "ray")
 

@@ -1,85 +1,62 @@
 """The durable record of a search: an Optuna study in one append-only file, written by the driver alone."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
+from optuna.storages import InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from dcodr.errors import UserError
+from tuning.budget import Budget
 from tuning.outcome import Outcome
-from tuning.sampler import SpaceSampler, decode, distributions, encode
+from tuning.sampler import SpaceSampler, encode, is_whole, suggest
 from tuning.space import Space
+from tuning.trials import Begun, FirstTrial, TrialRecord, identity, progress, read
 
-Status = Outcome | Literal["running", "interrupted"]
 STUDY = "search"
 STALE_LOCK = 3
 """Seconds after which the lock of a killed driver is broken; a living one holds it for milliseconds."""
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """One trial, as the ledger knows it.
-
-    Attributes:
-        number: Its number in the search, from 0.
-        status: Its outcome; ``running``; or ``interrupted``, if it was cut off and begun anew.
-        values: Its values of the searched settings.
-        paper: Whether they are the paper's.
-        epoch: Epochs it completed.
-        training: Losses and throughput of its last epoch.
-        figures: Its last validation figures: objectives, raw accuracies, their chance.
-        intervals: 95 % confidence intervals of some of them.
-        reason: Why it is infeasible or failed.
-        run_id: Its MLflow run.
-        seconds: How long it took.
-    """
-
-    number: int
-    status: Status
-    values: dict[str, Any]
-    paper: bool
-    epoch: int
-    training: dict[str, float]
-    figures: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    reason: str | None
-    run_id: str | None
-    seconds: float
+NEW_DRAWS = 100
+"""Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
 
 
 class Ledger:
     """Hands out trials and records what became of them.
 
     Args:
-        path: The ledger's file.
-        study: The study in it.
+        study: The study that is the record.
     """
 
-    def __init__(self, path: Path, study: optuna.Study) -> None:
-        self.path = path
+    def __init__(self, study: optuna.Study) -> None:
         self.study = study
         self.space = Space.model_validate_json(study.user_attrs["space"])
-        self._distributions = distributions(self.space.params)
-        self._open: dict[int, Trial] = {}
+        self._open: dict[int, tuple[Trial, Begun]] = {}
+        self._confirmations: list[tuple[int, int]] = []
+        self._held: list[tuple[Trial, int]] = []
+        self._exhausted = False
+        self._count()
 
     @classmethod
-    def create(cls, path: Path, space: Space, facts: Mapping[str, Any]) -> "Ledger":
-        """Begin a ledger; the first trial it hands out has the paper's settings.
+    def create(
+        cls, path: Path | None, space: Space, facts: Mapping[str, Any], first: Sequence[FirstTrial] = ()
+    ) -> "Ledger":
+        """Begin a ledger.
 
         Args:
-            path: A file that does not exist yet.
+            path: A file that does not exist yet; ``None`` keeps the ledger in memory, for a rehearsal.
             space: What is searched.
             facts: What else is to be remembered of the search, as JSON values.
+            first: The trials that it hands out first.
         """
         _quiet()
         study = optuna.create_study(
-            storage=_storage(path), study_name=STUDY, directions=list(space.objectives.values())
+            storage=InMemoryStorage() if path is None else _storage(path),
+            study_name=STUDY,
+            directions=list(space.objectives.values()),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -87,8 +64,9 @@ class Ledger:
         study.set_user_attr("space", space.model_dump_json())
         for name, value in facts.items():
             study.set_user_attr(name, value)
-        study.enqueue_trial(encode(space.params, space.paper_values()), user_attrs={"paper": True})
-        return cls(path, study)
+        for trial in first:
+            study.enqueue_trial(encode(space.params, trial.values), user_attrs={"origin": trial.origin})
+        return cls(study)
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
@@ -101,7 +79,7 @@ class Ledger:
             raise UserError(f"{path}: no such ledger; 'python -m tuning list' shows the searches there are")
         _quiet()
         try:
-            return cls(path, optuna.load_study(study_name=STUDY, storage=_storage(path)))
+            return cls(optuna.load_study(study_name=STUDY, storage=_storage(path)))
         except (KeyError, ValueError) as error:
             raise UserError(f"{path}: no ledger of a search, or damaged: {error}") from error
 
@@ -113,102 +91,189 @@ class Ledger:
         """Keep a fact of the whole search, as a JSON value."""
         self.study.set_user_attr(name, value)
 
-    def ready(self) -> list[int]:
+    def ready(self, space: Space | None = None) -> list[int]:
         """Make ready to hand out trials: close what was left running, to be begun anew.
+
+        Args:
+            space: The space with other budgets, if they have changed.
 
         Returns:
             Numbers of the trials that were cut off.
         """
+        if space is not None:
+            self.space = space
+            self.remember("space", space.model_dump_json())
         trials = self.study.get_trials(deepcopy=False)
         self.study.sampler = SpaceSampler(self.space, seed=self.space.search.seed + len(trials))
         cut_off = [trial for trial in trials if trial.state == TrialState.RUNNING]
         for trial in cut_off:
-            params = trial.params if self._drawn(trial) else trial.system_attrs.get("fixed_params")
-            if params is not None:
-                self.study.enqueue_trial(params, user_attrs={"paper": trial.user_attrs.get("paper", False)})
+            whole = is_whole(self.space.params, trial.params)
+            params = trial.params if whole else trial.system_attrs.get("fixed_params")
+            if params is not None and "confirms" not in trial.user_attrs:
+                origin = trial.user_attrs.get("origin")
+                self.study.enqueue_trial(params, user_attrs={"origin": origin} if origin else None)
             self.study.tell(trial.number, state=TrialState.FAIL)
+        self._confirmations.clear()
+        self._count()
         return [trial.number for trial in cut_off]
 
-    def begin(self) -> tuple[int, dict[str, Any]]:
-        """Open the next trial: its number and its values of the searched settings."""
-        trial = self.study.ask(self._distributions)
-        self._open[trial.number] = trial
-        return trial.number, decode(self.space.params, trial.params)
+    def over(self) -> str | None:
+        """Say why the search begins no more trials; ``None`` while it may."""
+        if self._exhausted:
+            return f"the last {NEW_DRAWS} draws all repeat earlier trials: the space is exhausted"
+        return self.budget.over()
+
+    def begin(self) -> Begun | None:
+        """Open the next trial; those asked for by ``confirm`` come first, whatever the budget says.
+
+        A draw that repeats an earlier trial is not handed out: it gets the earlier result, now or when there
+        is one.
+
+        Returns:
+            The trial; ``None`` if there is nothing to begin at the moment.
+        """
+        if self._confirmations:
+            return self._begin_confirmation(*self._confirmations.pop(0))
+        if self.budget.waits():
+            return None
+        for _ in range(NEW_DRAWS):
+            trial = self.study.ask()
+            values = suggest(trial, self.space.params)
+            begun = Begun(trial.number, values, self.space.base.seed, confirms=None)
+            twin = self._twins.setdefault(identity(begun), begun.number)
+            if twin == begun.number:
+                self._open[begun.number] = trial, begun
+                self.budget.begin()
+                return begun
+            self._held.append((trial, twin))
+            if twin not in self._open:
+                self._settle(twin)
+        self._exhausted = True
+        return None
+
+    def confirm(self, number: int, seed: int) -> None:
+        """Have a complete trial trained again, with another seed; a driver that dies forgets it."""
+        self._confirmations.append((number, seed))
+
+    def waiting(self) -> int:
+        """How many confirmations are still to be handed out."""
+        return len(self._confirmations)
 
     def note(self, number: int, **facts: Any) -> None:
         """Attach facts, as JSON values, to a trial that this process has begun."""
         for name, value in facts.items():
-            self._open[number].set_user_attr(name, value)
+            self._open[number][0].set_user_attr(name, value)
 
-    def begun(self, number: int) -> dict[str, Any]:
-        """The values of a trial that this process has begun."""
-        return decode(self.space.params, self._open[number].params)
+    def note_epoch(self, number: int, epoch: int, **facts: Any) -> None:
+        """Record an epoch of a trial that this process has begun.
 
-    def end(self, number: int, *, full_budget: bool, reason: str | None = None) -> Outcome:
-        """Close a trial with the figures last noted.
+        Args:
+            number: The trial.
+            epoch: Epochs it has completed.
+            facts: ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
+        """
+        self.note(number, **{f"epoch/{epoch}": facts})
+
+    def begun(self, number: int) -> Begun:
+        """A trial that this process has begun and not ended."""
+        return self._open[number][1]
+
+    def end(
+        self, number: int, *, full_budget: bool, infeasible: str | None = None, failure: str | None = None
+    ) -> Outcome:
+        """Close a trial with the epochs noted.
 
         Args:
             number: A trial that this process has begun.
             full_budget: Whether it trained to its last epoch; else it is told to Optuna as PRUNED.
-            reason: Why it is infeasible or, without figures, failed.
+            infeasible: Why it must not compete, if so.
+            failure: Why it failed, if it did; a trial without figures fails in any case.
 
         Returns:
             What it counts as from now on.
         """
-        trial = self._open.pop(number)
-        figures = trial.user_attrs.get("figures", {})
-        values = [figures.get(name) for name in self.space.objectives]
-        if reason is not None:
-            trial.set_user_attr("reason", reason)
-        if None in values:
-            self.study.tell(trial, state=TrialState.FAIL)
-            return "failed"
-        if reason is not None:
+        trial, begun = self._open.pop(number)
+        epoch, figures = progress(trial.user_attrs)
+        objectives = [figures[name] for name in self.space.objectives if name in figures]
+        measured = len(objectives) == len(self.space.objectives)
+        outcome: Outcome
+        if infeasible is not None:
+            outcome = "infeasible"
+            trial.set_user_attr("infeasible", infeasible)
             trial.set_constraint("feasible", 1.0)
-        if full_budget:
-            self.study.tell(trial, values)
+        elif failure is not None or not measured:
+            outcome = "failed"
+            trial.set_user_attr("failure", failure or "it was never evaluated")
+            del self._twins[identity(begun)]
+        else:
+            outcome = "complete" if full_budget else "pruned"
+        if outcome == "failed":
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif full_budget and measured:
+            self.study.tell(trial, objectives)
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
-        if reason is not None:
-            return "infeasible"
-        return "complete" if full_budget else "pruned"
+        if begun.confirms is None:
+            self.budget.end(epoch, objectives if outcome == "complete" else None)
+        self._settle(number)
+        return outcome
+
+    def _begin_confirmation(self, number: int, seed: int) -> Begun:
+        """Open a trial past Optuna's queue, where first trials may wait for a larger budget."""
+        known = self.study.get_trials(deepcopy=False)[number]
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=known.params,
+                distributions=known.distributions,
+                user_attrs={"confirms": number, "seed": seed},
+            )
+        )
+        added = self.study.get_trials(deepcopy=False)[-1]
+        begun = Begun(added.number, read(added, self.space).values, seed, confirms=number)
+        self._open[begun.number] = Trial(self.study, added._trial_id), begun
+        self._twins[identity(begun)] = begun.number
+        return begun
 
     def records(self) -> list[TrialRecord]:
         """All trials whose parameters were drawn, by number."""
         trials = self.study.get_trials(deepcopy=False)
-        begun = [trial for trial in trials if trial.state != TrialState.WAITING and self._drawn(trial)]
-        return [_record(trial, self.space) for trial in begun]
+        return [read(trial, self.space) for trial in trials if self._is_begun(trial)]
 
-    def _drawn(self, trial: FrozenTrial) -> bool:
-        """Whether all of a trial's parameters are known; a driver may die while it draws them."""
-        return trial.params.keys() == self._distributions.keys()
+    def _is_begun(self, trial: FrozenTrial) -> bool:
+        """Whether a trial was begun with all of its parameters; a driver may die while it draws them."""
+        return trial.state != TrialState.WAITING and is_whole(self.space.params, trial.params)
 
+    def _settle(self, number: int) -> None:
+        """Give an ended trial's result to the draws that repeat it."""
+        repeats = [trial for trial, twin in self._held if twin == number]
+        if not repeats:
+            return
+        self._held = [(trial, twin) for trial, twin in self._held if twin != number]
+        result = self.study.get_trials(deepcopy=False)[number]
+        for trial in repeats:
+            trial.set_user_attr("repeats", number)
+            for name, value in result.constraints.items():
+                trial.set_constraint(name, value)
+            self.study.tell(trial, result.values, result.state)
 
-def _record(trial: FrozenTrial, space: Space) -> TrialRecord:
-    facts = trial.user_attrs
-    return TrialRecord(
-        number=trial.number,
-        status=_status(trial),
-        values=decode(space.params, trial.params),
-        paper=facts.get("paper", False),
-        epoch=facts.get("epoch", 0),
-        training=facts.get("training", {}),
-        figures=facts.get("figures", {}),
-        intervals={name: (low, high) for name, (low, high) in facts.get("intervals", {}).items()},
-        reason=facts.get("reason"),
-        run_id=facts.get("run_id"),
-        seconds=trial.duration.total_seconds() if trial.duration else 0.0,
-    )
-
-
-def _status(trial: FrozenTrial) -> Status:
-    if trial.state == TrialState.RUNNING:
-        return "running"
-    if trial.state == TrialState.FAIL:
-        return "failed" if "reason" in trial.user_attrs else "interrupted"
-    if "reason" in trial.user_attrs:
-        return "infeasible"
-    return "complete" if trial.state == TrialState.COMPLETE else "pruned"
+    def _count(self) -> None:
+        """Take stock of the trials there are."""
+        space = self.space
+        directions = list(space.objectives.values())
+        self.budget = Budget(space.search, space.base.epochs, directions, space.reference)
+        self._twins: dict[str, int] = {}
+        for record in self.records():
+            if record.status in ("interrupted", "reused"):
+                continue
+            if record.status != "failed":
+                self._twins[identity(record)] = record.number
+            if record.confirms is None:
+                self.budget.begin()
+            if record.confirms is None and record.status != "running":
+                complete = record.status == "complete"
+                values = [record.figures[name] for name in space.objectives] if complete else None
+                self.budget.end(record.epoch, values)
 
 
 def _storage(path: Path) -> JournalStorage:

@@ -1,13 +1,19 @@
 """The kinds of searched parameters: numbers, choices, and subsets."""
 
+import itertools
 import math
+from collections.abc import Collection
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator, model_validator
 
+from dcodr.augmentation_names import canonical
 from dcodr.config import require_augmentations
-from dcodr.strict_yaml import StrictModel
+from dcodr.strict_yaml import StrictModel, did_you_mean
 
 Scalar = bool | int | float | str
 
@@ -34,6 +40,13 @@ class FloatParam(StrictModel):
         """Whether the range holds a value."""
         return isinstance(value, (int, float)) and _in_range(value, self.low, self.high, self.step)
 
+    @property
+    def n_values(self) -> int | None:
+        """How many values there are; ``None`` if they are a continuum."""
+        if self.low == self.high:
+            return 1
+        return None if self.step is None else round((self.high - self.low) / self.step) + 1
+
 
 class IntParam(StrictModel):
     """A whole number between two bounds, both included."""
@@ -57,6 +70,11 @@ class IntParam(StrictModel):
         """Whether the range holds a value."""
         return isinstance(value, int) and _in_range(value, self.low, self.high, self.step)
 
+    @property
+    def n_values(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // (self.step or 1) + 1
+
 
 class CategoricalParam(StrictModel):
     """One of several values."""
@@ -75,27 +93,64 @@ class CategoricalParam(StrictModel):
         """Whether the value is one of the choices."""
         return value in self.choices
 
+    @property
+    def n_values(self) -> int:
+        """How many values there are."""
+        return len(self.choices)
+
+
+NumberParam = Annotated[FloatParam | IntParam, Field(discriminator="type")]
+Members = Annotated[tuple[str, ...], Field(strict=False)]
+Pair = Annotated[Members, Field(min_length=2, max_length=2)]
+Group = Annotated[Members, Field(min_length=2)]
+
 
 class SubsetParam(StrictModel):
-    """A set of members, e.g. of augmentations."""
+    """A set of augmentations."""
 
     type: Literal["subset"]
-    members: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    members: Annotated[Members, Field(min_length=1)]
     """What may be in the set."""
     min_size: int = Field(default=1, ge=1)
     """Fewest members of a set."""
     max_size: int | None = Field(default=None, ge=1)
     """Most members of a set; ``null`` is all."""
+    required: Members = ()
+    """What is in every set."""
+    excluded: Annotated[
+        tuple[Annotated[Members, Field(min_length=2, max_length=2)], ...], Field(strict=False)
+    ] = ()
+    """Pairs that are never in a set together."""
+    exclusive: Annotated[tuple[Group, ...], Field(strict=False)] = ()
+    """Groups of which a set has one member at most."""
+    strengths: dict[str, dict[str, NumberParam]] = Field(default={})
+    """For a member, its strengths that are searched wherever it is in the set."""
+
+    @field_validator("members")
+    @classmethod
+    def _known_members(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        require_augmentations(names)
+        return canonical(names)
 
     @model_validator(mode="after")
     def _check(self) -> "SubsetParam":
-        try:
-            require_augmentations(self.members)
-        except ValueError as error:
-            raise ValueError(f"members: {error}") from None
+        named = [("required", self.required), ("strengths", tuple(self.strengths))]
+        named += [("excluded", pair) for pair in self.excluded]
+        named += [("exclusive", group) for group in self.exclusive]
+        for field, names in named:
+            for name in names:
+                if name not in self.members:
+                    raise ValueError(f"{field}: {name!r} is no member{did_you_mean(name, self.members)}")
+                if names.count(name) > 1:
+                    raise ValueError(f"{field}: {name} is given twice")
         if not self.min_size <= self.largest <= len(self.members):
             raise ValueError(
                 f"sizes from {self.min_size} to {self.largest} do not fit {len(self.members)} members"
+            )
+        if not len(self.feasible):
+            raise ValueError(
+                f"no set is allowed: sizes from {self.min_size} to {self.largest}, required, excluded and "
+                "exclusive contradict each other"
             )
         return self
 
@@ -104,14 +159,72 @@ class SubsetParam(StrictModel):
         """Most members of a set."""
         return len(self.members) if self.max_size is None else self.max_size
 
+    @property
+    def feasible(self) -> npt.NDArray[np.bool_]:
+        """``(n, members)``: every set that is allowed, as one row of what is in it."""
+        groups = tuple(self._columns(group) for group in (*self.excluded, *self.exclusive))
+        sizes = (self.min_size, self.largest)
+        return _feasible_sets(len(self.members), sizes, self._columns(self.required), groups)
+
+    def draw(self, rng: np.random.Generator) -> tuple[str, ...]:
+        """Draw an allowed set: first its size, then its members, each uniformly."""
+        sizes = self.feasible.sum(axis=1)
+        of_size = self.feasible[sizes == rng.choice(np.unique(sizes))]
+        return self._names(of_size[rng.integers(len(of_size))])
+
+    def repair(self, chosen: Collection[str], rng: np.random.Generator) -> tuple[str, ...]:
+        """The allowed set that differs from ``chosen`` in the fewest members; one of several at random."""
+        wanted = np.array([member in chosen for member in self.members])
+        distance = (self.feasible != wanted).sum(axis=1)
+        nearest = self.feasible[distance == distance.min()]
+        return self._names(nearest[rng.integers(len(nearest))])
+
     def allows(self, value: object) -> bool:
-        """Whether the value is a set of members of an allowed size."""
-        if not isinstance(value, (tuple, list)):
+        """Whether the value is an allowed set."""
+        if not isinstance(value, (tuple, list)) or not set(value) <= set(self.members):
             return False
-        return set(value) <= set(self.members) and self.min_size <= len(value) <= self.largest
+        wanted = np.array([member in value for member in self.members])
+        return len(set(value)) == len(value) and bool((self.feasible == wanted).all(axis=1).any())
+
+    def fits(self, chosen: Collection[str]) -> bool:
+        """Whether some allowed set contains all of these members."""
+        return bool(self.feasible[:, self._columns(chosen)].all(axis=1).any())
+
+    def strength_params(self, chosen: Collection[str]) -> "dict[str, FloatParam | IntParam]":
+        """The searched strengths of some members, by dotted key of the config."""
+        return {
+            f"strengths.{member}.{name}": param
+            for member, params in self.strengths.items()
+            if member in chosen
+            for name, param in params.items()
+        }
+
+    @property
+    def n_values(self) -> int:
+        """How many sets are allowed; strengths are not counted."""
+        return len(self.feasible)
+
+    def _columns(self, names: Collection[str]) -> tuple[int, ...]:
+        return tuple(self.members.index(name) for name in names)
+
+    def _names(self, row: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(member for member, inside in zip(self.members, row, strict=True) if inside)
 
 
 Param = Annotated[FloatParam | IntParam | CategoricalParam | SubsetParam, Field(discriminator="type")]
+
+
+@lru_cache
+def _feasible_sets(
+    n: int, sizes: tuple[int, int], required: tuple[int, ...], groups: tuple[tuple[int, ...], ...]
+) -> npt.NDArray[np.bool_]:
+    every = np.array(list(itertools.product((False, True), repeat=n)))
+    size = every.sum(axis=1)
+    allowed = (size >= sizes[0]) & (size <= sizes[1]) & every[:, required].all(axis=1)
+    for group in groups:
+        allowed &= every[:, group].sum(axis=1) <= 1
+    sets: npt.NDArray[np.bool_] = every[allowed]
+    return sets
 
 
 def _check_range(low: float, high: float, log: bool, step: float | None) -> None:

@@ -1,9 +1,11 @@
-"""Trade-offs between objectives: the front, its knee, its hypervolume.
+"""Trade-offs between objectives: the front and those behind it, its knee, its hypervolume.
 
 Objectives come as an `(n, m)` array, one row a trial, with one direction a column.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -35,6 +37,44 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
         if front[i]:
             front &= np.any(gains > row, axis=1) | np.all(gains == row, axis=1)
     return front
+
+
+def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.int64]:
+    """Number the rows by the front that they are on: 0 the Pareto front, 1 the front without it, and so on.
+
+    Efficient non-dominated sorting with binary search (X. Zhang et al., "An Efficient Approach to
+    Nondominated Sort for Evolutionary Multiobjective Optimization", IEEE Transactions on Evolutionary
+    Computation 19(2), 2015). The cost grows as `n * log(n)` for two objectives, and at worst as
+    `n ** 2 * log(n)` for more.
+
+    Args:
+        values: objectives, shape `(n, m)`, finite; n may be 0.
+        directions: what is better, one a column.
+
+    Returns:
+        Array of shape `(n,)`; equal rows have equal numbers.
+
+    Raises:
+        ValueError: as `non_dominated`.
+    """
+    distinct, copy_of = np.unique(_as_gains(values, directions), axis=0, return_inverse=True)
+    numbers = np.zeros(len(distinct), dtype=np.int64)
+    members: list[list[list[float]]] = []
+    # From the best in the first objective on: a row can only be dominated by one that came before.
+    for i, row in reversed(list(enumerate(distinct.tolist()))):
+        number = bisect_left(members, True, key=partial(_has_room, row))
+        if number == len(members):
+            members.append([])
+        members[number].append(row)
+        numbers[i] = number
+    return numbers[copy_of]
+
+
+def _has_room(row: list[float], front: list[list[float]]) -> bool:
+    """Whether no member of a front is at least as good as a row that comes after them all."""
+    # Along a front of two objectives the second one grows, so that the last member has the most of it.
+    rivals = front if len(row) > 2 else front[-1:]
+    return not any(all(theirs >= ours for theirs, ours in zip(rival, row, strict=True)) for rival in rivals)
 
 
 def knee(values: npt.ArrayLike, directions: Sequence[Direction]) -> int:
@@ -85,16 +125,88 @@ def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Seq
     Raises:
         ValueError: if the shape of the reference does not fit, and as `non_dominated`.
     """
+    sides = _sides(values, reference, directions)
+    return _volume(sides[np.all(sides > 0, axis=1)])
+
+
+def contributions(
+    values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]
+) -> FloatArray:
+    """Measure what each row adds to the front's hypervolume: what the front loses without it and its copies.
+
+    The cost grows as `n * log(n)` for two objectives, and as `n` hypervolumes of the front for more.
+
+    Args:
+        values: objectives, shape `(n, m)`, finite; n may be 0.
+        reference: the worst point that counts, shape `(m,)`.
+        directions: what is better, one a column.
+
+    Returns:
+        Volumes of shape `(n,)`; 0 for a row that is dominated or not better than the reference in every
+        objective.
+
+    Raises:
+        ValueError: as `hypervolume`.
+    """
+    sides = np.maximum(_sides(values, reference, directions), 0.0)
+    distinct, copy_of = np.unique(sides, axis=0, return_inverse=True)
+    on_front = fronts(distinct, ["maximize"] * len(directions)) == 0
+    front = distinct[on_front]
+    added = np.zeros(len(distinct))
+    if front.shape[1] == 2:  # ascending in the first objective, so descending in the second
+        added[on_front] = -np.diff(front[:, 0], prepend=0.0) * np.diff(front[:, 1], append=0.0)
+    else:
+        added[on_front] = [_exclusive(row, np.delete(front, i, axis=0)) for i, row in enumerate(front)]
+    return added[copy_of]
+
+
+def _exclusive(row: FloatArray, others: FloatArray) -> float:
+    """Volume of a row's box that is in no other's: only what the others cover of the box itself matters."""
+    inside = np.unique(np.minimum(others, row), axis=0)[::-1]
+    return float(np.prod(row)) - _volume(inside[non_dominated(inside, ["maximize"] * len(row))])
+
+
+def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:
+    """Measure how far the members of a front are from their neighbours.
+
+    The crowding distance of Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE
+    Transactions on Evolutionary Computation 6(2), 2002: the gap between the next better and the next worse
+    value of an objective, divided by its range over the front, summed over the objectives. Members that share
+    a value share its neighbours, so that copies are equally far; an objective that is the same all over the
+    front does not count.
+
+    Args:
+        values: objectives of the members, shape `(n, m)`, finite; n may be 0.
+        directions: what is better, one a column; the distance is the same either way.
+
+    Returns:
+        Distances of shape `(n,)`; infinite for the best and the worst in an objective.
+
+    Raises:
+        ValueError: as `non_dominated`.
+    """
+    gains = _as_gains(values, directions)
+    distances = np.zeros(len(gains))
+    for column in gains.T:
+        levels, level_of = np.unique(column, return_inverse=True)
+        if len(levels) > 1:
+            gaps = np.full(len(levels), np.inf)
+            gaps[1:-1] = (levels[2:] - levels[:-2]) / (levels[-1] - levels[0])
+            distances += gaps[level_of]
+    return distances
+
+
+def _sides(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:
+    """By how much each row is better than the reference, `(n, m)`."""
     gains = _as_gains(values, directions)
     corner = np.asarray(reference, dtype=np.float64)
     if corner.shape != (gains.shape[1],):
         raise ValueError(f"reference has shape {corner.shape}, expected ({gains.shape[1]},)")
-    sides = gains - _as_gains(corner[np.newaxis], directions)
-    return _volume(sides[np.all(sides > 0, axis=1)])
+    return gains - _as_gains(corner[np.newaxis], directions)
 
 
 def _volume(sides: FloatArray) -> float:
-    """Volume of the union of boxes from the origin to each row of `(n, m)` positive sides."""
+    """Volume of the union of boxes from the origin to each row of `(n, m)` sides, none negative."""
     if not len(sides):
         return 0.0
     if sides.shape[1] == 1:

@@ -1,13 +1,16 @@
 """Everything that can be known to be wrong before a search begins."""
 
+import itertools
 import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from dcodr.config import Config
 from dcodr.data.dataset import DatasetSpec, FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
@@ -15,7 +18,22 @@ from dcodr.errors import UserError
 from dcodr.methods import build_method
 from dcodr.sampler import DomainBatchSampler
 from dcodr.strict_yaml import did_you_mean
-from tuning.space import Resources, Space
+from tuning.params import CategoricalParam
+from tuning.rehearsal import largest
+from tuning.settings import Resources
+from tuning.space import Space
+from tuning.tracking import (  # see /tmp/preflight_tracking.patch
+    _FIRST_CONTACT,
+    _connect,
+    _database,
+    _environment,
+    _reason,
+    _try_database,
+    masked,
+)
+
+WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "perceptual.weights")
+"""Settings that decide which pretrained weights a trial needs."""
 
 
 def check(space: Space, address: str | None, console: Console) -> FactorDataset:
@@ -38,11 +56,72 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
         _render(space.base.store, console)
     data = open_store(space.base.store)
     _check_objectives(space.objectives, data.spec)
-    first = space.config(space.paper_values())
+    budget = space.search.epoch_budget
+    if budget is not None and budget < space.base.epochs:
+        raise UserError(
+            f"search.epoch_budget: {budget} epochs are not enough for one trial of {space.base.epochs}"
+        )
+    dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
-    DomainBatchSampler(domain, first.batch.n_domains, first.batch.n_per_domain, first.seed)
-    build_method(first, data.n_domains, data.image_size)
+    DomainBatchSampler(domain, dearest.batch.n_domains, dearest.batch.n_per_domain, dearest.seed)
+    for config in _differently_weighed(space):
+        try:
+            build_method(config, data.n_domains, data.image_size)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{space.base.store} does not fit the networks: {error}") from None
     return data
+
+
+def check_storage(folder: Path, option: str = "--storage") -> None:
+    """Refuse a folder that could not be made or written to; nothing is left there.
+
+    A search needs little room: it keeps figures and configs, no weights.
+
+    Args:
+        folder: Where files are to be.
+        option: What the user gave it by.
+
+    Raises:
+        UserError: If it cannot be written to.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(f"{option} {folder}: cannot write to {nearest}: {error.strerror}") from None
+
+
+def check_tracking(uri: str) -> str:
+    """Refuse a tracking store that a search could not use; nothing in it is changed.
+
+    Args:
+        uri: As for :class:`tuning.tracking.Tracker`.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        UserError: If it cannot be reached or opened, within seconds.
+    """
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.exists():
+        check_storage(file.parent.resolve(), "--tracking-uri")
+        return "not there yet, will be made"
+    try:
+        with _environment(_FIRST_CONTACT):
+            if _database(uri):
+                _try_database(uri)
+                return "can be opened"
+            _connect(uri).search_experiments(max_results=1)
+            return "answers"
+    except Exception as error:  # every driver and server has its own
+        raise UserError(
+            f"cannot use the MLflow tracking URI {masked(uri)!r}: {_reason(uri, error)}. Start the "
+            "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
+        ) from None
 
 
 def concurrent(resources: Resources, cpus: float, gpus: float) -> int:
@@ -92,23 +171,12 @@ def _render(path: Path, console: Console) -> None:
         )
 
 
-def show_plan(space: Space, address: str | None, console: Console) -> None:
-    """Check a search and say what it would do.
-
-    Raises:
-        UserError: If it could not run.
-    """
-    data = check(space, address, console)
-    first = space.config(space.paper_values())
-    lines = [
-        f"Dataset {data.spec.name}: {len(data.images)} images, {data.n_domains} domains, {space.base.store}",
-        f"Method {first.method}, encoder {first.encoder.arch}, {first.epochs} epochs a trial",
-        f"Searched: {', '.join(space.params)}",
-        f"Objectives: {', '.join(f'{way} {name}' for name, way in space.objectives.items())}",
-        f"Trials: {space.search.trials}, sampler {space.search.sampler}, seed {space.search.seed}",
-    ]
-    if address is None:
-        at_once = concurrent(space.resources, cpus_here(), torch.cuda.device_count())
-        lines.append(f"At a time: {at_once} trials of {space.resources.cpus_per_trial} CPUs each")
-    lines.append(f"First trial, the paper's settings: {space.paper_values()}")
-    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+def _differently_weighed(space: Space) -> Iterator[Config]:
+    """The largest configuration with every choice of pretrained weights that the space has."""
+    choices = {
+        key: param.choices
+        for key, param in space.params.items()
+        if key in WEIGHED and isinstance(param, CategoricalParam)
+    }
+    for chosen in itertools.product(*choices.values()):
+        yield space.config(largest(space) | dict(zip(choices, chosen, strict=True)))

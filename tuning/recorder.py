@@ -31,7 +31,8 @@ class _Progress:
     epochs: int
     epoch: int = 0
     figures: dict[str, float] = field(default_factory=dict)
-    reason: str | None = None
+    infeasible: str | None = None
+    failure: str | None = None
 
 
 class Recorder(Callback):
@@ -56,14 +57,13 @@ class Recorder(Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Open the trial's MLflow run."""
         number, config = trial.config["number"], Config.model_validate_json(trial.config["config"])
-        values = self._ledger.begun(number)
-        name = label(values)
+        begun = self._ledger.begun(number)
+        name, tags = label(begun.values), {"dataset": config.dataset, "method": config.method}
+        if begun.confirms is not None:
+            name = f"confirms {begun.confirms:03d} with seed {begun.seed}"
+            tags["confirms"] = str(begun.confirms)
         run_id = self._tracker.start_trial(
-            number,
-            f"{number:03d} {name}",
-            readable(config, values),
-            {"dataset": config.dataset, "method": config.method},
-            dump_config(config),
+            number, f"{number:03d} {name}", readable(config, begun.values), tags, dump_config(config)
         )
         self._ledger.note(number, run_id=run_id)
         self._started[number] = _Progress(run_id, name, config.epochs)
@@ -72,19 +72,23 @@ class Recorder(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Record an epoch, or why there will be no more."""
+        """Record an epoch, why there will be no more, or the figures on the test images."""
         number = trial.config["number"]
         progress = self._started[number]
-        if "failure" in result:
-            progress.reason = result["failure"]
+        progress.infeasible, progress.failure = result.get("infeasible"), result.get("failure")
+        if "test" in result:
+            self._ledger.note(number, test=result["test"])
+            tested = {f"test/{name}": value for name, value in result["test"].items()}
+            self._tracker.log_epoch(progress.run_id, progress.epoch, tested)
+        if "epoch" not in result:
             return
         progress.epoch = result["epoch"]
-        self._ledger.note(number, epoch=progress.epoch, training=result["training"])
-        if "figures" in result:
-            progress.figures, progress.reason = result["figures"], result["infeasible"]
-            self._ledger.note(number, figures=progress.figures, intervals=result["intervals"])
-        logged = {**result["training"], **result.get("figures", {})}
-        self._tracker.log_epoch(progress.run_id, progress.epoch, logged)
+        progress.figures = result.get("figures", progress.figures)
+        noted = {name: result[name] for name in ("training", "figures", "intervals") if name in result}
+        self._ledger.note_epoch(number, progress.epoch, **noted)
+        self._tracker.log_epoch(
+            progress.run_id, progress.epoch, {**result["training"], **result.get("figures", {})}
+        )
         self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -97,18 +101,24 @@ class Recorder(Callback):
         text = str(error).strip() or type(error).__name__
         self.close(trial.config["number"], text.splitlines()[-1])
 
-    def close(self, number: int, reason: str | None = None) -> None:
+    def close(self, number: int, failure: str | None = None) -> None:
         """Give a trial its final status everywhere.
 
         Args:
             number: A trial that was begun.
-            reason: Why it failed, if it did.
+            failure: Why its worker died, if it did.
         """
         progress = self._started.pop(number)
-        reason = reason or progress.reason
-        if reason is None and not set(self._ledger.space.objectives) <= set(progress.figures):
-            reason = f"stopped after {progress.epoch} epochs, before its first evaluation"
-        status = self._ledger.end(number, full_budget=progress.epoch == progress.epochs, reason=reason)
+        failure = failure or progress.failure
+        if not set(self._ledger.space.objectives) <= set(progress.figures):
+            failure = failure or f"stopped after {progress.epoch} epochs, before its first evaluation"
+        status = self._ledger.end(
+            number,
+            full_budget=progress.epoch == progress.epochs,
+            infeasible=progress.infeasible,
+            failure=failure,
+        )
+        reason = {"infeasible": progress.infeasible, "failed": failure}.get(status)
         end_run(self._tracker, progress.run_id, status, progress.epoch, reason)
         self._display.trial_ended(number, progress.label, status, progress.figures)
 

@@ -3,19 +3,24 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
+from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
-from tuning.ledger import TrialRecord
 from tuning.search import CONFIGS, Search
 from tuning.tracking import ui_command
+from tuning.trials import TrialRecord
 
 
 def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
     """What a user sees at the end of a search."""
     print_status(search, console)
+    _line(console, f"It ended because {search.ledger.facts()['ended']}.")
     if search.front():
         print_gain(search, console)
         _line(console, f"Configs of the front: {search.folder / CONFIGS}")
@@ -28,7 +33,9 @@ def print_status(search: Search, console: Console) -> None:
     """How many trials ended how, why those without a place on the front failed, and the front."""
     trials = search.trials()
     counts = Counter(trial.status for trial in trials)
-    console.print(f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+    _line(console, f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+    budget = search.ledger.budget
+    _line(console, f"{budget.spent} epochs trained; hypervolume of the front {budget.hypervolume:.4f}")
     for trial in trials:
         if trial.reason is not None:
             _line(console, f"  trial {trial.number:03d} {trial.status}: {trial.reason}")
@@ -40,7 +47,7 @@ def print_status(search: Search, console: Console) -> None:
     rows = [
         FrontRow(
             number=trial.number,
-            figures=trial.figures,
+            figures=search.objectives(trial),
             params=_readable(trial),
             label="paper" if trial.paper else "",
             knee=trial == knee,
@@ -49,6 +56,13 @@ def print_status(search: Search, console: Console) -> None:
         for trial, on_front in compared
     ]
     console.print(front_table(rows, list(search.space.objectives), console.width))
+    confirmed = search.confirmed()
+    if confirmed:
+        _line(
+            console,
+            "These are means over other seeds than the search's, with the deviation from seed to seed:",
+        )
+        console.print(_confirmed_table(confirmed, list(search.space.objectives)))
 
 
 def print_gain(search: Search, console: Console) -> None:
@@ -58,27 +72,46 @@ def print_gain(search: Search, console: Console) -> None:
         _line(console, "The paper's settings have no figures here, so there is no gain to tell.")
         return
     for name in search.space.objectives:
-        best, start = search.best(name), paper.figures[name]
+        best = search.best(name)
+        reached, start = search.objectives(best)[name], search.objectives(paper)[name]
         _line(
             console,
-            f"Best {name}: {best.figures[name]:.3f} (trial {best.number:03d}), the paper's settings "
-            f"{start:.3f}, a change of {best.figures[name] - start:+.3f}",
+            f"Best {name}: {reached:.3f} (trial {best.number:03d}), the paper's settings "
+            f"{start:.3f}, a change of {reached - start:+.3f}",
         )
     beaten = [trial for trial in search.front() if search.better(trial, paper)]
     numbers = ", ".join(f"{trial.number:03d}" for trial in beaten)
     _line(console, f"Better than the paper's settings in every objective at once: {numbers or 'none'}")
 
 
+def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) -> Table:
+    """Mean and deviation over the seeds, on validation and test, and how sure the place on the front is."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("trial", "seeds", "images"):
+        table.add_column(column)
+    for column in (*objectives, "on the front in"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in confirmed:
+        trained = [f"{row.mean[name]:.3f} ± {row.spread[name]:.3f}" for name in objectives]
+        tested = [f"{row.test_mean[name]:.3f} ± {row.test_spread[name]:.3f}" for name in objectives]
+        table.add_row(f"{row.trial.number:03d}", str(row.seeds), "validation", *trained, f"{row.share:.0%}")
+        table.add_row("", "", "test", *tested, "")
+    return table
+
+
 def front_csv(search: Search) -> str:
     """The front as CSV, the paper's settings included."""
     rows = search.compared()
     figures = sorted({name for trial, _ in rows for name in trial.figures})
+    settings = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["trial", "paper", "on_front", *search.space.params, *figures])
+    writer.writerow(["trial", "paper", "on_front", *settings, *figures])
     for trial, on_front in rows:
-        measured = [trial.figures.get(name) for name in figures]
-        writer.writerow([trial.number, trial.paper, on_front, *_readable(trial).values(), *measured])
+        means = search.objectives(trial)
+        measured = [means.get(name, trial.figures.get(name)) for name in figures]
+        values = [_readable(trial).get(key) for key in settings]
+        writer.writerow([trial.number, trial.paper, on_front, *values, *measured])
     return table.getvalue()
 
 

@@ -5,11 +5,14 @@ import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from rich.console import Console
 
 from dcodr.errors import UserError
@@ -21,12 +24,16 @@ from tuning.outcome import Outcome
 from tuning.preflight import check, concurrent, cpus_here
 from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
+from tuning.scheduler import ParetoASHA
 from tuning.search import CONFIGS, LEDGER, Search, names
 from tuning.searcher import LedgerSearcher
+from tuning.settings import BUDGETS
 from tuning.space import Space
 from tuning.tracking import Status as RunStatus
 from tuning.tracking import Tracker, masked
 from tuning.trainable import train_trial
+from tuning.trials import FirstTrial
+from tuning.warm_start import first_trials
 
 EXPERIMENT = "dcodr"
 
@@ -74,6 +81,7 @@ def run_search(
     console = console or Console()
     storage = storage.resolve()
     data = check(space, address, console)
+    first = first_trials(space)
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or f"sqlite:///{storage / 'mlflow.db'}"
     earlier = Search.open(name, storage) if resume else None
@@ -83,21 +91,12 @@ def run_search(
     with console.status("opening the MLflow tracking store"):
         tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
     if earlier is None:
-        search = _begin(storage / name, space, text, data.fingerprint, tracker)
+        search = _begin(storage / name, space, text, data.fingerprint, tracker, first)
     else:
-        search = _reopen(earlier, tracker)
-    done = search.ended()
-    display = Display(space.search.trials, space.objectives, console=console)
-    for trial, outcome in done:
-        display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
-    recorder = Recorder(search.ledger, tracker, display)
+        search = _reopen(earlier, tracker, space)
     status: RunStatus = "FAILED"
     try:
-        if len(done) < space.search.trials:
-            with display:
-                searcher = LedgerSearcher(search.ledger, _absolute(space))
-                _tune(space, searcher, recorder, search.folder, address, len(done))
-        recorder.close_all()
+        _train(search, tracker, address, console)
         status = "FINISHED" if search.front() else "FAILED"
     except BaseException as error:
         _cut_off(search, tracker)
@@ -111,44 +110,109 @@ def run_search(
     return search
 
 
-def _tune(
-    space: Space, searcher: LedgerSearcher, recorder: Recorder, folder: Path, address: str | None, done: int
-) -> None:
-    """Let Ray Tune execute the trials that are missing."""
+def _train(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
+    """Search until the budget is spent, then confirm what was found."""
+    ledger, space = search.ledger, search.space
+    if ledger.over() is None:
+        display = Display(space.search.trials, space.objectives, console=console)
+        for trial, outcome in search.ended():
+            if trial.confirms is None:
+                display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
+        recorder = Recorder(ledger, tracker, display)
+        searcher = LedgerSearcher(ledger, _absolute(space), ledger.over)
+        with _ray(address), display:
+            _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
+        recorder.close_all()
+    ledger.remember("ended", ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent")
+    for number, seed in search.unconfirmed():
+        ledger.confirm(number, seed)
+    if ledger.waiting():
+        console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
+        display = Display(ledger.waiting(), space.objectives, console=console)
+        recorder = Recorder(ledger, tracker, display)
+        searcher = LedgerSearcher(ledger, _absolute(space), lambda: None if ledger.waiting() else "confirmed")
+        with _ray(address), display:
+            _tune(searcher, recorder, search, _no_early_stopping(), None)
+        recorder.close_all()
+
+
+def _scheduler(search: Search) -> TrialScheduler:
+    """Pareto ASHA, as far as the search has come; or none."""
+    settings = search.space.search.scheduler
+    if settings is None:
+        return _no_early_stopping()
+    scheduler = ParetoASHA(
+        objectives=search.space.objectives,
+        max_epochs=search.space.base.epochs,
+        seed=search.space.search.seed,
+        **settings.model_dump(),
+    )
+    for trial in search.trials():
+        if trial.status != "reused":
+            feasible = dict(trial.history)
+            if trial.status == "infeasible":
+                feasible.pop(trial.epoch, None)
+            scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
+    return scheduler
+
+
+def _no_early_stopping() -> TrialScheduler:
+    return FIFOScheduler()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _ray(address: str | None) -> Iterator[None]:
+    """Ray, on this machine or a cluster, quiet."""
     os.environ.update(QUIET)
-    cpus = None if address else cpus_here()
     ray.init(
         address=address,
-        num_cpus=cpus,
+        num_cpus=None if address else cpus_here(),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
     try:
-        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        share = {"cpu": space.resources.cpus_per_trial, "gpu": space.resources.gpus_per_trial}
-        tuner = tune.Tuner(
-            tune.with_resources(train_trial, share),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=space.search.trials - done,
-                max_concurrent_trials=concurrent(space.resources, total.get("CPU", 0), total.get("GPU", 0)),
-                time_budget_s=space.search.time_budget,
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
-            ),
-            run_config=tune.RunConfig(name="ray", storage_path=str(folder), callbacks=[recorder], verbose=0),
-        )
-        tuner.fit()
+        yield
     finally:
         ray.shutdown()
 
 
-def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker) -> Search:
+def _tune(
+    searcher: LedgerSearcher,
+    recorder: Recorder,
+    search: Search,
+    scheduler: TrialScheduler,
+    time_budget: float | None,
+) -> None:
+    """Let Ray Tune execute what the searcher hands out."""
+    resources = search.space.resources
+    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
+    tuner = tune.Tuner(
+        tune.with_resources(train_trial, share),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            max_concurrent_trials=concurrent(resources, total.get("CPU", 0), total.get("GPU", 0)),
+            time_budget_s=time_budget,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
+        ),
+        run_config=tune.RunConfig(
+            name="ray", storage_path=str(search.folder), callbacks=[recorder], verbose=0
+        ),
+    )
+    tuner.fit()
+
+
+def _begin(
+    folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
+) -> Search:
     folder.mkdir(parents=True)
     (folder / "space.yaml").write_text(text, encoding="utf-8")
     facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
-    ledger = Ledger.create(folder / LEDGER, space, facts)
+    ledger = Ledger.create(folder / LEDGER, space, facts, first)
     tags = {"search": folder.name, "dataset": space.base.dataset, "method": space.base.method}
     params: dict[str, Any] = {"trials": space.search.trials, "sampler": space.search.sampler}
     params |= {"seed": space.search.seed, "objectives": ", ".join(space.objectives)}
@@ -157,9 +221,10 @@ def _begin(folder: Path, space: Space, text: str, fingerprint: str, tracker: Tra
     return Search(folder, ledger)
 
 
-def _reopen(search: Search, tracker: Tracker) -> Search:
+def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     tracker.resume_search(search.ledger.facts()["run_id"])
     _cut_off(search, tracker)
+    search.ledger.ready(space)
     return search
 
 
@@ -183,7 +248,7 @@ def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
         artifacts["front.csv"] = front_csv(search)
         export(search, "all-front", search.folder / CONFIGS)
     counts = Counter(trial.status for trial in search.trials())
-    kinds: tuple[Outcome, ...] = ("complete", "infeasible", "failed")
+    kinds: tuple[Outcome, ...] = ("complete", "pruned", "infeasible", "failed")
     tags = {f"trials_{kind}": str(counts[kind]) for kind in kinds} | {"front": str(len(front))}
     tracker.end_search(status, tags, artifacts)
 
@@ -221,7 +286,9 @@ def _check_same(search: Search, space: Space, fingerprint: str) -> None:
     """Refuse to resume a search as another one; only its budget may differ."""
     old, new = search.space.model_dump(), space.model_dump()
     for spec in (old, new):
-        del spec["search"]["trials"], spec["search"]["time_budget"], spec["name"]
+        del spec["name"]
+        for key in BUDGETS:
+            del spec["search"][key]
     changed = [key for key in old if old[key] != new[key]]
     if changed:
         raise UserError(f"--resume: {', '.join(changed)} of the space differ from those of {search.name!r}")

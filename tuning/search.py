@@ -1,4 +1,4 @@
-"""A search, seen from its ledger: trials, front, gain over the paper's settings."""
+"""A search, seen from its ledger: trials, front, confirmations, gain over the paper's settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.errors import UserError
-from tuning.ledger import Ledger, TrialRecord
+from tuning.confirmation import Confirmed, confirmed_trials
+from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.pareto import Direction, knee, non_dominated
+from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
 from tuning.space import Space
+from tuning.trials import TrialRecord
 
 LEDGER = "ledger.log"
 CONFIGS = "configs"
@@ -56,26 +58,66 @@ class Search:
         return self.ledger.space
 
     def trials(self) -> list[TrialRecord]:
-        """All trials that were begun, by number; of those begun anew only the new ones."""
-        return [trial for trial in self.ledger.records() if trial.status != "interrupted"]
+        """The trials of the search that were begun, by number; of those begun anew only the new ones."""
+        return [
+            trial
+            for trial in self.ledger.records()
+            if trial.status != "interrupted" and trial.confirms is None
+        ]
 
     def ended(self) -> list[tuple[TrialRecord, Outcome]]:
-        """The trials that are over, with how they ended."""
+        """All trials that were trained and are over, confirmations included, with how they ended."""
         return [
             (trial, trial.status)
             for trial in self.ledger.records()
-            if trial.status != "running" and trial.status != "interrupted"
+            if trial.status != "running" and trial.status != "interrupted" and trial.status != "reused"
         ]
 
     def front(self) -> list[TrialRecord]:
-        """The non-dominated among the trials of full budget, best in the first objective first."""
-        complete = [trial for trial in self.trials() if trial.status == "complete"]
+        """The non-dominated trials, best in the first objective first.
+
+        They are chosen among the trials of full budget by their figures; once trials have been
+        confirmed, among those by the means of their confirmations.
+        """
+        complete = self._competing()
         if not complete:
             return []
         chosen = non_dominated(self.values(complete), self._directions)
         front = [trial for trial, keep in zip(complete, chosen, strict=True) if keep]
-        first, direction = next(iter(self.space.objectives.items()))
-        return sorted(front, key=lambda trial: trial.figures[first], reverse=direction == "maximize")
+        first = self.values(front)[:, 0] * (-1 if self._directions[0] == "maximize" else 1)
+        return [front[i] for i in np.argsort(first, kind="stable")]
+
+    def candidates(self, top: int) -> list[TrialRecord]:
+        """The trials worth confirming: the best by the search's figures, and the paper's settings."""
+        complete = [trial for trial in self.trials() if trial.status == "complete"]
+        values = [[trial.figures[name] for name in self.space.objectives] for trial in complete]
+        added = contributions(values, self.space.reference, self._directions) if complete else ()
+        front = fronts(values, self._directions) if complete else ()
+        best = [complete[i] for i in np.lexsort([-added, front])[:top]]
+        return best + [trial for trial in complete if trial.paper and trial not in best]
+
+    def unconfirmed(self) -> list[tuple[int, int]]:
+        """Which trials are to be trained again with which seeds, as ``search.confirm`` asks for."""
+        confirm, first = self.space.search.confirm, self.space.base.seed + 1
+        if confirm is None:
+            return []
+        done = {(run.confirms, run.seed) for run, _ in self.ended()}
+        wanted = [
+            (trial.number, seed)
+            for trial in self.candidates(confirm.top)
+            for seed in range(first, first + confirm.seeds)
+        ]
+        return [one for one in wanted if one not in done]
+
+    def confirmed(self) -> list[Confirmed]:
+        """The trials with two complete confirmations or more, by number."""
+        runs = self._confirmations()
+        trained = [(trial, runs[trial.number]) for trial in self.trials() if trial.number in runs]
+        return confirmed_trials(trained, self.space.objectives)
+
+    def objectives(self, trial: TrialRecord) -> dict[str, float]:
+        """A trial's objectives: the means of its confirmations, or else its own."""
+        return dict(zip(self.space.objectives, self.values([trial])[0].tolist(), strict=True))
 
     def knee(self) -> TrialRecord:
         """The front's best compromise; see :func:`tuning.pareto.knee`.
@@ -94,17 +136,16 @@ class Search:
         """
         if objective not in self.space.objectives:
             raise UserError(f"{objective!r} is no objective; there are: {', '.join(self.space.objectives)}")
-        choose = max if self.space.objectives[objective] == "maximize" else min
-        return choose(self.require_front(), key=lambda trial: trial.figures[objective])
+        front = self.require_front()
+        column = self.values(front)[:, list(self.space.objectives).index(objective)]
+        best = column.argmax() if self.space.objectives[objective] == "maximize" else column.argmin()
+        return front[int(best)]
 
     def better(self, one: TrialRecord, other: TrialRecord) -> bool:
         """Whether a trial is better than another in every objective."""
-        return all(
-            one.figures[name] > other.figures[name]
-            if direction == "maximize"
-            else one.figures[name] < other.figures[name]
-            for name, direction in self.space.objectives.items()
-        )
+        signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
+        first, second = self.values([one, other])
+        return bool(((first - second) * signs > 0).all())
 
     def paper(self) -> TrialRecord | None:
         """The trial with the paper's settings, if it has been begun."""
@@ -118,7 +159,7 @@ class Search:
         """
         front, paper = self.front(), self.paper()
         rows = [(trial, True) for trial in front]
-        if front and paper is not None and paper.status == "complete" and paper not in front:
+        if front and paper in self._competing() and paper not in front:
             rows.append((paper, False))
         return rows
 
@@ -139,7 +180,28 @@ class Search:
 
     def values(self, trials: list[TrialRecord]) -> npt.NDArray[np.float64]:
         """``(n, m)`` objectives of some trials."""
-        return np.array([[trial.figures[name] for name in self.space.objectives] for trial in trials])
+        names, runs = list(self.space.objectives), self._confirmations()
+        rows = [
+            np.mean(
+                [[run.figures[name] for name in names] for run in runs.get(trial.number, [trial])], axis=0
+            )
+            for trial in trials
+        ]
+        return np.array(rows)
+
+    def _competing(self) -> list[TrialRecord]:
+        """The trials among which the front is chosen."""
+        runs = self._confirmations()
+        complete = [trial for trial in self.trials() if trial.status == "complete"]
+        return [trial for trial in complete if trial.number in runs] or complete
+
+    def _confirmations(self) -> dict[int, list[TrialRecord]]:
+        """The complete confirmations of every trial that has two or more."""
+        runs: dict[int, list[TrialRecord]] = {}
+        for run, status in self.ended():
+            if run.confirms is not None and status == "complete":
+                runs.setdefault(run.confirms, []).append(run)
+        return {number: repeated for number, repeated in runs.items() if len(repeated) > 1}
 
     @property
     def _directions(self) -> list[Direction]:

@@ -1,5 +1,6 @@
 """The ledger behind Ray Tune's ``Searcher``: Tune asks it what to train next."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,35 @@ class LedgerSearcher(Searcher):
     Args:
         ledger: The record of the search.
         space: What is searched; its ``base.data`` is a path that every worker can open.
+        over: Says why no more trials begin; ``None`` while they do.
     """
 
-    def __init__(self, ledger: Ledger, space: Space) -> None:
+    def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None]) -> None:
         super().__init__()
         self._ledger = ledger
         self._space = space
+        self._over = over
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
         return {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any]:
-        """The assignment of the next trial; see :func:`tuning.trainable.train_trial`."""
-        number, values = self._ledger.begin()
-        config = self._space.config(values)
+    def suggest(self, trial_id: str) -> Any:
+        """The assignment of the next trial, see :func:`tuning.trainable.train_trial`; ``None`` for later."""
+        if self._over() is not None:
+            return Searcher.FINISHED
+        begun = self._ledger.begin()
+        if begun is None:
+            return None
+        search = self._space.search
+        config = self._space.config(begun.values).model_copy(update={"seed": begun.seed})
         return {
-            "number": number,
+            "number": begun.number,
             "config": config.model_dump_json(),
             "gpus": self._space.resources.gpus_per_trial,
+            "floor": search.informativeness_floor,
+            "floor_from": search.scheduler.grace_period if search.scheduler else 1,
+            "test": begun.confirms is not None,
         }
 
     def on_trial_complete(

@@ -1,10 +1,11 @@
 """The search space: one YAML file that holds the whole experiment."""
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -22,6 +23,7 @@ from dcodr.errors import UserError
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
 from tuning.params import CategoricalParam, Param, SubsetParam
 from tuning.pareto import Direction
+from tuning.settings import Resources, SearchSettings, WarmStart
 
 PAPER_SETTINGS = (
     "augmentations",
@@ -53,38 +55,6 @@ class Base(StrictModel):
             raise ValueError("give either preset or config")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"unknown preset {self.preset!r}{did_you_mean(self.preset, PRESETS)}")
-        return self
-
-
-class SearchSettings(StrictModel):
-    """How to search."""
-
-    trials: int = Field(default=24, ge=1)
-    """Number of trials, the paper's settings included."""
-    time_budget: float | None = Field(default=None, gt=0)
-    """Seconds after which running trials are stopped."""
-    sampler: Literal["tpe", "random"] = "tpe"
-    """Optuna's multi-objective TPE, or random draws."""
-    startup_trials: int = Field(default=8, ge=1)
-    """Random trials before TPE begins."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the draws; the trainings have their own in ``base``."""
-
-
-class Resources(StrictModel):
-    """What one trial gets."""
-
-    cpus_per_trial: int = Field(default=1, ge=1)
-    """CPU cores, and torch threads, of a trial."""
-    gpus_per_trial: float = Field(default=0, ge=0)
-    """GPUs, or the share of one, of a trial."""
-    max_concurrent: int | None = Field(default=None, ge=1)
-    """Most trials at a time; ``null`` is as many as fit."""
-
-    @model_validator(mode="after")
-    def _check(self) -> "Resources":
-        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
-            raise ValueError(f"gpus_per_trial: {self.gpus_per_trial} is neither whole nor a share of one")
         return self
 
 
@@ -122,16 +92,48 @@ class Space(StrictModel):
         """The config of a trial.
 
         Args:
-            values: A value for each of ``params``.
+            values: A value for each of ``params``, and for the strengths searched of the members chosen.
         """
         data = self.base.model_dump()
         for key, value in values.items():
             data = merged(data, nested(key, value))
         return Config.model_validate(data)
 
-    def paper_values(self) -> dict[str, Any]:
-        """What the paper sets the searched settings to; where it says nothing, what the base does."""
-        return {key: _paper_value(self.base, key) for key in self.params}
+    def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """What the paper sets the searched settings to; where it says nothing, what the base does.
+
+        Args:
+            replaced: Other values for some of them.
+        """
+        return self._values(lambda key: replaced[key] if key in replaced else _paper_value(self.base, key))
+
+    def values_of(self, config: Config) -> dict[str, Any]:
+        """What a config sets the searched settings to."""
+        return self._values(lambda key: setting(config, key))
+
+    def reject_reason(self, values: Mapping[str, Any]) -> str | None:
+        """Say why the space does not hold some values; ``None`` if it does."""
+        for key, param in self.params.items():
+            if not param.allows(values[key]):
+                return f"{key}: {values[key]!r} is not allowed"
+            if isinstance(param, SubsetParam):
+                for name, strength in param.strength_params(values[key]).items():
+                    if not strength.allows(values[name]):
+                        return f"{name}: {values[name]!r} is not between {strength.low} and {strength.high}"
+        return None
+
+    def _values(self, setting_of: Callable[[str], Any]) -> dict[str, Any]:
+        """A value for each parameter, and for the strengths searched of the members chosen."""
+        values = {key: setting_of(key) for key in self.params}
+        for key, param in self.params.items():
+            if isinstance(param, SubsetParam):
+                values |= {name: setting_of(name) for name in param.strength_params(values[key])}
+        return values
+
+    @property
+    def reference(self) -> list[float]:
+        """The worst objectives that count for the hypervolume: 0 where more is better, else 1."""
+        return [0.0 if direction == "maximize" else 1.0 for direction in self.objectives.values()]
 
 
 def load_space(
@@ -161,23 +163,26 @@ def load_space(
         base = base.model_copy(update={"data": data})
     params = dict(content.params)
     for text in settings:
-        key, given, value = text.partition("=")
-        if not given:
+        key, equals, value = text.partition("=")
+        if not equals:
             raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
         base = _fix(base, key, value)
-        params.pop(key, None)
+        params = {name: _without(param, key) for name, param in params.items() if name != key}
     if not params:
         raise UserError(f"{path}: nothing is left to search")
     base = base.model_copy(update=_share(content.resources))
     for key, param in params.items():
         _check_param(key, param, base, content, file)
+    _check_scheduler(content.search, base, file)
+    warm_start = _absolute(content.search.warm_start, Path(path).parent)
+    given = {key: value for key, value in search.items() if value is not None}
     return Space(
         name=Path(path).stem,
         base=base,
         params=params,
         objectives=content.objectives,
         search=SearchSettings.model_validate(
-            content.search.model_dump() | {key: value for key, value in search.items() if value is not None}
+            content.search.model_dump() | given | {"warm_start": warm_start.model_dump()}
         ),
         resources=content.resources,
     )
@@ -212,6 +217,17 @@ def _fix(base: Config, key: str, value: str) -> Config:
     return override(base, nested(key, parsed), lambda _, message: UserError(f"{option}: {message}"))
 
 
+def _without(param: Param, key: str) -> Param:
+    """A parameter that does not search the strength at a dotted key of the config."""
+    if not isinstance(param, SubsetParam):
+        return param
+    strengths = {
+        member: {name: p for name, p in params.items() if f"strengths.{member}.{name}" != key}
+        for member, params in param.strengths.items()
+    }
+    return param.model_copy(update={"strengths": strengths})
+
+
 def _share(resources: Resources) -> dict[str, Any]:
     return {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
 
@@ -238,26 +254,78 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
         raise file.error(at, "has no effect: the method dcodr_norec does not reconstruct")
     if key in _dotted(content.base.overrides):
         raise file.error(at, "is fixed in base.overrides too: remove it in one place")
-    for where, extreme in _extremes(param):
+    if isinstance(param, SubsetParam):
+        for name in param.strength_params(param.members):
+            if name in content.params:
+                raise file.error(
+                    ("params", name), f"is searched as a strength of {key} too: remove it in one place"
+                )
+            if name in _dotted(content.base.overrides):
+                raise file.error(
+                    (*at, *name.split(".")), "is fixed in base.overrides too: remove it in one place"
+                )
+    for where, setting_key, extreme in _extremes(key, param):
+        depth = len(setting_key.split("."))
 
-        def complain(_: Key, message: str, here: Key = (*at, where)) -> UserError:
-            return file.error(here, message)
+        def complain(inside: Key, message: str, here: Key = (*at, *where), depth: int = depth) -> UserError:
+            return file.error((*here, *inside[depth:]), message)
 
-        override(base, nested(key, extreme), complain)
+        override(base, nested(setting_key, extreme), complain)
+    if not content.search.warm_start.paper:
+        return
     value = _paper_value(base, key)
+    advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
     if not param.allows(value):
+        raise file.error(at, f"does not allow {value!r}, {advice}")
+    if isinstance(param, SubsetParam):
+        for name, strength in param.strength_params(value).items():
+            if not strength.allows(_paper_value(base, name)):
+                raise file.error(
+                    (*at, *name.split(".")), f"does not allow {_paper_value(base, name)!r}, {advice}"
+                )
+
+
+def _check_scheduler(search: SearchSettings, base: Config, file: YamlFile) -> None:
+    """Refuse early stopping that could never stop anything."""
+    if search.scheduler is None:
+        return
+    grace = search.scheduler.grace_period
+    evaluated = range(base.evaluate_every, base.epochs, base.evaluate_every)
+    if not any(epoch >= grace for epoch in evaluated):
         raise file.error(
-            at,
-            f"does not allow {value!r}, the paper's setting, which is every search's first trial: widen it",
+            ("search", "scheduler"),
+            f"stops nothing: none of epochs {grace} to {base.epochs - 1} is evaluated (epochs {base.epochs}, "
+            f"evaluate_every {base.evaluate_every}); set evaluate_every or grace_period, or remove it",
         )
 
 
-def _extremes(param: Param) -> list[tuple[str, Any]]:
+def _absolute(warm_start: WarmStart, folder: Path) -> WarmStart:
+    """With paths that do not depend on where the search is started."""
+
+    def absolute(path: str) -> str:
+        return str((folder / path).resolve())
+
+    return warm_start.model_copy(
+        update={
+            "configs": tuple(map(absolute, warm_start.configs)),
+            "searches": tuple(map(absolute, warm_start.searches)),
+            "ranking": warm_start.ranking and absolute(warm_start.ranking),
+        }
+    )
+
+
+def _extremes(key: str, param: Param) -> list[tuple[Key, str, Any]]:
+    """Where a file states an extreme of a parameter, the setting it is of, and its value."""
     if isinstance(param, SubsetParam):
-        return [("members", param.members)]
+        corners: list[tuple[Key, str, Any]] = [
+            (("strengths", member), f"strengths.{member}", dict(zip(params, corner, strict=True)))
+            for member, params in param.strengths.items()
+            for corner in itertools.product(*((p.low, p.high) for p in params.values()))
+        ]
+        return [(("members",), key, param.members), *corners]
     if isinstance(param, CategoricalParam):
-        return [("choices", choice) for choice in param.choices]
-    return [("low", param.low), ("high", param.high)]
+        return [(("choices",), key, choice) for choice in param.choices]
+    return [(("low",), key, param.low), (("high",), key, param.high)]
 
 
 def _dotted(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:

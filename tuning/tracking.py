@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -209,6 +209,32 @@ class Tracker:
         )
 
 
+def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
+    """Keep files with a run that has ended or not, making nothing else in the store.
+
+    Args:
+        uri: tracking URI, as for `Tracker`.
+        run_id: the run, e.g. a search's parent; its status stays.
+        files: they replace those of the same names.
+        folder: where among the run's artifacts to put them.
+
+    Raises:
+        UserError: if the store cannot be reached or written, or has no such run.
+    """
+    try:
+        _require_file(uri)
+        with _environment(_FIRST_CONTACT):
+            client = _connect(uri)
+            client.get_run(run_id)
+        for file in files:
+            client.log_artifact(run_id, str(file), folder)
+    except Exception as error:  # every driver and server has its own
+        raise UserError(
+            f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {_reason(uri, error)}. Give the "
+            "tracking URI that the search was started with."
+        ) from None
+
+
 def masked(uri: str) -> str:
     """Hide the secrets of a tracking URI, for messages, logs and artifacts.
 
@@ -253,6 +279,16 @@ def _try_database(uri: str) -> None:
         sqlalchemy.inspect(engine).get_table_names()
     finally:
         engine.dispose()
+
+
+def _require_file(uri: str) -> None:
+    """Refuse an SQLite file that does not exist, which opening would make."""
+    import sqlalchemy
+
+    if uri.startswith("sqlite"):
+        file = sqlalchemy.make_url(uri).database
+        if file and not Path(file).is_file():
+            raise FileNotFoundError(f"there is no file {file}")
 
 
 def _experiment_id(client: "MlflowClient", name: str, artifact_root: str | None) -> str:

@@ -8,31 +8,69 @@ from ray import tune
 from dcodr.config import Config
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
-from dcodr.trainer import DivergedError, Epoch, fit
+from dcodr.evaluation.probes import PAPER
+from dcodr.evaluation.report import evaluate
+from dcodr.trainer import DivergedError, Epoch, fit, resolve_device
+
+
+class _InfeasibleError(Exception):
+    """Ends a training whose code cannot compete any more."""
 
 
 def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
     A report holds ``epoch`` and ``training`` (losses and throughput), and where the epoch was evaluated
-    ``figures``, ``intervals`` and ``infeasible`` of its validation. A training that cannot go on reports
-    ``failure`` instead: Tune would drop the reason of an exception.
+    ``figures``, ``intervals`` and ``infeasible`` of its validation; an infeasible one is the last. A training
+    that cannot go on reports ``infeasible`` (its loss is not finite) or ``failure`` alone instead: Tune would
+    drop the reason of an exception. One that confirms another ends with ``test``, its figures on the test
+    images under the paper's probe.
 
     Args:
-        assignment: ``config``, the config as JSON; ``gpus``, the trial's GPUs or share of one.
+        assignment: ``config``, the config as JSON; ``gpus``, the trial's GPUs or share of one; ``floor``, the
+            least informativeness from epoch ``floor_from`` on, or ``None``; ``test``, whether it confirms.
     """
     if 0 < assignment["gpus"] < 1:
         torch.cuda.set_per_process_memory_fraction(assignment["gpus"])
     config = Config.model_validate_json(assignment["config"])
+
+    def report(epoch: Epoch) -> None:
+        floor = assignment["floor"] if epoch.epoch >= assignment["floor_from"] else None
+        result = as_report(epoch, floor)
+        tune.report(result)
+        if result.get("infeasible") is not None:
+            raise _InfeasibleError
+
     try:
-        fit(config, open_store(config.store), on_epoch=lambda epoch: tune.report(as_report(epoch)))
-    except (DivergedError, UserError) as error:
+        data = open_store(config.store)
+        trained = fit(config, data, on_epoch=report)
+        if assignment["test"]:
+            device = resolve_device(config.device)
+            tested = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
+            tune.report({"test": dict(tested.figures)})
+    except _InfeasibleError:
+        pass
+    except DivergedError as error:
+        tune.report({"infeasible": str(error)})
+    except UserError as error:
         tune.report({"failure": str(error)})
 
 
-def as_report(epoch: Epoch) -> dict[str, Any]:
-    """An epoch as plain values."""
+def as_report(epoch: Epoch, floor: float | None) -> dict[str, Any]:
+    """An epoch as plain values.
+
+    Args:
+        epoch: The epoch.
+        floor: Least informativeness that is feasible; ``None`` for any.
+    """
     losses = {f"train/{name}": value for name, value in epoch.losses.items()}
-    training = {**losses, "images_per_second": epoch.images_per_second}
-    validation = {} if epoch.report is None else vars(epoch.report)
-    return {"epoch": epoch.epoch, "training": training, **validation}
+    report: dict[str, Any] = {"epoch": epoch.epoch}
+    report["training"] = {**losses, "images_per_second": epoch.images_per_second}
+    if epoch.report is not None:
+        report |= vars(epoch.report)
+        informativeness = epoch.report.figures.get("informativeness")
+        if floor is not None and informativeness is not None and informativeness < floor:
+            report["infeasible"] = report["infeasible"] or (
+                f"informativeness {informativeness:.3f} is below the floor {floor:g}"
+            )
+    return report

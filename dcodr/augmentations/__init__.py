@@ -1,7 +1,8 @@
 """Augmentations: batched tensor operations with random parameters of their own for every image.
 
 A kernel (``color``, ``geometry``, ``blur``) is a deterministic function of images and parameter tensors;
-``draws`` draws the parameters; ``views`` joins the two under the paper's names (supplement, section 1.3).
+``draws`` draws the parameters; ``views`` joins the two under the paper's names, with its strengths
+(supplement, section 1.3) or others.
 
 Given the same parameter, a kernel is within 1e-5 of torchvision's float32 function, and within 2.1/255 of
 the 8-bit PIL image that the official code makes. Two differ more from PIL: ``color_rotation``, by up to

@@ -1,5 +1,7 @@
 """Gaussian blur with one width per image."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +25,11 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     taps = torch.exp(-0.5 * (distance / sigma[:, None]) ** 2)
     taps /= 2 * taps.sum(dim=1, keepdim=True) - 1
     return _smooth(_smooth(images, taps, dim=3), taps, dim=2).clamp_(0.0, 1.0)
+
+
+def kernel_size_of(sigma: float) -> int:
+    """Taps that reach two standard deviations, of ``sigma`` pixels, to each side, as the paper's 5 for 1."""
+    return 2 * math.ceil(2 * sigma) + 1
 
 
 def _smooth(images: Tensor, taps: Tensor, dim: int) -> Tensor:

@@ -31,10 +31,14 @@ def uniform(low: float, high: float) -> Draw:
     return lambda shape, generator: (_uniform((shape[0],), low, high, generator),)
 
 
-def hue_turn(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
-    """Draw a turn in 0.2..0.5 or -0.5..-0.2, each with probability 1/2, ``(n,)``."""
-    (size,) = uniform(0.2, 0.5)(shape, generator)
-    return (torch.where(_chance(shape[0], 0.5, generator), size, -size),)
+def hue_turn(low: float, high: float) -> Draw:
+    """Draw a turn in ``low..high`` or ``-high..-low``, each with probability 1/2, ``(n,)``."""
+
+    def draw(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
+        (size,) = uniform(low, high)(shape, generator)
+        return (torch.where(_chance(shape[0], 0.5, generator), size, -size),)
+
+    return draw
 
 
 def crop_boxes(min_scale: float) -> Draw:
@@ -62,19 +66,26 @@ def crop_boxes(min_scale: float) -> Draw:
     return draw
 
 
-def erase_boxes(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
-    """Draw boxes as ``torchvision.transforms.RandomErasing`` does: area 0.02..0.33, ratio 0.3..3.3.
+def erase_boxes(max_area: float) -> Draw:
+    """Draw boxes as ``torchvision.transforms.RandomErasing`` does, with its default ratios 0.3..3.3.
+
+    Args:
+        max_area: Greatest share of the image's area; the least is 0.02.
 
     Returns:
-        ``(n, 4)`` int64: top, left, height, width, both 0 where no box that fits was found.
+        A draw of ``(n, 4)`` int64: top, left, height, width, both 0 where no box that fits was found.
     """
-    _, height, width = shape
-    heights, widths = _areas(shape, (0.02, 0.33), (0.3, 3.3), generator)
-    fits = (heights < height) & (widths < width)
-    size, found = _first_fit(heights, widths, fits)
-    size = size * found
-    corner = _corner(torch.tensor([height, width]) - size, generator)
-    return (torch.cat((corner, size), dim=1),)
+
+    def draw(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
+        _, height, width = shape
+        heights, widths = _areas(shape, (0.02, max_area), (0.3, 3.3), generator)
+        fits = (heights < height) & (widths < width)
+        size, found = _first_fit(heights, widths, fits)
+        size = size * found
+        corner = _corner(torch.tensor([height, width]) - size, generator)
+        return (torch.cat((corner, size), dim=1),)
+
+    return draw
 
 
 def simsiam_parameters(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:

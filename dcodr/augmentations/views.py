@@ -1,15 +1,16 @@
 """The named augmentations, and the positive views that a set of them makes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 
-from dcodr.augmentation_names import canonical
+from dcodr.augmentation_names import canonical, require_strengths, strengths_of
 from dcodr.augmentations import draws
-from dcodr.augmentations.blur import gaussian_blur
+from dcodr.augmentations.blur import gaussian_blur, kernel_size_of
 from dcodr.augmentations.color import (
     adjust_brightness,
     adjust_contrast,
@@ -20,6 +21,7 @@ from dcodr.augmentations.color import (
 from dcodr.augmentations.geometry import crop, erase, flip_horizontal, flip_vertical, rotate
 from dcodr.errors import UserError
 
+Kernel = Callable[..., Tensor]
 Mode = Literal["one", "compose"]
 
 
@@ -62,31 +64,26 @@ def simsiam(
     return gaussian_blur(images, sigma, kernel_size=3)
 
 
-TABLE: dict[str, tuple[draws.Draw, Callable[..., Tensor]]] = {
-    "horizontal_flip": (draws.no_parameters, flip_horizontal),
-    "vertical_flip": (draws.no_parameters, flip_vertical),
-    "low_contrast": (draws.uniform(0.3, 0.8), adjust_contrast),
-    "low_brightness": (draws.uniform(0.3, 0.8), adjust_brightness),
-    "color_rotation": (draws.hue_turn, adjust_hue),
-    "random_erase": (draws.erase_boxes, erase),
-    "affine": (draws.uniform(-40.0, 40.0), rotate),
-    "grayscale": (draws.no_parameters, grayscale),
-    "crop": (draws.crop_boxes(min_scale=0.5), crop),
-    "high_brightness": (draws.uniform(1.4, 1.8), adjust_brightness),
-    "high_contrast": (draws.uniform(1.8, 3.0), adjust_contrast),
-    "high_saturation": (draws.uniform(1.8, 3.0), adjust_saturation),
-    "gaussian_blur": (draws.constant(1.0), partial(gaussian_blur, kernel_size=5)),
-    "simsiam": (draws.simsiam_parameters, simsiam),
+TABLE: dict[str, Callable[..., tuple[draws.Draw, Kernel]]] = {
+    "horizontal_flip": lambda: (draws.no_parameters, flip_horizontal),
+    "vertical_flip": lambda: (draws.no_parameters, flip_vertical),
+    "low_contrast": lambda low, high: (draws.uniform(low, high), adjust_contrast),
+    "low_brightness": lambda low, high: (draws.uniform(low, high), adjust_brightness),
+    "color_rotation": lambda low, high: (draws.hue_turn(low, high), adjust_hue),
+    "random_erase": lambda max_area: (draws.erase_boxes(max_area), erase),
+    "affine": lambda degrees: (draws.uniform(-degrees, degrees), rotate),
+    "grayscale": lambda: (draws.no_parameters, grayscale),
+    "crop": lambda min_scale: (draws.crop_boxes(min_scale), crop),
+    "high_brightness": lambda low, high: (draws.uniform(low, high), adjust_brightness),
+    "high_contrast": lambda low, high: (draws.uniform(low, high), adjust_contrast),
+    "high_saturation": lambda low, high: (draws.uniform(low, high), adjust_saturation),
+    "gaussian_blur": lambda sigma: (
+        draws.constant(sigma),
+        partial(gaussian_blur, kernel_size=kernel_size_of(sigma)),
+    ),
+    "simsiam": lambda: (draws.simsiam_parameters, simsiam),
 }
-"""For each augmentation, how its parameters are drawn (supplement, section 1.3) and the kernel they go to."""
-
-
-def augment(name: str, images: Tensor, generator: Generator) -> Tensor:
-    """Apply one augmentation with new parameters for every image; see :class:`Augment` for the arguments."""
-    draw, kernel = TABLE[name]
-    n, _, height, width = images.shape
-    parameters = draw((n, height, width), generator)
-    return kernel(images, *(parameter.to(images.device, non_blocking=True) for parameter in parameters))
+"""For each augmentation, given its strengths, how its parameters are drawn and the kernel they go to."""
 
 
 class Augment:
@@ -101,23 +98,39 @@ class Augment:
         torch.Size([8, 3, 64, 64])
     """
 
-    def __init__(self, names: Sequence[str], mode: Mode = "one") -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        mode: Mode = "one",
+        strengths: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    ) -> None:
         """Choose the members and how they make a view.
 
         Args:
             names: Members of :data:`dcodr.augmentation_names.AUGMENTATIONS`; their order does not matter.
             mode: ``one``: every image is changed by one member, each as likely, as in the official code;
                 ``compose``: by all of them in canonical order.
+            strengths: By augmentation, e.g. ``{"affine": {"degrees": 10}}``, as listed in
+                :data:`dcodr.augmentation_names.STRENGTHS`; what is not given is the paper's, and what is
+                given for none of the members has no effect.
 
         Raises:
-            UserError: If the names are none, unknown or repeated, or the mode is unknown.
+            UserError: If the names are none, unknown or repeated, the mode is unknown, or a strength is
+                unknown or out of its bounds.
         """
         if mode not in get_args(Mode):
             raise UserError(
                 f"augmentation mode: received {mode!r}; choose one of {', '.join(get_args(Mode))}"
             )
+        require_strengths(
+            strengths,
+            lambda key, message: UserError(
+                f"strengths: received {dict(strengths)!r}: {'.'.join(key)}: {message}"
+            ),
+        )
         self.names = canonical(names)
         self.mode = mode
+        self.strengths = {name: strengths_of(name, strengths) for name in self.names}
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """Make a view of every image.
@@ -149,10 +162,16 @@ class Augment:
             index = (member_of == member).nonzero().squeeze(1)
             if len(index):
                 index = index.to(images.device, non_blocking=True)
-                views.index_copy_(0, index, augment(name, images.index_select(0, index), generator))
+                views.index_copy_(0, index, self._apply(name, images.index_select(0, index), generator))
         return views
 
     def _compose(self, images: Tensor, generator: Generator) -> Tensor:
         for name in self.names:
-            images = augment(name, images, generator)
+            images = self._apply(name, images, generator)
         return images
+
+    def _apply(self, name: str, images: Tensor, generator: Generator) -> Tensor:
+        draw, kernel = TABLE[name](**self.strengths[name])
+        n, _, height, width = images.shape
+        parameters = draw((n, height, width), generator)
+        return kernel(images, *(parameter.to(images.device, non_blocking=True) for parameter in parameters))

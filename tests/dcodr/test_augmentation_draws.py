@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 from torch import Generator, Tensor
 from torchvision.transforms import RandomErasing, RandomResizedCrop
 
+from dcodr.augmentation_names import STRENGTHS, strengths_of
 from dcodr.augmentations import draws
 from dcodr.augmentations.views import TABLE
 
@@ -43,24 +46,52 @@ def _torchvision_seed() -> Iterator[None]:
 def test_factor_is_uniform_over_the_papers_range(
     name: str, low: float, high: float, generator: Generator
 ) -> None:
-    (factor,) = TABLE[name][0](SHAPE, generator)
+    draw, _ = TABLE[name](**strengths_of(name, {}))
+    (factor,) = draw(SHAPE, generator)
     counts = torch.histc(factor, bins=8, min=low, max=high)
     assert factor.shape == (N,)
     assert counts.sum() == N
     assert ((counts - N / 8) ** 2 / (N / 8)).sum() < 18.5  # chi-square, 7 degrees of freedom, p = 0.01
 
 
-def test_hue_turns_both_ways_equally(generator: Generator) -> None:
-    (turn,) = draws.hue_turn(SHAPE, generator)
-    assert turn.abs().min() >= 0.2
-    assert turn.abs().max() <= 0.5
-    assert turn.abs().mean().item() == pytest.approx(0.35, abs=0.005)
+@pytest.mark.parametrize("name", [name for name, known in STRENGTHS.items() if "low" in known])
+@given(data=st.data())
+def test_range_is_drawn_from_end_to_end(name: str, data: st.DataObject) -> None:
+    bounds = STRENGTHS[name]["low"]
+    end = st.floats(bounds.low, bounds.high)
+    low, high = sorted((data.draw(end), data.draw(end)))
+    draw, _ = TABLE[name](low=low, high=high)
+    (number,) = draw((1000, 8, 8), torch.Generator().manual_seed(0))
+    size = number.abs()
+    rounding, gap = 1e-6 * high, 0.02 * (high - low)
+    assert low - rounding <= size.min() <= low + gap + rounding
+    assert high - gap - rounding <= size.max() <= high + rounding
+
+
+@given(degrees=st.floats(0, 180))
+def test_rotation_is_drawn_from_end_to_end_to_both_sides(degrees: float) -> None:
+    draw, _ = TABLE["affine"](degrees=degrees)
+    (angle,) = draw((1000, 8, 8), torch.Generator().manual_seed(0))
+    assert -degrees * (1 + 1e-6) <= angle.min() <= -0.98 * degrees
+    assert 0.98 * degrees <= angle.max() <= degrees * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.2, 0.5), (0.1, 0.3)])
+def test_hue_turns_both_ways_equally(low: float, high: float, generator: Generator) -> None:
+    (turn,) = draws.hue_turn(low, high)(SHAPE, generator)
+    assert turn.abs().min() >= low
+    assert turn.abs().max() <= high
+    assert turn.abs().mean().item() == pytest.approx((low + high) / 2, abs=0.005)
     assert (turn > 0).float().mean().item() == pytest.approx(0.5, abs=0.025)
 
 
-def test_blur_of_the_paper_has_sigma_one(generator: Generator) -> None:
-    (sigma,) = TABLE["gaussian_blur"][0](SHAPE, generator)
-    assert torch.equal(sigma, torch.ones(N))
+@pytest.mark.parametrize(("strengths", "expected"), [({}, 1.0), ({"sigma": 2.5}, 2.5)])
+def test_blur_has_the_papers_sigma_or_the_given_one(
+    strengths: dict[str, float], expected: float, generator: Generator
+) -> None:
+    draw, _ = TABLE["gaussian_blur"](**strengths_of("gaussian_blur", {"gaussian_blur": strengths}))
+    (sigma,) = draw(SHAPE, generator)
+    assert torch.equal(sigma, torch.full((N,), expected))
 
 
 def assert_same_distribution(boxes: Tensor, expected: np.ndarray) -> None:
@@ -81,12 +112,15 @@ def assert_inside(boxes: Tensor, height: int, width: int) -> None:
 
 
 @pytest.mark.usefixtures("_torchvision_seed")
+@pytest.mark.parametrize("min_scale", [0.05, 0.5])
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (40, 64)])
-def test_crop_boxes_are_distributed_as_torchvisions(height: int, width: int, generator: Generator) -> None:
-    (boxes,) = draws.crop_boxes(min_scale=0.5)((N, height, width), generator)
+def test_crop_boxes_are_distributed_as_torchvisions(
+    height: int, width: int, min_scale: float, generator: Generator
+) -> None:
+    (boxes,) = draws.crop_boxes(min_scale)((N, height, width), generator)
     assert_inside(boxes, height, width)
     image = torch.empty(3, height, width)
-    expected = [RandomResizedCrop.get_params(image, [0.5, 1.0], [3 / 4, 4 / 3]) for _ in range(N)]
+    expected = [RandomResizedCrop.get_params(image, [min_scale, 1.0], [3 / 4, 4 / 3]) for _ in range(N)]
     assert_same_distribution(boxes, np.array(expected))
 
 
@@ -100,17 +134,18 @@ def test_crop_of_a_long_image_falls_back_to_torchvisions_centre(
 
 
 @pytest.mark.usefixtures("_torchvision_seed")
-def test_erase_boxes_are_distributed_as_torchvisions(generator: Generator) -> None:
-    (boxes,) = draws.erase_boxes(SHAPE, generator)
+@pytest.mark.parametrize("max_area", [0.1, 0.33, 0.8])
+def test_erase_boxes_are_distributed_as_torchvisions(max_area: float, generator: Generator) -> None:
+    (boxes,) = draws.erase_boxes(max_area)(SHAPE, generator)
     assert_inside(boxes, 64, 64)
     image = torch.empty(3, 64, 64)
-    expected = [RandomErasing.get_params(image, (0.02, 0.33), (0.3, 3.3), [0.0])[:4] for _ in range(N)]
+    expected = [RandomErasing.get_params(image, (0.02, max_area), (0.3, 3.3), [0.0])[:4] for _ in range(N)]
     assert_same_distribution(boxes, np.array(expected))
 
 
 def test_erase_box_is_empty_where_none_fits(generator: Generator) -> None:
     """Only a height of 0 is below that of an image one pixel high, so nothing may be erased."""
-    (boxes,) = draws.erase_boxes((N, 1, 40), generator)
+    (boxes,) = draws.erase_boxes(0.33)((N, 1, 40), generator)
     assert (boxes[:, 2] * boxes[:, 3] == 0).all()
 
 

@@ -1,5 +1,7 @@
 """Augmentation kernels against torchvision, closed forms, and the views made of them."""
 
+import inspect
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,19 +10,35 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from dcodr.augmentation_names import AUGMENTATIONS, PAPER_13, PAPER_SET
-from dcodr.augmentations import Augment
-from dcodr.augmentations.blur import gaussian_blur
+from dcodr.augmentation_names import AUGMENTATIONS, PAPER_13, PAPER_SET, STRENGTHS, strengths_of
+from dcodr.augmentations import Augment, draws
+from dcodr.augmentations.blur import gaussian_blur, kernel_size_of
 from dcodr.augmentations.color import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
 from dcodr.augmentations.geometry import crop, erase, rotate
-from dcodr.augmentations.views import TABLE
+from dcodr.augmentations.views import TABLE, Kernel
 from dcodr.errors import UserError
 
 WITHOUT_PARAMETERS = ("horizontal_flip", "vertical_flip", "grayscale", "gaussian_blur")
 
 HEIGHT, WIDTH = 32, 40
+
+# Supplement, section 1.3; the area is torchvision's default.
+PUBLISHED = {
+    "low_contrast": {"low": 0.3, "high": 0.8},
+    "low_brightness": {"low": 0.3, "high": 0.8},
+    "color_rotation": {"low": 0.2, "high": 0.5},
+    "random_erase": {"max_area": 0.33},
+    "affine": {"degrees": 40.0},
+    "crop": {"min_scale": 0.5},
+    "high_brightness": {"low": 1.4, "high": 1.8},
+    "high_contrast": {"low": 1.8, "high": 3.0},
+    "high_saturation": {"low": 1.8, "high": 3.0},
+    "gaussian_blur": {"sigma": 1.0},
+}
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -36,6 +54,11 @@ def images() -> Tensor:
     plain = torch.rand(4, 3, 1, 1, generator=generator).expand(4, 3, HEIGHT, WIDTH)
     extremes = torch.stack((torch.ones(3, HEIGHT, WIDTH), torch.zeros(3, HEIGHT, WIDTH)))
     return (torch.cat((noise, smooth, plain, extremes)) * 255).round() / 255
+
+
+def paper(name: str) -> tuple[draws.Draw, Kernel]:
+    """The draw and the kernel of an augmentation with the paper's strengths."""
+    return TABLE[name](**PUBLISHED.get(name, {}))
 
 
 def tv_simsiam(image: Tensor, box: Tensor, mirrored: Tensor, *rest: Tensor) -> Tensor:
@@ -75,9 +98,17 @@ def test_names() -> None:
     assert subprocess.run([sys.executable, "-c", lean], check=False).returncode == 0
 
 
+def test_strengths_are_published_and_each_is_of_its_augmentation() -> None:
+    assert {name: strengths_of(name, {}) for name in STRENGTHS} == PUBLISHED
+    for name, build in TABLE.items():
+        assert list(inspect.signature(build).parameters) == list(STRENGTHS.get(name, {}))
+    for known in STRENGTHS.values():
+        assert all(strength.low <= strength.paper <= strength.high for strength in known.values())
+
+
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_equals_torchvision_image_by_image(name: str, images: Tensor) -> None:
-    draw, kernel = TABLE[name]
+    draw, kernel = paper(name)
     parameters = draw((len(images), HEIGHT, WIDTH), seeded(1))
     expected = torch.stack(
         [TORCHVISION[name](image, *(p[i] for p in parameters)) for i, image in enumerate(images)]
@@ -93,7 +124,7 @@ PIL_STEPS = {name: 2.1 for name in PAPER_13 if name not in ("random_erase", "aff
 @pytest.mark.parametrize("name", PIL_STEPS)
 def test_is_near_pil(name: str, images: Tensor) -> None:
     """The official code works on 8-bit images; ours differ by its rounding, in steps of 1/255."""
-    draw, kernel = TABLE[name]
+    draw, kernel = paper(name)
     parameters = draw((len(images), HEIGHT, WIDTH), seeded(2))
     expected = [
         tv.pil_to_tensor(TORCHVISION[name](tv.to_pil_image(image), *(p[i] for p in parameters)))
@@ -138,6 +169,65 @@ def test_order_of_names_does_not_matter(images: Tensor) -> None:
         backward = Augment(PAPER_SET[::-1], mode=mode)
         assert forward.names == backward.names == PAPER_SET
         assert torch.equal(forward(images, seeded()), backward(images, seeded()))
+
+
+@pytest.mark.parametrize("mode", ["one", "compose"])
+def test_strengths_that_are_not_given_are_the_papers(mode: str, images: Tensor) -> None:
+    plain = Augment(AUGMENTATIONS, mode=mode)  # type: ignore[arg-type]
+    spelled = Augment(AUGMENTATIONS, mode, PUBLISHED)  # type: ignore[arg-type]
+    half = Augment(AUGMENTATIONS, mode, {"high_contrast": {"high": 3}, "crop": {}})  # type: ignore[arg-type]
+    views = plain(images, seeded(5))
+    assert torch.equal(views, spelled(images, seeded(5)))
+    assert torch.equal(views, half(images, seeded(5)))
+
+
+NEUTRAL: dict[str, dict[str, float]] = {
+    "low_contrast": {"low": 1, "high": 1},
+    "low_brightness": {"low": 1, "high": 1},
+    "color_rotation": {"low": 0, "high": 0},
+    "affine": {"degrees": 0},
+    "crop": {"min_scale": 1},
+    "high_brightness": {"low": 1, "high": 1},
+    "high_contrast": {"low": 1, "high": 1},
+    "high_saturation": {"low": 1, "high": 1},
+    "gaussian_blur": {"sigma": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_neutral_strengths_change_nothing(name: str, images: Tensor) -> None:
+    squares = images[..., :HEIGHT]  # only in a square does a crop of the whole area fit
+    view = Augment([name], strengths=NEUTRAL)(squares, seeded())
+    torch.testing.assert_close(view, squares, rtol=0, atol=1e-5)
+    assert (Augment([name])(squares, seeded()) - squares).abs().max() > 0.1
+
+
+def test_strengths_reach_their_own_member_alone() -> None:
+    white = torch.ones(64, 3, HEIGHT, HEIGHT)
+    strengths: dict[str, dict[str, float]] = {
+        "low_brightness": {"low": 0.25, "high": 0.25},
+        "random_erase": {"max_area": 0.02},
+    }
+    dark = Augment(["low_brightness", "high_brightness"], "compose", strengths)(white, seeded())
+    assert ((dark >= 0.25 * 1.4 - 1e-6) & (dark <= 0.25 * 1.8 + 1e-6)).all()
+    erased = (Augment(["random_erase"], strengths=strengths)(white, seeded()) == 0).sum((2, 3)) / HEIGHT**2
+    torch.testing.assert_close(erased, torch.full_like(erased, 0.02), rtol=0, atol=0.005)
+
+
+@pytest.mark.parametrize(
+    ("strengths", "message"),
+    [
+        ({"blur": {"sigma": 2}}, r"received .*blur: no augmentation .*did you mean gaussian_blur"),
+        ({"grayscale": {}}, r"grayscale: no augmentation with strengths"),
+        ({"affine": {"sigma": 2}}, r"affine\.sigma: unknown strength; allowed: degrees"),
+        ({"affine": {"degrees": 200}}, r"affine\.degrees: should be from 0 to 180"),
+        ({"crop": {"min_scale": float("nan")}}, r"crop\.min_scale: should be from 0\.05 to 1"),
+        ({"low_contrast": {"low": 0.9}}, r"low 0\.9 is above high 0\.8 \(the paper's\)"),
+    ],
+)
+def test_refuses_strengths(strengths: dict[str, dict[str, float]], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Augment(["crop"], strengths=strengths)
 
 
 def test_one_member_an_image_each_as_likely() -> None:
@@ -246,6 +336,32 @@ def test_blur_spreads_a_point_as_the_gaussian() -> None:
         expected = torch.outer(taps, taps) / taps.sum() ** 2
         torch.testing.assert_close(view[:, 2:7, 2:7], expected.expand(3, 5, 5))
         torch.testing.assert_close(view.sum((1, 2)), torch.ones(3))
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 1.7, 5.0])
+def test_blur_of_any_sigma_equals_torchvisions(sigma: float, images: Tensor) -> None:
+    taps = 2 * math.ceil(2 * sigma) + 1
+    assert kernel_size_of(1.0) == 5
+    blurred = Augment(["gaussian_blur"], strengths={"gaussian_blur": {"sigma": sigma}})(images, seeded())
+    expected = tv.gaussian_blur(images, [taps, taps], [sigma, sigma])
+    torch.testing.assert_close(blurred, expected, rtol=0, atol=1e-5)
+
+
+def spread(sigma: float) -> float:
+    """Variance, in square pixels along the rows, of the blur of one point."""
+    point = torch.zeros(1, 3, 31, 31)
+    point[:, :, 15, 15] = 1
+    blurred = Augment(["gaussian_blur"], strengths={"gaussian_blur": {"sigma": sigma}})(point, seeded())
+    return ((torch.arange(31) - 15) ** 2 * blurred[0, 0].sum(0)).sum().item()
+
+
+@given(st.lists(st.floats(0.5, 5), min_size=2, max_size=2).map(sorted))
+def test_more_sigma_is_more_blur_in_a_kernel_wide_enough(sigmas: list[float]) -> None:
+    less, more = map(spread, sigmas)
+    assert less <= more * (1 + 1e-5)
+    for sigma, variance in zip(sigmas, (less, more), strict=True):
+        # A Gaussian that is cut off at two standard deviations keeps 77 % of its variance.
+        assert 0.77 * sigma**2 <= variance <= sigma**2 * (1 + 1e-5)
 
 
 @pytest.mark.gpu

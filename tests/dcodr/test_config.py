@@ -1,11 +1,17 @@
 """Configs: the paper's presets, round trips, overrides and conflicts."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dcodr.augmentation_names import STRENGTHS
 from dcodr.config import PRESETS, Config, dump_config, nested, override, read_config, setting
 from dcodr.errors import UserError
+from dcodr.strict_yaml import parse_yaml
 
 # Supplement, section 2: temperature, encoder learning rate, generator learning rate, three-layer head.
 PUBLISHED = {
@@ -62,6 +68,40 @@ def test_augmentations_have_one_canonical_order() -> None:
             "perceptual.layers has no meaning for the pixel distance",
         ),
         ("provenance: 3\n", "line 1: provenance: received 3"),
+        ("strengths: 3\n", "line 1: strengths: received 3; should be a mapping"),
+        (
+            "strengths:\n  blur: {sigma: 2}\n",
+            "line 2: strengths.blur: no augmentation with strengths (did you mean gaussian_blur?)",
+        ),
+        (
+            "strengths: {grayscale: {}}\n",
+            "strengths.grayscale: received {}; no augmentation with strengths",
+        ),
+        ("strengths: {crop: 0.5}\n", "line 1: strengths.crop: received 0.5; should be a mapping"),
+        (
+            "strengths:\n  gaussian_blur:\n    sgima: 2\n",
+            "line 3: strengths.gaussian_blur.sgima: received 2; unknown strength (did you mean sigma?)",
+        ),
+        (
+            "strengths:\n  crop: {min_scale: 0.6}\n  affine: {degrees: 200}\n",
+            "line 3: strengths.affine.degrees: received 200; should be from 0 to 180",
+        ),
+        (
+            "strengths: {affine: {degrees: true}}\n",
+            "strengths.affine.degrees: received True; should be a valid number",
+        ),
+        (
+            "strengths: {affine: {degrees: .nan}}\n",
+            "strengths.affine.degrees: received nan; should be a finite number",
+        ),
+        (
+            "strengths:\n  low_contrast:\n    {low: 0.6, high: 0.5}\n",
+            "line 2: strengths.low_contrast: low 0.6 is above high 0.5",
+        ),
+        (
+            "strengths: {high_contrast: {high: 1.5}}\n",
+            "strengths.high_contrast: low 1.8 (the paper's) is above high 1.5",
+        ),
     ],
 )
 def test_wrong_config_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -99,3 +139,62 @@ def test_dotted_keys_reach_nested_settings() -> None:
         setting(Config(), "encoder.arc")
     with pytest.raises(KeyError, match=r"temperature\.x"):
         setting(Config(), "temperature.x")
+
+
+def test_a_strength_is_the_given_one_or_the_papers() -> None:
+    config = Config(strengths={"gaussian_blur": {"sigma": 2}, "high_contrast": {"low": 2.5}})
+    assert setting(config, "strengths.gaussian_blur.sigma") == 2.0
+    assert type(setting(config, "strengths.gaussian_blur.sigma")) is float
+    assert setting(config, "strengths.high_contrast.low") == 2.5
+    assert setting(config, "strengths.high_contrast.high") == 3.0
+    assert setting(config, "strengths.affine.degrees") == 40.0
+    for key, hint in {
+        "strengths.blur.sigma": "gaussian_blur",
+        "strengths.gaussian_blur.sgima": "sigma",
+        "strength.gaussian_blur.sigma": "strengths",
+    }.items():
+        with pytest.raises(KeyError, match=rf"{key} is no setting of a config \(did you mean {hint}\?\)"):
+            setting(config, key)
+    with pytest.raises(KeyError, match=r"strengths\.affine\.degrees\.x is no setting"):
+        setting(config, "strengths.affine.degrees.x")
+
+
+def test_a_strength_is_overridden_by_its_dotted_key() -> None:
+    def blurred(base: Config, sigma: float) -> Config:
+        return override(
+            base,
+            nested("strengths.gaussian_blur.sigma", sigma),
+            lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}"),
+        )
+
+    base = Config(strengths={"gaussian_blur": {"sigma": 2.0}, "crop": {"min_scale": 0.3}})
+    assert blurred(base, 3).strengths == {"gaussian_blur": {"sigma": 3.0}, "crop": {"min_scale": 0.3}}
+    assert blurred(Config(), 3) == Config(strengths={"gaussian_blur": {"sigma": 3.0}})
+    assert Config().strengths == {}
+    with pytest.raises(
+        UserError, match=r"strengths\.gaussian_blur\.sigma: received 9; should be from 0\.1 to 5"
+    ):
+        blurred(base, 9)
+
+
+@st.composite
+def given_strengths(draw: st.DrawFn) -> dict[str, dict[str, float]]:
+    """Allowed strengths: of each augmentation some, and of a range both ends."""
+    strengths: dict[str, dict[str, float]] = {}
+    for name in draw(st.sets(st.sampled_from(sorted(STRENGTHS)))):
+        known = STRENGTHS[name]
+        values = sorted(draw(st.floats(strength.low, strength.high)) for strength in known.values())
+        strengths[name] = dict(zip(known, values, strict=True))
+    return strengths
+
+
+@given(strengths=given_strengths())
+def test_strengths_survive_every_round_trip(strengths: Mapping[str, Any]) -> None:
+    config = Config.model_validate({"strengths": strengths})
+    assert config.strengths == strengths
+    assert Config.model_validate(config.model_dump()) == config
+    assert Config.model_validate_json(config.model_dump_json()) == config
+    assert parse_yaml(dump_config(config), "config.yaml").validate(Config) == config
+    for name, values in strengths.items():
+        for key, value in values.items():
+            assert setting(config, f"strengths.{name}.{key}") == value

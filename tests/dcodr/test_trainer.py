@@ -40,8 +40,10 @@ def test_equal_trainings_have_bit_equal_figures(tiny_config: Config, tiny: Facto
     assert one[-1].report is not None
     assert two[-1].report is not None
     assert one[-1].report.figures == two[-1].report.figures
-    other = history(tiny_config.model_copy(update={"seed": 1}), tiny)
-    assert other[0].losses != one[0].losses
+    blur = {"gaussian_blur": {"sigma": 3.0}}
+    for change in ({"seed": 1}, {"strengths": blur}):
+        other = history(tiny_config.model_copy(update=change), tiny)
+        assert other[0].losses != one[0].losses
 
 
 @pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])

@@ -6,114 +6,181 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dcodr.errors import UserError
+from tuning.budget import Budget
 from tuning.ledger import Ledger
+from tuning.search import Search
+from tuning.settings import Stall
 from tuning.space import Space, load_space
+from tuning.trials import Begun, FirstTrial
 
 SPACE = """
-base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
 params:
   augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation, affine]}
   temperature: {type: float, low: 0.05, high: 0.5}
 search: {trials: 8, startup_trials: 2}
 """
+FOUR_SETS = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
+params:
+  augmentations: {type: subset, members: [crop, gaussian_blur, grayscale, affine], max_size: 1}
+search: {trials: 30, startup_trials: 2, warm_start: {paper: false}}
+"""
+
+
+def load(folder: Path, text: str, **search: Any) -> Space:
+    (folder / "s.yaml").write_text(text)
+    return load_space(folder / "s.yaml", search=search)
 
 
 @pytest.fixture
 def space(tmp_path: Path) -> Space:
-    (tmp_path / "s.yaml").write_text(SPACE)
-    return load_space(tmp_path / "s.yaml")
+    return load(tmp_path, SPACE)
 
 
 @pytest.fixture
 def ledger(tmp_path: Path, space: Space) -> Ledger:
-    made = Ledger.create(tmp_path / "ledger.log", space, {"fingerprint": "f"})
+    first = [FirstTrial(space.paper_values(), "paper")]
+    made = Ledger.create(tmp_path / "ledger.log", space, {"fingerprint": "f"}, first)
     made.ready()
     return made
 
 
-def finish(ledger: Ledger, number: int, invariance: float = 0.5, informativeness: float = 0.5) -> str:
+@pytest.fixture
+def four(tmp_path: Path) -> Space:
+    return load(tmp_path, FOUR_SETS)
+
+
+def beginning_with(space: Space, *names: str) -> Ledger:
+    """A ledger in memory whose first trials have one augmentation each."""
+    first = [FirstTrial({"augmentations": (name,)}, "here") for name in names]
+    made = Ledger.create(None, space, {}, first)
+    made.ready()
+    return made
+
+
+def begin(ledger: Ledger) -> Begun:
+    begun = ledger.begin()
+    assert begun is not None
+    return begun
+
+
+def note(
+    ledger: Ledger, number: int, epoch: int, invariance: float = 0.5, informativeness: float = 0.5
+) -> None:
     figures = {"invariance": invariance, "informativeness": informativeness}
-    ledger.note(number, epoch=4, figures=figures)
+    ledger.note_epoch(number, epoch, training={"train/total": 1.0}, figures=figures, intervals={})
+
+
+def finish(ledger: Ledger, number: int, invariance: float = 0.5, informativeness: float = 0.5) -> str:
+    note(ledger, number, 4, invariance, informativeness)
     return ledger.end(number, full_budget=True)
 
 
-def test_the_first_trial_has_the_papers_settings(ledger: Ledger) -> None:
-    number, values = ledger.begin()
-    assert number == 0
-    assert set(values["augmentations"]) == {"crop", "gaussian_blur", "high_contrast", "high_saturation"}
-    assert values["temperature"] == 0.1
-    finish(ledger, number)
-    ledger.begin()
+def test_the_first_trials_come_first(ledger: Ledger, space: Space) -> None:
+    begun = begin(ledger)
+    assert begun == Begun(0, space.paper_values(), seed=0, confirms=None)
+    finish(ledger, begun.number)
+    begin(ledger)
+    assert [record.origin for record in ledger.records()] == ["paper", None]
     assert [record.paper for record in ledger.records()] == [True, False]
 
 
-def test_figures_are_kept_and_told_to_optuna(ledger: Ledger, tmp_path: Path) -> None:
-    number, values = ledger.begin()
-    assert finish(ledger, number, 0.25, 0.75) == "complete"
+def test_figures_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledger, tmp_path: Path) -> None:
+    begun = begin(ledger)
+    note(ledger, begun.number, 1, 0.1, 0.2)
+    ledger.note_epoch(begun.number, 2, training={"train/total": 0.5})
+    ledger.note_epoch(
+        begun.number,
+        4,
+        training={"train/total": 0.25},
+        figures={"invariance": 0.25, "informativeness": 0.75},
+        intervals={"invariance": [0.2, 0.3]},
+    )
+    assert ledger.end(begun.number, full_budget=True) == "complete"
     record = Ledger.open(tmp_path / "ledger.log").records()[0]
     assert record.status == "complete"
-    assert record.values == values
+    assert record.values == begun.values
     assert record.figures == {"invariance": 0.25, "informativeness": 0.75}
+    assert record.history == {1: {"invariance": 0.1, "informativeness": 0.2}, 4: record.figures}
+    assert record.training == {"train/total": 0.25}
+    assert record.intervals == {"invariance": (0.2, 0.3)}
     assert record.epoch == 4
     assert ledger.study.trials[0].values == [0.25, 0.75]
 
 
 def test_stopped_trials_are_pruned(ledger: Ledger) -> None:
-    number, _ = ledger.begin()
-    ledger.note(number, epoch=2, figures={"invariance": 0.9, "informativeness": 0.9})
+    number = begin(ledger).number
+    note(ledger, number, 2, 0.9, 0.9)
     assert ledger.end(number, full_budget=False) == "pruned"
     assert ledger.study.trials[0].state.name == "PRUNED"
 
 
 def test_collapsed_trials_are_infeasible_for_optuna_too(ledger: Ledger) -> None:
-    number, _ = ledger.begin()
-    ledger.note(number, figures={"invariance": 1.0, "informativeness": 0.0})
-    assert ledger.end(number, full_budget=True, reason="effective rank 1.0") == "infeasible"
-    second, _ = ledger.begin()
+    number = begin(ledger).number
+    note(ledger, number, 4, 1.0, 0.0)
+    assert ledger.end(number, full_budget=True, infeasible="effective rank 1.0") == "infeasible"
+    second = begin(ledger).number
     finish(ledger, second, 0.1, 0.1)
     assert [trial.number for trial in ledger.study.best_trials] == [second]
     assert ledger.records()[0].reason == "effective rank 1.0"
 
 
-def test_trials_without_figures_fail_with_their_reason(ledger: Ledger) -> None:
-    number, _ = ledger.begin()
-    assert ledger.end(number, full_budget=False, reason="loss is nan") == "failed"
+@pytest.mark.parametrize(
+    ("given_", "reason"), [("loss is nan", "loss is nan"), (None, "it was never evaluated")]
+)
+def test_trials_without_figures_fail_with_their_reason(
+    ledger: Ledger, given_: str | None, reason: str
+) -> None:
+    number = begin(ledger).number
+    ledger.note_epoch(number, 1, training={"train/total": 1.0})
+    assert ledger.end(number, full_budget=False, failure=given_) == "failed"
     assert ledger.study.trials[0].state.name == "FAIL"
-    assert ledger.records()[0].reason == "loss is nan"
+    assert ledger.records()[0].reason == reason
 
 
 def test_opening_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.begin()
+    begin(ledger)
     before = (tmp_path / "ledger.log").read_bytes()
     assert Ledger.open(tmp_path / "ledger.log").records()[0].status == "running"
     assert (tmp_path / "ledger.log").read_bytes() == before
 
 
 def test_cut_off_trials_begin_anew_with_the_same_values(ledger: Ledger, tmp_path: Path) -> None:
-    first, paper = ledger.begin()
-    second, values = ledger.begin()
+    first, second = begin(ledger), begin(ledger)
     again = Ledger.open(tmp_path / "ledger.log")
-    assert again.ready() == [first, second]
+    assert again.ready() == [first.number, second.number]
     assert [record.status for record in again.records()] == ["interrupted", "interrupted"]
-    third, begun = again.begin()
-    assert (third, begun) == (2, paper)
-    assert again.begin() == (3, values)
-    assert [record.paper for record in again.records()] == [True, False, True, False]
+    assert (begin(again).values, begin(again).values) == (first.values, second.values)
+    assert [record.origin for record in again.records()] == ["paper", None, "paper", None]
     assert again.ready() == [2, 3]
 
 
 def test_a_reopened_search_does_not_repeat_its_draws(ledger: Ledger, tmp_path: Path) -> None:
-    numbers = [ledger.begin()[0] for _ in range(3)]
-    for number in numbers:
-        finish(ledger, number)
+    for _ in range(3):
+        finish(ledger, begin(ledger).number)
     again = Ledger.open(tmp_path / "ledger.log")
     again.ready()
     temperatures = [record.values["temperature"] for record in ledger.records()]
-    assert again.begin()[1]["temperature"] not in temperatures
+    assert begin(again).values["temperature"] not in temperatures
+
+
+def test_a_search_goes_on_with_other_budgets(ledger: Ledger, tmp_path: Path) -> None:
+    for _ in range(8):
+        finish(ledger, begin(ledger).number)
+    assert ledger.over() == "8 trials have begun"
+    again = Ledger.open(tmp_path / "ledger.log")
+    assert again.over() == "8 trials have begun"
+    again.ready(load(tmp_path, SPACE, trials=9))
+    assert again.over() is None
+    assert Ledger.open(tmp_path / "ledger.log").space.search.trials == 9
 
 
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
@@ -127,6 +194,169 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "empty.log")
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_a_finite_space_is_trained_once_and_then_exhausted(
+    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.ledger.NEW_DRAWS", 30)
+    ledger = Ledger.create(None, load(tmp_path, FOUR_SETS, sampler=sampler), {})
+    ledger.ready()
+    while (begun := ledger.begin()) is not None:
+        finish(ledger, begun.number, begun.number / 100)
+    assert ledger.over() == "the last 30 draws all repeat earlier trials: the space is exhausted"
+    records, trials = ledger.records(), ledger.study.trials
+    trained = {record.values["augmentations"]: record.number for record in records if record.repeats is None}
+    assert len(trained) == sum(record.repeats is None for record in records) == 4
+    assert ledger.budget.trials == 4
+    reused = [record for record in records if record.status == "reused"]
+    assert len(reused) == len(records) - 4 >= 30
+    for record in reused:
+        assert record.repeats == trained[record.values["augmentations"]]
+        assert trials[record.number].values == trials[record.repeats].values
+
+
+ENDS: dict[str, dict[str, Any]] = {
+    "complete": {"full_budget": True},
+    "pruned": {"full_budget": False},
+    "infeasible": {"full_budget": True, "infeasible": "rank 1"},
+    "infeasible early": {"full_budget": False, "infeasible": "rank 1"},
+    "failed": {"full_budget": False, "failure": "loss is nan"},
+}
+
+
+@pytest.mark.parametrize("how", ENDS.values(), ids=ENDS)
+def test_a_repeat_of_a_running_trial_gets_its_result(how: dict[str, Any], four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    assert [begin(ledger).number, begin(ledger).number] == [0, 2]
+    assert [record.status for record in ledger.records()] == ["running"] * 3
+    note(ledger, 0, 4, 0.3, 0.6)
+    ledger.end(0, **how)
+    result, repeat, _ = ledger.study.trials
+    assert (repeat.state, repeat.values) == (result.state, result.values)
+    assert repeat.constraints == result.constraints
+    assert bool(repeat.constraints) == ("infeasible" in how)
+    record = ledger.records()[1]
+    assert (record.status, record.repeats) == ("reused", 0)
+    assert ledger.budget.trials == 2
+
+
+def test_a_repeat_of_an_ended_trial_has_its_result_at_once(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    finish(ledger, begin(ledger).number, 0.3, 0.6)
+    assert begin(ledger).number == 2
+    assert ledger.study.trials[1].values == [0.3, 0.6]
+
+
+def test_failed_settings_may_be_trained_again(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop")
+    ledger.end(begin(ledger).number, full_budget=False, failure="out of memory")
+    assert begin(ledger).number == 1
+
+
+def test_repeats_of_what_was_cut_off_wait_for_the_new_trial(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    begin(ledger), begin(ledger)
+    again = Ledger(ledger.study)
+    assert again.ready() == [0, 1, 2]
+    assert [begin(again).number, begin(again).number] == [3, 5]
+    finish(again, 3)
+    assert [record.status for record in again.records()][3:] == ["complete", "reused", "running"]
+
+
+def test_confirmations_have_the_values_and_another_seed_and_cost_no_budget(four: Space) -> None:
+    space = four.model_copy(update={"search": four.search.model_copy(update={"epoch_budget": 4})})
+    ledger = beginning_with(space, "crop", "affine")
+    finish(ledger, begin(ledger).number)
+    over = "4 of 4 epochs are spent, too many for another trial"
+    assert ledger.over() == over
+    assert ledger.waiting() == 0
+    for seed in (1, 2):
+        ledger.confirm(0, seed)
+    assert ledger.waiting() == 2
+    first, second = begin(ledger), begin(ledger)
+    assert ledger.waiting() == 0
+    assert [first.seed, second.seed] == [1, 2]
+    assert first.values == second.values == {"augmentations": ("crop",)}
+    ledger.note(first.number, test={"invariance": 0.2})
+    assert finish(ledger, first.number) == "complete"
+    assert ledger.end(second.number, full_budget=False, failure="loss is nan") == "failed"
+    assert ledger.over() == over
+    assert Ledger(ledger.study).over() == over
+    original, *confirmations = ledger.records()
+    assert [(run.confirms, run.seed, run.status) for run in confirmations] == [
+        (0, 1, "complete"),
+        (0, 2, "failed"),
+    ]
+    assert confirmations[0].test == {"invariance": 0.2}
+    assert Search(Path("s"), ledger).trials() == [original]
+
+
+def test_first_trials_that_the_budget_left_out_wait_for_a_larger_one(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "affine")
+    finish(ledger, begin(ledger).number)
+    ledger.confirm(0, 1)
+    confirmation = begin(ledger)
+    assert confirmation.confirms == 0
+    finish(ledger, confirmation.number)
+    again = Ledger(ledger.study)
+    again.ready()
+    assert begin(again).values == {"augmentations": ("affine",)}
+
+
+def test_confirmations_that_were_cut_off_are_dropped(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "affine")
+    finish(ledger, begin(ledger).number)
+    ledger.confirm(0, 1)
+    ledger.confirm(0, 2)
+    cut_off = begin(ledger).number
+    again = Ledger(ledger.study)
+    assert again.ready() == [cut_off]
+    assert again.waiting() == 0
+    assert again.records()[-1].status == "interrupted"
+    assert begin(again).confirms is None
+
+
+levels = st.integers(0, 4).map(lambda i: i / 4)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["begin", "epoch", "epoch", "end"]),
+        st.integers(0, 5),
+        levels,
+        levels,
+        st.sampled_from([{}, {}, {"infeasible": "rank 1"}, {"failure": "loss is nan"}]),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+def test_a_reopened_ledger_has_spent_what_the_live_one_has(four: Space, steps: list[Any]) -> None:
+    limits = {"epoch_budget": 60, "stall": Stall(trials=4, growth=0.1), "target_hypervolume": 0.9}
+    search = four.search.model_copy(update=limits)
+    ledger = Ledger.create(None, four.model_copy(update={"search": search}), {})
+    ledger.ready()
+    epochs: dict[int, int] = {}
+    for kind, which, invariance, informativeness, how in steps:
+        if kind == "begin":
+            begun = ledger.begin() if ledger.over() is None else None
+            if begun is not None:
+                epochs[begun.number] = 0
+        elif epochs:
+            number = list(epochs)[which % len(epochs)]
+            if kind == "epoch" and epochs[number] < 4:
+                epochs[number] += 1
+                note(ledger, number, epochs[number], invariance, informativeness)
+            elif kind == "end":
+                ledger.end(number, full_budget=epochs.pop(number) == 4, **how)
+    assert spent(Ledger(ledger.study).budget) == spent(ledger.budget)
+
+
+def spent(budget: Budget) -> dict[str, Any]:
+    facts = vars(budget) | {"over": budget.over(), "waits": budget.waits()}
+    return facts | {"_front": sorted(map(tuple, facts["_front"].tolist()))}
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -134,8 +364,9 @@ from tuning.ledger import Ledger
 ledger = Ledger.open(Path(sys.argv[1]))
 ledger.ready()
 while True:
-    number, _ = ledger.begin()
-    ledger.note(number, figures={"invariance": 0.5, "informativeness": 0.5})
+    number = ledger.begin().number
+    figures = {"invariance": 0.5, "informativeness": 0.5}
+    ledger.note_epoch(number, 4, training={}, figures=figures, intervals={})
     ledger.end(number, full_budget=True)
     print(number, flush=True)
 """

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tuning.pareto import Direction, FloatArray, hypervolume, knee, non_dominated
+from tuning.pareto import (
+    Direction,
+    FloatArray,
+    contributions,
+    crowding,
+    fronts,
+    hypervolume,
+    knee,
+    non_dominated,
+)
 
 Problem = tuple[FloatArray, list[Direction]]
 DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
@@ -63,6 +72,25 @@ def test_front_is_what_nothing_dominates(problem: Problem) -> None:
 def test_front_by_hand_with_duplicates_and_mixed_directions() -> None:
     values = [[0.9, 10.0], [0.9, 10.0], [0.8, 12.0], [0.5, 3.0], [0.9, 11.0]]
     assert non_dominated(values, ["maximize", "minimize"]).tolist() == [True, True, False, True, False]
+
+
+@unhurried
+@given(problems(min_rows=0))
+def test_fronts_are_peeled_off_one_by_one(problem: Problem) -> None:
+    values, directions = problem
+    left, expected = set(range(len(values))), [-1] * len(values)
+    for number in range(len(values)):
+        best = [i for i in left if not any(dominates(values[j], values[i], directions) for j in left)]
+        left -= set(best)
+        for i in best:
+            expected[i] = number
+    assert fronts(values, directions).tolist() == expected
+
+
+def test_fronts_by_hand_with_zeros_of_both_signs() -> None:
+    values = [[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [0.0, 0.0], [-1.0, -1.0]]
+    assert fronts(values, ["maximize", "maximize"]).tolist() == [0, 0, 0, 1, 2]
+    assert fronts(values, ["minimize", "minimize"]).tolist() == [2, 2, 2, 1, 0]
 
 
 @unhurried
@@ -157,6 +185,45 @@ def test_hypervolume_by_hand() -> None:
     assert hypervolume(corners, [0.0] * 3, ["maximize"] * 3) == 4.0
 
 
+@unhurried
+@given(problems(min_rows=0, max_rows=8))
+def test_a_contribution_is_the_volume_that_the_front_loses_without_a_row(problem: Problem) -> None:
+    values, directions = problem
+    reference = np.zeros(len(directions))
+    front = values[non_dominated(values, directions)]
+    whole = hypervolume(front, reference, directions)
+    expected = [
+        whole - hypervolume(front[np.any(front != row, axis=1)], reference, directions) for row in values
+    ]
+    assert contributions(values, reference, directions) == pytest.approx(np.array(expected))
+
+
+def test_contributions_by_hand() -> None:
+    values = [[3.0, 1.0], [2.0, 2.0], [2.0, 2.0], [1.0, 1.0], [1.0, 3.0], [-1.0, 9.0]]
+    assert contributions(values, [0.0, 0.0], ["maximize", "maximize"]).tolist() == [1, 1, 1, 0, 1, 0]
+
+
+def test_crowding_by_hand() -> None:
+    front = [[3.0, 2.0], [0.0, 10.0], [4.0, 0.0], [1.0, 6.0]]
+    distances = crowding(front, ["maximize", "maximize"])
+    assert distances.tolist() == pytest.approx([3 / 4 + 6 / 10, math.inf, math.inf, 3 / 4 + 8 / 10])
+    assert crowding(front, ["maximize", "minimize"]).tolist() == distances.tolist()
+    assert crowding([*front, front[0]], ["maximize", "maximize"]).tolist() == [*distances, distances[0]]
+    assert crowding([[1.0, 2.0], [1.0, 2.0]], ["maximize", "maximize"]).tolist() == [0.0, 0.0]
+
+
+@given(st.integers(1, 3), st.integers(2, 9), st.randoms(use_true_random=False))
+def test_crowding_sorts_the_front_by_each_objective(m: int, n: int, random: Random) -> None:
+    columns = [random.sample(range(100), n) for _ in range(m)]
+    expected = np.zeros(n)
+    for column in columns:
+        order = sorted(range(n), key=column.__getitem__)
+        expected[order[0]] = expected[order[-1]] = math.inf
+        for before, i, after in zip(order, order[1:], order[2:], strict=False):
+            expected[i] += (column[after] - column[before]) / (max(column) - min(column))
+    assert crowding(np.transpose(columns), ["maximize"] * m) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("values", "directions", "message"),
     [
@@ -170,11 +237,12 @@ def test_hypervolume_by_hand() -> None:
 def test_unusable_objectives_are_refused(
     values: list[list[float]], directions: list[Direction], message: str
 ) -> None:
-    for call in (non_dominated, knee):
+    for ranks in (non_dominated, fronts, knee, crowding):
         with pytest.raises(ValueError, match=message):
-            call(values, directions)
-    with pytest.raises(ValueError, match=message):
-        hypervolume(values, [0.0] * len(directions), directions)
+            ranks(values, directions)
+    for measures in (hypervolume, contributions):
+        with pytest.raises(ValueError, match=message):
+            measures(values, [0.0] * len(directions), directions)
 
 
 def test_an_empty_front_has_no_knee_and_a_reference_must_fit() -> None:

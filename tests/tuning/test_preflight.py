@@ -1,11 +1,20 @@
-"""How many trials fit on a machine."""
+"""What is refused before a search begins, and how many trials fit on a machine."""
 
+import io
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from rich.console import Console
 
-from tuning.preflight import concurrent
-from tuning.space import Resources
+from dcodr.errors import UserError
+from tuning.preflight import check, check_storage, check_tracking, concurrent
+from tuning.settings import Resources
+from tuning.space import load_space
+
+QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 
 
 @pytest.mark.parametrize(
@@ -28,3 +37,81 @@ def test_trials_share_cpus_and_gpus(
     resources: dict[str, Any], cpus: float, gpus: float, expected: int
 ) -> None:
     assert concurrent(Resources.model_validate(resources), cpus, gpus) == expected
+
+
+def checked(folder: Path, store: Path, overrides: dict[str, Any], **params: Any) -> None:
+    """Check a quick search with other overrides and more parameters."""
+    content = yaml.safe_load(QUICK.read_text())
+    content["base"]["overrides"] |= overrides
+    content["params"] |= params
+    content["search"]["warm_start"] = {"paper": False}
+    file = folder / "space.yaml"
+    file.write_text(yaml.safe_dump(content))
+    check(load_space(file, data=str(store)), None, Console(file=io.StringIO()))
+
+
+def test_weights_that_only_some_trials_need(tmp_path: Path, tiny_store: Path) -> None:
+    perceptual = {"weights": str(tmp_path / "none.pth")}
+    backbone = {"type": "categorical", "choices": ["pixel", "squeezenet1_1"]}
+    checked(tmp_path, tiny_store, {"perceptual": perceptual | {"backbone": "pixel"}})
+    with pytest.raises(UserError, match=r"none\.pth"):
+        checked(tmp_path, tiny_store, {"perceptual": perceptual}, **{"perceptual.backbone": backbone})
+
+
+def test_batches_that_only_some_trials_have(tmp_path: Path, tiny_store: Path) -> None:
+    n_per_domain = {"type": "int", "low": 8, "high": 500}
+    with pytest.raises(UserError, match=r"batch\.n_per_domain is 500"):
+        checked(tmp_path, tiny_store, {"batch": {"n_domains": 4}}, **{"batch.n_per_domain": n_per_domain})
+
+
+def test_an_epoch_budget_below_one_trial(tiny_store: Path) -> None:
+    space = load_space(QUICK, data=str(tiny_store), search={"epoch_budget": 1})
+    with pytest.raises(UserError, match="1 epochs are not enough for one trial of 2"):
+        check(space, None, Console(file=io.StringIO()))
+
+
+def test_a_storage_folder_is_tried_and_not_made(tmp_path: Path) -> None:
+    check_storage(tmp_path / "new" / "runs")
+    check_storage(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_storage_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    for folder in (file, file / "runs"):
+        with pytest.raises(UserError, match=f"--storage {folder}: cannot write to {file}: Not a directory"):
+            check_storage(folder)
+
+
+def test_a_tracking_database_is_not_made(tmp_path: Path) -> None:
+    assert "will be made" in check_tracking(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tracking_database_is_left_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE other (x INTEGER)")
+    before = file.read_bytes()
+    assert check_tracking(f"sqlite:///{file}") == "can be opened"
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_a_tracking_file_that_is_no_database(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    file.write_text("hello " * 100)
+    with pytest.raises(UserError, match=r"cannot use the MLflow tracking URI .*file is not a database"):
+        check_tracking(f"sqlite:///{file}")
+
+
+def test_a_tracking_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"--tracking-uri .*file: cannot write"):
+        check_tracking(f"sqlite:///{tmp_path}/file/mlflow.db")
+
+
+def test_a_tracking_server_that_does_not_answer() -> None:
+    with pytest.raises(UserError, match=r"cannot use the MLflow tracking URI 'http://user:\*\*\*@127"):
+        check_tracking("http://user:secret@127.0.0.1:9")

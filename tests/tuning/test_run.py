@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from dcodr.config import read_config
+from dcodr.config import dump_config, read_config
 from dcodr.errors import UserError
 from tuning.run import run_search
 from tuning.search import Search
@@ -207,3 +207,80 @@ def test_a_stopped_search_is_resumed_without_loss(
     assert parent == ["FINISHED"]
     assert children.count("FINISHED") == 6
     assert set(children) <= {"FINISHED", "KILLED"}
+
+
+HOSTILE = """
+base: {config: %s}
+params:
+  augmentations: {type: subset, members: [crop, grayscale, gaussian_blur], strengths: {crop: {min_scale:
+    {type: float, low: 0.3, high: 0.9}}}}
+  encoder_lr: {type: categorical, choices: [1.0e-3, 1.0e8, 1.0e18]}
+search:
+  trials: 9
+  sampler: random
+  seed: 3
+  scheduler: {grace_period: 1, reduction_factor: 2}
+  warm_start: {paper: false}
+  confirm: {top: 1, seeds: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Search:
+    """A search whose learning rates make codes collapse and losses diverge, with early stopping."""
+    folder = tmp_path_factory.mktemp("hostile")
+    base = load_space(QUICK, data=str(tiny_store), settings=["epochs=3"]).base
+    (folder / "base.yaml").write_text(dump_config(base.model_copy(update={"threads": 1, "device": "auto"})))
+    (folder / "hostile.yaml").write_text(HOSTILE % (folder / "base.yaml"))
+    for resume in (False, True):
+        console = Console(file=io.StringIO())
+        space = load_space(folder / "hostile.yaml")
+        search = run_search(space, storage=folder / "runs", resume=resume, console=console)
+    return search
+
+
+def test_bad_configs_end_early_as_infeasible_and_stay_off_the_front(hostile: Search) -> None:
+    trials = [trial for trial in hostile.trials() if trial.status != "reused"]
+    assert len(trials) == 9
+    by_rate = {rate: [t for t in trials if t.values["encoder_lr"] == rate] for rate in (1e-3, 1e8, 1e18)}
+    assert all(by_rate.values())
+    for rate, why in ((1e8, "constant"), (1e18, "not finite")):
+        for trial in by_rate[rate]:
+            assert trial.status == "infeasible"
+            assert why in (trial.reason or "")
+            assert trial.epoch < 3
+    assert {trial.status for trial in by_rate[1e-3]} <= {"complete", "pruned"}
+    assert all(trial.epoch < 3 for trial in trials if trial.status == "pruned")
+    assert hostile.front()
+    assert all(trial in by_rate[1e-3] for trial in hostile.front())
+
+
+def test_nothing_is_left_running_after_bad_configs(hostile: Search) -> None:
+    states = {trial.state.name for trial in hostile.ledger.study.trials}
+    assert states <= {"COMPLETE", "PRUNED", "FAIL"}
+    client = MlflowClient(f"sqlite:///{hostile.folder.parent / 'mlflow.db'}")
+    parent, children = mlflow_runs(client, hostile)
+    assert parent == ["FINISHED"]
+    assert len(children) == len(hostile.ended())
+    assert set(children) <= {"FINISHED", "KILLED"}
+
+
+def test_a_strength_is_trained_where_its_augmentation_is_chosen(hostile: Search) -> None:
+    for trial in hostile.trials():
+        assert ("strengths.crop.min_scale" in trial.values) == ("crop" in trial.values["augmentations"])
+        config = hostile.space.config(trial.values)
+        assert config.strengths.get("crop", {}).get("min_scale") == trial.values.get(
+            "strengths.crop.min_scale"
+        )
+
+
+def test_the_best_are_trained_again_with_new_seeds_and_tested_once(hostile: Search) -> None:
+    (confirmed,) = hostile.confirmed()
+    assert confirmed.seeds == 2
+    runs = [run for run, _ in hostile.ended() if run.confirms is not None]
+    assert [run.seed for run in runs] == [1, 2]
+    assert {run.confirms for run in runs} == {confirmed.trial.number}
+    assert all(run.test["informativeness"] != run.figures["informativeness"] for run in runs)
+    assert not any(trial.test for trial in hostile.trials())
+    means = [sum(run.figures[name] for run in runs) / 2 for name in ("invariance", "informativeness")]
+    assert list(hostile.objectives(confirmed.trial).values()) == pytest.approx(means)

@@ -1,21 +1,32 @@
 """Every trial drawn is one the space allows, and what Optuna records is what is trained."""
 
-from collections import Counter
+from collections.abc import Callable
+from typing import Any, cast
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
-from tuning.sampler import SpaceSampler, decode, distributions, encode
-from tuning.space import Resources, SearchSettings, Space
+from tuning.sampler import SpaceSampler, decode, encode, is_whole, suggest
+from tuning.settings import Resources, SearchSettings
+from tuning.space import Space
+
+SAMPLERS = ("tpe", "nsga2", "gp", "random")
+each_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
 
 
-def make_space(params: dict[str, Param], sampler: str = "tpe", startup_trials: int = 4) -> Space:
-    return Space(
+def study_of(
+    params: dict[str, Param], sampler: str = "tpe", startup_trials: int = 4, seed: int = 0
+) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = Space(
         name="s",
         base=PRESETS["synthetic"],
         params=params,
@@ -23,14 +34,46 @@ def make_space(params: dict[str, Param], sampler: str = "tpe", startup_trials: i
         search=SearchSettings.model_validate({"sampler": sampler, "startup_trials": startup_trials}),
         resources=Resources(),
     )
+    return optuna.create_study(directions=["maximize", "minimize"], sampler=SpaceSampler(space, seed))
+
+
+Objectives = Callable[[dict[str, Any]], list[float]]
+
+
+def run(
+    study: optuna.Study, params: dict[str, Param], n: int, objectives: Objectives
+) -> list[dict[str, Any]]:
+    """Draw some trials that all complete; their values."""
+    drawn = []
+    for _ in range(n):
+        trial = study.ask()
+        drawn.append(suggest(trial, params))
+        study.tell(trial, objectives(drawn[-1]))
+    return drawn
+
+
+def size_and_heat(values: dict[str, Any]) -> list[float]:
+    return [float(len(values["s"])), float(values.get("f", 0.0))]
 
 
 @st.composite
 def subsets(draw: st.DrawFn) -> SubsetParam:
-    members = draw(st.lists(st.sampled_from(PAPER_13), min_size=1, unique=True))
-    low = draw(st.integers(1, len(members)))
-    high = draw(st.none() | st.integers(low, len(members)))
-    return SubsetParam(type="subset", members=tuple(members), min_size=low, max_size=high)
+    members = draw(st.lists(st.sampled_from(PAPER_13), min_size=2, max_size=8, unique=True))
+    first, second = members[:2]
+    low = draw(st.integers(1, len(members) - 1))
+    strengths: list[dict[str, FloatParam | IntParam]] = [
+        {"a": FloatParam(type="float", low=0.1, high=1.0)},
+        {"a": IntParam(type="int", low=1, high=3), "b": FloatParam(type="float", low=2.0, high=2.0)},
+    ]
+    return SubsetParam(
+        type="subset",
+        members=tuple(members),
+        min_size=low,
+        max_size=draw(st.none() | st.integers(low, len(members))),
+        required=draw(st.sampled_from([(), (first,)])),
+        excluded=draw(st.sampled_from([(), ((first, second),)])),
+        strengths=draw(st.dictionaries(st.sampled_from(members), st.sampled_from(strengths), max_size=3)),
+    )
 
 
 @st.composite
@@ -55,72 +98,142 @@ categoricals = choices.map(lambda c: CategoricalParam(type="categorical", choice
 spaces = st.fixed_dictionaries({"s": subsets(), "f": floats(), "i": ints(), "c": categoricals})
 
 
-@settings(max_examples=25, deadline=None)
-@given(params=spaces, seed=st.integers(0, 99))
-def test_every_drawn_trial_is_allowed(params: dict[str, Param], seed: int) -> None:
-    space = make_space(params)
-    study = optuna.create_study(directions=["maximize", "minimize"], sampler=SpaceSampler(space, seed))
-    for i in range(8):
-        trial = study.ask(distributions(params))
-        values = decode(params, trial.params)
-        for key, param in params.items():
+@each_sampler
+def test_every_drawn_trial_is_allowed_however_the_others_ended(sampler: str) -> None:
+    examples, trials = (2, 6) if sampler == "gp" else (15, 12)
+
+    @settings(deadline=None, max_examples=examples)
+    @given(params=spaces, seed=st.integers(0, 99))
+    def check(params: dict[str, Param], seed: int) -> None:
+        check_trials(study_of(params, sampler, startup_trials=2, seed=seed), params, trials)
+
+    check()
+
+
+def check_trials(study: optuna.Study, params: dict[str, Param], trials: int) -> None:
+    subset = cast("SubsetParam", params["s"])
+    for i in range(trials):
+        trial = study.ask()
+        assert not is_whole(params, trial.params)
+        values = suggest(trial, params)
+        strengths = subset.strength_params(values["s"])
+        assert set(values) == {*params, *strengths}
+        for key, param in {**params, **strengths}.items():
             assert param.allows(values[key]), (key, values[key])
-        assert encode(params, values) == trial.params
-        study.tell(trial, [float(len(values["s"])), float(i)])
-    recorded = [decode(params, trial.params) for trial in study.trials]
-    assert all(params["s"].allows(values["s"]) for values in recorded)
+        recorded = study.trials[trial.number].params
+        assert is_whole(params, recorded)
+        assert decode(params, recorded) == values
+        assert encode(params, values) == recorded
+        if i % 6 == 1:
+            study.tell(trial, state=TrialState.PRUNED)
+        elif i % 6 == 2:
+            study.tell(trial, state=TrialState.FAIL)
+        elif i % 6 != 4:  # which runs to the end
+            trial.set_constraint("feasible", float(i % 6 == 3))
+            study.tell(trial, size_and_heat(values))
 
 
-def test_tpe_moves_towards_better_subsets() -> None:
-    member = "crop"
-    params: dict[str, Param] = {"s": SubsetParam(type="subset", members=PAPER_13, max_size=4)}
-    study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=SpaceSampler(make_space(params, startup_trials=15), 0)
-    )
-    for _ in range(60):
-        trial = study.ask(distributions(params))
-        chosen = decode(params, trial.params)["s"]
-        study.tell(trial, [float(member in chosen), float("affine" in chosen)])
-    late = [decode(params, trial.params)["s"] for trial in study.trials[30:]]
-    assert sum(member in chosen for chosen in late) > 0.6 * len(late)
-    assert sum("affine" in chosen for chosen in late) < 0.25 * len(late)
+MIXED: dict[str, Param] = {
+    "s": SubsetParam(
+        type="subset",
+        members=PAPER_13[:6],
+        strengths={PAPER_13[0]: {"a": FloatParam(type="float", low=0.1, high=1.0)}},
+    ),
+    "f": FloatParam(type="float", low=0.1, high=1.0),
+}
 
 
-def test_random_subset_sizes_are_uniform() -> None:
-    params: dict[str, Param] = {"s": SubsetParam(type="subset", members=PAPER_13, min_size=2, max_size=5)}
-    study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=SpaceSampler(make_space(params, "random"), 0)
-    )
-    drawn = [decode(params, study.ask(distributions(params)).params)["s"] for _ in range(400)]
-    sizes = Counter(map(len, drawn))
-    assert set(sizes) == {2, 3, 4, 5}
-    assert all(70 < count < 130 for count in sizes.values())
-    members = Counter(member for chosen in drawn for member in chosen)
-    expected = 400 * 3.5 / 13
-    assert all(abs(members[name] - expected) < 0.35 * expected for name in PAPER_13)
-
-
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@each_sampler
 def test_draws_depend_on_the_seed_alone(sampler: str) -> None:
+    def draw(seed: int, disturbance: int) -> list[dict[str, Any]]:
+        np.random.seed(disturbance)  # noqa: NPY002
+        return run(study_of(MIXED, sampler, seed=seed), MIXED, 5, size_and_heat)
+
+    drawn = draw(3, disturbance=0)
+    assert draw(3, disturbance=1) == drawn
+    assert draw(4, disturbance=0) != drawn
+
+
+def test_a_proposal_that_was_tried_gives_way_to_a_random_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stubborn(RandomSampler):
+        def sample_relative(self, *_: Any) -> dict[str, Any]:
+            return {f"s.{name}": name in PAPER_13[:2] for name in PAPER_13}
+
+    monkeypatch.setattr("tuning.sampler._sampler", lambda *_: Stubborn())
+    params: dict[str, Param] = {"s": SubsetParam(type="subset", members=PAPER_13)}
+    drawn = run(study_of(params), params, 20, size_and_heat)
+    assert drawn[0]["s"] == PAPER_13[:2]
+    assert sum(values["s"] == PAPER_13[:2] for values in drawn) < 3
+    assert len({len(values["s"]) for values in drawn}) > 6
+
+
+@each_sampler
+def test_subsets_that_break_the_rules_never_reach_optuna(sampler: str) -> None:
     params: dict[str, Param] = {
-        "s": SubsetParam(type="subset", members=PAPER_13),
-        "f": FloatParam(type="float", low=0.1, high=1.0),
+        "s": SubsetParam(
+            type="subset",
+            members=PAPER_13,
+            min_size=2,
+            max_size=3,
+            required=("crop",),
+            excluded=(("affine", "grayscale"),),
+            exclusive=(("high_brightness", "high_contrast", "high_saturation"),),
+        )
+    }
+    study = study_of(params, sampler)
+    run(study, params, 6 if sampler == "gp" else 30, size_and_heat)
+    for trial in study.trials:
+        chosen = {name.removeprefix("s.") for name, inside in trial.params.items() if inside}
+        assert 2 <= len(chosen) <= 3
+        assert "crop" in chosen
+        assert not {"affine", "grayscale"} <= chosen
+        assert len(chosen & {"high_brightness", "high_contrast", "high_saturation"}) <= 1
+
+
+def test_tpe_moves_towards_better_subsets_and_strengths() -> None:
+    strength = FloatParam(type="float", low=0.0, high=1.0)
+    params: dict[str, Param] = {
+        "s": SubsetParam(type="subset", members=PAPER_13, max_size=4, strengths={"crop": {"a": strength}})
     }
 
-    def draw(seed: int) -> list[dict[str, object]]:
-        sampling = SpaceSampler(make_space(params, sampler), seed)
-        study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampling)
-        for i in range(8):
-            study.tell(study.ask(distributions(params)), [float(i), 0.0])
-        return [trial.params for trial in study.trials]
+    def objectives(values: dict[str, Any]) -> list[float]:
+        strong = values.get("strengths.crop.a", 0.0)
+        return [strong, float("affine" in values["s"])]
 
-    assert draw(3) == draw(3)
-    assert draw(3) != draw(4)
+    late = run(study_of(params, startup_trials=15), params, 60, objectives)[30:]
+    with_crop = [values for values in late if "crop" in values["s"]]
+    assert len(with_crop) > 0.6 * len(late)
+    assert np.mean([values["strengths.crop.a"] for values in with_crop]) > 0.65
+    assert sum("affine" in values["s"] for values in late) < 0.25 * len(late)
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
+def test_tpe_avoids_what_is_infeasible(state: TrialState) -> None:
+    params: dict[str, Param] = {"f": FloatParam(type="float", low=0.0, high=1.0)}
+
+    def late_draws(limit: float) -> "np.ndarray[Any, np.dtype[np.float64]]":
+        """Of a search that wants as much as is feasible: up to the limit."""
+        study, drawn = study_of(params, startup_trials=10), []
+        for _ in range(50):
+            trial = study.ask()
+            drawn.append(suggest(trial, params)["f"])
+            trial.set_constraint("feasible", float(drawn[-1] > limit))
+            if drawn[-1] > limit and state == TrialState.PRUNED:
+                study.tell(trial, state=state)
+            else:
+                study.tell(trial, [drawn[-1], 0.0])
+        return np.array(drawn[25:])
+
+    assert np.mean(late_draws(limit=1.0) > 0.7) > 0.6
+    assert np.mean(late_draws(limit=0.5) > 0.7) < 0.2
 
 
 def test_bounds_are_inclusive() -> None:
-    params: dict[str, Param] = {"i": IntParam(type="int", low=1, high=3)}
-    study = optuna.create_study(
-        directions=["maximize", "minimize"], sampler=SpaceSampler(make_space(params, "random"), 0)
-    )
-    assert {study.ask(distributions(params)).params["i"] for _ in range(60)} == {1, 2, 3}
+    params: dict[str, Param] = {
+        "s": SubsetParam(type="subset", members=("crop", "affine")),
+        "i": IntParam(type="int", low=1, high=3),
+        "j": IntParam(type="int", low=2, high=8, step=3),
+    }
+    drawn = run(study_of(params, "random"), params, 60, size_and_heat)
+    assert {values["i"] for values in drawn} == {1, 2, 3}
+    assert {values["j"] for values in drawn} == {2, 5, 8}

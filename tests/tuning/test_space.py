@@ -7,13 +7,20 @@ import pytest
 
 from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
-from tuning.params import SubsetParam
 from tuning.space import Space, json_schema, load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 
 BASE = "base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}\n"
 TEMPERATURE = "params:\n  temperature: {type: float, low: 0.05, high: 0.5}\n"
+SUBSET = (
+    "params:\n  augmentations:\n    type: subset\n"
+    "    members: [crop, gaussian_blur, high_contrast, high_saturation, affine]\n"
+)
+MIN_SCALE = "{min_scale: {type: float, low: 0.3, high: 0.8}}"
+PAPERS_FIRST = (
+    "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
+)
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -77,7 +84,7 @@ WRONG = {
     ),
     "unknown augmentation": (
         BASE + "params:\n  augmentations: {type: subset, members: [crop, sharpen]}\n",
-        "line 3: params.augmentations: members: unknown augmentation 'sharpen'",
+        "line 3: params.augmentations.members: received ['crop', 'sharpen']; unknown augmentation 'sharpen'",
     ),
     "subset sizes": (
         BASE
@@ -87,6 +94,65 @@ WRONG = {
     "no subset": (
         BASE + "params:\n  temperature: {type: subset, members: [crop]}\n",
         "line 3: params.temperature.members: received",
+    ),
+    "unknown strength": (
+        BASE + SUBSET + "    strengths:\n      crop: {scale: {type: float, low: 0.3, high: 0.8}}\n",
+        "line 7: params.augmentations.strengths.crop.scale: received 0.3; unknown strength (did you mean "
+        "min_scale?)",
+    ),
+    "strength out of bounds": (
+        BASE + SUBSET + "    strengths:\n      crop: {min_scale: {type: float, low: 0.3, high: 1.5}}\n",
+        "line 7: params.augmentations.strengths.crop.min_scale: received 1.5; should be from 0.05 to 1",
+    ),
+    "strengths that can cross": (
+        BASE
+        + SUBSET
+        + "    strengths:\n      high_contrast:\n        low: {type: float, low: 1.5, high: 2.5}\n"
+        "        high: {type: float, low: 2.0, high: 4.0}\n",
+        "line 7: params.augmentations.strengths.high_contrast: low 2.5 is above high 2.0",
+    ),
+    "a strength that can cross the paper's": (
+        BASE + SUBSET + "    strengths: {high_contrast: {low: {type: float, low: 1.5, high: 3.5}}}\n",
+        "line 6: params.augmentations.strengths.high_contrast: low 3.5 is above high 3.0 (the paper's)",
+    ),
+    "strength of no member": (
+        BASE + SUBSET + "    strengths: {grayscale: {}}\n",
+        "line 3: params.augmentations: strengths: 'grayscale' is no member",
+    ),
+    "strength searched twice": (
+        BASE
+        + SUBSET
+        + f"    strengths: {{crop: {MIN_SCALE}}}\n"
+        + "  strengths.crop.min_scale: {type: float, low: 0.3, high: 0.8}\n",
+        "line 7: params.strengths.crop.min_scale: is searched as a strength of augmentations too",
+    ),
+    "strength searched and fixed": (
+        "base: {preset: synthetic, overrides: {strengths: {crop: {min_scale: 0.4}}}}\n"
+        + SUBSET
+        + f"    strengths: {{crop: {MIN_SCALE}}}\n",
+        "line 6: params.augmentations.strengths.crop.min_scale: is fixed in base.overrides too",
+    ),
+    "paper's strength outside": (
+        BASE + SUBSET + "    strengths: {crop: {min_scale: {type: float, low: 0.6, high: 0.8}}}\n",
+        f"line 6: params.augmentations.strengths.crop.min_scale: does not allow 0.5, {PAPERS_FIRST}",
+    ),
+    "paper's set outside": (
+        BASE + SUBSET + "    required: [affine]\n",
+        "line 3: params.augmentations: does not allow ('crop', 'high_contrast', 'high_saturation', "
+        f"'gaussian_blur'), {PAPERS_FIRST}",
+    ),
+    "required is no member": (
+        BASE + SUBSET + "    required: [affin]\n",
+        "line 3: params.augmentations: required: 'affin' is no member (did you mean affine?)",
+    ),
+    "contradictory rules": (
+        BASE + SUBSET + "    required: [affine, crop]\n    excluded: [[crop, affine]]\n",
+        "line 3: params.augmentations: no set is allowed: sizes from 1 to 5, required, excluded and "
+        "exclusive contradict each other",
+    ),
+    "excluded alone": (
+        BASE + SUBSET + "    excluded: [[crop]]\n",
+        "line 6: params.augmentations.excluded.0: received ['crop']",
     ),
     "same choice twice": (
         BASE + "params:\n  encoder.arch: {type: categorical, choices: [small, small]}\n",
@@ -138,6 +204,26 @@ WRONG = {
         "line 4: objectives.invariance: received",
     ),
     "no trials": (BASE + TEMPERATURE + "search: {trials: 0}\n", "line 4: search.trials: received 0"),
+    "unknown sampler": (
+        BASE + TEMPERATURE + "search: {sampler: bayes}\n",
+        "line 4: search.sampler: received 'bayes'; should be 'tpe', 'nsga2', 'gp' or 'random'",
+    ),
+    "scheduler that stops nothing": (
+        "base: {preset: synthetic, overrides: {epochs: 4, evaluate_every: 4}}\n"
+        + TEMPERATURE
+        + "search:\n  trials: 3\n  scheduler: {}\n",
+        "line 6: search.scheduler: stops nothing: none of epochs 1 to 3 is evaluated",
+    ),
+    "scheduler that begins too late": (
+        "base: {preset: synthetic, overrides: {epochs: 4, evaluate_every: 1}}\n"
+        + TEMPERATURE
+        + "search: {scheduler: {grace_period: 4}}\n",
+        "line 4: search.scheduler: stops nothing",
+    ),
+    "confirmed by one seed": (
+        BASE + TEMPERATURE + "search: {confirm: {seeds: 1}}\n",
+        "line 4: search.confirm.seeds: received 1; should be greater than or equal to 2",
+    ),
     "one and a half GPUs": (
         BASE + TEMPERATURE + "resources: {gpus_per_trial: 1.5}\n",
         "neither whole nor a share",
@@ -195,16 +281,38 @@ def test_an_exported_config_can_be_the_base(tmp_path: Path) -> None:
     assert space.paper_values() == {"temperature": 0.1}
 
 
-@pytest.mark.parametrize(
-    ("value", "allowed"),
-    [
-        (("crop",), True),
-        (("crop", "affine"), True),
-        ((), False),
-        (("crop", "affine", "grayscale"), False),
-        ("crop", False),
-    ],
-)
-def test_subsets_allow_sets_of_their_sizes(value: object, allowed: bool) -> None:
-    param = SubsetParam(type="subset", members=("crop", "affine", "grayscale"), max_size=2)
-    assert param.allows(value) is allowed
+@pytest.mark.parametrize("outside", [SUBSET + "    required: [affine]\n", TEMPERATURE.replace("0.05", "0.2")])
+def test_a_search_need_not_begin_with_the_papers_settings(outside: str, tmp_path: Path) -> None:
+    load_space(write(tmp_path, BASE + outside + "search: {warm_start: {paper: false}}\n"))
+
+
+def test_strengths_are_searched_where_their_member_is(tmp_path: Path) -> None:
+    text = BASE + SUBSET + "    strengths: {crop: " + MIN_SCALE + "}\n"
+    space = load_space(write(tmp_path, text))
+    values = space.paper_values()
+    assert values["strengths.crop.min_scale"] == 0.5
+    assert space.config(values | {"strengths.crop.min_scale": 0.7}).strengths == {"crop": {"min_scale": 0.7}}
+    without = space.paper_values({"augmentations": ("gaussian_blur",)})
+    assert without == {"augmentations": ("gaussian_blur",)}
+    assert space.values_of(space.config(without)) == without
+    assert space.reject_reason(values) is None
+    rejected = space.reject_reason(values | {"strengths.crop.min_scale": 0.9})
+    assert rejected == "strengths.crop.min_scale: 0.9 is not between 0.3 and 0.8"
+    rejected = space.reject_reason({"augmentations": ("grayscale",)})
+    assert rejected == "augmentations: ('grayscale',) is not allowed"
+
+
+def test_a_strength_fixed_on_the_command_line_is_not_searched(tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + SUBSET + "    strengths: {crop: " + MIN_SCALE + "}\n")
+    space = load_space(path, settings=["strengths.crop.min_scale=0.7"])
+    assert "strengths.crop.min_scale" not in space.paper_values()
+    assert space.config(space.paper_values()).strengths == {"crop": {"min_scale": 0.7}}
+
+
+def test_first_trials_are_found_beside_the_space_file(tmp_path: Path) -> None:
+    warm_start = "{configs: [best.yaml, /a.yaml], searches: [../runs/cars], ranking: ranking.csv}"
+    text = BASE + TEMPERATURE + f"search: {{warm_start: {warm_start}}}\n"
+    found = load_space(write(tmp_path, text), search={"trials": 3}).search.warm_start
+    assert found.configs == (str(tmp_path / "best.yaml"), "/a.yaml")
+    assert found.searches == (str(tmp_path.parent / "runs" / "cars"),)
+    assert found.ranking == str(tmp_path / "ranking.csv")

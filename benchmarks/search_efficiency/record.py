@@ -1,0 +1,81 @@
+"""Train random configs of ``augs.yaml`` and keep every epoch's figures: what searches are compared on.
+
+    python benchmarks/search_efficiency/record.py --workers 2
+
+Appends one JSON line a training to ``record.jsonl`` beside this file as soon as it ends, and goes on where it
+was stopped. About 80 seconds of one core a training.
+"""
+
+import argparse
+import json
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import optuna
+from rich.progress import track
+
+from dcodr.config import Config
+from dcodr.data.store import open_store
+from dcodr.trainer import DivergedError, Epoch, fit
+from tuning.sampler import SpaceSampler, suggest
+from tuning.space import Space, load_space
+
+FOLDER = Path(__file__).parent
+RECORD = FOLDER / "record.jsonl"
+SPACE = FOLDER.parents[1] / "search_spaces" / "augs.yaml"
+FIGURES = ("invariance", "informativeness", "effective_rank", "code_variance")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--configs", type=int, default=128, help="random configs, each with seed 0")
+    parser.add_argument("--repeated", type=int, default=16, help="of these, configs with seeds 1 and 2 too")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time, one thread each")
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = load_space(SPACE, search={"sampler": "random"})
+    lines = RECORD.read_text().splitlines() if RECORD.exists() else []
+    done = {(run["config"], run["seed"]): run for run in map(json.loads, lines)}
+    seeds = [(0, 1, 2) if i < options.repeated else (0,) for i in range(options.configs)]
+    wanted = [(i, seed) for i in range(options.configs) for seed in seeds[i]]
+    missing = [key for key in wanted if key not in done]
+    values = {i: done[i, 0]["values"] if (i, 0) in done else draw(space, i) for i, _ in missing}
+    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(train, space, i, values[i], seed) for i, seed in missing]
+        for future in track(as_completed(futures), total=len(futures), description="training"):
+            with RECORD.open("a") as file:
+                file.write(json.dumps(future.result()) + "\n")
+
+
+def draw(space: Space, index: int) -> dict[str, Any]:
+    """The config of an index: the first that the platform's random sampler draws with that seed."""
+    study = optuna.create_study(directions=["maximize"] * 2, sampler=SpaceSampler(space, index))
+    return suggest(study.ask(), space.params)
+
+
+def train(space: Space, index: int, values: dict[str, Any], seed: int) -> dict[str, Any]:
+    """One training, as a line of the record."""
+    config = Config.model_validate(space.config(values).model_dump() | {"seed": seed})
+    epochs: list[dict[str, Any]] = []
+    failure, started = None, time.perf_counter()
+    try:
+        fit(config, open_store(config.store), on_epoch=lambda epoch: epochs.append(figures(epoch)))
+    except DivergedError as error:
+        failure = str(error)
+    seconds = round(time.perf_counter() - started, 1)
+    run = {"config": index, "seed": seed, "values": values, "epochs": epochs}
+    return run | {"failure": failure, "seconds": seconds}
+
+
+def figures(epoch: Epoch) -> dict[str, Any]:
+    """What is kept of an epoch."""
+    assert epoch.report is not None
+    kept: dict[str, Any] = {name: round(epoch.report.figures[name], 5) for name in FIGURES}
+    return kept | {"infeasible": epoch.report.infeasible, "loss": round(epoch.losses["loss"], 4)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Searches with a clock of their own: the real searcher and scheduler, a surrogate in place of the training.
+
+A worker asks the searcher for a trial, "trains" it epoch by epoch, and gives every report to the scheduler,
+as Ray Tune would. Epochs take about one unit of time each, so that workers fall out of step as real ones do.
+"""
+
+import heapq
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.samplers import TPESampler
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from tuning.ledger import Ledger
+from tuning.pareto import hypervolume
+from tuning.params import FloatParam, SubsetParam
+from tuning.scheduler import ParetoASHA
+from tuning.searcher import LedgerSearcher
+from tuning.space import Space
+from tuning.warm_start import first_trials
+
+Floats = npt.NDArray[np.float64]
+Figures = Mapping[str, float]
+
+
+class Curves(Protocol):
+    """What stands in for the training."""
+
+    def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
+        """``(epochs, objectives)`` that a training would report."""
+
+    def truth(self, values: list[Mapping[str, Any]]) -> Floats:
+        """``(n, epochs, objectives)`` without noise."""
+
+
+class Strategy(Protocol):
+    """A searcher and a scheduler at work."""
+
+    def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """The next trial and its values; ``None`` if there is none at the moment."""
+
+    def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+        """Take an epoch's figures; whether the trial goes on."""
+
+    def end(self, trial: Any, epoch: int) -> None:
+        """Take note that a trial is over, after its last epoch or stopped before."""
+
+
+@dataclass(frozen=True)
+class History:
+    """How a search went.
+
+    Attributes:
+        epochs: Epochs that all workers had trained, whenever a trial was complete.
+        hypervolume: Hypervolume, without noise, of all trials complete by then.
+        hours: The clock at those moments, in epochs of one worker.
+    """
+
+    epochs: Floats
+    hypervolume: Floats
+    clock: Floats
+
+
+def simulate(
+    strategy: Strategy,
+    curves: Curves,
+    space: Space,
+    *,
+    workers: int,
+    epoch_budget: int,
+    seed: int,
+    enough: float = np.inf,
+) -> History:
+    """Run a search until its workers have trained so many epochs.
+
+    Args:
+        strategy: What searches.
+        curves: What stands in for the training.
+        space: What is searched.
+        workers: Trials at a time.
+        epoch_budget: Epochs of all trials together.
+        seed: Seed of the trainings' noise and durations.
+        enough: Hypervolume at which the search may end before.
+    """
+    rng = np.random.default_rng(seed)
+    names = list(space.objectives)
+    order = itertools.count()
+    events: list[tuple[float, int, Any, Mapping[str, Any], Floats, int]] = []
+    clock, spent, best = 0.0, 0, 0.0
+    found: list[Floats] = []
+    rows: list[tuple[float, float, float]] = []
+
+    def start() -> None:
+        while len(events) < workers:
+            begun = strategy.begin()
+            if begun is None:
+                return
+            trial, values = begun
+            at = clock + rng.lognormal(0, 0.1)
+            heapq.heappush(events, (at, next(order), trial, values, curves.curve(values, rng), 1))
+
+    start()
+    while events and spent < epoch_budget and best < enough:
+        clock, _, trial, values, curve, epoch = heapq.heappop(events)
+        spent += 1
+        figures = dict(zip(names, curve[epoch - 1].tolist(), strict=True))
+        goes_on = strategy.report(trial, epoch, figures)
+        if goes_on and epoch < len(curve):
+            at = clock + rng.lognormal(0, 0.1)
+            heapq.heappush(events, (at, next(order), trial, values, curve, epoch + 1))
+            continue
+        strategy.end(trial, epoch)
+        if epoch == len(curve):
+            found.append(curves.truth([values])[0, -1])
+            best = hypervolume(found, space.reference, list(space.objectives.values()))
+            rows.append((spent, best, clock))
+        start()
+    return History(*np.array(rows).reshape(-1, 3).T)
+
+
+class Ours:
+    """This project's searcher on its ledger, with Pareto ASHA or without early stopping.
+
+    Args:
+        space: What is searched; its sampler, scheduler and first trials are what is compared.
+        seed: Seed of the draws.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space.model_copy(update={"search": space.search.model_copy(update={"seed": seed})})
+        self._ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
+        self._ledger.ready()
+        self._searcher = LedgerSearcher(self._ledger, self._space, self._ledger.over)
+        settings = space.search.scheduler
+        self._scheduler: TrialScheduler = (
+            FIFOScheduler()  # type: ignore[no-untyped-call]
+            if settings is None
+            else ParetoASHA(
+                objectives=space.objectives,
+                max_epochs=space.base.epochs,
+                seed=seed,
+                **settings.model_dump(),
+            )
+        )
+
+    def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
+        assignment = self._searcher.suggest("")
+        if assignment is None or assignment == Searcher.FINISHED:
+            return None
+        trial = SimpleNamespace(trial_id=str(assignment["number"]), config=assignment)
+        return trial, self._ledger.begun(assignment["number"]).values
+
+    def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+        number = trial.config["number"]
+        self._ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
+        result = {"epoch": epoch, "training": {}, "figures": figures, "infeasible": None}
+        trial.last_result = result
+        decision = self._scheduler.on_trial_result(None, trial, result)  # type: ignore[arg-type]
+        return bool(decision == TrialScheduler.CONTINUE)
+
+    def end(self, trial: Any, epoch: int) -> None:
+        self._scheduler.on_trial_complete(None, trial, trial.last_result)  # type: ignore[arg-type]
+        self._ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
+
+
+class RayStock:
+    """Ray's ASHA on the sum of the objectives, with Ray's ``OptunaSearch``.
+
+    Optuna knows a subset as one boolean a member; the nearest allowed set is trained.
+
+    Args:
+        space: What is searched.
+        seed: Seed of the draws.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._rng = np.random.default_rng(seed)
+        self._ids = itertools.count()
+        distributions: dict[str, Any] = {}
+        for key, param in space.params.items():
+            if isinstance(param, SubsetParam):
+                booleans = {f"{key}.{name}": CategoricalDistribution([False, True]) for name in param.members}
+                distributions |= booleans
+            elif isinstance(param, FloatParam):
+                distributions[key] = FloatDistribution(param.low, param.high, log=param.log)
+        sampler = TPESampler(n_startup_trials=space.search.startup_trials, multivariate=True, seed=seed)
+        self._searcher = OptunaSearch(distributions, metric="score", mode="max", sampler=sampler)
+        self._scheduler = AsyncHyperBandScheduler(
+            time_attr="epoch", metric="score", mode="max", max_t=space.base.epochs, reduction_factor=2
+        )
+
+    def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
+        trial = SimpleNamespace(trial_id=str(next(self._ids)), last_result=None)
+        drawn = self._searcher.suggest(trial.trial_id)
+        values = {}
+        for key, param in self._space.params.items():
+            if isinstance(param, SubsetParam):
+                chosen = [name for name in param.members if drawn[f"{key}.{name}"]]
+                values[key] = param.repair(chosen, self._rng)
+            else:
+                values[key] = drawn[key]
+        self._scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
+        return trial, values
+
+    def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+        trial.last_result = {"epoch": epoch, "score": sum(figures.values()), "training_iteration": epoch}
+        decision = self._scheduler.on_trial_result(None, trial, trial.last_result)  # type: ignore[arg-type]
+        if decision == TrialScheduler.CONTINUE:
+            self._searcher.on_trial_result(trial.trial_id, trial.last_result)
+        return bool(decision == TrialScheduler.CONTINUE)
+
+    def end(self, trial: Any, epoch: int) -> None:
+        self._scheduler.on_trial_complete(None, trial, trial.last_result)  # type: ignore[arg-type]
+        self._searcher.on_trial_complete(trial.trial_id, trial.last_result)
+
+
+STRATEGIES: Mapping[str, Callable[[Space, int], Strategy]] = {}

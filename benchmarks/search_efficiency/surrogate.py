@@ -1,0 +1,126 @@
+"""What a config of ``augs.yaml`` would reach after every epoch, learned from the record of real trainings.
+
+    python benchmarks/search_efficiency/surrogate.py
+
+prints how well it predicts configs that it has not seen.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tuning.params import FloatParam, Param, SubsetParam
+from tuning.space import load_space
+
+RECORD = Path(__file__).parent / "record.jsonl"
+SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"
+OBJECTIVES = ("invariance", "informativeness")
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The recorded trainings.
+
+    Attributes:
+        configs: ``(n,)`` index of the config of each training.
+        values: Its values of the searched settings.
+        figures: ``(n, epochs, 2)`` its objectives after every epoch.
+    """
+
+    configs: npt.NDArray[np.int64]
+    values: list[dict[str, Any]]
+    figures: Floats
+
+
+def read_record(path: Path = RECORD) -> Record:
+    """Read the record; trainings that diverged or collapsed are left out."""
+    runs = [json.loads(line) for line in path.read_text().splitlines()]
+    epochs = max(len(run["epochs"]) for run in runs)
+    whole = [
+        run
+        for run in runs
+        if len(run["epochs"]) == epochs and not any(epoch["infeasible"] for epoch in run["epochs"])
+    ]
+    whole.sort(key=lambda run: (run["config"], run["seed"]))
+    figures = [[[epoch[name] for name in OBJECTIVES] for epoch in run["epochs"]] for run in whole]
+    return Record(
+        np.array([run["config"] for run in whole]), [run["values"] for run in whole], np.array(figures)
+    )
+
+
+def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
+    """``(n, f)``: a 0 or 1 for every member of a subset, and the share of its draws; numbers from 0 to 1."""
+    columns: list[list[float]] = []
+    for key, param in params.items():
+        if isinstance(param, SubsetParam):
+            columns += [[float(member in of[key]) for of in values] for member in param.members]
+            columns += [[member_share(member, of[key]) for of in values] for member in param.members]
+        elif isinstance(param, FloatParam):
+            low, high = np.log([param.low, param.high])
+            columns.append([(np.log(of[key]) - low) / (high - low) for of in values])
+    return np.array(columns).T
+
+
+def member_share(member: str, chosen: Sequence[str]) -> float:
+    """The share of views that a member makes."""
+    return 1 / len(chosen) if member in chosen else 0.0
+
+
+class Surrogate:
+    """Predicts both objectives after every epoch, with the noise of a training's seed.
+
+    A Gaussian process for each objective and epoch; the noise is drawn from the normal distribution of the
+    recorded differences between seeds of the same config, correlated over epochs and objectives as they are.
+
+    Args:
+        record: What to learn from.
+        params: The searched parameters.
+    """
+
+    def __init__(self, record: Record, params: Mapping[str, Param]) -> None:
+        self._params = params
+        self.epochs = record.figures.shape[1]
+        x, y = features(params, record.values), record.figures.reshape(len(record.figures), -1)
+        self._models = [model().fit(x, column) for column in y.T]
+        self.noise = seed_covariance(record)
+
+    def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:
+        """``(n, epochs, 2)``: the objectives without noise."""
+        x = features(self._params, values)
+        flat = np.stack([model.predict(x) for model in self._models], axis=1)
+        return np.clip(flat, 0, 1).reshape(len(values), self.epochs, len(OBJECTIVES))
+
+    def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
+        """``(epochs, 2)``: what a training would report."""
+        noise = rng.multivariate_normal(np.zeros(len(self.noise)), self.noise, method="cholesky")
+        return np.clip(self.truth([values])[0] + noise.reshape(self.epochs, -1), 0, 1)
+
+
+def model() -> Any:
+    """What each objective is predicted with."""
+    kernel = ConstantKernel() * RBF(np.full(31, 3.0), (0.3, 1e3)) + WhiteKernel(0.1, (1e-3, 1))
+    return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, random_state=0))
+
+
+def seed_covariance(record: Record) -> Floats:
+    """Covariance of the figures between seeds of a config, pooled over the configs with several."""
+    flat = record.figures.reshape(len(record.figures), -1)
+    scatter, freedom = np.zeros((flat.shape[1],) * 2), 0
+    for config in np.unique(record.configs):
+        rows = flat[record.configs == config]
+        centred = rows - rows.mean(axis=0)
+        scatter += centred.T @ centred
+        freedom += len(rows) - 1
+    return scatter / max(freedom, 1) + 1e-9 * np.eye(len(scatter))

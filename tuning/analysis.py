@@ -1,0 +1,142 @@
+"""A search analysed: for each objective, what matters and what every augmentation does, with its support."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcodr.errors import UserError
+from dcodr.files import appearing
+from tuning.attribution import Attribution, Estimate, MemberEffect, attribute
+from tuning.importance import Importance, importances
+from tuning.params import SubsetParam
+from tuning.pareto import Direction
+from tuning.search import Search
+
+FOLDER = "analysis"
+"""Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
+
+FEWEST_TRIALS = 8
+"""Complete trials that an analysis needs."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the trials at hand tell of one objective.
+
+    Attributes:
+        objective: Its name.
+        direction: What is better.
+        trials: Complete trials that it rests on.
+        importances: How much each setting matters.
+        attribution: What each member of the searched subset does; ``None`` if no subset is searched.
+    """
+
+    objective: str
+    direction: Direction
+    trials: int
+    importances: list[Importance]
+    attribution: Attribution | None
+
+    def ranked(self) -> list[MemberEffect]:
+        """Members by main effect, best for the objective first, those without one last."""
+        members = self.attribution.members if self.attribution else []
+        sign = 1 if self.direction == "maximize" else -1
+        known = [(sign * member.main.mean, member) for member in members if member.main]
+        known.sort(key=lambda item: item[0], reverse=True)
+        return [member for _, member in known] + [member for member in members if not member.main]
+
+
+def analyse(search: Search) -> list[Analysis]:
+    """Analyse a search, objective by objective, from its trials of full budget.
+
+    Infeasible, stopped and failed trials do not count: their figures are no fair judgement of their settings.
+
+    Raises:
+        UserError: If complete trials are too few, or an objective is the same in all of them.
+    """
+    trials = [trial for trial in search.trials() if trial.status == "complete"]
+    if len(trials) < FEWEST_TRIALS:
+        raise UserError(
+            f"search {search.name!r} has {len(trials)} complete trials, an analysis needs {FEWEST_TRIALS} at "
+            "least: go on with the search (--resume, with more --trials)"
+        )
+    space = search.space
+    subset = next((key for key, param in space.params.items() if isinstance(param, SubsetParam)), None)
+    result = []
+    for i, (name, direction) in enumerate(space.objectives.items()):
+        reached = [trial.figures[name] for trial in trials]
+        if len(set(reached)) == 1:
+            raise UserError(
+                f"{name} is {reached[0]} in all {len(trials)} complete trials of search {search.name!r}: no "
+                "setting makes a difference that could be analysed"
+            )
+        values = [trial.values for trial in trials]
+        numbers = {trial.number for trial in trials}
+        important = importances(search.ledger.study, numbers, space.params, i, direction)
+        attribution = attribute(space.params, subset, values, reached) if subset else None
+        result.append(Analysis(name, direction, len(trials), important, attribution))
+    return result
+
+
+def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
+    """Write ``importance.csv`` and, where a subset is searched, ``attribution.csv`` and ``interactions.csv``.
+
+    A figure that too few trials tell of is left empty.
+
+    Returns:
+        The files written; those of the same names are replaced.
+    """
+    importance = folder / "importance.csv"
+    _write(
+        importance,
+        ["objective", "setting", "member_of", "trials", "fanova", "ped_anova"],
+        (
+            [a.objective, i.name, i.of, i.trials, i.fanova, i.ped_anova]
+            for a in analyses
+            for i in a.importances
+        ),
+    )
+    attributed = [(a.objective, a.attribution) for a in analyses if a.attribution]
+    if not attributed:
+        return [importance]
+    attribution, interactions = folder / "attribution.csv", folder / "interactions.csv"
+    _write(
+        attribution,
+        ["objective", "member", "trials_with", "trials_without", *_named("main"), *_named("shapley")],
+        (
+            [name, m.member, m.chosen, m.left_out, *_cells(m.main), *_cells(m.shapley)]
+            for name, attribution in attributed
+            for m in attribution.members
+        ),
+    )
+    support = ["trials_both", "trials_first", "trials_second", "trials_neither"]
+    _write(
+        interactions,
+        ["objective", "first", "second", *support, *_named("interaction")],
+        (
+            [
+                *(name, p.first, p.second, p.both, p.only_first, p.only_second, p.neither),
+                *_cells(p.interaction),
+            ]
+            for name, attribution in attributed
+            for p in attribution.pairs
+        ),
+    )
+    return [importance, attribution, interactions]
+
+
+def _named(figure: str) -> list[str]:
+    return [figure, f"{figure}_low", f"{figure}_high"]
+
+
+def _cells(estimate: Estimate | None) -> list[float | None]:
+    return [None] * 3 if estimate is None else [estimate.mean, estimate.low, estimate.high]
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with appearing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])

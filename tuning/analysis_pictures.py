@@ -1,0 +1,141 @@
+"""An analysis as pictures: one panel an objective, colours that colour-blind readers tell apart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from dcodr.files import appearing
+from tuning.analysis import Analysis
+from tuning.attribution import Attribution, Estimate
+
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#6E6E6E"
+"""Of the palette of Okabe and Ito."""
+
+PALE = 0.4
+"""Opacity of what may be nothing: its interval holds 0."""
+
+
+def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
+    """Draw ``importance.png`` and, where a subset is searched, ``attribution.png`` and ``interactions.png``.
+
+    Returns:
+        The files written; those of the same names are replaced.
+    """
+    figures = {"importance.png": _importance(analyses)}
+    attributions = [(a.objective, a.attribution) for a in analyses if a.attribution]
+    if attributions:
+        figures["attribution.png"] = _attribution(analyses)
+        figures["interactions.png"] = _interactions(attributions)
+    paths = []
+    for name, figure in figures.items():
+        with appearing(folder / name) as temporary:
+            figure.savefig(temporary, format="png", dpi=150)
+        paths.append(folder / name)
+    return paths
+
+
+def _importance(analyses: Sequence[Analysis]) -> Figure:
+    """Bars, each panel in its own order."""
+    figure, panels = _panels(len(analyses), width=5.6, height=1.6 + 0.3 * len(analyses[0].importances))
+    for axes, analysis in zip(panels, analyses, strict=True):
+        rows = analysis.importances
+        at = np.arange(len(rows))
+        fanova = [row.fanova or 0.0 for row in rows]
+        axes.barh(at - 0.19, fanova, 0.36, color=BLUE, label="fANOVA")
+        axes.barh(at + 0.19, [row.ped_anova for row in rows], 0.36, color=ORANGE, label="PED-ANOVA")
+        for y, row in enumerate(rows):
+            if row.fanova is None:
+                axes.text(0.004, y - 0.19, "not in all trials", va="center", fontsize=7, color=GREY)
+        axes.set_yticks(at, [row.name.replace(f"{row.of}.", "· ") for row in rows])
+        for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+            label.set_color(GREY if row.of else "black")
+        _finish(axes, f"{analysis.objective}, {analysis.trials} trials", "share of importance")
+    _legend(figure, panels[0])
+    return figure
+
+
+def _attribution(analyses: Sequence[Analysis]) -> Figure:
+    """Bars with intervals, all panels in the order of the first."""
+    order = [member.member for member in analyses[0].ranked()]
+    figure, panels = _panels(len(analyses), width=5.6, height=1.6 + 0.45 * len(order), share_y=True)
+    for axes, analysis in zip(panels, analyses, strict=True):
+        members = sorted(analysis.ranked(), key=lambda member: order.index(member.member))
+        for y, member in enumerate(members):
+            if member.main is None or member.shapley is None:
+                axes.text(0, y, " not enough trials", va="center", fontsize=8, color=GREY)
+                continue
+            _bar(axes, y - 0.19, member.main, BLUE, "main effect: averaged over the sets tried")
+            _bar(axes, y + 0.19, member.shapley, ORANGE, "Shapley value: averaged over sets of every size")
+        axes.axvline(0, color="black", linewidth=0.8)
+        names = [f"{member.member}\n{member.chosen} with, {member.left_out} without" for member in members]
+        axes.set_yticks(range(len(members)), names, fontsize=8)
+        _finish(axes, f"{analysis.objective}, {analysis.trials} trials", f"change of {analysis.objective}")
+    _legend(figure, panels[0], "bars pale where the 95 % interval holds 0")
+    return figure
+
+
+def _interactions(attributions: Sequence[tuple[str, Attribution]]) -> Figure:
+    """Heat maps; the figure is written where it is clear of 0."""
+    names = [member.member for member in attributions[0][1].members]
+    size = 2.4 + 0.42 * len(names)
+    figure, panels = _panels(len(attributions), width=size, height=size, share_y=True)
+    for axes, (objective, attribution) in zip(panels, attributions, strict=True):
+        grid = np.full((len(names), len(names)), np.nan)
+        opacity = np.ones_like(grid)
+        for pair in attribution.pairs:
+            if pair.interaction:
+                cell = names.index(pair.second), names.index(pair.first)
+                grid[cell] = pair.interaction.mean
+                opacity[cell] = 1.0 if pair.interaction.clear else PALE
+        limit = float(np.nanmax(np.abs(grid))) if np.isfinite(grid).any() else 1.0
+        norm = TwoSlopeNorm(0, -limit, limit)
+        image = axes.imshow(grid, cmap="PuOr", norm=norm, alpha=opacity, aspect="auto")
+        for pair in attribution.pairs:
+            x, y = names.index(pair.first), names.index(pair.second)
+            if pair.interaction is None:
+                axes.text(x, y, "x", ha="center", va="center", fontsize=7, color="#B0B0B0")
+            elif pair.interaction.clear:
+                color = "white" if abs(pair.interaction.mean) > 0.6 * limit else "black"
+                text = f"{pair.interaction.mean:+.2f}"
+                axes.text(x, y, text, ha="center", va="center", fontsize=7, color=color)
+        axes.set_xticks(range(len(names) - 1), names[:-1], rotation=90)
+        axes.set_yticks(range(1, len(names)), names[1:])
+        axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
+        axes.set_title(objective, loc="left", fontweight="bold")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        figure.colorbar(image, ax=axes, shrink=0.6, label="interaction")
+    note = "pale: the 95 % interval holds 0     x: not enough trials"
+    figure.supxlabel(note, fontsize=10, color=GREY)
+    return figure
+
+
+def _bar(axes: Axes, y: float, estimate: Estimate, color: str, label: str) -> None:
+    axes.barh(y, estimate.mean, 0.36, color=color, alpha=1.0 if estimate.clear else PALE)
+    axes.plot([estimate.low, estimate.high], [y, y], color="#303030", linewidth=1.1, solid_capstyle="butt")
+    if label not in axes.get_legend_handles_labels()[1]:
+        axes.barh(y, 0, color=color, label=label)
+
+
+def _panels(n: int, width: float, height: float, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width * n, height), layout="constrained")
+    return figure, list(figure.subplots(1, n, squeeze=False, sharey=share_y)[0])
+
+
+def _finish(axes: Axes, title: str, unit: str) -> None:
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_xlabel(unit)
+    axes.set_ylim(len(axes.get_yticks()) - 0.5, -0.5)
+    axes.grid(axis="x", color="#E0E0E0", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _legend(figure: Figure, axes: Axes, note: str | None = None) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, title=note, loc="outside lower center", ncols=2, frameon=False)

@@ -1,0 +1,102 @@
+"""An analysis on the terminal: tables, with how to read them and how much they rest on."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tuning.analysis import Analysis
+from tuning.attribution import SUPPORT, Attribution, Estimate
+from tuning.importance import n_best
+
+SHOWN_PAIRS = 10
+
+
+def print_analysis(analyses: Sequence[Analysis], console: Console) -> None:
+    """Print every objective's tables."""
+    for analysis in analyses:
+        title = f"{analysis.objective} (to {analysis.direction}), {analysis.trials} complete trials"
+        console.rule(Text(title, "bold"), align="left")
+        _print_importances(analysis, console)
+        if analysis.attribution:
+            _print_members(analysis.attribution, analysis, console)
+            _print_pairs(analysis.attribution, console)
+
+
+def _print_importances(analysis: Analysis, console: Console) -> None:
+    table = _table("setting", "trials", "fANOVA", "PED-ANOVA")
+    for row in analysis.importances:
+        name = row.name if row.of is None else "  " + row.name.removeprefix(f"{row.of}.")
+        fanova = "-" if row.fanova is None else f"{row.fanova:.2f}"
+        table.add_row(
+            Text(name), str(row.trials), fanova, f"{row.ped_anova:.2f}", style="dim" if row.of else ""
+        )
+    console.print(table)
+    _say(
+        console,
+        f"Share of the variance of {analysis.objective} that each setting accounts for alone (fANOVA), and "
+        f"of what sets the best {n_best(analysis.trials)} trials apart (PED-ANOVA). Shares sum to 1 even "
+        "where nothing matters.",
+    )
+    missing = [row.name for row in analysis.importances if row.fanova is None]
+    if missing:
+        _say(console, f"fANOVA leaves out what only some trials have: {', '.join(missing)}.")
+    console.print()
+
+
+def _print_members(attribution: Attribution, analysis: Analysis, console: Console) -> None:
+    table = _table("augmentation", "with/\nwithout", "main effect", "Shapley value")
+    for member in analysis.ranked():
+        if member.main is None or member.shapley is None:
+            figures = (Text("not enough trials", "dim"), Text("-", "dim"))
+        else:
+            figures = (_interval(member.main), _interval(member.shapley))
+        table.add_row(Text(member.member), f"{member.chosen}/{member.left_out}", *figures)
+    console.print(table)
+    _say(
+        console,
+        f"Change of {analysis.objective} when the augmentation joins the set: averaged over the sets tried "
+        "(main effect), and over sets of every size (Shapley value), with 95 % credible intervals; "
+        "bold where they leave out 0.",
+    )
+    share = f"{attribution.explained:.0%}" if attribution.explained > 0 else "none"
+    advice = "" if attribution.explained > 0 else " More trials are needed before these figures mean much."
+    _say(console, f"The model predicts {share} of the variance between trials it was not fitted to.{advice}")
+    console.print()
+
+
+def _print_pairs(attribution: Attribution, console: Console) -> None:
+    told = [(pair, pair.interaction) for pair in attribution.pairs if pair.interaction]
+    clear = [(pair, estimate) for pair, estimate in told if estimate.clear]
+    clear.sort(key=lambda item: abs(item[1].mean), reverse=True)
+    if clear:
+        table = _table("pair", "both", "one", "neither", "interaction")
+        for pair, estimate in clear[:SHOWN_PAIRS]:
+            one = str(pair.only_first + pair.only_second)
+            names = Text(f"{pair.first} + {pair.second}")
+            table.add_row(names, str(pair.both), one, str(pair.neither), _interval(estimate))
+        console.print(table)
+        _say(console, "How much more the one changes the objective where the other is in the set too.")
+    enough = f"{len(told)} of {len(attribution.pairs)} pairs have enough trials ({SUPPORT} of each kind)"
+    _say(
+        console, f"{enough}; the interaction of {len(clear) or 'none'} is clear of 0. All: interactions.csv."
+    )
+    console.print()
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="bold")
+    for i, title in enumerate(titles):
+        table.add_column(title, justify="right" if i else "left", no_wrap=True)
+    return table
+
+
+def _interval(estimate: Estimate) -> Text:
+    text = f"{estimate.mean:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+    return Text(text, "bold" if estimate.clear else "")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False)

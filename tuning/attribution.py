@@ -1,0 +1,248 @@
+"""What each member of a subset does to an objective: main effect, pairwise interactions, Shapley value.
+
+Trials are few, sets are many, so a model stands between them: an objective is quadratic in what is in the set
+and linear in every other searched number (on its search scale; a strength counts where its member is chosen).
+With ``x_i`` 1 if member i is in a trial's set, else 0, and ``m_i`` the share of trials that have it,
+
+    v(x) = c_0 + sum_i c_i (x_i - m_i) + sum_{i<j} c_ij (x_i - m_i)(x_j - m_j) + other settings.
+
+* The *main effect* of i is ``c_i``: the change of v when i joins, all else kept, averaged over the sets of
+  the trials at hand.
+* The *interaction* of i and j is ``c_ij``: how much more i changes v where j is in the set than where it is
+  not.
+* The *Shapley value* of i is its change of v averaged over all orders in which the set could be filled, for
+  the game ``v(S) - v(empty)`` (Shapley, "A value for n-person games", 1953). For a quadratic game it is
+  ``b_i + sum_j c_ij / 2``, where ``b_i = c_i - sum_j c_ij m_j`` is what i does alone. It weighs sets of every
+  size, also those larger than the space allows: where it differs from the main effect, the difference rests
+  on interactions alone.
+
+All are linear in the coefficients, so that the posterior of :mod:`tuning.regression`, which shrinks members,
+interactions and other settings as three groups, gives each its mean and 95 % credible interval.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.regression import FloatArray, draw, explained
+
+SUPPORT = 3
+"""Fewest trials with and without a member, or of each kind of a pair, for which a figure is given."""
+
+DRAWS = 3000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its uncertainty.
+
+    Attributes:
+        mean: Posterior mean, in units of the objective.
+        low: Lower end of the 95 % credible interval.
+        high: Its upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class MemberEffect:
+    """What one member does.
+
+    Attributes:
+        member: Its name.
+        chosen: Trials that have it.
+        left_out: Trials that do not.
+        main: Its main effect; ``None`` if too few trials tell.
+        shapley: Its Shapley value; ``None`` likewise.
+    """
+
+    member: str
+    chosen: int
+    left_out: int
+    main: Estimate | None
+    shapley: Estimate | None
+
+
+@dataclass(frozen=True)
+class PairEffect:
+    """What two members do together beyond what each does.
+
+    Attributes:
+        first: One member.
+        second: The other.
+        both: Trials that have both.
+        only_first: Trials that have the first alone.
+        only_second: Trials that have the second alone.
+        neither: Trials that have none of them.
+        interaction: Their interaction; ``None`` if too few trials tell.
+    """
+
+    first: str
+    second: str
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+    interaction: Estimate | None
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What the members of a subset do to one objective.
+
+    Attributes:
+        members: One a member, in the order of the space.
+        pairs: One a pair.
+        explained: Share of the variance between trials that the model predicts in trials it was not fitted
+            to; 0 or less if it predicts nothing.
+    """
+
+    members: list[MemberEffect]
+    pairs: list[PairEffect]
+    explained: float
+
+
+def attribute(
+    params: Mapping[str, Param],
+    subset: str,
+    trials: Sequence[Mapping[str, Any]],
+    objective: Sequence[float],
+    seed: int = 0,
+) -> Attribution:
+    """Attribute an objective to the members of a subset.
+
+    Args:
+        params: The searched parameters.
+        subset: Which of them is the subset.
+        trials: Values of each trial, as in :class:`tuning.ledger.TrialRecord`.
+        objective: What each trial reached.
+        seed: Seed of the posterior's draws and of the cross-validation.
+
+    Returns:
+        Figures of the members and pairs that enough trials tell of, and how many there are of all. A member
+        that is in every trial's set, or in none, is no player of the game.
+
+    Raises:
+        ValueError: If the objective is the same in all trials.
+    """
+    param = params[subset]
+    assert isinstance(param, SubsetParam)
+    members = param.members
+    inside = np.array([[member in values[subset] for member in members] for values in trials], dtype=float)
+    y = np.asarray(objective, dtype=float)
+    players = np.flatnonzero(np.ptp(inside, axis=0))
+    x = inside[:, players] - inside[:, players].mean(axis=0)
+    pairs = [
+        (i, j) for i, j in itertools.combinations(range(len(players)), 2) if np.ptp(x[:, i] * x[:, j]) > 0
+    ]
+    products = [x[:, i] * x[:, j] for i, j in pairs]
+    others = list(_others(params, subset, trials))
+    columns = np.column_stack([x, *products, *others])
+    sizes = [len(players), len(products), len(others)]
+    groups = np.repeat(np.arange(np.count_nonzero(sizes)), [size for size in sizes if size]).tolist()
+    rng = np.random.default_rng(seed)
+    drawn = draw(columns, groups, y, DRAWS, rng)
+    main, interaction, shapley = _effects(drawn, pairs, inside[:, players].mean(axis=0))
+    player = {members[k]: i for i, k in enumerate(players)}
+    return Attribution(
+        [_member(name, inside[:, k], player, main, shapley) for k, name in enumerate(members)],
+        [
+            _pair((members[i], members[j]), inside[:, [i, j]], player, interaction)
+            for i, j in itertools.combinations(range(len(members)), 2)
+        ],
+        explained(columns, groups, y, rng),
+    )
+
+
+def shapley_values(alone: FloatArray, interaction: FloatArray) -> FloatArray:
+    """Shapley values of the game ``sum_{i in S} alone_i + sum_{i<j in S} interaction_ij``.
+
+    Args:
+        alone: ``(..., m)`` what each player is worth alone.
+        interaction: ``(..., m, m)`` symmetric, with zeros on its diagonal.
+
+    Returns:
+        ``(..., m)``.
+    """
+    return np.asarray(alone + interaction.sum(axis=-1) / 2)
+
+
+def _effects(
+    drawn: FloatArray, pairs: Sequence[tuple[int, int]], shares: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Draws of main effects ``(n, m)``, interactions ``(n, m, m)`` and Shapley values ``(n, m)``."""
+    m = len(shares)
+    main = drawn[:, :m]
+    interaction = np.zeros((len(drawn), m, m))
+    for k, (i, j) in enumerate(pairs, start=m):
+        interaction[:, i, j] = interaction[:, j, i] = drawn[:, k]
+    alone = main - interaction @ shares
+    return main, interaction, shapley_values(alone, interaction)
+
+
+def _others(
+    params: Mapping[str, Param], subset: str, trials: Sequence[Mapping[str, Any]]
+) -> Iterator[FloatArray]:
+    """Columns of the other settings: numbers in standard deviations, choices as one column each."""
+    chosen = params[subset]
+    assert isinstance(chosen, SubsetParam)
+    settings = {key: param for key, param in params.items() if key != subset}
+    for key, param in (settings | chosen.strength_params(chosen.members)).items():
+        if isinstance(param, CategoricalParam):
+            columns = [np.array([v[key] == choice for v in trials], dtype=float) for choice in param.choices]
+        elif isinstance(param, (FloatParam, IntParam)):
+            columns = [_standardised(key, param, trials)]
+        else:
+            raise ValueError(f"{key}: a second subset beside {subset}")
+        yield from (column for column in columns if np.ptp(column) > 0)
+
+
+def _standardised(key: str, param: FloatParam | IntParam, trials: Sequence[Mapping[str, Any]]) -> FloatArray:
+    """A number on its search scale in standard deviations; at the mean, 0, where a trial has none."""
+    known = np.array([key in values for values in trials])
+    column = np.zeros(len(trials))
+    if known.any():
+        scale = np.array([float(values[key]) for values in trials if key in values])
+        scale = np.log(scale) if param.log else scale
+        column[known] = (scale - scale.mean()) / (scale.std() if np.ptp(scale) > 0 else 1.0)
+    return column
+
+
+def _member(
+    name: str, inside: FloatArray, player: Mapping[str, int], main: FloatArray, shapley: FloatArray
+) -> MemberEffect:
+    chosen = int(inside.sum())
+    left_out = len(inside) - chosen
+    if min(chosen, left_out) < SUPPORT:
+        return MemberEffect(name, chosen, left_out, None, None)
+    i = player[name]
+    return MemberEffect(name, chosen, left_out, _estimate(main[:, i]), _estimate(shapley[:, i]))
+
+
+def _pair(
+    names: tuple[str, str], inside: FloatArray, player: Mapping[str, int], interaction: FloatArray
+) -> PairEffect:
+    first, second = inside.astype(bool).T
+    cells = [first & second, first & ~second, ~first & second, ~first & ~second]
+    both, only_first, only_second, neither = (int(cell.sum()) for cell in cells)
+    estimate = None
+    if min(both, only_first, only_second, neither) >= SUPPORT:
+        estimate = _estimate(interaction[:, player[names[0]], player[names[1]]])
+    return PairEffect(*names, both, only_first, only_second, neither, estimate)
+
+
+def _estimate(draws: FloatArray) -> Estimate:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(float(draws.mean()), float(low), float(high))

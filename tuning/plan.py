@@ -1,0 +1,244 @@
+"""``tune.py --dry-run``: what a search would do, how long it would take and what it would need."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dcodr.config import Config
+from dcodr.data.dataset import SPLITS, FactorDataset
+from tuning.estimate import Training, ends, search_seconds
+from tuning.front_table import FrontRow, front_table
+from tuning.ledger import Ledger
+from tuning.preflight import check, check_storage, check_tracking, concurrent, cpus_here
+from tuning.rehearsal import Timing, cost_depends, largest, rehearse
+from tuning.scheduler import ParetoASHA
+from tuning.space import Space
+from tuning.space_size import describe_size, n_configurations
+from tuning.tracking import masked
+from tuning.trials import FirstTrial, TrialRecord
+from tuning.warm_start import first_trials
+
+SHOWN = 5
+"""Configurations that are shown."""
+
+
+def show_plan(
+    space: Space, *, address: str | None, storage: Path, tracking_uri: str | None, console: Console
+) -> None:
+    """Check everything that a search needs, say what it would do, and reckon what it would take.
+
+    Nothing is left behind but the embedded dataset, which is rendered if it is not there yet.
+
+    Args:
+        space: What to search.
+        address: Ray cluster to run on; it is not asked anything.
+        storage: Folder of all searches.
+        tracking_uri: MLflow's; by default an SQLite file in ``storage``.
+        console: Where to show it.
+
+    Raises:
+        UserError: If the search could not run.
+    """
+    storage = storage.resolve()
+    data = check(space, address, console)
+    first = first_trials(space)
+    check_storage(storage)
+    uri = tracking_uri or f"sqlite:///{storage / 'mlflow.db'}"
+    with console.status("trying the MLflow tracking store"):
+        tracking = check_tracking(uri)
+    plan = {
+        **_what(space, data),
+        "Storage": f"{storage}, can be written to",
+        "Tracking": f"{masked(uri)}, {tracking}",
+    }
+    _print(plan, console)
+    _print_first(space, first, console)
+    _print(_cost(space, address, console), console)
+
+
+def duration(seconds: float) -> str:
+    """Two digits' worth of time, e.g. ``33 ms``, ``4.2 s``, ``2.5 h``."""
+    units = {"days": 86400, "h": 3600, "min": 60, "s": 1}
+    unit, size = next(((unit, size) for unit, size in units.items() if seconds >= size), ("ms", 0.001))
+    value = seconds / size
+    return f"{value:,.0f} {unit}" if round(value, 1) >= 10 else f"{value:.1f} {unit}"
+
+
+def _what(space: Space, data: FactorDataset) -> dict[str, str]:
+    """What is searched, on what."""
+    config, search = space.config(largest(space)), space.search
+    sizes = ", ".join(f"{len(data.indices(split)):,} {split}" for split in SPLITS)
+    plan = {
+        "Dataset": f"{data.spec.name}, {len(data.images):,} images ({sizes}), {data.n_domains} domains",
+        "Store": str(space.base.store),
+        "Training": f"{config.method}, encoder {config.encoder.arch}, {config.epochs} epochs, "
+        f"evaluated every {config.evaluate_every}, {config.precision} on the {config.device}",
+        "Space": describe_size(space.params),
+        "Objectives": ", ".join(f"{way} {name}" for name, way in space.objectives.items()),
+        "Search": f"{search.trials} trials, sampler {search.sampler}, seed {search.seed}, {_stopping(space)}",
+    }
+    limits = {
+        "epochs in all": search.epoch_budget,
+        "seconds": search.time_budget,
+        "hypervolume": search.target_hypervolume,
+        "trials without progress": search.stall and search.stall.trials,
+    }
+    given = [f"{limit:g} {what}" for what, limit in limits.items() if limit is not None]
+    if given:
+        plan["Ends early"] = "at " + ", or ".join(given)
+    return plan
+
+
+def _stopping(space: Space) -> str:
+    scheduler = space.search.scheduler
+    if scheduler is None:
+        return "none stopped early"
+    return (
+        f"stopped early from epoch {scheduler.grace_period} on, one in {scheduler.reduction_factor:g} goes on"
+    )
+
+
+def _print_first(space: Space, first: list[FirstTrial], console: Console) -> None:
+    records = rehearsed(space, first)
+    console.print("\nFirst configurations")
+    rows = [
+        FrontRow(number=record.number, figures={}, params=_readable(record), label=record.origin or "drawn")
+        for record in records
+    ]
+    console.print(front_table(rows, [], console.width))
+    more, random = len(first) - len(records), max(len(first), space.search.startup_trials)
+    if more > 0:
+        console.print(f"and {more} more to begin with", highlight=False)
+    if random < len(records):
+        console.print(f"From trial {random:03d} on results will steer the draws.", highlight=False)
+    console.print()
+
+
+def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
+    """The first trials of a search, as it begins them while there are no results.
+
+    Args:
+        space: What is searched.
+        first: What the search begins with.
+    """
+    ledger = Ledger.create(None, space, {}, first)
+    ledger.ready()
+    begun = [ledger.begin() for _ in range(min(SHOWN, space.search.trials))]
+    numbers = {trial.number for trial in begun if trial is not None}
+    return [record for record in ledger.records() if record.number in numbers]
+
+
+def _readable(record: TrialRecord) -> dict[str, object]:
+    return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in record.values.items()}
+
+
+def _cost(space: Space, address: str | None, console: Console) -> dict[str, str]:
+    """What runs at a time, and the time and memory that it takes."""
+    config = space.config(largest(space))
+    plan, at_once = _at_once(space, address)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        return plan | {"Time": "not measured: this machine has no GPU"}
+    copies = _sharing(space, at_once)
+    with console.status(f"timing steps of the largest configuration, {copies} at a time"):
+        timing = rehearse(config, copies)
+    plan |= _timed(config, timing, copies)
+    if cost_depends(space):
+        plan["Largest"] = "timed is the costliest configuration of the space; others take less"
+    return plan | _estimated(space, config, timing, at_once)
+
+
+def _at_once(space: Space, address: str | None) -> tuple[dict[str, str], int | None]:
+    """How many trials run at a time; ``None`` if only the cluster knows."""
+    resources = space.resources
+    each = f"{resources.cpus_per_trial} CPU{'s' * (resources.cpus_per_trial > 1)}"
+    each += f" and {resources.gpus_per_trial:g} GPUs" * (resources.gpus_per_trial > 0)
+    if address is not None:
+        return {"At a time": f"as many trials of {each} as the cluster {address} has room for"}, None
+    cpus, gpus = cpus_here(), torch.cuda.device_count()
+    fit = min(concurrent(resources, cpus, gpus), space.search.trials)
+    return {"At a time": f"{fit} trials of {each}; this machine has {cpus} CPUs and {gpus} GPUs"}, fit
+
+
+def _sharing(space: Space, at_once: int | None) -> int:
+    """How many trials share this machine, or one GPU of it."""
+    share = space.resources.gpus_per_trial
+    if not share:
+        return at_once or 1
+    fit = concurrent(space.resources, cpus_here(), max(share, 1.0))
+    return max(1, min(fit, at_once or fit))
+
+
+def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
+    size = f"{config.batch.n_domains} domains x {config.batch.n_per_domain} images"
+    kind = "on the GPU" if config.device == "cuda" else "resident, pages shared with other trials included"
+    return {
+        "Step": f"{duration(timing.step)} for {size}, {timing.steps} steps an epoch "
+        f"({timing.timed} timed, {copies} trials at a time)",
+        "Evaluation": duration(timing.evaluation),
+        "Memory": f"{timing.memory / 2**20:,.0f} MiB a trial at its peak ({kind}); {copies} trials at most "
+        f"{copies * timing.memory / 2**30:.1f} GiB",
+    }
+
+
+def _estimated(space: Space, config: Config, timing: Timing, at_once: int | None) -> dict[str, str]:
+    """The time of the search and of its confirmations."""
+    training = Training(
+        step=timing.step,
+        steps=timing.steps,
+        evaluation=timing.evaluation,
+        epochs=config.epochs,
+        evaluate_every=config.evaluate_every,
+    )
+    search, whole = space.search, training.seconds(config.epochs)
+    size = n_configurations(space.params)
+    trials = search.trials if size is None else min(search.trials, size)
+
+    def seconds(factor: float) -> float:
+        return search_seconds(
+            training,
+            ends(training, _brackets(space, config), factor),
+            trials=trials,
+            at_once=at_once or 1,
+            epoch_budget=search.epoch_budget,
+            time_budget=search.time_budget,
+        )
+
+    by = f"{at_once} at a time" if at_once else "divided by the trials that the cluster runs at a time"
+    each = f"{trials} trials of {duration(whole)}, {by}"
+    plan = {"Time": f"about {duration(seconds(1))}: {each}"}
+    if search.scheduler is not None:
+        plan["Time"] = (
+            f"about {duration(seconds(search.scheduler.reduction_factor))}, from "
+            f"{duration(seconds(math.inf))} if every trial is stopped at its first rung to "
+            f"{duration(seconds(1))} if none is: {each}"
+        )
+    if search.confirm is not None:
+        n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
+        extra = math.ceil(n / (at_once or 1)) * whole
+        plan["Confirmation"] = (
+            f"about {duration(extra)} more for {n} trainings; the paper's probe after each is not counted"
+        )
+    return plan | {"Not counted": "the start of Ray, MLflow and the trials' processes, some seconds"}
+
+
+def _brackets(space: Space, config: Config) -> list[list[float]]:
+    """Epochs of the rungs of each bracket."""
+    settings = space.search.scheduler
+    if settings is None:
+        return [[]]
+    scheduler = ParetoASHA(objectives=space.objectives, max_epochs=config.epochs, **settings.model_dump())
+    return [list(bracket) for bracket in scheduler.rungs]
+
+
+def _print(plan: Mapping[str, str], console: Console) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True, min_width=12)
+    grid.add_column()
+    for name, text in plan.items():
+        grid.add_row(Text(name), Text(text))
+    console.print(grid)

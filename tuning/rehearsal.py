@@ -1,0 +1,234 @@
+"""The costliest configuration of a space, trained for a moment where and as the search would train it."""
+
+import dataclasses
+import multiprocessing
+import signal
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dcodr.config import Config
+from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.data.store import open_store
+from dcodr.errors import UserError
+from dcodr.evaluation.probes import FAST
+from dcodr.evaluation.report import evaluate
+from dcodr.models.encoder import Encoder
+from dcodr.trainer import DivergedError, fit, resolve_device
+from tuning.params import CategoricalParam, Param, SubsetParam
+from tuning.space import Space
+
+RANKED: Mapping[str, tuple[str, ...]] = {
+    "method": ("dcodr_norec", "dcodr"),
+    "encoder.arch": ("small", "resnet18", "resnet50"),
+    "perceptual.backbone": ("pixel", "squeezenet1_1", "vgg16", "vgg19"),
+    "precision": ("bfloat16", "float32"),
+    "augmentation_mode": ("one", "compose"),
+}
+"""Choices that decide what a step costs in time and memory, the cheapest first."""
+
+SIZES = (
+    "epochs",
+    "encoder.code_dim",
+    "encoder.head",
+    "generator.channels",
+    "generator.domain_dim",
+    "batch.n_domains",
+    "batch.n_per_domain",
+)
+"""Numbers that do; more is costlier. Small batches make an epoch longer, but large ones need the memory."""
+
+STEP_SECONDS = 4.0
+"""How long steps are timed; one at least, after one to warm up."""
+EVALUATION_SECONDS = 2.0
+"""How long an evaluation takes that says enough about one of more images."""
+FEWEST_IMAGES = 1000
+"""Training images of the smallest evaluation that is timed."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What was measured.
+
+    Attributes:
+        step: Seconds of a training step.
+        steps: Steps in an epoch.
+        timed: Steps that were timed.
+        evaluation: Seconds of an evaluation on the validation images.
+        memory: Bytes that a training takes at its peak: on a GPU what PyTorch has allocated there; else the
+            resident memory of the process, in which the program and the dataset count although trials share
+            them.
+    """
+
+    step: float
+    steps: int
+    timed: int
+    evaluation: float
+    memory: int
+
+
+class _EnoughError(Exception):
+    """Ends a training that has been timed."""
+
+
+def largest(space: Space) -> dict[str, Any]:
+    """The values of a space's costliest configuration; where cost does not depend on them, the paper's.
+
+    Cost grows with each setting of ``RANKED`` and ``SIZES`` whatever the others are, so each has its
+    costliest value. Learning rates, temperature and loss weights cost nothing; the set of augmentations
+    hardly does.
+    """
+    paper = space.paper_values()
+    return space.paper_values(
+        {key: _costliest(key, param, paper[key]) for key, param in space.params.items()}
+    )
+
+
+def cost_depends(space: Space) -> bool:
+    """Whether the space searches a setting that decides what a step costs."""
+    return any(key in RANKED or key in SIZES for key in space.params)
+
+
+def rehearse(config: Config, copies: int) -> Timing:
+    """Time steps and an evaluation, in as many processes at a time as trials would share the device.
+
+    Nothing of this process changes. The processes are as fresh as Ray's workers, and what each slows the
+    others down counts. At most a few seconds pass, unless a single step takes longer.
+
+    Args:
+        config: What to train.
+        copies: Trainings at a time.
+
+    Returns:
+        Means over the copies; the largest memory.
+
+    Raises:
+        UserError: If the machine cannot train so many at a time, or the config not at all.
+    """
+    try:
+        with ProcessPoolExecutor(
+            copies,
+            multiprocessing.get_context("spawn"),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_DFL),
+        ) as pool:
+            timings = list(pool.map(measure, [config.model_dump_json()] * copies))
+    except BrokenProcessPool:
+        raise UserError(
+            f"a rehearsal of the largest configuration, {copies} at a time, was killed: presumably there is "
+            "not enough memory; lower resources.max_concurrent, batch sizes or networks"
+        ) from None
+    return Timing(
+        step=float(np.mean([timing.step for timing in timings])),
+        steps=timings[0].steps,
+        timed=sum(timing.timed for timing in timings),
+        evaluation=float(np.mean([timing.evaluation for timing in timings])),
+        memory=max(timing.memory for timing in timings),
+    )
+
+
+def measure(text: str) -> Timing:
+    """Time steps and an evaluation in this process, which is changed as a training changes it.
+
+    Args:
+        text: The config as JSON.
+
+    Raises:
+        UserError: If the GPU's memory is not enough.
+    """
+    config = Config.model_validate_json(text)
+    data = open_store(config.store)
+    try:
+        moments, steps = _steps(config, data)
+        evaluation = _evaluation(config, data)
+    except torch.cuda.OutOfMemoryError:
+        raise UserError(
+            "the largest configuration needs more memory than the GPU has left: use smaller batches or "
+            "networks, or raise resources.gpus_per_trial"
+        ) from None
+    timed = len(moments) - 1
+    return Timing((moments[-1] - moments[0]) / timed, steps, timed, evaluation, _peak_memory(config))
+
+
+def _steps(config: Config, data: FactorDataset) -> tuple[list[float], int]:
+    """When each step ended, the one that warms up included, and the steps in an epoch."""
+    cuda = resolve_device(config.device).type == "cuda"
+    moments: list[float] = []
+    steps = 0
+
+    def on_step(done: int, total: int) -> None:
+        nonlocal steps
+        if cuda:
+            torch.cuda.synchronize()
+        moments.append(time.perf_counter())
+        steps = total
+        if len(moments) > 1 and moments[-1] - moments[0] > STEP_SECONDS:
+            raise _EnoughError
+
+    endless = 1_000_000
+    try:
+        fit(config.model_copy(update={"epochs": endless, "evaluate_every": endless}), data, on_step=on_step)
+    except _EnoughError:
+        pass
+    except DivergedError as error:
+        raise UserError(f"the largest configuration cannot be trained at all, {error}") from None
+    return moments, steps
+
+
+def _evaluation(config: Config, data: FactorDataset) -> float:
+    """Seconds of an evaluation; if it would take long, in proportion to one of fewer images.
+
+    The encoder is untrained, which costs the same.
+    """
+    device = resolve_device(config.device)
+    encoder = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
+    encoder = encoder.to(device).to(memory_format=torch.channels_last)
+    n_images = len(data.indices("train"))
+    every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
+    while True:
+        started = time.perf_counter()
+        evaluate(encoder, thinned(data, every), "validation", FAST, seed=config.seed, device=device)
+        seconds = time.perf_counter() - started
+        if every == 1 or seconds > EVALUATION_SECONDS:
+            return seconds * every
+        every //= 2
+
+
+def thinned(data: FactorDataset, every: int) -> FactorDataset:
+    """The dataset with one in ``every`` of the training and validation images, two of each at least."""
+    split = np.full_like(data.split, SPLITS.index("test"))
+    for name in ("train", "validation"):
+        indices = data.indices(name)
+        split[indices[:: max(min(every, len(indices) // 2), 1)]] = SPLITS.index(name)
+    return dataclasses.replace(data, split=split)
+
+
+def _peak_memory(config: Config) -> int:
+    """Bytes, see :class:`Timing`."""
+    if resolve_device(config.device).type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux ru_maxrss still holds the peak of the process that started this one
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _costliest(key: str, param: Param, paper: Any) -> Any:
+    if isinstance(param, SubsetParam):
+        return param.repair(paper, np.random.default_rng(0))
+    options = param.choices if isinstance(param, CategoricalParam) else (param.low, param.high)
+    if key in RANKED:
+        return max(options, key=lambda option: RANKED[key].index(str(option)))
+    if key in SIZES:
+        return max(options)
+    return paper if param.allows(paper) else options[0]

@@ -1,0 +1,103 @@
+"""How a search goes about it: its budgets, sampler, early stopping, first trials, and what a trial gets."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dcodr.strict_yaml import StrictModel
+
+Paths = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Stall(StrictModel):
+    """When a search counts as stalled."""
+
+    trials: int = Field(default=20, ge=1)
+    """Trials in a row that ended without enough growth."""
+    growth: float = Field(default=0.005, ge=0)
+    """Growth of the front's hypervolume, as a share of it, that is enough."""
+
+
+class SchedulerSettings(StrictModel):
+    """Pareto ASHA, which stops trials early; see :class:`tuning.scheduler.ParetoASHA`."""
+
+    grace_period: int = Field(default=1, ge=1)
+    """Epochs before a trial may be stopped: the first rung."""
+    reduction_factor: float = Field(default=2, gt=1)
+    """Of so many trials at a rung one goes on; the next rung is so many times as far."""
+    brackets: int = Field(default=1, ge=1)
+    """Sets of rungs, each beginning one rung later, that trials are spread over."""
+    tie_break: Literal["hypervolume", "crowding"] = "hypervolume"
+    """What ranks trials that do not dominate each other."""
+
+
+class WarmStart(StrictModel):
+    """The first trials. Paths are relative to the space file."""
+
+    paper: bool = True
+    """The paper's settings, as trial 0."""
+    configs: Paths = ()
+    """Config files, e.g. exported by another search."""
+    searches: Paths = ()
+    """Folders of earlier searches, e.g. on another dataset: the trials of their fronts."""
+    ranking: str | None = None
+    """A CSV file with columns ``augmentation``, ``f_norm`` and ``f_unnorm`` (supplement, section 1.1): the
+    sets of the 1, 2, 3... augmentations that an autoencoder is most invariant to."""
+
+
+class Confirm(StrictModel):
+    """Retraining of the best candidates with other seeds, after the search."""
+
+    top: int = Field(default=5, ge=1)
+    """Candidates: the members of the front that contribute most to its hypervolume."""
+    seeds: int = Field(default=3, ge=2)
+    """Trainings of each."""
+
+
+class SearchSettings(StrictModel):
+    """How to search."""
+
+    trials: int = Field(default=24, ge=1)
+    """Number of trials, the first ones included; neither reused results nor confirmations count."""
+    time_budget: float | None = Field(default=None, gt=0)
+    """Seconds after which running trials are stopped."""
+    epoch_budget: int | None = Field(default=None, ge=1)
+    """Epochs that all trials together may train."""
+    target_hypervolume: float | None = Field(default=None, gt=0)
+    """Hypervolume of the front at which no more trials begin."""
+    stall: Stall | None = None
+    """Whether, and when, to give up for want of progress."""
+    sampler: Literal["tpe", "nsga2", "gp", "random"] = "tpe"
+    """Optuna's sampler: multivariate TPE, NSGA-II, a Gaussian process, or random draws."""
+    startup_trials: int = Field(default=8, ge=2)
+    """Random trials before the sampler's own proposals begin; for NSGA-II its population."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the draws; the trainings have their own in ``base``."""
+    scheduler: SchedulerSettings | None = None
+    """Early stopping; ``null`` trains every trial to its last epoch."""
+    informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
+    """With less informativeness at an evaluation, from the grace period on, a trial is infeasible."""
+    warm_start: WarmStart = WarmStart()
+    confirm: Confirm | None = None
+    """Whether, and how, to confirm the front."""
+
+
+BUDGETS = ("trials", "time_budget", "epoch_budget", "target_hypervolume", "stall", "confirm")
+"""What may differ when a search goes on."""
+
+
+class Resources(StrictModel):
+    """What one trial gets."""
+
+    cpus_per_trial: int = Field(default=1, ge=1)
+    """CPU cores, and torch threads, of a trial."""
+    gpus_per_trial: float = Field(default=0, ge=0)
+    """GPUs, or the share of one, of a trial."""
+    max_concurrent: int | None = Field(default=None, ge=1)
+    """Most trials at a time; ``null`` is as many as fit."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Resources":
+        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
+            raise ValueError(f"gpus_per_trial: {self.gpus_per_trial} is neither whole nor a share of one")
+        return self

@@ -1,0 +1,149 @@
+"""Trials, as the ledger hands them out and knows them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from tuning.outcome import Outcome
+from tuning.sampler import decode
+from tuning.space import Space
+
+Status = Outcome | Literal["running", "interrupted", "reused"]
+
+
+@dataclass(frozen=True)
+class FirstTrial:
+    """A trial that a search begins with.
+
+    Attributes:
+        values: Its values of the searched settings.
+        origin: Where they come from; ``paper`` for the paper's settings.
+    """
+
+    values: dict[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A trial to train.
+
+    Attributes:
+        number: Its number in the search, from 0.
+        values: Its values of the searched settings.
+        seed: The seed to train it with.
+        confirms: The trial that it trains again with another seed, if it does.
+    """
+
+    number: int
+    values: dict[str, Any]
+    seed: int
+    confirms: int | None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial, as the ledger knows it.
+
+    Attributes:
+        number: Its number in the search, from 0.
+        status: Its outcome; ``running``; ``interrupted``, if it was cut off and begun anew; ``reused``, if it
+            repeats an earlier one and has its result.
+        values: Its values of the searched settings.
+        seed: The seed it is trained with.
+        origin: Where its values come from, if the search began with them; ``paper`` for the paper's settings.
+        confirms: The trial that it trains again with another seed, if it does.
+        repeats: The trial whose result it has, if it is ``reused``.
+        epoch: Epochs it completed.
+        training: Losses and throughput of its last epoch.
+        figures: Its last validation figures: objectives, raw accuracies, their chance.
+        intervals: 95 % confidence intervals of some of them.
+        history: Its validation figures by epoch.
+        test: Its test figures, if it confirms another trial.
+        reason: Why it is infeasible or failed.
+        run_id: Its MLflow run.
+        seconds: How long it took.
+    """
+
+    number: int
+    status: Status
+    values: dict[str, Any]
+    seed: int
+    origin: str | None
+    confirms: int | None
+    repeats: int | None
+    epoch: int
+    training: dict[str, float]
+    figures: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    history: dict[int, dict[str, float]]
+    test: dict[str, float]
+    reason: str | None
+    run_id: str | None
+    seconds: float
+
+    @property
+    def paper(self) -> bool:
+        """Whether its values are the paper's."""
+        return self.origin == "paper"
+
+
+def identity(trial: Begun | TrialRecord) -> str:
+    """What two trials that would train alike have in common."""
+    return json.dumps([trial.values, trial.seed], sort_keys=True)
+
+
+def progress(facts: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
+    """The last epoch noted, and the last figures."""
+    epochs = _epochs(facts)
+    figures = [noted["figures"] for noted in epochs.values() if "figures" in noted]
+    return max(epochs, default=0), figures[-1] if figures else {}
+
+
+def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What was noted of each epoch, in order."""
+    named = {
+        int(name.removeprefix("epoch/")): noted for name, noted in facts.items() if name.startswith("epoch/")
+    }
+    return dict(sorted(named.items()))
+
+
+def read(trial: FrozenTrial, space: Space) -> TrialRecord:
+    """What a trial of the study says of itself."""
+    facts = trial.user_attrs
+    epochs = _epochs(facts)
+    evaluated = {epoch: noted for epoch, noted in epochs.items() if "figures" in noted}
+    last = evaluated[max(evaluated)] if evaluated else {"figures": {}, "intervals": {}}
+    return TrialRecord(
+        number=trial.number,
+        status=_status(trial),
+        values=decode(space.params, trial.params),
+        seed=facts.get("seed", space.base.seed),
+        origin=facts.get("origin"),
+        confirms=facts.get("confirms"),
+        repeats=facts.get("repeats"),
+        epoch=max(epochs, default=0),
+        training=epochs[max(epochs)]["training"] if epochs else {},
+        figures=last["figures"],
+        intervals={name: (low, high) for name, (low, high) in last["intervals"].items()},
+        history={epoch: noted["figures"] for epoch, noted in evaluated.items()},
+        test=facts.get("test", {}),
+        reason=facts.get("infeasible", facts.get("failure")),
+        run_id=facts.get("run_id"),
+        seconds=trial.duration.total_seconds() if trial.duration else 0.0,
+    )
+
+
+def _status(trial: FrozenTrial) -> Status:
+    if trial.state == TrialState.RUNNING:
+        return "running"
+    if "repeats" in trial.user_attrs:
+        return "reused"
+    if trial.state == TrialState.FAIL:
+        return "failed" if "failure" in trial.user_attrs else "interrupted"
+    if "infeasible" in trial.user_attrs:
+        return "infeasible"
+    return "complete" if trial.state == TrialState.COMPLETE else "pruned"
