@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -237,12 +238,13 @@ class Ledger:
 
     def records(self) -> list[TrialRecord]:
         """All trials whose parameters were drawn, by number."""
-        trials = self.study.get_trials(deepcopy=False)
-        return [read(trial, self.space) for trial in trials if self._is_begun(trial)]
+        return [read(trial, self.space) for trial in self._begun_trials()]
 
-    def _is_begun(self, trial: FrozenTrial) -> bool:
-        """Whether a trial was begun with all of its parameters; a driver may die while it draws them."""
-        return trial.state != TrialState.WAITING and is_whole(self.space.params, trial.params)
+    def _begun_trials(self) -> list[FrozenTrial]:
+        """The trials that were begun with all of their parameters; a driver may die while it draws them."""
+        trials = self.study.get_trials(deepcopy=False)
+        waiting, params = TrialState.WAITING, self.space.params
+        return [trial for trial in trials if trial.state != waiting and is_whole(params, trial.params)]
 
     def _settle(self, number: int) -> None:
         """Give an ended trial's result to the draws that repeat it."""
@@ -258,12 +260,13 @@ class Ledger:
             self.study.tell(trial, result.values, result.state)
 
     def _count(self) -> None:
-        """Take stock of the trials there are."""
+        """Take stock of the trials there are, in the order in which they ended."""
         space = self.space
         directions = list(space.objectives.values())
         self.budget = Budget(space.search, space.base.epochs, directions, space.reference)
         self._twins: dict[str, int] = {}
-        for record in self.records():
+        for trial in sorted(self._begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
+            record = read(trial, space)
             if record.status in ("interrupted", "reused"):
                 continue
             if record.status != "failed":

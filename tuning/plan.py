@@ -142,10 +142,10 @@ def _cost(space: Space, address: str | None, console: Console) -> dict[str, str]
     config = space.config(largest(space))
     plan, at_once = _at_once(space, address)
     if config.device == "cuda" and not torch.cuda.is_available():
-        return plan | {"Time": "not measured: this machine has no GPU"}
+        return plan | {"Time": "not measured, nor memory: this machine has no GPU"}
     copies = _sharing(space, at_once)
     with console.status(f"timing steps of the largest configuration, {copies} at a time"):
-        timing = rehearse(config, copies)
+        timing = rehearse(config, copies, space.resources.gpus_per_trial)
     plan |= _timed(config, timing, copies)
     if cost_depends(space):
         plan["Largest"] = "timed is the costliest configuration of the space; others take less"

@@ -96,7 +96,7 @@ def cost_depends(space: Space) -> bool:
     return any(key in RANKED or key in SIZES for key in space.params)
 
 
-def rehearse(config: Config, copies: int) -> Timing:
+def rehearse(config: Config, copies: int, gpus: float = 0) -> Timing:
     """Time steps and an evaluation, in as many processes at a time as trials would share the device.
 
     Nothing of this process changes. The processes are as fresh as Ray's workers, and what each slows the
@@ -105,6 +105,7 @@ def rehearse(config: Config, copies: int) -> Timing:
     Args:
         config: What to train.
         copies: Trainings at a time.
+        gpus: GPUs of each, or its share of one, which caps its memory there.
 
     Returns:
         Means over the copies; the largest memory.
@@ -119,7 +120,7 @@ def rehearse(config: Config, copies: int) -> Timing:
             initializer=signal.signal,
             initargs=(signal.SIGINT, signal.SIG_DFL),
         ) as pool:
-            timings = list(pool.map(measure, [config.model_dump_json()] * copies))
+            timings = list(pool.map(measure, [config.model_dump_json()] * copies, [gpus] * copies))
     except BrokenProcessPool:
         raise UserError(
             f"a rehearsal of the largest configuration, {copies} at a time, was killed: presumably there is "
@@ -134,15 +135,18 @@ def rehearse(config: Config, copies: int) -> Timing:
     )
 
 
-def measure(text: str) -> Timing:
+def measure(text: str, gpus: float) -> Timing:
     """Time steps and an evaluation in this process, which is changed as a training changes it.
 
     Args:
         text: The config as JSON.
+        gpus: GPUs, or the share of one.
 
     Raises:
         UserError: If the GPU's memory is not enough.
     """
+    if 0 < gpus < 1:
+        torch.cuda.set_per_process_memory_fraction(gpus)
     config = Config.model_validate_json(text)
     data = open_store(config.store)
     try:
@@ -150,7 +154,7 @@ def measure(text: str) -> Timing:
         evaluation = _evaluation(config, data)
     except torch.cuda.OutOfMemoryError:
         raise UserError(
-            "the largest configuration needs more memory than the GPU has left: use smaller batches or "
+            "the largest configuration needs more memory than the GPU allows it: use smaller batches or "
             "networks, or raise resources.gpus_per_trial"
         ) from None
     timed = len(moments) - 1

@@ -90,9 +90,11 @@ class Search:
     def candidates(self, top: int) -> list[TrialRecord]:
         """The trials worth confirming: the best by the search's figures, and the paper's settings."""
         complete = [trial for trial in self.trials() if trial.status == "complete"]
+        if not complete:
+            return []
         values = [[trial.figures[name] for name in self.space.objectives] for trial in complete]
-        added = contributions(values, self.space.reference, self._directions) if complete else ()
-        front = fronts(values, self._directions) if complete else ()
+        front = fronts(values, self._directions)
+        added = contributions(values, self.space.reference, self._directions)
         best = [complete[i] for i in np.lexsort([-added, front])[:top]]
         return best + [trial for trial in complete if trial.paper and trial not in best]
 

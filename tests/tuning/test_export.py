@@ -11,6 +11,7 @@ from tuning.ledger import Ledger
 from tuning.report import front_csv, print_status
 from tuning.search import LEDGER, Search, names
 from tuning.space import load_space
+from tuning.trials import FirstTrial
 
 SPACE = """
 base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 3}}
@@ -36,15 +37,18 @@ def search(tmp_path: Path) -> Search:
     (tmp_path / "s.yaml").write_text(SPACE)
     folder = tmp_path / "runs" / "s"
     folder.mkdir(parents=True)
-    ledger = Ledger.create(folder / LEDGER, load_space(tmp_path / "s.yaml"), {"fingerprint": "abc"})
+    space = load_space(tmp_path / "s.yaml")
+    first = [FirstTrial(space.paper_values(), "paper")]
+    ledger = Ledger.create(folder / LEDGER, space, {"fingerprint": "abc"}, first)
     ledger.ready()
     for invariance, informativeness, full, reason in OUTCOMES:
-        number, _ = ledger.begin()
+        begun = ledger.begin()
+        assert begun is not None
+        number = begun.number
         figures = {"invariance": invariance, "informativeness": informativeness, "domain_accuracy": 0.3}
-        ledger.note(
-            number, epoch=3, figures=figures, intervals={"invariance": [0.1, 0.9]}, run_id=f"run{number}"
-        )
-        ledger.end(number, full_budget=full, reason=reason)
+        ledger.note(number, run_id=f"run{number}")
+        ledger.note_epoch(number, 3, training={}, figures=figures, intervals={"invariance": [0.1, 0.9]})
+        ledger.end(number, full_budget=full, infeasible=reason)
     return Search.open("s", tmp_path / "runs")
 
 

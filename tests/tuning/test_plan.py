@@ -31,7 +31,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_store: Path) -> 
     """The plan of a quick search by its lines, on a machine of four CPUs, with a timing made up."""
     asked: list[int] = []
 
-    def rehearse(config: Config, copies: int) -> Timing:
+    def rehearse(config: Config, copies: int, gpus: float) -> Timing:
         asked.append(copies)
         return Timing(step=0.5, steps=10, timed=20, evaluation=3.0, memory=300 * 2**20)
 

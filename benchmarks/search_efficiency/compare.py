@@ -1,0 +1,222 @@
+"""How many epochs of training do searches need? A table and a picture of the simulated answer.
+
+    python benchmarks/search_efficiency/compare.py --seeds 30
+
+Every row searches ``augs.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. It has arrived when the
+trials it has trained to the end dominate 95 % of the best known hypervolume, noise removed.
+"""
+
+import argparse
+import logging
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import optuna
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from simulator import History, Ours, RayStock, Strategy, simulate
+from surrogate import SPACE, Surrogate, cross_validated, read_record
+
+from tuning.pareto import hypervolume, non_dominated
+from tuning.params import FloatParam, SubsetParam
+from tuning.settings import SearchSettings
+from tuning.space import Space, load_space
+
+PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
+WORKERS = (1, 8, 64)
+GOAL = 0.95
+EPOCH_BUDGET = 4000
+"""Where a search is given up that has not arrived."""
+
+ROWS: dict[str, dict[str, Any] | None] = {
+    "ours": {},
+    "random": {"sampler": "random", "scheduler": None, "warm_start": {"paper": False}},
+    "TPE, no early stopping": {"scheduler": None, "warm_start": {"paper": False}},
+    "NSGA-II": {"sampler": "nsga2", "startup_trials": 20, "scheduler": None, "warm_start": {"paper": False}},
+    "Ray's ASHA on the sum, OptunaSearch": None,
+}
+"""What each row changes in the settings of ``augs.yaml``; ``None`` is Ray's own."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One simulated search."""
+
+    row: str
+    workers: int
+    seed: int
+
+
+def strategy(row: str, space: Space, seed: int) -> Strategy:
+    """What a row searches with."""
+    change = ROWS[row]
+    if change is None:
+        return RayStock(space, seed)
+    settings = {**space.search.model_dump(), "trials": EPOCH_BUDGET, **change}
+    return Ours(space.model_copy(update={"search": SearchSettings.model_validate(settings)}), seed)
+
+
+def best_known(surrogate: Surrogate, space: Space, seed: int = 0) -> float:
+    """The largest hypervolume found on the surrogate without noise: random configs, then changes of the best."""
+    rng = np.random.default_rng(seed)
+    directions = list(space.objectives.values())
+    configs = [draw(space, rng) for _ in range(20000)]
+    reached = surrogate.truth(configs)[:, -1]
+    for _ in range(60):
+        front = np.flatnonzero(non_dominated(reached, directions))
+        changed = [change(configs[rng.choice(front)], space, rng) for _ in range(1000)]
+        configs = [configs[i] for i in front] + changed
+        reached = np.concatenate([reached[front], surrogate.truth(changed)[:, -1]])
+    return hypervolume(reached, space.reference, directions)
+
+
+def draw(space: Space, rng: np.random.Generator) -> dict[str, Any]:
+    """A random config of the space."""
+    return {key: draw_one(param, rng) for key, param in space.params.items()}
+
+
+def draw_one(param: Any, rng: np.random.Generator) -> Any:
+    """A random value of a parameter."""
+    if isinstance(param, SubsetParam):
+        return param.draw(rng)
+    assert isinstance(param, FloatParam)
+    return float(np.exp(rng.uniform(np.log(param.low), np.log(param.high))))
+
+
+def change(config: dict[str, Any], space: Space, rng: np.random.Generator) -> dict[str, Any]:
+    """A config with a member more or less, and its numbers moved or one drawn anew."""
+    changed = dict(config)
+    for key, param in space.params.items():
+        if isinstance(param, SubsetParam):
+            flipped = {str(member) for member in rng.choice(param.members, rng.integers(0, 3), replace=False)}
+            changed[key] = param.repair(set(config[key]) ^ flipped, rng)
+        elif isinstance(param, FloatParam):
+            moved = config[key] * np.exp(rng.normal(0, 0.2))
+            moved = draw_one(param, rng) if rng.random() < 0.1 else moved
+            changed[key] = float(np.clip(moved, param.low, param.high))
+    return changed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=30, help="searches of each kind")
+    parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="what to compare")
+    parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
+    options = parser.parse_args()
+    console = Console()
+    space, record = load_space(SPACE), read_record()
+    with console.status("fitting the surrogate"):
+        surrogate = Surrogate(record, space.params)
+        best = best_known(surrogate, space)
+    for name, correlation in cross_validated(record, space.params).items():
+        console.print(f"Surrogate, cross-validated rank correlation of the final {name}: {correlation:.2f}")
+    console.print(f"Best known hypervolume {best:.4f}, arrived at {GOAL * best:.4f}")
+    tasks = [Task(r, w, s) for s in range(options.seeds) for w in options.workers for r in options.rows]
+    found: dict[Task, History] = {}
+    context = get_context("spawn")
+    with ProcessPoolExecutor(options.processes, context, prepare, (space, surrogate, best)) as pool:
+        futures = {pool.submit(run, task): task for task in tasks}
+        for future in track(as_completed(futures), total=len(tasks), description="searching", console=console):
+            found[futures[future]] = future.result()
+    console.print(table(found, options.rows, options.workers, best))
+    draw_picture(found, options.rows, options.workers, best, space.base.epochs)
+    console.print(f"Picture: {PICTURE}")
+
+
+SHARED: dict[str, Any] = {}
+
+
+def prepare(space: Space, surrogate: Surrogate, best: float) -> None:
+    """Make a process ready to run tasks."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.disable(logging.INFO)
+    warnings.simplefilter("ignore")
+    SHARED.update(space=space, surrogate=surrogate, best=best)
+
+
+def run(task: Task) -> History:
+    """One simulated search, until it has more than arrived."""
+    space, surrogate, best = SHARED["space"], SHARED["surrogate"], SHARED["best"]
+    return simulate(
+        strategy(task.row, space, task.seed),
+        surrogate,
+        space,
+        workers=task.workers,
+        epoch_budget=EPOCH_BUDGET,
+        seed=task.seed,
+        enough=(GOAL + 1) / 2 * best,
+    )
+
+
+def arrival(history: History, goal: float) -> float:
+    """Epochs spent when the goal was reached; infinite if it was not."""
+    arrived = np.flatnonzero(history.hypervolume >= goal)
+    return float(history.epochs[arrived[0]]) if len(arrived) else np.inf
+
+
+def table(found: dict[Task, History], rows: Sequence[str], workers: Sequence[int], best: float) -> Table:
+    """Median epochs until arrival, their quartiles, and the share of random search's median."""
+    result = Table("", title=f"Epochs to {GOAL:.0%} of the best known hypervolume: median (quartiles)")
+    for n in workers:
+        result.add_column(f"{n} workers", justify="right")
+        result.add_column("of random's", justify="right")
+    for row in rows:
+        cells = []
+        for n in workers:
+            epochs = arrivals(found, row, n, GOAL * best)
+            low, middle, high = np.quantile(epochs, (0.25, 0.5, 0.75), method="nearest")
+            cells.append(f"{middle:.0f} ({low:.0f} to {high:.0f})")
+            if "random" in rows:
+                cells.append(f"{middle / np.median(arrivals(found, 'random', n, GOAL * best)):.2f}")
+        result.add_row(row, *cells)
+    return result
+
+
+def arrivals(found: dict[Task, History], row: str, workers: int, goal: float) -> list[float]:
+    """Epochs until arrival of all seeds of a row."""
+    return [arrival(h, goal) for task, h in found.items() if (task.row, task.workers) == (row, workers)]
+
+
+def draw_picture(
+    found: dict[Task, History], rows: Sequence[str], workers: Sequence[int], best: float, epochs: int
+) -> None:
+    """Median hypervolume against epochs spent, one panel a number of workers."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(workers), figsize=(12, 4), sharey=True, squeeze=False)
+    grid = np.geomspace(epochs, EPOCH_BUDGET, 100)
+    for axis, n in zip(axes[0], workers, strict=True):
+        for row in rows:
+            curves = [on_grid(h, grid) for t, h in found.items() if (t.row, t.workers) == (row, n)]
+            low, middle, high = np.quantile(curves, (0.25, 0.5, 0.75), axis=0) / best
+            (line,) = axis.plot(grid, middle, label=row, linewidth=2.5 if row == "ours" else 1.5)
+            axis.fill_between(grid, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axis.axhline(GOAL, color="grey", linestyle=":")
+        axis.set(xscale="log", title=f"{n} workers", xlabel="epochs trained, all trials together")
+        axis.set_ylim(0.7, 1)
+    axes[0][0].set_ylabel("hypervolume, share of the best known")
+    axes[0][-1].legend(loc="lower right", fontsize=8)
+    figure.tight_layout()
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, dpi=110)
+
+
+def on_grid(history: History, grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Hypervolume at some numbers of epochs; a search that has ended keeps its last."""
+    index = np.searchsorted(history.epochs, grid, side="right") - 1
+    return np.where(index >= 0, history.hypervolume[index], 0.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What a search makes of its ledger: candidates, confirmations, and the front before and after them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuning.ledger import Ledger
+from tuning.search import Search
+from tuning.space import load_space
+from tuning.trials import FirstTrial
+
+SPACE = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 3, evaluate_every: 1}}
+params:
+  temperature: {type: float, low: 0.05, high: 0.5}
+search: {trials: 6, startup_trials: 2, confirm: {top: 2, seeds: 2}}
+"""
+
+PAPER, CORNER, LUCKY, MIDDLE, WORST, STOPPED = range(6)
+FIGURES = [(0.4, 0.4), (0.9, 0.1), (0.7, 0.7), (0.6, 0.6), (0.1, 0.1), (1.0, 1.0)]
+"""Invariance and informativeness of each trial; the last one was stopped early."""
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    space = load_space(tmp_path / "s.yaml")
+    first = [FirstTrial(space.paper_values(), "paper")]
+    ledger = Ledger.create(None, space, {}, first)
+    ledger.ready()
+    search = Search(tmp_path / "s", ledger)
+    for number, figures in enumerate(FIGURES):
+        train(search, figures, full_budget=number != STOPPED)
+    return search
+
+
+def train(search: Search, figures: tuple[float, float], full_budget: bool = True) -> None:
+    begun = search.ledger.begin()
+    assert begun is not None
+    named = dict(zip(search.space.objectives, figures, strict=True))
+    search.ledger.note_epoch(begun.number, 3, training={}, figures=named, intervals={})
+    if begun.confirms is not None:
+        search.ledger.note(begun.number, test=named)
+    search.ledger.end(begun.number, full_budget=full_budget)
+
+
+def confirm(search: Search, number: int, *runs: tuple[float, float]) -> None:
+    for seed, figures in enumerate(runs, start=1):
+        search.ledger.confirm(number, seed)
+        train(search, figures)
+
+
+def test_candidates_add_the_most_hypervolume_and_the_paper_is_among_them(search: Search) -> None:
+    # (0.9, 0.1) adds 0.02 to the front's 0.51, (0.7, 0.7) adds 0.42
+    assert [trial.number for trial in search.candidates(1)] == [LUCKY, PAPER]
+    assert [trial.number for trial in search.candidates(2)] == [LUCKY, CORNER, PAPER]
+    assert [trial.number for trial in search.candidates(3)][:2] == [LUCKY, CORNER]
+    assert [trial.number for trial in search.candidates(9)] == [LUCKY, CORNER, MIDDLE, PAPER, WORST]
+
+
+def test_what_is_unconfirmed_gets_less_until_nothing_is(search: Search) -> None:
+    wanted = [(number, seed) for number in (LUCKY, CORNER, PAPER) for seed in (1, 2)]
+    assert search.unconfirmed() == wanted
+    confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
+    assert search.unconfirmed() == wanted[2:]
+    search.ledger.confirm(CORNER, 1)
+    failed = search.ledger.begin()
+    assert failed is not None
+    search.ledger.end(failed.number, full_budget=False, failure="loss is nan")
+    assert search.unconfirmed() == wanted[3:]
+    for number, seed in search.unconfirmed():
+        search.ledger.confirm(number, seed)
+        train(search, (0.3, 0.3))
+    assert search.unconfirmed() == []
+    assert [row.trial.number for row in search.confirmed()] == [PAPER, LUCKY]
+
+
+def test_a_confirmed_front_is_that_of_the_means(search: Search) -> None:
+    assert [trial.number for trial in search.front()] == [CORNER, LUCKY]
+    confirm(search, LUCKY, (0.2, 0.6), (0.4, 0.2))
+    confirm(search, CORNER, (0.8, 0.2), (0.6, 0.4))
+    confirm(search, PAPER, (0.5, 0.5), (0.3, 0.5))
+    assert [trial.number for trial in search.front()] == [CORNER, PAPER]
+    paper, corner, lucky = search.confirmed()
+    assert np.allclose(list(lucky.mean.values()), (0.3, 0.4))
+    assert corner.mean == pytest.approx(search.objectives(search.trials()[CORNER]))
+    assert paper.seeds == 2
+    assert paper.test_mean == pytest.approx({"invariance": 0.4, "informativeness": 0.5})
+    assert search.best("invariance").number == CORNER
+    assert not search.better(search.trials()[LUCKY], search.trials()[PAPER])
+
+
+def test_one_confirmation_alone_changes_nothing(search: Search) -> None:
+    confirm(search, LUCKY, (0.0, 0.0))
+    assert [trial.number for trial in search.front()] == [CORNER, LUCKY]
+    assert search.confirmed() == []
+
+
+def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
+    confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
+    assert [trial.number for trial in search.trials()] == list(range(6))
+    assert [trial.confirms for trial, _ in search.ended()][6:] == [LUCKY, LUCKY]
+    assert search.ledger.budget.trials == 6
