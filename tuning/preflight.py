@@ -22,15 +22,7 @@ from tuning.params import CategoricalParam
 from tuning.rehearsal import largest
 from tuning.settings import Resources
 from tuning.space import Space
-from tuning.tracking import (  # see /tmp/preflight_tracking.patch
-    _FIRST_CONTACT,
-    _connect,
-    _database,
-    _environment,
-    _reason,
-    _try_database,
-    masked,
-)
+from tuning.tracking import try_store
 
 WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "perceptual.weights")
 """Settings that decide which pretrained weights a trial needs."""
@@ -110,18 +102,7 @@ def check_tracking(uri: str) -> str:
     if uri.startswith("sqlite:///") and not file.exists():
         check_storage(file.parent.resolve(), "--tracking-uri")
         return "not there yet, will be made"
-    try:
-        with _environment(_FIRST_CONTACT):
-            if _database(uri):
-                _try_database(uri)
-                return "can be opened"
-            _connect(uri).search_experiments(max_results=1)
-            return "answers"
-    except Exception as error:  # every driver and server has its own
-        raise UserError(
-            f"cannot use the MLflow tracking URI {masked(uri)!r}: {_reason(uri, error)}. Start the "
-            "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
-        ) from None
+    return try_store(uri)
 
 
 def concurrent(resources: Resources, cpus: float, gpus: float) -> int:

@@ -60,10 +60,7 @@ class Tracker:
         except UserError:
             raise
         except Exception as error:  # every driver and server has its own
-            raise UserError(
-                f"cannot use the MLflow tracking URI {masked(uri)!r}: {_reason(uri, error)}. Start the "
-                "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
-            ) from None
+            raise _unusable(uri, error) from None
         self._search_id = ""
 
     def start_search(
@@ -209,6 +206,29 @@ class Tracker:
         )
 
 
+def try_store(uri: str) -> str:
+    """Refuse a tracking store that could not be used; nothing in it is changed.
+
+    Args:
+        uri: tracking URI, as for `Tracker`; an SQLite file exists.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
+    """
+    try:
+        with _environment(_FIRST_CONTACT):
+            if _database(uri):
+                _try_database(uri)
+                return "can be opened"
+            _connect(uri).search_experiments(max_results=1)
+            return "answers"
+    except Exception as error:  # every driver and server has its own
+        raise _unusable(uri, error) from None
+
+
 def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
     """Keep files with a run that has ended or not, making nothing else in the store.
 
@@ -314,6 +334,13 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         for name in variables:
             del os.environ[name]
         os.environ.update(before)
+
+
+def _unusable(uri: str, error: Exception) -> UserError:
+    return UserError(
+        f"cannot use the MLflow tracking URI {masked(uri)!r}: {_reason(uri, error)}. Start the "
+        "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
+    )
 
 
 def _reason(uri: str, error: Exception) -> str:
