@@ -1,9 +1,4 @@
-"""What a config of ``augs.yaml`` would reach after every epoch, learned from the record of real trainings.
-
-    python benchmarks/search_efficiency/surrogate.py
-
-prints how well it predicts configs that it has not seen.
-"""
+"""What a config of ``augs.yaml`` would reach after every epoch, learned from the record of real trainings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,12 +11,9 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from tuning.params import FloatParam, Param, SubsetParam
-from tuning.space import load_space
 
 RECORD = Path(__file__).parent / "record.jsonl"
 SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"
@@ -61,21 +53,33 @@ def read_record(path: Path = RECORD) -> Record:
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """``(n, f)``: a 0 or 1 for every member of a subset, and the share of its draws; numbers from 0 to 1."""
+    """``(n, f)``, all from 0 to 1: the share of views that each member makes, and the numbers on a log scale."""
     columns: list[list[float]] = []
     for key, param in params.items():
         if isinstance(param, SubsetParam):
-            columns += [[float(member in of[key]) for of in values] for member in param.members]
-            columns += [[member_share(member, of[key]) for of in values] for member in param.members]
+            columns += [[(member in of[key]) / len(of[key]) for of in values] for member in param.members]
         elif isinstance(param, FloatParam):
             low, high = np.log([param.low, param.high])
             columns.append([(np.log(of[key]) - low) / (high - low) for of in values])
     return np.array(columns).T
 
 
-def member_share(member: str, chosen: Sequence[str]) -> float:
-    """The share of views that a member makes."""
-    return 1 / len(chosen) if member in chosen else 0.0
+def gaussian_process(n_features: int) -> GaussianProcessRegressor:
+    """A Gaussian process with a length scale for each feature."""
+    scales = RBF(np.ones(n_features), (0.1, 100))
+    return GaussianProcessRegressor(ConstantKernel() * scales + WhiteKernel(0.1, (0.01, 2)), normalize_y=True)
+
+
+def cross_validated(record: Record, params: Mapping[str, Param]) -> dict[str, float]:
+    """Rank correlation of the last epoch's objectives with predictions from the other configs, ten folds."""
+    x = features(params, record.values)
+    result = {}
+    for i, name in enumerate(OBJECTIVES):
+        y = record.figures[:, -1, i]
+        folds = GroupKFold(10)
+        predicted = cross_val_predict(gaussian_process(x.shape[1]), x, y, groups=record.configs, cv=folds)
+        result[name] = float(spearmanr(predicted, y).statistic)
+    return result
 
 
 class Surrogate:
@@ -93,7 +97,7 @@ class Surrogate:
         self._params = params
         self.epochs = record.figures.shape[1]
         x, y = features(params, record.values), record.figures.reshape(len(record.figures), -1)
-        self._models = [model().fit(x, column) for column in y.T]
+        self._models = [gaussian_process(x.shape[1]).fit(x, column) for column in y.T]
         self.noise = seed_covariance(record)
 
     def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:
@@ -106,12 +110,6 @@ class Surrogate:
         """``(epochs, 2)``: what a training would report."""
         noise = rng.multivariate_normal(np.zeros(len(self.noise)), self.noise, method="cholesky")
         return np.clip(self.truth([values])[0] + noise.reshape(self.epochs, -1), 0, 1)
-
-
-def model() -> Any:
-    """What each objective is predicted with."""
-    kernel = ConstantKernel() * RBF(np.full(31, 3.0), (0.3, 1e3)) + WhiteKernel(0.1, (1e-3, 1))
-    return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, random_state=0))
 
 
 def seed_covariance(record: Record) -> Floats:
