@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test check format ui
+.PHONY: install search test check format ui bench-search
 
 install: $(VENV)/installed
 
@@ -23,6 +23,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+
+bench-search: install  ## How many epochs searches need, simulated on recorded trainings; some minutes.
+	$(BIN)/python -m benchmarks.search_efficiency.compare
 
 format: install
 	$(BIN)/ruff check --fix .

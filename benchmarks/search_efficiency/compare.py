@@ -1,13 +1,14 @@
 """How many epochs of training do searches need? A table and a picture of the simulated answer.
 
-    python benchmarks/search_efficiency/compare.py --seeds 30
+    python -m benchmarks.search_efficiency.compare --seeds 30
 
-Every row searches ``augs.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. It has arrived when the
-trials it has trained to the end dominate 95 % of the best known hypervolume, noise removed.
+Every row searches ``augs.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. It has arrived when
+the trials it has trained to the end dominate 95 % of the best known hypervolume, noise removed.
 """
 
 import argparse
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,11 +24,11 @@ import optuna
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from simulator import History, Ours, RayStock, Strategy, simulate
-from surrogate import SPACE, Surrogate, cross_validated, read_record
 
-from tuning.pareto import hypervolume, non_dominated
+from benchmarks.search_efficiency.simulator import History, Ours, RayStock, Strategy, simulate
+from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, cross_validated, read_record
 from tuning.params import FloatParam, SubsetParam
+from tuning.pareto import hypervolume, non_dominated
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 
@@ -38,7 +39,7 @@ EPOCH_BUDGET = 1600
 """Where a search is given up that has not arrived."""
 
 ROWS: dict[str, dict[str, Any] | None] = {
-    "ours": {"scheduler": {"grace_period": 1, "reduction_factor": 2}},
+    "ours": {},
     "random": {"sampler": "random", "scheduler": None, "warm_start": {"paper": False}},
     "TPE, no early stopping": {"scheduler": None, "warm_start": {"paper": False}},
     "NSGA-II": {"sampler": "nsga2", "startup_trials": 20, "scheduler": None, "warm_start": {"paper": False}},
@@ -66,7 +67,7 @@ def strategy(row: str, space: Space, seed: int) -> Strategy:
 
 
 def best_known(surrogate: Surrogate, space: Space, seed: int = 0) -> float:
-    """The largest hypervolume found on the surrogate without noise: random configs, then changes of the best."""
+    """The largest hypervolume found without noise: of random configs, then of changes of the best."""
     rng = np.random.default_rng(seed)
     directions = list(space.objectives.values())
     configs = [draw(space, rng) for _ in range(20000)]
@@ -107,6 +108,7 @@ def change(config: dict[str, Any], space: Space, rng: np.random.Generator) -> di
 
 
 def main() -> None:
+    """Simulate all rows and show what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=30, help="searches of each kind")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
@@ -123,6 +125,7 @@ def main() -> None:
     console.print(f"Best known hypervolume {best:.4f}, arrived at {GOAL * best:.4f}")
     tasks = [Task(r, w, s) for s in range(options.seeds) for w in options.workers for r in options.rows]
     found: dict[Task, History] = {}
+    os.environ["OMP_NUM_THREADS"] = "1"
     context = get_context("spawn")
     with ProcessPoolExecutor(options.processes, context, prepare, (space, surrogate, best)) as pool:
         futures = {pool.submit(run, task): task for task in tasks}
@@ -139,7 +142,7 @@ SHARED: dict[str, Any] = {}
 
 
 def prepare(space: Space, surrogate: Surrogate, best: float) -> None:
-    """Make a process ready to run tasks."""
+    """Make a process ready to run tasks: quiet libraries."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.disable(logging.INFO)
     warnings.simplefilter("ignore")

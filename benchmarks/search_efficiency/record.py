@@ -1,6 +1,6 @@
 """Train random configs of ``augs.yaml`` and keep every epoch's figures: what searches are compared on.
 
-    python benchmarks/search_efficiency/record.py --workers 2
+    python -m benchmarks.search_efficiency.record --workers 2
 
 Appends one JSON line a training to ``record.jsonl`` beside this file as soon as it ends, and goes on where it
 was stopped. About 80 seconds of one core a training.
@@ -30,6 +30,7 @@ FIGURES = ("invariance", "informativeness", "effective_rank", "code_variance")
 
 
 def main() -> None:
+    """Train what is missing from the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configs", type=int, default=128, help="random configs, each with seed 0")
     parser.add_argument("--repeated", type=int, default=16, help="of these, configs with seeds 1 and 2 too")
@@ -51,7 +52,10 @@ def main() -> None:
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:
-    """The config of an index: the first that the platform's random sampler draws with that seed."""
+    """The config of an index: the first that the platform's random sampler draws with that seed.
+
+    The sampler has changed since the first 32 were recorded: the record's own values are what was trained.
+    """
     study = optuna.create_study(directions=["maximize"] * 2, sampler=SpaceSampler(space, index))
     return suggest(study.ask(), space.params)
 

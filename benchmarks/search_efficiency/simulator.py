@@ -6,7 +6,7 @@ as Ray Tune would. Epochs take about one unit of time each, so that workers fall
 
 import heapq
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -20,8 +20,8 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from tuning.ledger import Ledger
-from tuning.pareto import hypervolume
 from tuning.params import FloatParam, SubsetParam
+from tuning.pareto import hypervolume
 from tuning.scheduler import ParetoASHA
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space
@@ -152,6 +152,7 @@ class Ours:
         )
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """Ask the searcher."""
         assignment = self._searcher.suggest("")
         if assignment is None or assignment == Searcher.FINISHED:
             return None
@@ -159,6 +160,7 @@ class Ours:
         return trial, self._ledger.begun(assignment["number"]).values
 
     def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+        """Note the epoch in the ledger and ask the scheduler."""
         number = trial.config["number"]
         self._ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
         result = {"epoch": epoch, "training": {}, "figures": figures, "infeasible": None}
@@ -167,6 +169,7 @@ class Ours:
         return bool(decision == TrialScheduler.CONTINUE)
 
     def end(self, trial: Any, epoch: int) -> None:
+        """Tell scheduler and ledger."""
         self._scheduler.on_trial_complete(None, trial, trial.last_result)  # type: ignore[arg-type]
         self._ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
 
@@ -199,8 +202,10 @@ class RayStock:
         )
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """Ask the searcher, and make an allowed config of what it draws."""
         trial = SimpleNamespace(trial_id=str(next(self._ids)), last_result=None)
         drawn = self._searcher.suggest(trial.trial_id)
+        assert drawn is not None
         values = {}
         for key, param in self._space.params.items():
             if isinstance(param, SubsetParam):
@@ -212,6 +217,7 @@ class RayStock:
         return trial, values
 
     def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+        """Ask the scheduler about the sum of the objectives."""
         trial.last_result = {"epoch": epoch, "score": sum(figures.values()), "training_iteration": epoch}
         decision = self._scheduler.on_trial_result(None, trial, trial.last_result)  # type: ignore[arg-type]
         if decision == TrialScheduler.CONTINUE:
@@ -219,8 +225,6 @@ class RayStock:
         return bool(decision == TrialScheduler.CONTINUE)
 
     def end(self, trial: Any, epoch: int) -> None:
+        """Tell scheduler and searcher."""
         self._scheduler.on_trial_complete(None, trial, trial.last_result)  # type: ignore[arg-type]
         self._searcher.on_trial_complete(trial.trial_id, trial.last_result)
-
-
-STRATEGIES: Mapping[str, Callable[[Space, int], Strategy]] = {}

@@ -1,6 +1,7 @@
 """What a config of ``augs.yaml`` would reach after every epoch, learned from the record of real trainings."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +54,14 @@ def read_record(path: Path = RECORD) -> Record:
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """``(n, f)``, all from 0 to 1: the share of views that each member makes, and the numbers on a log scale."""
+    """``(n, f)``, all from 0 to 1: the share of views that each member makes; the numbers on a log scale."""
     columns: list[list[float]] = []
     for key, param in params.items():
         if isinstance(param, SubsetParam):
             columns += [[(member in of[key]) / len(of[key]) for of in values] for member in param.members]
         elif isinstance(param, FloatParam):
-            low, high = np.log([param.low, param.high])
-            columns.append([(np.log(of[key]) - low) / (high - low) for of in values])
+            low, high = math.log(param.low), math.log(param.high)
+            columns.append([(math.log(of[key]) - low) / (high - low) for of in values])
     return np.array(columns).T
 
 
@@ -104,12 +105,14 @@ class Surrogate:
         """``(n, epochs, 2)``: the objectives without noise."""
         x = features(self._params, values)
         flat = np.stack([model.predict(x) for model in self._models], axis=1)
-        return np.clip(flat, 0, 1).reshape(len(values), self.epochs, len(OBJECTIVES))
+        clipped: Floats = flat.clip(0, 1)
+        return clipped.reshape(len(values), self.epochs, len(OBJECTIVES))
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
         """``(epochs, 2)``: what a training would report."""
         noise = rng.multivariate_normal(np.zeros(len(self.noise)), self.noise, method="cholesky")
-        return np.clip(self.truth([values])[0] + noise.reshape(self.epochs, -1), 0, 1)
+        noisy: Floats = self.truth([values])[0] + noise.reshape(self.epochs, -1)
+        return noisy.clip(0, 1)
 
 
 def seed_covariance(record: Record) -> Floats:
