@@ -62,7 +62,8 @@ def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -
         elif isinstance(param, FloatParam):
             low, high = math.log(param.low), math.log(param.high)
             columns.append([(math.log(of[key]) - low) / (high - low) for of in values])
-    return np.array(columns).T
+    table: Floats = np.array(columns).T
+    return table
 
 
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:
