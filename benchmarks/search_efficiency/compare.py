@@ -24,6 +24,7 @@ import optuna
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, Strategy, simulate
 from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, cross_validated, read_record
@@ -116,6 +117,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
     options = parser.parse_args()
     console = Console()
+    # A feature without influence has the largest length scale allowed, which scikit-learn warns of.
+    warnings.simplefilter("ignore", ConvergenceWarning)
     space, record = load_space(SPACE), read_record()
     with console.status("fitting the surrogate"):
         surrogate = Surrogate(record, space.params)
