@@ -67,7 +67,7 @@ def analyse(
     from tuning.analysis_pictures import draw_pictures
     from tuning.analysis_report import print_analysis
     from tuning.search import Search
-    from tuning.tracking import add_artifacts, masked
+    from tuning.tracking import add_artifacts, default_uri, masked
 
     search = Search.open(name, storage)
     console = Console()
@@ -78,7 +78,7 @@ def analyse(
     files = [*analysis.write_tables(analyses, folder), *draw_pictures(analyses, folder)]
     for file in files:
         print(file)
-    uri = tracking_uri or f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+    uri = tracking_uri or default_uri(storage)
     run_id = search.ledger.facts()["run_id"]
     try:
         add_artifacts(uri, run_id, files, analysis.FOLDER)

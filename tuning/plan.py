@@ -19,7 +19,7 @@ from tuning.rehearsal import Timing, cost_depends, largest, rehearse
 from tuning.scheduler import ParetoASHA
 from tuning.space import Space
 from tuning.space_size import describe_size, n_configurations
-from tuning.tracking import masked
+from tuning.tracking import default_uri, masked
 from tuning.trials import FirstTrial, TrialRecord
 from tuning.warm_start import first_trials
 
@@ -48,7 +48,7 @@ def show_plan(
     data = check(space, address, console)
     first = first_trials(space)
     check_storage(storage)
-    uri = tracking_uri or f"sqlite:///{storage / 'mlflow.db'}"
+    uri = tracking_uri or default_uri(storage)
     with console.status("trying the MLflow tracking store"):
         tracking = check_tracking(uri)
     plan = {
@@ -107,7 +107,7 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
     records = rehearsed(space, first)
     console.print("\nFirst configurations")
     rows = [
-        FrontRow(number=record.number, figures={}, params=_readable(record), label=record.origin or "drawn")
+        FrontRow(number=record.number, figures={}, params=record.readable, label=record.origin or "drawn")
         for record in records
     ]
     console.print(front_table(rows, [], console.width))
@@ -131,10 +131,6 @@ def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
     begun = [ledger.begin() for _ in range(min(SHOWN, space.search.trials))]
     numbers = {trial.number for trial in begun if trial is not None}
     return [record for record in ledger.records() if record.number in numbers]
-
-
-def _readable(record: TrialRecord) -> dict[str, object]:
-    return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in record.values.items()}
 
 
 def _cost(space: Space, address: str | None, console: Console) -> dict[str, str]:

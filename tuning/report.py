@@ -4,7 +4,6 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -14,7 +13,6 @@ from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
 from tuning.search import CONFIGS, Search
 from tuning.tracking import ui_command
-from tuning.trials import TrialRecord
 
 
 def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
@@ -48,7 +46,7 @@ def print_status(search: Search, console: Console) -> None:
         FrontRow(
             number=trial.number,
             figures=search.objectives(trial),
-            params=_readable(trial),
+            params=trial.readable,
             label="paper" if trial.paper else "",
             knee=trial == knee,
             on_front=on_front,
@@ -110,14 +108,9 @@ def front_csv(search: Search) -> str:
     for trial, on_front in rows:
         means = search.objectives(trial)
         measured = [means.get(name, trial.figures.get(name)) for name in figures]
-        values = [_readable(trial).get(key) for key in settings]
+        values = [trial.readable.get(key) for key in settings]
         writer.writerow([trial.number, trial.paper, on_front, *values, *measured])
     return table.getvalue()
-
-
-def _readable(trial: TrialRecord) -> dict[str, Any]:
-    """A trial's values, each subset as one text, e.g. ``crop+affine``."""
-    return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in trial.values.items()}
 
 
 def _line(console: Console, text: str) -> None:

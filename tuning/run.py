@@ -12,7 +12,6 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from rich.console import Console
 
 from dcodr.errors import UserError
@@ -24,13 +23,13 @@ from tuning.outcome import Outcome
 from tuning.preflight import check, concurrent, cpus_here
 from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
-from tuning.scheduler import ParetoASHA
+from tuning.scheduler import ParetoASHA, scheduler_of
 from tuning.search import CONFIGS, LEDGER, Search, names
 from tuning.searcher import LedgerSearcher
 from tuning.settings import BUDGETS
 from tuning.space import Space
 from tuning.tracking import Status as RunStatus
-from tuning.tracking import Tracker, masked
+from tuning.tracking import Tracker, default_uri, masked
 from tuning.trainable import train_trial
 from tuning.trials import FirstTrial
 from tuning.warm_start import first_trials
@@ -83,7 +82,7 @@ def run_search(
     data = check(space, address, console)
     first = first_trials(space)
     name = _name(space.name, name, storage, resume)
-    uri = tracking_uri or f"sqlite:///{storage / 'mlflow.db'}"
+    uri = tracking_uri or default_uri(storage)
     earlier = Search.open(name, storage) if resume else None
     if earlier is not None:
         _check_same(earlier, space, data.fingerprint)
@@ -132,21 +131,15 @@ def _train(search: Search, tracker: Tracker, address: str | None, console: Conso
         recorder = Recorder(ledger, tracker, display)
         searcher = LedgerSearcher(ledger, _absolute(space), lambda: None if ledger.waiting() else "confirmed")
         with _ray(address), display:
-            _tune(searcher, recorder, search, _no_early_stopping(), None)
+            _tune(searcher, recorder, search, None, None)
         recorder.close_all()
 
 
-def _scheduler(search: Search) -> TrialScheduler:
+def _scheduler(search: Search) -> ParetoASHA | None:
     """Pareto ASHA, as far as the search has come; or none."""
-    settings = search.space.search.scheduler
-    if settings is None:
-        return _no_early_stopping()
-    scheduler = ParetoASHA(
-        objectives=search.space.objectives,
-        max_epochs=search.space.base.epochs,
-        seed=search.space.search.seed,
-        **settings.model_dump(),
-    )
+    scheduler = scheduler_of(search.space)
+    if scheduler is None:
+        return None
     for trial in search.trials():
         if trial.status != "reused":
             feasible = dict(trial.history)
@@ -154,10 +147,6 @@ def _scheduler(search: Search) -> TrialScheduler:
                 feasible.pop(trial.epoch, None)
             scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
     return scheduler
-
-
-def _no_early_stopping() -> TrialScheduler:
-    return FIFOScheduler()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -181,10 +170,10 @@ def _tune(
     searcher: LedgerSearcher,
     recorder: Recorder,
     search: Search,
-    scheduler: TrialScheduler,
+    scheduler: ParetoASHA | None,
     time_budget: float | None,
 ) -> None:
-    """Let Ray Tune execute what the searcher hands out."""
+    """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early."""
     resources = search.space.resources
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
     share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
@@ -223,12 +212,11 @@ def _begin(
 
 def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     tracker.resume_search(search.ledger.facts()["run_id"])
-    _cut_off(search, tracker)
-    search.ledger.ready(space)
+    _cut_off(search, tracker, space)
     return search
 
 
-def _cut_off(search: Search, tracker: Tracker) -> None:
+def _cut_off(search: Search, tracker: Tracker, space: Space | None = None) -> None:
     """Close what was running when a driver stopped; it begins anew when the search goes on.
 
     A driver may have died after the ledger knew a trial's end and before MLflow did: the ledger is right.
@@ -237,7 +225,7 @@ def _cut_off(search: Search, tracker: Tracker) -> None:
     for trial, outcome in search.ended():
         if trial.run_id in closed:
             end_run(tracker, trial.run_id, outcome, trial.epoch, trial.reason)
-    search.ledger.ready()
+    search.ledger.ready(space)
 
 
 def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:

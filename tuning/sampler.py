@@ -24,12 +24,10 @@ from tuning.space import Space
 def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
     """Have a trial draw all it needs, in this order: every parameter, then the strengths of chosen members.
 
-    A subset is one boolean a member, ``key.member``; every bound is included.
-
     Returns:
         A value for each parameter and strength.
     """
-    for name, distribution in _always(params).items():
+    for name, distribution in distributions(params).items():
         _suggest(trial, name, distribution)
     for name, distribution in _strengths(params, trial.params).items():
         _suggest(trial, name, distribution)
@@ -38,7 +36,7 @@ def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
 
 def is_whole(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> bool:
     """Whether a trial has drawn all it needs; a driver may die while it draws."""
-    return _always(params).keys() <= drawn.keys() and _strengths(params, drawn).keys() <= drawn.keys()
+    return distributions(params).keys() <= drawn.keys() and _strengths(params, drawn).keys() <= drawn.keys()
 
 
 def encode(params: Mapping[str, Param], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +80,7 @@ class SpaceSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All of the space that has more than one value: nothing is drawn independently."""
-        everything = _always(self._params) | _all_strengths(self._params)
+        everything = distributions(self._params) | _strengths(self._params)
         return {name: d for name, d in everything.items() if not d.single()}
 
     def sample_relative(
@@ -129,7 +127,7 @@ class SpaceSampler(BaseSampler):
         drawn |= {f"{key}.{member}": member in chosen for member in param.members}
 
     def _tried(self, study: Study, trial: FrozenTrial, drawn: Mapping[str, Any]) -> bool:
-        used = {*_always(self._params), *_strengths(self._params, drawn)}
+        used = {*distributions(self._params), *_strengths(self._params, drawn)}
         params = {name: value for name, value in drawn.items() if name in used}
         others = study.get_trials(deepcopy=False)
         return any(params.items() <= other.params.items() for other in others if other.number != trial.number)
@@ -150,8 +148,8 @@ def _sampler(settings: SearchSettings, seed: int) -> BaseSampler:
                 return RandomSampler(seed)
 
 
-def _always(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    """What every trial draws."""
+def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
+    """What every trial draws: a subset as one boolean a member, ``key.member``; every bound is included."""
     result: dict[str, BaseDistribution] = {}
     for key, param in params.items():
         if isinstance(param, SubsetParam):
@@ -163,22 +161,17 @@ def _always(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
     return result
 
 
-def _strengths(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    """What a trial draws besides, once it has chosen its subsets."""
+def _strengths(
+    params: Mapping[str, Param], drawn: Mapping[str, Any] | None = None
+) -> dict[str, BaseDistribution]:
+    """What a trial draws besides, once it has chosen its subsets; without ``drawn``, what it might."""
     return {
         name: _number(strength)
         for key, param in params.items()
         if isinstance(param, SubsetParam)
-        for name, strength in param.strength_params(_chosen(key, param, drawn)).items()
-    }
-
-
-def _all_strengths(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    return {
-        name: _number(strength)
-        for param in params.values()
-        if isinstance(param, SubsetParam)
-        for name, strength in param.strength_params(param.members).items()
+        for name, strength in param.strength_params(
+            param.members if drawn is None else _chosen(key, param, drawn)
+        ).items()
     }
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from ray.tune.experiment import Trial
@@ -11,6 +11,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.utils import flatten_dict
 
 from tuning.pareto import Direction, FloatArray, contributions, crowding, fronts
+from tuning.settings import TieBreak
+from tuning.space import Space
 
 Vector = tuple[float, ...]
 """A trial's objectives at an evaluation."""
@@ -49,7 +51,7 @@ class ParetoASHA(FIFOScheduler):
         grace_period: int = 1,
         reduction_factor: float = 4,
         brackets: int = 1,
-        tie_break: Literal["hypervolume", "crowding"] = "hypervolume",
+        tie_break: TieBreak = "hypervolume",
         seed: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -176,6 +178,19 @@ class ParetoASHA(FIFOScheduler):
         _, place = np.unique(np.stack([-front, merit], axis=1), axis=0, return_inverse=True)
         # Who is at the cut goes on, whatever the last bits of the cut.
         return np.append(place[:-1], place[-1] + 1e-9)
+
+
+def scheduler_of(space: Space) -> ParetoASHA | None:
+    """The scheduler that a space asks for, without any results yet; ``None`` for no early stopping."""
+    settings = space.search.scheduler
+    if settings is None:
+        return None
+    return ParetoASHA(
+        objectives=space.objectives,
+        max_epochs=space.base.epochs,
+        seed=space.search.seed,
+        **settings.model_dump(),
+    )
 
 
 def _share(front: FloatArray, directions: tuple[Direction, ...]) -> FloatArray:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from dcodr.strict_yaml import StrictModel
 
+TieBreak = Literal["hypervolume", "crowding"]
 Paths = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -27,7 +28,7 @@ class SchedulerSettings(StrictModel):
     """Of so many trials at a rung one goes on; the next rung is so many times as far."""
     brackets: int = Field(default=1, ge=1)
     """Sets of rungs, each beginning one rung later, that trials are spread over."""
-    tie_break: Literal["hypervolume", "crowding"] = "hypervolume"
+    tie_break: TieBreak = "hypervolume"
     """What ranks trials that do not dominate each other."""
 
 

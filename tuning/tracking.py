@@ -206,6 +206,11 @@ class Tracker:
         )
 
 
+def default_uri(storage: Path) -> str:
+    """The tracking URI of the searches in a folder, if none is given: an SQLite file in it."""
+    return f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+
+
 def try_store(uri: str) -> str:
     """Refuse a tracking store that could not be used; nothing in it is changed.
 

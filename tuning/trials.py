@@ -90,6 +90,11 @@ class TrialRecord:
         """Whether its values are the paper's."""
         return self.origin == "paper"
 
+    @property
+    def readable(self) -> dict[str, object]:
+        """Its values, each subset as one text, e.g. ``crop+affine``."""
+        return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in self.values.items()}
+
 
 def identity(trial: Begun | TrialRecord) -> str:
     """What two trials that would train alike have in common."""
@@ -99,8 +104,7 @@ def identity(trial: Begun | TrialRecord) -> str:
 def progress(facts: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
     """The last epoch noted, and the last figures."""
     epochs = _epochs(facts)
-    figures = [noted["figures"] for noted in epochs.values() if "figures" in noted]
-    return max(epochs, default=0), figures[-1] if figures else {}
+    return max(epochs, default=0), _last_evaluated(epochs)["figures"]
 
 
 def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
@@ -111,12 +115,17 @@ def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     return dict(sorted(named.items()))
 
 
+def _last_evaluated(epochs: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    """What was noted of the last epoch with figures."""
+    evaluated = [noted for noted in epochs.values() if "figures" in noted]
+    return evaluated[-1] if evaluated else {"figures": {}, "intervals": {}}
+
+
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:
     """What a trial of the study says of itself."""
     facts = trial.user_attrs
     epochs = _epochs(facts)
-    evaluated = {epoch: noted for epoch, noted in epochs.items() if "figures" in noted}
-    last = evaluated[max(evaluated)] if evaluated else {"figures": {}, "intervals": {}}
+    last = _last_evaluated(epochs)
     return TrialRecord(
         number=trial.number,
         status=_status(trial),
@@ -129,7 +138,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         training=epochs[max(epochs)]["training"] if epochs else {},
         figures=last["figures"],
         intervals={name: (low, high) for name, (low, high) in last["intervals"].items()},
-        history={epoch: noted["figures"] for epoch, noted in evaluated.items()},
+        history={epoch: noted["figures"] for epoch, noted in epochs.items() if "figures" in noted},
         test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
         run_id=facts.get("run_id"),

@@ -13,16 +13,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import TPESampler
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from tuning.ledger import Ledger
-from tuning.params import FloatParam, SubsetParam
+from tuning.params import SubsetParam
 from tuning.pareto import hypervolume
-from tuning.scheduler import ParetoASHA
+from tuning.sampler import decode, distributions
+from tuning.scheduler import scheduler_of
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space
 from tuning.warm_start import first_trials
@@ -139,17 +139,7 @@ class Ours:
         self._ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
         self._ledger.ready()
         self._searcher = LedgerSearcher(self._ledger, self._space, self._ledger.over)
-        settings = space.search.scheduler
-        self._scheduler: TrialScheduler = (
-            FIFOScheduler()  # type: ignore[no-untyped-call]
-            if settings is None
-            else ParetoASHA(
-                objectives=space.objectives,
-                max_epochs=space.base.epochs,
-                seed=seed,
-                **settings.model_dump(),
-            )
-        )
+        self._scheduler = scheduler_of(self._space)
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
         """Ask the searcher."""
@@ -165,12 +155,14 @@ class Ours:
         self._ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
         result = {"epoch": epoch, "training": {}, "figures": figures, "infeasible": None}
         trial.last_result = result
-        decision = self._scheduler.on_trial_result(None, trial, result)  # type: ignore[arg-type]
-        return bool(decision == TrialScheduler.CONTINUE)
+        if self._scheduler is None:
+            return True
+        return self._scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
 
     def end(self, trial: Any, epoch: int) -> None:
         """Tell scheduler and ledger."""
-        self._scheduler.on_trial_complete(None, trial, trial.last_result)  # type: ignore[arg-type]
+        if self._scheduler is not None:
+            self._scheduler.on_trial_complete(None, trial, trial.last_result)
         self._ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
 
 
@@ -188,15 +180,10 @@ class RayStock:
         self._space = space
         self._rng = np.random.default_rng(seed)
         self._ids = itertools.count()
-        distributions: dict[str, Any] = {}
-        for key, param in space.params.items():
-            if isinstance(param, SubsetParam):
-                booleans = {f"{key}.{name}": CategoricalDistribution([False, True]) for name in param.members}
-                distributions |= booleans
-            elif isinstance(param, FloatParam):
-                distributions[key] = FloatDistribution(param.low, param.high, log=param.log)
         sampler = TPESampler(n_startup_trials=space.search.startup_trials, multivariate=True, seed=seed)
-        self._searcher = OptunaSearch(distributions, metric="score", mode="max", sampler=sampler)
+        self._searcher = OptunaSearch(
+            distributions(space.params), metric="score", mode="max", sampler=sampler
+        )
         self._scheduler = AsyncHyperBandScheduler(
             time_attr="epoch", metric="score", mode="max", max_t=space.base.epochs, reduction_factor=2
         )
@@ -206,13 +193,10 @@ class RayStock:
         trial = SimpleNamespace(trial_id=str(next(self._ids)), last_result=None)
         drawn = self._searcher.suggest(trial.trial_id)
         assert drawn is not None
-        values = {}
+        values = decode(self._space.params, drawn)
         for key, param in self._space.params.items():
             if isinstance(param, SubsetParam):
-                chosen = [name for name in param.members if drawn[f"{key}.{name}"]]
-                values[key] = param.repair(chosen, self._rng)
-            else:
-                values[key] = drawn[key]
+                values[key] = param.repair(values[key], self._rng)
         self._scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
         return trial, values
 

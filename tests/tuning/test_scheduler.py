@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from random import Random
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import hypothesis.strategies as st
 import numpy as np
@@ -17,9 +17,9 @@ from ray.tune.utils import flatten_dict
 
 from tuning.pareto import Direction, hypervolume
 from tuning.scheduler import ParetoASHA
+from tuning.settings import TieBreak
 
 Vector = tuple[float, ...]
-TieBreak = Literal["hypervolume", "crowding"]
 TIE_BREAKS: tuple[TieBreak, ...] = ("hypervolume", "crowding")
 BOTH: dict[str, Direction] = {"invariance": "maximize", "informativeness": "maximize"}
 CONTROLLER: Any = None
