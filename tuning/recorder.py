@@ -10,6 +10,7 @@ from ray.tune.experiment import Trial
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from tuning.display import Display
+from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.tracking import Status, Tracker
@@ -54,6 +55,7 @@ class Recorder(Callback):
         """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
         return {}
 
+    @undisturbed()
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Open the trial's MLflow run."""
         number, config = trial.config["number"], Config.model_validate_json(trial.config["config"])
@@ -69,6 +71,7 @@ class Recorder(Callback):
         self._started[number] = _Progress(run_id, name, config.epochs)
         self._display.trial_started(number, name)
 
+    @undisturbed()
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
@@ -91,10 +94,12 @@ class Recorder(Callback):
         )
         self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
 
+    @undisturbed()
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Close a trial that finished, or that was stopped."""
         self.close(trial.config["number"])
 
+    @undisturbed()
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Close a trial whose worker raised or died."""
         error = trial.get_error()
@@ -122,6 +127,7 @@ class Recorder(Callback):
         end_run(self._tracker, progress.run_id, status, progress.epoch, reason)
         self._display.trial_ended(number, progress.label, status, progress.figures)
 
+    @undisturbed()
     def close_all(self) -> None:
         """Close what still runs when the search is stopped."""
         for number in list(self._started):

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.space import Space
 
@@ -32,6 +33,7 @@ class LedgerSearcher(Searcher):
         """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
         return {}
 
+    @undisturbed()
     def suggest(self, trial_id: str) -> Any:
         """The assignment of the next trial, see :func:`tuning.trainable.train_trial`; ``None`` for later."""
         if self._over() is not None:
