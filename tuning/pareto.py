@@ -160,6 +160,35 @@ def contributions(
     return added[copy_of]
 
 
+def improvements(
+    candidates: npt.ArrayLike,
+    values: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    directions: Sequence[Direction],
+) -> FloatArray:
+    """Measure what each of some candidates would add to the hypervolume of the rows, if it joined them alone.
+
+    Args:
+        candidates: objectives, shape `(c, m)`, finite.
+        values: objectives of the rows, shape `(n, m)`, finite; n may be 0.
+        reference: the worst point that counts, shape `(m,)`.
+        directions: what is better, one a column.
+
+    Returns:
+        Volumes of shape `(c,)`; 0 for a candidate that a row dominates or equals.
+
+    Raises:
+        ValueError: as `hypervolume`.
+    """
+    sides = np.maximum(_sides(values, reference, directions), 0.0)
+    front = np.unique(sides[non_dominated(sides, ["maximize"] * len(directions))], axis=0)
+    rows = np.maximum(_sides(candidates, reference, directions), 0.0)
+    beaten = (rows[:, np.newaxis] <= front).all(axis=2).any(axis=1)
+    added = np.zeros(len(rows))
+    added[~beaten] = [_exclusive(row, front) for row in rows[~beaten]]
+    return added
+
+
 def _exclusive(row: FloatArray, others: FloatArray) -> float:
     """Volume of a row's box that is in no other's: only what the others cover of the box itself matters."""
     inside = np.unique(np.minimum(others, row), axis=0)[::-1]

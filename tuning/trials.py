@@ -8,7 +8,7 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.outcome import Outcome
-from tuning.sampler import decode
+from tuning.encoding import decode
 from tuning.space import Space
 
 Status = Outcome | Literal["running", "interrupted", "reused"]

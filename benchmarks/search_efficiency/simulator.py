@@ -21,7 +21,7 @@ from ray.tune.search.optuna import OptunaSearch
 from tuning.ledger import Ledger
 from tuning.params import SubsetParam
 from tuning.pareto import hypervolume
-from tuning.sampler import decode, distributions
+from tuning.encoding import decode, distributions
 from tuning.scheduler import scheduler_of
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space

@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
-from tuning.sampler import SpaceSampler, decode, encode, is_whole, suggest
+from tuning.encoding import decode, encode, is_whole, suggest
+from tuning.sampler import SpaceSampler
 from tuning.settings import Resources, SearchSettings
 from tuning.space import Space
 

@@ -1,0 +1,111 @@
+"""A trial's values as what Optuna draws: a subset as one boolean a member."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from optuna import Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+
+
+def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
+    """Have a trial draw all it needs, in this order: every parameter, then the strengths of chosen members.
+
+    Returns:
+        A value for each parameter and strength.
+    """
+    for name, distribution in distributions(params).items():
+        _suggest(trial, name, distribution)
+    for name, distribution in strengths(params, trial.params).items():
+        _suggest(trial, name, distribution)
+    return decode(params, trial.params)
+
+
+def is_whole(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> bool:
+    """Whether a trial has drawn all it needs; a driver may die while it draws."""
+    return needed(params, drawn).keys() <= drawn.keys()
+
+
+def encode(params: Mapping[str, Param], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for each parameter and strength, as what Optuna draws."""
+    drawn = dict(values)
+    for key, param in params.items():
+        if isinstance(param, SubsetParam):
+            drawn |= booleans(key, param, drawn.pop(key))
+    return drawn
+
+
+def booleans(key: str, param: SubsetParam, members: Collection[str]) -> dict[str, bool]:
+    """A subset, as what Optuna draws."""
+    return {f"{key}.{member}": member in members for member in param.members}
+
+
+def decode(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """What Optuna drew, as a value for each parameter and strength; the inverse of ``encode``."""
+    values = {
+        key: chosen(key, param, drawn) if isinstance(param, SubsetParam) else drawn[key]
+        for key, param in params.items()
+    }
+    return values | {name: drawn[name] for name in strengths(params, drawn)}
+
+
+def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
+    """What every trial draws: a subset as one boolean a member, ``key.member``; every bound is included."""
+    result: dict[str, BaseDistribution] = {}
+    for key, param in params.items():
+        if isinstance(param, SubsetParam):
+            result |= {f"{key}.{member}": CategoricalDistribution([False, True]) for member in param.members}
+        elif isinstance(param, CategoricalParam):
+            result[key] = CategoricalDistribution(param.choices)
+        else:
+            result[key] = _number(param)
+    return result
+
+
+def needed(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+    """What a trial with these subsets draws in all."""
+    return distributions(params) | strengths(params, drawn)
+
+
+def strengths(
+    params: Mapping[str, Param], drawn: Mapping[str, Any] | None = None
+) -> dict[str, BaseDistribution]:
+    """What a trial draws besides, once it has chosen its subsets; without ``drawn``, what it might."""
+    return {
+        name: _number(strength)
+        for key, param in params.items()
+        if isinstance(param, SubsetParam)
+        for name, strength in param.strength_params(
+            param.members if drawn is None else chosen(key, param, drawn)
+        ).items()
+    }
+
+
+def _number(param: FloatParam | IntParam) -> BaseDistribution:
+    if isinstance(param, FloatParam):
+        return FloatDistribution(param.low, param.high, log=param.log, step=param.step)
+    return IntDistribution(param.low, param.high, log=param.log, step=param.step or 1)
+
+
+def chosen(key: str, param: SubsetParam, drawn: Mapping[str, Any]) -> tuple[str, ...]:
+    """The members of a subset that is drawn as booleans."""
+    return tuple(member for member in param.members if drawn.get(f"{key}.{member}"))
+
+
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, FloatDistribution):
+        trial.suggest_float(
+            name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
+        )
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(
+            name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
+        )
+    elif isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)

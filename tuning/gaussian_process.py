@@ -1,0 +1,115 @@
+"""A Gaussian process over trials that were judged after more or less training."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+FloatArray = npt.NDArray[np.float64]
+
+JITTER = 1e-6
+"""Added to variances so that a matrix of them can be factorised."""
+
+
+class GaussianProcess:
+    """Regression of a figure on features and on how much of the training had been done.
+
+    The figure is standardised. Its covariance between two judgements, with features ``x`` and training ``t``,
+    is ``v exp(-|(x - x') / l|^2 / 2) exp(-r |t - t'|) + d t t'``: a function with a length scale for each
+    feature, which changes with training, and a drift that all trials share. The noise of a training's seed is
+    independent. All parameters are the most probable ones a posteriori; priors are normal on their
+    logarithms, and length scales grow with the root of the number of features (Hvarfner et al., "Vanilla
+    Bayesian Optimization Performs Great in High Dimensions", ICML 2024). See Rasmussen & Williams, "Gaussian
+    Processes for Machine Learning", 2006.
+
+    Args:
+        n_features: Number of features, each from about 0 to 1.
+    """
+
+    def __init__(self, n_features: int) -> None:
+        length = 0.25 * np.sqrt(n_features)
+        # variance, noise, rate of change with training, drift, length scales
+        self._prior = np.log([1.0, 0.2, 0.3, 0.3, *[length] * n_features])
+        self._log = self._prior.copy()
+
+    def tune(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
+        """Find the most probable parameters, from the last found on.
+
+        Args:
+            x: ``(n, f)`` features.
+            training: ``(n,)`` base-2 logarithm of the share of the training that was done.
+            y: ``(n,)`` figures.
+        """
+        standard = (y - y.mean()) / (y.std() or 1.0)
+        bounds = [(log - 4, log + 4) for log in self._prior]
+        found = minimize(
+            self._loss,
+            self._log,
+            (x, training, standard),
+            "L-BFGS-B",
+            jac=True,
+            bounds=bounds,
+            options={"maxiter": 40},
+        )
+        self._log = found.x
+
+    def fit(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
+        """Condition on judgements; arguments as in :meth:`tune`."""
+        self._mean, self._scale = y.mean(), y.std() or 1.0
+        self._x, self._training = x, training
+        covariance = self._covariance(x, training, x, training)
+        covariance[np.diag_indices(len(x))] += np.exp(self._log[1]) + JITTER
+        self._factor = cholesky(covariance, lower=True)
+        self._weights = cho_solve((self._factor, True), (y - self._mean) / self._scale)
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """The expected figures after the whole training, ``(n,)``."""
+        mean: FloatArray = self._mean + self._scale * (self._across(x) @ self._weights)
+        return mean
+
+    def sample(self, x: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Draw a function and evaluate it after the whole training, ``(n,)``."""
+        whole, across = np.zeros(len(x)), self._across(x)
+        explained = solve_triangular(self._factor, across.T, lower=True)
+        left = self._covariance(x, whole, x, whole) - explained.T @ explained
+        left[np.diag_indices(len(x))] += JITTER
+        drawn = across @ self._weights + cholesky(left, lower=True) @ rng.normal(size=len(x))
+        return np.asarray(self._mean + self._scale * drawn)
+
+    def _across(self, x: FloatArray) -> FloatArray:
+        return self._covariance(x, np.zeros(len(x)), self._x, self._training)
+
+    def _covariance(self, x: FloatArray, t: FloatArray, other: FloatArray, s: FloatArray) -> FloatArray:
+        variance, _, rate, drift = np.exp(self._log[:4])
+        left, right = x / np.exp(self._log[4:]), other / np.exp(self._log[4:])
+        squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
+        exponent = -0.5 * squared.clip(0) - rate * np.abs(t[:, None] - s)
+        return np.asarray(variance * np.exp(exponent) + drift * np.outer(t, s))
+
+    def _loss(
+        self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Negative logarithm of the posterior of the parameters' logarithms, and its gradient."""
+        self._log = log
+        noise, rate, drift = np.exp(log[1:4])
+        shared = drift * np.outer(t, t)
+        own = self._covariance(x, t, x, t) - shared
+        factor = cholesky(own + shared + (noise + JITTER) * np.eye(len(x)), lower=True)
+        inverse = cho_solve((factor, True), np.eye(len(x)))
+        weights = inverse @ y
+        apart = log - self._prior
+        loss = 0.5 * y @ weights + np.log(np.diag(factor)).sum() + 0.5 * apart @ apart
+        slope = 0.5 * (inverse - np.outer(weights, weights))
+        weighted = slope * own
+        scaled = x / np.exp(log[4:])
+        lengths = 2 * (weighted.sum(axis=1) @ scaled**2 - (scaled * (weighted @ scaled)).sum(axis=0))
+        gradient = np.array(
+            [
+                weighted.sum(),
+                noise * np.trace(slope),
+                -rate * (weighted * np.abs(t[:, None] - t)).sum(),
+                (slope * shared).sum(),
+                *lengths,
+            ]
+        )
+        return float(loss), gradient + apart

@@ -1,0 +1,132 @@
+"""Where trials lie in a space: drawn at random, a little way from another, and as rows of numbers.
+
+A point is what Optuna draws (see :mod:`tuning.encoding`), with the strengths of all members, chosen or not.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from tuning.encoding import booleans, chosen, distributions, strengths
+from tuning.params import Param, SubsetParam
+
+Point = dict[str, Any]
+
+FLIPS = 2
+"""Most members by which a subset changes."""
+MOVE = 0.25
+"""Standard deviation of a number's change, as a share of its range."""
+REDRAWN = 0.2
+"""Probability that a number or choice is drawn anew instead."""
+
+
+def draw(params: Mapping[str, Param], rng: np.random.Generator) -> Point:
+    """Draw a point: numbers and choices uniformly; of a subset first the size, then the members.
+
+    Small sets are as likely as large ones.
+    """
+    point = {name: _at(of, rng.random()) for name, of in _others(params).items()}
+    for key, param in _subsets(params).items():
+        point |= booleans(key, param, param.draw(rng))
+    return point
+
+
+def change(point: Mapping[str, Any], params: Mapping[str, Param], rng: np.random.Generator) -> Point:
+    """Draw a point near another: up to two members in or out of each subset, numbers moved.
+
+    Strengths that the other has not are drawn at random.
+    """
+    changed = {
+        name: _near(of, point[name], rng) if name in point else _at(of, rng.random())
+        for name, of in _others(params).items()
+    }
+    for key, param in _subsets(params).items():
+        flipped = rng.choice(param.members, min(rng.integers(FLIPS + 1), len(param.members)), replace=False)
+        members = set(chosen(key, param, point)) ^ set(flipped.tolist())
+        changed |= booleans(key, param, param.repair(members, rng))
+    return changed
+
+
+def features(params: Mapping[str, Param], points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
+    """Points as rows of numbers, ``(n, f)``, in which alike points are close.
+
+    A subset is the share of views that each member makes, a number its place in its range, a choice one
+    column a value. A strength is 0 in the middle of its range, and wherever its member is not in the set.
+    """
+    columns: list[list[float]] = []
+    for key, param in _subsets(params).items():
+        sets = [chosen(key, param, point) for point in points]
+        columns += [[(member in of) / len(of) for of in sets] for member in param.members]
+        for name, distribution in strengths({key: param}).items():
+            member = name.split(".")[-2]
+            columns.append(
+                [
+                    _place(distribution, point[name]) - 0.5 if member in of else 0.0
+                    for of, point in zip(sets, points, strict=True)
+                ]
+            )
+    for name, distribution in _numbers(params).items():
+        if isinstance(distribution, CategoricalDistribution):
+            columns += [[point[name] == value for point in points] for value in distribution.choices]
+        else:
+            columns.append([_place(distribution, point[name]) for point in points])
+    return np.array(columns, dtype=np.float64).T
+
+
+def _subsets(params: Mapping[str, Param]) -> dict[str, SubsetParam]:
+    return {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
+
+
+def _numbers(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
+    """The numbers and choices, without strengths."""
+    return distributions({key: param for key, param in params.items() if not isinstance(param, SubsetParam)})
+
+
+def _others(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
+    """All that is not in a subset's booleans."""
+    return _numbers(params) | strengths(params)
+
+
+def _at(distribution: BaseDistribution, place: float) -> Any:
+    """The value at a place from 0 to 1."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[min(int(place * len(distribution.choices)), len(distribution.choices) - 1)]
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    low, high, step = distribution.low, distribution.high, distribution.step
+    if distribution.log:
+        value = math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
+    elif step is not None:  # every step has an equal share
+        value = low + step * min(int(place * (round((high - low) / step) + 1)), round((high - low) / step))
+    else:
+        value = low + place * (high - low)
+    value = min(max(value, low), high)
+    return round(value) if isinstance(distribution, IntDistribution) else value
+
+
+def _place(distribution: BaseDistribution, value: float) -> float:
+    """Where a number lies in its range, from 0 to 1; 0.5 if it has no other value."""
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    if distribution.single():
+        return 0.5
+    low, high = distribution.low, distribution.high
+    if distribution.log:
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    return (value - low) / (high - low)
+
+
+def _near(distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:
+    """A value near another."""
+    if rng.random() < REDRAWN:
+        return _at(distribution, rng.random())
+    if isinstance(distribution, CategoricalDistribution):
+        return value
+    return _at(distribution, float(np.clip(_place(distribution, value) + rng.normal(0, MOVE), 0, 1)))
