@@ -14,13 +14,13 @@ JITTER = 1e-6
 class GaussianProcess:
     """Regression of a figure on features and on how much of the training had been done.
 
-    The figure is standardised. Its covariance between two judgements, with features ``x`` and training ``t``,
-    is ``v exp(-|(x - x') / l|^2 / 2) exp(-r |t - t'|) + d t t'``: a function with a length scale for each
-    feature, which changes with training, and a drift that all trials share. The noise of a training's seed is
-    independent. All parameters are the most probable ones a posteriori; priors are normal on their
-    logarithms, and length scales grow with the root of the number of features (Hvarfner et al., "Vanilla
-    Bayesian Optimization Performs Great in High Dimensions", ICML 2024). See Rasmussen & Williams, "Gaussian
-    Processes for Machine Learning", 2006.
+    The figure is standardised; one that never varies is predicted to stay so. Its covariance between two
+    judgements, with features ``x`` and training ``t``, is ``v exp(-|(x - x') / l|^2 / 2) exp(-r |t - t'|) +
+    d t t'``: a function with a length scale for each feature, which changes with training, and a drift that
+    all trials share. The noise of a training's seed is independent. All parameters are the most probable ones
+    a posteriori; priors are normal on their logarithms, and length scales grow with the root of the number of
+    features (Hvarfner et al., "Vanilla Bayesian Optimization Performs Great in High Dimensions", ICML 2024).
+    See Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006.
 
     Args:
         n_features: Number of features, each from about 0 to 1.
@@ -40,12 +40,11 @@ class GaussianProcess:
             training: ``(n,)`` base-2 logarithm of the share of the training that was done.
             y: ``(n,)`` figures.
         """
-        standard = (y - y.mean()) / (y.std() or 1.0)
         bounds = [(log - 4, log + 4) for log in self._prior]
         found = minimize(
             self._loss,
             self._log,
-            (x, training, standard),
+            (x, training, _standard(y)),
             "L-BFGS-B",
             jac=True,
             bounds=bounds,
@@ -55,12 +54,12 @@ class GaussianProcess:
 
     def fit(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
         """Condition on judgements; arguments as in :meth:`tune`."""
-        self._mean, self._scale = y.mean(), y.std() or 1.0
+        self._mean, self._scale = y.mean(), y.std()
         self._x, self._training = x, training
         covariance = self._covariance(x, training, x, training)
         covariance[np.diag_indices(len(x))] += np.exp(self._log[1]) + JITTER
         self._factor = cholesky(covariance, lower=True)
-        self._weights = cho_solve((self._factor, True), (y - self._mean) / self._scale)
+        self._weights = cho_solve((self._factor, True), _standard(y))
 
     def predict(self, x: FloatArray) -> FloatArray:
         """The expected figures after the whole training, ``(n,)``."""
@@ -86,9 +85,7 @@ class GaussianProcess:
         exponent = -0.5 * squared.clip(0) - rate * np.abs(t[:, None] - s)
         return np.asarray(variance * np.exp(exponent) + drift * np.outer(t, s))
 
-    def _loss(
-        self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray
-    ) -> tuple[float, FloatArray]:
+    def _loss(self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
         """Negative logarithm of the posterior of the parameters' logarithms, and its gradient."""
         self._log = log
         noise, rate, drift = np.exp(log[1:4])
@@ -113,3 +110,8 @@ class GaussianProcess:
             ]
         )
         return float(loss), gradient + apart
+
+
+def _standard(y: FloatArray) -> FloatArray:
+    """Figures with mean 0 and standard deviation 1; all 0 if they are equal."""
+    return np.asarray((y - y.mean()) / (y.std() or 1.0))

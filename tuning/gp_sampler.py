@@ -1,6 +1,7 @@
 """Thompson sampling of trade-offs: what a Gaussian process thinks may add most to the front comes next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.encoding import is_whole
 from tuning.gaussian_process import FloatArray, GaussianProcess
 from tuning.pareto import improvements, non_dominated
 from tuning.points import Point, change, draw, features
@@ -19,10 +21,25 @@ CANDIDATES = 400
 """Points that a proposal is chosen from: half random, half changes of the most promising trials."""
 GROWTH = 1.15
 """By how much the judgements must have grown before the parameters of the processes are tuned again."""
-MOST = 500
-"""Trials, the latest, that the processes learn from: the cost of a proposal grows with their cube."""
+MOST = 1000
+"""Trials, the latest and the front, that the processes learn from; a proposal costs their number's cube."""
 TUNED = 200
-"""Trials, the latest, that the parameters are tuned to."""
+"""Trials, the latest of these, that the parameters are tuned to."""
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """The last evaluations of trials, whether they are over or not.
+
+    Attributes:
+        points: The trials' points.
+        training: ``(n,)`` base-2 logarithm of the share of the training that was done; 0 is all of it.
+        figures: ``(n, objectives)`` the objectives.
+    """
+
+    points: list[Point]
+    training: FloatArray
+    figures: FloatArray
 
 
 class GPSampler(BaseSampler):
@@ -57,17 +74,27 @@ class GPSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Point:
-        """A whole point; empty for as long as there are too few trials to learn from."""
-        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number and t.params]
-        if len(others) < self._space.search.startup_trials:
-            return {}
+        """A whole point that was not tried; empty while there are too few trials to learn from."""
+        params = self._space.params
+        known = study.get_trials(deepcopy=False)
+        others = [other for other in known if other.number != trial.number and is_whole(params, other.params)]
         judged = self._judgements(others)
-        if len(judged) < 2:
+        if len(others) < self._space.search.startup_trials or len(judged.points) < 2:
             return {}
-        seen, training, figures = zip(*judged, strict=True)
-        self._learn(features(self._space.params, seen), np.array(training), np.array(figures))
-        standing = [t.params for t in others if t.state in (TrialState.COMPLETE, TrialState.RUNNING)]
-        return self._best(self._candidates(seen), standing)
+        x = features(params, judged.points)
+        self._learn(x, judged)
+        tried = {row.tobytes() for row in features(params, [other.params for other in others])}
+        candidates = self._candidates(x, judged.points)
+        rows = features(params, candidates)
+        new = np.flatnonzero([row.tobytes() not in tried for row in rows])
+        if not len(new):
+            return {}
+        running = [other.params for other in others if other.state == TrialState.RUNNING]
+        standing = np.concatenate(
+            [x[judged.training == 0], features(params, running).reshape(-1, x.shape[1])]
+        )
+        best: Point = candidates[new[self._best(rows[new], standing)]]
+        return best
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -75,51 +102,63 @@ class GPSampler(BaseSampler):
         """Never asked: a proposal is a whole point."""
         raise NotImplementedError(param_name)
 
-    def _judgements(self, trials: Sequence[FrozenTrial]) -> list[tuple[Point, float, list[float]]]:
-        """Point, logarithm of the share of the training done, and objectives of each trial that has any."""
-        judged: list[tuple[Point, float, list[float]]] = []
-        infeasible: list[Point] = []
-        names, epochs = list(self._space.objectives), self._space.base.epochs
-        for trial in trials:
-            if any(violated > 0 for violated in trial.constraints.values()):
-                infeasible.append(trial.params)
-            elif trial.state == TrialState.COMPLETE:
-                judged.append((trial.params, 0.0, trial.values))
-            elif trial.state != TrialState.FAIL:
-                history = read(trial, self._space).history
-                if history:
-                    epoch = max(history)
-                    figures = [history[epoch][name] for name in names]
-                    judged.append((trial.params, np.log2(epoch / epochs), figures))
-        if judged and infeasible:
-            figures = np.array([figures for _, _, figures in judged])
-            best_last = np.where(np.array(self._directions) == "maximize", figures.min(0), figures.max(0))
-            judged += [(point, 0.0, best_last.tolist()) for point in infeasible]
-        return judged[-MOST:]
+    def _judgements(self, trials: Sequence[FrozenTrial]) -> Judgements:
+        found = [(trial.params, *of) for trial in trials if (of := self._judgement(trial)) is not None]
+        n, m = len(found), len(self._directions)
+        training = np.array([training for _, training, _ in found])
+        figures = np.array([figures for _, _, figures in found], dtype=np.float64).reshape(n, m)
+        maximised = np.array(self._directions) == "maximize"
+        infeasible = np.isnan(figures).any(axis=1)
+        if infeasible.all():
+            return Judgements([], np.empty(0), np.empty((0, m)))
+        measured = figures[~infeasible]
+        figures[infeasible] = np.where(maximised, measured.min(axis=0), measured.max(axis=0))
+        whole = np.flatnonzero(training == 0)
+        front = whole[non_dominated(figures[whole], self._directions)]
+        kept = np.union1d(front, np.arange(max(0, n - MOST), n))
+        return Judgements([found[i][0] for i in kept], training[kept], figures[kept])
 
-    def _learn(self, x: FloatArray, training: FloatArray, figures: FloatArray) -> None:
+    def _judgement(self, trial: FrozenTrial) -> tuple[float, list[float]] | None:
+        """Logarithm of the share of the training done, and the objectives; NaN if they are infeasible."""
+        if trial.state == TrialState.FAIL or "repeats" in trial.user_attrs:
+            return None
+        if any(violated > 0 for violated in trial.constraints.values()):
+            return 0.0, [np.nan] * len(self._directions)
+        if trial.state == TrialState.COMPLETE:
+            return 0.0, trial.values
+        history = read(trial, self._space).history
+        if not history:
+            return None
+        epoch = max(history)
+        figures = [history[epoch][name] for name in self._space.objectives]
+        return float(np.log2(epoch / self._space.base.epochs)), figures
+
+    def _learn(self, x: FloatArray, judged: Judgements) -> None:
         if not self._processes:
             self._processes = [GaussianProcess(x.shape[1]) for _ in self._directions]
         grown = len(x) >= GROWTH * self._tuned
-        for process, y in zip(self._processes, figures.T, strict=True):
+        for process, y in zip(self._processes, judged.figures.T, strict=True):
             if grown:
-                process.tune(x[-TUNED:], training[-TUNED:], y[-TUNED:])
-            process.fit(x, training, y)
+                process.tune(x[-TUNED:], judged.training[-TUNED:], y[-TUNED:])
+            process.fit(x, judged.training, y)
         if grown:
             self._tuned = len(x)
 
-    def _candidates(self, seen: Sequence[Point]) -> list[Point]:
+    def _candidates(self, x: FloatArray, points: Sequence[Point]) -> list[Point]:
+        """Changes of the trials that are expected to be on the front, and random points."""
         params, rng = self._space.params, self._rng
-        x = features(params, seen)
         expected = np.stack([process.predict(x) for process in self._processes], axis=1)
         promising = np.flatnonzero(non_dominated(expected, self._directions))
-        near = [change(seen[i], params, rng) for i in rng.choice(promising, CANDIDATES // 2)]
+        near = [change(points[i], params, rng) for i in rng.choice(promising, CANDIDATES // 2)]
         return near + [draw(params, rng) for _ in range(CANDIDATES // 2)]
 
-    def _best(self, candidates: list[Point], standing: Sequence[Mapping[str, Any]]) -> Point:
-        x = features(self._space.params, [*candidates, *standing])
+    def _best(self, x: FloatArray, standing: FloatArray) -> int:
+        """Which of some candidates adds most to what stands, under a guess of the objectives."""
+        both = np.concatenate([x, standing])
         # Every objective that counts lies from 0 to 1, whatever a drawn function says.
-        drawn = np.stack([process.sample(x, self._rng) for process in self._processes], axis=1).clip(0, 1)
-        n = len(candidates)
+        drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1).clip(0, 1)
+        n = len(x)
         added = improvements(drawn[:n], drawn[n:], self._space.reference, self._directions)
-        return candidates[int(added.argmax())]
+        if not added.any():  # nothing is better than what there is: go on beside it
+            added = non_dominated(drawn[:n], self._directions).astype(np.float64)
+        return int(added.argmax())

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Collection
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -162,19 +163,18 @@ class SubsetParam(StrictModel):
     @property
     def feasible(self) -> npt.NDArray[np.bool_]:
         """``(n, members)``: every set that is allowed, as one row of what is in it."""
-        groups = tuple(self._columns(group) for group in (*self.excluded, *self.exclusive))
-        sizes = (self.min_size, self.largest)
-        return _feasible_sets(len(self.members), sizes, self._columns(self.required), groups)
+        return self._sets.rows
 
     def draw(self, rng: np.random.Generator) -> tuple[str, ...]:
         """Draw an allowed set: first its size, then its members, each uniformly."""
-        sizes = self.feasible.sum(axis=1)
-        of_size = self.feasible[sizes == rng.choice(np.unique(sizes))]
+        of_size = self._sets.by_size[rng.integers(len(self._sets.by_size))]
         return self._names(of_size[rng.integers(len(of_size))])
 
     def repair(self, chosen: Collection[str], rng: np.random.Generator) -> tuple[str, ...]:
         """The allowed set that differs from ``chosen`` in the fewest members; one of several at random."""
         wanted = np.array([member in chosen for member in self.members])
+        if wanted.tobytes() in self._sets.packed:
+            return self._names(wanted)
         distance = (self.feasible != wanted).sum(axis=1)
         nearest = self.feasible[distance == distance.min()]
         return self._names(nearest[rng.integers(len(nearest))])
@@ -184,7 +184,7 @@ class SubsetParam(StrictModel):
         if not isinstance(value, (tuple, list)) or not set(value) <= set(self.members):
             return False
         wanted = np.array([member in value for member in self.members])
-        return len(set(value)) == len(value) and bool((self.feasible == wanted).all(axis=1).any())
+        return len(set(value)) == len(value) and wanted.tobytes() in self._sets.packed
 
     def fits(self, chosen: Collection[str]) -> bool:
         """Whether some allowed set contains all of these members."""
@@ -204,6 +204,12 @@ class SubsetParam(StrictModel):
         """How many sets are allowed; strengths are not counted."""
         return len(self.feasible)
 
+    @property
+    def _sets(self) -> "_Sets":
+        groups = tuple(self._columns(group) for group in (*self.excluded, *self.exclusive))
+        sizes = (self.min_size, self.largest)
+        return _feasible_sets(len(self.members), sizes, self._columns(self.required), groups)
+
     def _columns(self, names: Collection[str]) -> tuple[int, ...]:
         return tuple(self.members.index(name) for name in names)
 
@@ -214,17 +220,27 @@ class SubsetParam(StrictModel):
 Param = Annotated[FloatParam | IntParam | CategoricalParam | SubsetParam, Field(discriminator="type")]
 
 
+@dataclass(frozen=True)
+class _Sets:
+    """The allowed sets: as rows, the rows of each size, and the bytes of every row."""
+
+    rows: npt.NDArray[np.bool_]
+    by_size: list[npt.NDArray[np.bool_]]
+    packed: frozenset[bytes]
+
+
 @lru_cache
 def _feasible_sets(
     n: int, sizes: tuple[int, int], required: tuple[int, ...], groups: tuple[tuple[int, ...], ...]
-) -> npt.NDArray[np.bool_]:
+) -> _Sets:
     every = np.array(list(itertools.product((False, True), repeat=n)))
     size = every.sum(axis=1)
     allowed = (size >= sizes[0]) & (size <= sizes[1]) & every[:, required].all(axis=1)
     for group in groups:
         allowed &= every[:, group].sum(axis=1) <= 1
-    sets: npt.NDArray[np.bool_] = every[allowed]
-    return sets
+    rows = every[allowed]
+    by_size = [rows[size[allowed] == n] for n in np.unique(size[allowed])]
+    return _Sets(rows, by_size, frozenset(row.tobytes() for row in rows))
 
 
 def _check_range(low: float, high: float, log: bool, step: float | None) -> None:

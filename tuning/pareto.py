@@ -183,7 +183,7 @@ def improvements(
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     front = np.unique(sides[non_dominated(sides, ["maximize"] * len(directions))], axis=0)
     rows = np.maximum(_sides(candidates, reference, directions), 0.0)
-    beaten = (rows[:, np.newaxis] <= front).all(axis=2).any(axis=1)
+    beaten = np.any(np.all(rows[:, np.newaxis] <= front, axis=2), axis=1)
     added = np.zeros(len(rows))
     added[~beaten] = [_exclusive(row, front) for row in rows[~beaten]]
     return added

@@ -50,9 +50,10 @@ def change(point: Mapping[str, Any], params: Mapping[str, Param], rng: np.random
         for name, of in _others(params).items()
     }
     for key, param in _subsets(params).items():
-        flipped = rng.choice(param.members, min(rng.integers(FLIPS + 1), len(param.members)), replace=False)
-        members = set(chosen(key, param, point)) ^ set(flipped.tolist())
-        changed |= booleans(key, param, param.repair(members, rng))
+        flips = min(int(rng.integers(FLIPS + 1)), len(param.members))
+        flipped = {str(member) for member in rng.choice(param.members, flips, replace=False)}
+        members = param.repair(flipped ^ set(chosen(key, param, point)), rng)
+        changed |= booleans(key, param, members)
     return changed
 
 
@@ -79,7 +80,8 @@ def features(params: Mapping[str, Param], points: Sequence[Mapping[str, Any]]) -
             columns += [[point[name] == value for point in points] for value in distribution.choices]
         else:
             columns.append([_place(distribution, point[name]) for point in points])
-    return np.array(columns, dtype=np.float64).T
+    rows: npt.NDArray[np.float64] = np.array(columns, dtype=np.float64).T
+    return rows
 
 
 def _subsets(params: Mapping[str, Param]) -> dict[str, SubsetParam]:
@@ -97,19 +99,24 @@ def _others(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
 
 
 def _at(distribution: BaseDistribution, place: float) -> Any:
-    """The value at a place from 0 to 1."""
+    """The value at a place from 0 to 1; of several values each has an equal share."""
     if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[min(int(place * len(distribution.choices)), len(distribution.choices) - 1)]
+        return distribution.choices[_part(place, len(distribution.choices))]
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     low, high, step = distribution.low, distribution.high, distribution.step
     if distribution.log:
         value = math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
-    elif step is not None:  # every step has an equal share
-        value = low + step * min(int(place * (round((high - low) / step) + 1)), round((high - low) / step))
+    elif step is not None:
+        value = low + step * _part(place, round((high - low) / step) + 1)
     else:
         value = low + place * (high - low)
     value = min(max(value, low), high)
     return round(value) if isinstance(distribution, IntDistribution) else value
+
+
+def _part(place: float, n: int) -> int:
+    """Which of n equal parts a place from 0 to 1 is in."""
+    return min(int(place * n), n - 1)
 
 
 def _place(distribution: BaseDistribution, value: float) -> float:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.outcome import Outcome
 from tuning.encoding import decode
+from tuning.outcome import Outcome
 from tuning.space import Space
 
 Status = Outcome | Literal["running", "interrupted", "reused"]

@@ -28,8 +28,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, Strategy, simulate
 from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, cross_validated, read_record
-from tuning.params import FloatParam, SubsetParam
+from tuning.encoding import decode
 from tuning.pareto import hypervolume, non_dominated
+from tuning.points import Point, change, draw
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 
@@ -68,44 +69,21 @@ def strategy(row: str, space: Space, seed: int) -> Strategy:
 
 
 def best_known(surrogate: Surrogate, space: Space, seed: int = 0) -> float:
-    """The largest hypervolume found without noise: of random configs, then of changes of the best."""
+    """The largest hypervolume found without noise: of random points, then of changes of the best."""
     rng = np.random.default_rng(seed)
     directions = list(space.objectives.values())
-    configs = [draw(space, rng) for _ in range(20000)]
-    reached = surrogate.truth(configs)[:, -1]
+
+    def reached_by(points: Sequence[Point]) -> npt.NDArray[np.float64]:
+        return surrogate.truth([decode(space.params, point) for point in points])[:, -1]
+
+    points = [draw(space.params, rng) for _ in range(20000)]
+    reached = reached_by(points)
     for _ in range(60):
         front = np.flatnonzero(non_dominated(reached, directions))
-        changed = [change(configs[rng.choice(front)], space, rng) for _ in range(1000)]
-        configs = [configs[i] for i in front] + changed
-        reached = np.concatenate([reached[front], surrogate.truth(changed)[:, -1]])
+        changed = [change(points[i], space.params, rng) for i in rng.choice(front, 1000)]
+        points = [points[i] for i in front] + changed
+        reached = np.concatenate([reached[front], reached_by(changed)])
     return hypervolume(reached, space.reference, directions)
-
-
-def draw(space: Space, rng: np.random.Generator) -> dict[str, Any]:
-    """A random config of the space."""
-    return {key: draw_one(param, rng) for key, param in space.params.items()}
-
-
-def draw_one(param: Any, rng: np.random.Generator) -> Any:
-    """A random value of a parameter."""
-    if isinstance(param, SubsetParam):
-        return param.draw(rng)
-    assert isinstance(param, FloatParam)
-    return float(np.exp(rng.uniform(np.log(param.low), np.log(param.high))))
-
-
-def change(config: dict[str, Any], space: Space, rng: np.random.Generator) -> dict[str, Any]:
-    """A config with a member more or less, and its numbers moved or one drawn anew."""
-    changed = dict(config)
-    for key, param in space.params.items():
-        if isinstance(param, SubsetParam):
-            flipped = {str(member) for member in rng.choice(param.members, rng.integers(0, 3), replace=False)}
-            changed[key] = param.repair(set(config[key]) ^ flipped, rng)
-        elif isinstance(param, FloatParam):
-            moved = config[key] * np.exp(rng.normal(0, 0.2))
-            moved = draw_one(param, rng) if rng.random() < 0.1 else moved
-            changed[key] = float(np.clip(moved, param.low, param.high))
-    return changed
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """What a config of ``augs.yaml`` would reach after every epoch, learned from the record of real trainings."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from tuning.params import FloatParam, Param, SubsetParam
+from tuning import points
+from tuning.encoding import encode
+from tuning.params import Param
 
 RECORD = Path(__file__).parent / "record.jsonl"
 SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"
@@ -54,16 +55,8 @@ def read_record(path: Path = RECORD) -> Record:
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """``(n, f)``, all from 0 to 1: the share of views that each member makes; the numbers on a log scale."""
-    columns: list[list[float]] = []
-    for key, param in params.items():
-        if isinstance(param, SubsetParam):
-            columns += [[(member in of[key]) / len(of[key]) for of in values] for member in param.members]
-        elif isinstance(param, FloatParam):
-            low, high = math.log(param.low), math.log(param.high)
-            columns.append([(math.log(of[key]) - low) / (high - low) for of in values])
-    table: Floats = np.array(columns).T
-    return table
+    """``(n, f)``: see :func:`tuning.points.features`."""
+    return points.features(params, [encode(params, of) for of in values])
 
 
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:

@@ -17,6 +17,7 @@ from tuning.pareto import (
     crowding,
     fronts,
     hypervolume,
+    improvements,
     knee,
     non_dominated,
 )
@@ -196,6 +197,17 @@ def test_a_contribution_is_the_volume_that_the_front_loses_without_a_row(problem
         whole - hypervolume(front[np.any(front != row, axis=1)], reference, directions) for row in values
     ]
     assert contributions(values, reference, directions) == pytest.approx(np.array(expected))
+
+
+@unhurried
+@given(problems(min_rows=1, max_rows=8), st.integers(1, 8))
+def test_an_improvement_is_the_volume_that_a_candidate_adds(problem: Problem, split: int) -> None:
+    values, directions = problem
+    reference = np.zeros(len(directions))
+    candidates, rows = values[:split], values[split:]
+    before = hypervolume(rows, reference, directions)
+    expected = [hypervolume([row, *rows], reference, directions) - before for row in candidates]
+    assert improvements(candidates, rows, reference, directions) == pytest.approx(np.array(expected))
 
 
 def test_contributions_by_hand() -> None:

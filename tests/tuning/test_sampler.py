@@ -13,8 +13,9 @@ from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
-from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tests.tuning.spaces import spaces
 from tuning.encoding import decode, encode, is_whole, suggest
+from tuning.params import FloatParam, IntParam, Param, SubsetParam
 from tuning.sampler import SpaceSampler
 from tuning.settings import Resources, SearchSettings
 from tuning.space import Space
@@ -57,63 +58,19 @@ def size_and_heat(values: dict[str, Any]) -> list[float]:
     return [float(len(values["s"])), float(values.get("f", 0.0))]
 
 
-@st.composite
-def subsets(draw: st.DrawFn) -> SubsetParam:
-    members = draw(st.lists(st.sampled_from(PAPER_13), min_size=2, max_size=8, unique=True))
-    first, second = members[:2]
-    low = draw(st.integers(1, len(members) - 1))
-    strengths: list[dict[str, FloatParam | IntParam]] = [
-        {"a": FloatParam(type="float", low=0.1, high=1.0)},
-        {"a": IntParam(type="int", low=1, high=3), "b": FloatParam(type="float", low=2.0, high=2.0)},
-    ]
-    return SubsetParam(
-        type="subset",
-        members=tuple(members),
-        min_size=low,
-        max_size=draw(st.none() | st.integers(low, len(members))),
-        required=draw(st.sampled_from([(), (first,)])),
-        excluded=draw(st.sampled_from([(), ((first, second),)])),
-        strengths=draw(st.dictionaries(st.sampled_from(members), st.sampled_from(strengths), max_size=3)),
-    )
-
-
-@st.composite
-def floats(draw: st.DrawFn) -> FloatParam:
-    low = draw(st.floats(1e-4, 10))
-    if draw(st.booleans()):
-        step = draw(st.sampled_from([0.1, 0.25, 1.0]))
-        tenths = draw(st.integers(0, 50))
-        high = (10 * tenths + draw(st.integers(0, 9)) * round(100 * step)) / 100
-        return FloatParam(type="float", low=tenths / 10, high=high, step=step)
-    return FloatParam(type="float", low=low, high=low * draw(st.floats(1, 100)), log=draw(st.booleans()))
-
-
-@st.composite
-def ints(draw: st.DrawFn) -> IntParam:
-    low = draw(st.integers(1, 100))
-    return IntParam(type="int", low=low, high=low + draw(st.integers(0, 50)), log=draw(st.booleans()))
-
-
-choices = st.sampled_from([("x", "y"), (1, 2, 3), (True, False), ("only",), (0.5, "a", 3)])
-categoricals = choices.map(lambda c: CategoricalParam(type="categorical", choices=c))
-spaces = st.fixed_dictionaries({"s": subsets(), "f": floats(), "i": ints(), "c": categoricals})
-
-
 @each_sampler
 def test_every_drawn_trial_is_allowed_however_the_others_ended(sampler: str) -> None:
-    examples, trials = (2, 6) if sampler == "gp" else (15, 12)
-
-    @settings(deadline=None, max_examples=examples)
+    @settings(deadline=None, max_examples=15)
     @given(params=spaces, seed=st.integers(0, 99))
     def check(params: dict[str, Param], seed: int) -> None:
-        check_trials(study_of(params, sampler, startup_trials=2, seed=seed), params, trials)
+        check_trials(study_of(params, sampler, startup_trials=2, seed=seed), params)
 
     check()
 
 
-def check_trials(study: optuna.Study, params: dict[str, Param], trials: int) -> None:
+def check_trials(study: optuna.Study, params: dict[str, Param]) -> None:
     subset = cast("SubsetParam", params["s"])
-    for i in range(trials):
+    for i in range(12):
         trial = study.ask()
         assert not is_whole(params, trial.params)
         values = suggest(trial, params)
@@ -182,7 +139,7 @@ def test_subsets_that_break_the_rules_never_reach_optuna(sampler: str) -> None:
         )
     }
     study = study_of(params, sampler)
-    run(study, params, 6 if sampler == "gp" else 30, size_and_heat)
+    run(study, params, 30, size_and_heat)
     for trial in study.trials:
         chosen = {name.removeprefix("s.") for name, inside in trial.params.items() if inside}
         assert 2 <= len(chosen) <= 3

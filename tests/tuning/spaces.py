@@ -1,0 +1,48 @@
+"""Spaces of every kind, for hypothesis."""
+
+from hypothesis import strategies as st
+
+from dcodr.augmentation_names import PAPER_13
+from tuning.params import CategoricalParam, FloatParam, IntParam, SubsetParam
+
+
+@st.composite
+def subsets(draw: st.DrawFn) -> SubsetParam:
+    members = draw(st.lists(st.sampled_from(PAPER_13), min_size=2, max_size=8, unique=True))
+    first, second = members[:2]
+    low = draw(st.integers(1, len(members) - 1))
+    strengths: list[dict[str, FloatParam | IntParam]] = [
+        {"a": FloatParam(type="float", low=0.1, high=1.0)},
+        {"a": IntParam(type="int", low=1, high=3), "b": FloatParam(type="float", low=2.0, high=2.0)},
+    ]
+    return SubsetParam(
+        type="subset",
+        members=tuple(members),
+        min_size=low,
+        max_size=draw(st.none() | st.integers(low, len(members))),
+        required=draw(st.sampled_from([(), (first,)])),
+        excluded=draw(st.sampled_from([(), ((first, second),)])),
+        strengths=draw(st.dictionaries(st.sampled_from(members), st.sampled_from(strengths), max_size=3)),
+    )
+
+
+@st.composite
+def floats(draw: st.DrawFn) -> FloatParam:
+    low = draw(st.floats(1e-4, 10))
+    if draw(st.booleans()):
+        step = draw(st.sampled_from([0.1, 0.25, 1.0]))
+        tenths = draw(st.integers(0, 50))
+        high = (10 * tenths + draw(st.integers(0, 9)) * round(100 * step)) / 100
+        return FloatParam(type="float", low=tenths / 10, high=high, step=step)
+    return FloatParam(type="float", low=low, high=low * draw(st.floats(1, 100)), log=draw(st.booleans()))
+
+
+@st.composite
+def ints(draw: st.DrawFn) -> IntParam:
+    low = draw(st.integers(1, 100))
+    return IntParam(type="int", low=low, high=low + draw(st.integers(0, 50)), log=draw(st.booleans()))
+
+
+choices = st.sampled_from([("x", "y"), (1, 2, 3), (True, False), ("only",), (0.5, "a", 3)])
+categoricals = choices.map(lambda c: CategoricalParam(type="categorical", choices=c))
+spaces = st.fixed_dictionaries({"s": subsets(), "f": floats(), "i": ints(), "c": categoricals})

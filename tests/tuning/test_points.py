@@ -1,0 +1,117 @@
+"""Points are drawn evenly and changed a little, always within the space."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcodr.augmentation_names import PAPER_13
+from tests.tuning.spaces import spaces
+from tuning.encoding import decode, encode
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.points import Point, change, draw, features
+
+unhurried = settings(deadline=None, max_examples=40)
+
+
+def check(point: Point, params: dict[str, Param]) -> None:
+    """Everything in a point is allowed."""
+    values = decode(params, point)
+    for key, param in params.items():
+        assert param.allows(values[key]), (key, values[key])
+        if isinstance(param, SubsetParam):
+            for name, strength in param.strength_params(param.members).items():
+                assert strength.allows(point[name]), (name, point[name])
+
+
+@unhurried
+@given(params=spaces, seed=st.integers(0, 99))
+def test_points_drawn_and_changed_are_allowed(params: dict[str, Param], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    point = draw(params, rng)
+    check(point, params)
+    for _ in range(10):
+        point = change(point, params, rng)
+        check(point, params)
+
+
+@unhurried
+@given(params=spaces, seed=st.integers(0, 99))
+def test_features_tell_apart_what_trains_differently(params: dict[str, Param], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = [draw(params, rng) for _ in range(12)]
+    trained = [decode(params, point) for point in points]
+    rows = features(params, points)
+    assert rows.shape[0] == len(points)
+    assert rows.min() >= -0.5
+    assert rows.max() <= 1
+    assert np.array_equal(features(params, [encode(params, values) for values in trained]), rows)
+    for i, row in enumerate(rows):
+        for j, other in enumerate(rows):
+            assert np.array_equal(row, other) == (trained[i] == trained[j])
+
+
+def test_every_value_and_every_size_is_drawn_as_often() -> None:
+    params: dict[str, Param] = {
+        "s": SubsetParam(type="subset", members=PAPER_13, min_size=2, max_size=4),
+        "c": CategoricalParam(type="categorical", choices=("x", "y", "z")),
+        "i": IntParam(type="int", low=3, high=6),
+        "j": IntParam(type="int", low=2, high=8, step=3),
+        "f": FloatParam(type="float", low=0.0, high=1.0, step=0.5),
+        "g": FloatParam(type="float", low=1e-4, high=1.0, log=True),
+    }
+    rng = np.random.default_rng(0)
+    drawn = [decode(params, draw(params, rng)) for _ in range(6000)]
+
+    def check_even(found: list[Any], expected: list[Any]) -> None:
+        counts = Counter(found)
+        assert set(counts) == set(expected)
+        shares = [n * len(expected) / len(found) for n in counts.values()]
+        assert shares == pytest.approx([1.0] * len(expected), abs=0.1)
+
+    check_even([len(values["s"]) for values in drawn], [2, 3, 4])
+    check_even([member for values in drawn for member in values["s"]], list(PAPER_13))
+    check_even([values["c"] for values in drawn], ["x", "y", "z"])
+    check_even([values["i"] for values in drawn], [3, 4, 5, 6])
+    check_even([values["j"] for values in drawn], [2, 5, 8])
+    check_even([values["f"] for values in drawn], [0.0, 0.5, 1.0])
+    check_even([int(np.floor(np.log10(values["g"]))) for values in drawn], [-4, -3, -2, -1])
+
+
+def test_a_change_is_small_and_reaches_far_at_times() -> None:
+    params: dict[str, Param] = {
+        "s": SubsetParam(type="subset", members=PAPER_13),
+        "f": FloatParam(type="float", low=0.0, high=1.0),
+    }
+    rng = np.random.default_rng(0)
+    point = encode(params, {"s": PAPER_13[:4], "f": 0.5})
+    changed = [decode(params, change(point, params, rng)) for _ in range(600)]
+    flipped = Counter(len(set(values["s"]) ^ set(PAPER_13[:4])) for values in changed)
+    assert set(flipped) == {0, 1, 2}
+    assert min(flipped.values()) > 150
+    moved = np.abs([values["f"] - 0.5 for values in changed])
+    assert np.median(moved) < 0.25 < 0.45 < moved.max()
+
+
+def test_features_by_hand() -> None:
+    params: dict[str, Param] = {
+        "s": SubsetParam(
+            type="subset",
+            members=("crop", "affine"),
+            strengths={"crop": {"scale": FloatParam(type="float", low=0.0, high=2.0)}},
+        ),
+        "f": FloatParam(type="float", low=0.01, high=1.0, log=True),
+        "c": CategoricalParam(type="categorical", choices=(1, 2)),
+        "i": IntParam(type="int", low=4, high=4),
+    }
+    both = {"s": params["s"].members, "f": 0.1, "c": 2, "i": 4, "strengths.crop.scale": 2.0}  # type: ignore[union-attr]
+    affine = {"s": ("affine",), "f": 1.0, "c": 1, "i": 4}
+    rows = features(params, [encode(params, both), encode(params, affine)])
+    members = params["s"].members  # type: ignore[union-attr]
+    crop, other = members.index("crop"), members.index("affine")
+    assert rows[:, crop].tolist() == [0.5, 0.0]
+    assert rows[:, other].tolist() == [0.5, 1.0]
+    assert rows[:, 2:].tolist() == [[0.5, 0.5, 0.0, 1.0, 0.5], [0.0, 1.0, 1.0, 0.0, 0.5]]
