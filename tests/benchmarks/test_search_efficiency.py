@@ -1,0 +1,167 @@
+"""The simulator spends what it says it spends, and the surrogate finds what a record holds."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from optuna.trial import TrialState
+from scipy.stats import spearmanr
+
+from benchmarks.search_efficiency import compare
+from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simulate
+from benchmarks.search_efficiency.surrogate import (
+    RECORD,
+    SPACE,
+    Record,
+    Surrogate,
+    read_record,
+    seed_covariance,
+)
+from tuning.encoding import decode
+from tuning.pareto import hypervolume
+from tuning.points import draw
+from tuning.settings import SearchSettings
+from tuning.space import Space, load_space
+
+Floats = npt.NDArray[np.float64]
+
+
+class Slopes:
+    """Trainings without noise: the temperature trades one objective for the other, and both grow."""
+
+    def __init__(self) -> None:
+        self.trained: list[Mapping[str, Any]] = []
+
+    def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
+        self.trained.append(values)
+        return self.truth([values])[0]
+
+    def truth(self, values: list[Mapping[str, Any]]) -> Floats:
+        warmth = np.array([np.log10(of["temperature"] / 0.05) for of in values])
+        last = np.stack([warmth, 1 - warmth**2], axis=1)
+        return last[:, None] * np.array([0.25, 0.5, 0.75, 1.0])[None, :, None]
+
+
+def space(**search: Any) -> Space:
+    asked = {"trials": 10_000, "sampler": "random", "scheduler": None, **search}
+    return load_space(SPACE).model_copy(update={"search": SearchSettings.model_validate(asked)})
+
+
+def run(searched: Space, workers: int = 1, epochs: int = 80, **options: Any) -> tuple[History, Slopes, Ours]:
+    curves, ours = Slopes(), Ours(searched, seed=0)
+    history = simulate(ours, curves, searched, workers=workers, epoch_budget=epochs, seed=0, **options)
+    return history, curves, ours
+
+
+def test_every_epoch_is_paid_for_and_only_whole_trainings_count() -> None:
+    history, curves, _ = run(space())
+    assert history.epochs.tolist() == list(range(4, 81, 4))
+    whole = curves.truth(curves.trained[:20])[:, -1]
+    expected = [hypervolume(whole[: i + 1], [0, 0], ["maximize"] * 2) for i in range(20)]
+    assert history.hypervolume == pytest.approx(expected)
+
+
+def test_workers_share_the_epochs_and_the_clock() -> None:
+    alone, *_ = run(space(), workers=1)
+    many, *_ = run(space(), workers=8)
+    assert alone.clock[-1] == pytest.approx(80, rel=0.1)
+    assert many.clock[-1] == pytest.approx(10, rel=0.2)
+    assert many.epochs[0] > 20  # seven others were well under way
+
+
+def test_early_stopping_spends_less_on_each_trial() -> None:
+    _, every, _ = run(space())
+    history, stopped, ours = run(space(scheduler={"grace_period": 1, "reduction_factor": 2}))
+    assert len(stopped.trained) > 1.5 * len(every.trained)
+    states = [trial.state for trial in ours._ledger.study.trials]
+    assert states.count(TrialState.COMPLETE) == len(history.epochs)
+    assert states.count(TrialState.PRUNED) > 5
+    assert states.count(TrialState.RUNNING) == 1
+
+
+def test_a_search_ends_when_it_has_enough() -> None:
+    history, *_ = run(space(), enough=0.5)
+    assert history.hypervolume[-1] >= 0.5
+    assert (history.hypervolume[:-1] < 0.5).all()
+
+
+def test_ray_trains_allowed_sets_and_stops_early() -> None:
+    searched, curves = space(), Slopes()
+    history = simulate(RayStock(searched, 0), curves, searched, workers=4, epoch_budget=120, seed=0)
+    for values in curves.trained:
+        assert all(param.allows(values[key]) for key, param in searched.params.items())
+    assert 4 * len(history.epochs) < 0.9 * history.epochs[-1]
+
+
+def test_arrival_is_the_first_time_the_goal_is_reached() -> None:
+    history = History(np.array([4.0, 8.0, 12.0]), np.array([0.2, 0.5, 0.6]), np.array([4.0, 8.0, 12.0]))
+    assert compare.arrival(history, 0.5) == 8
+    assert compare.arrival(history, 0.7) == np.inf
+    assert compare.on_grid(history, np.array([2.0, 4.0, 9.0, 99.0])).tolist() == [0, 0.2, 0.5, 0.6]
+
+
+def test_the_record_is_what_the_issue_asks_for() -> None:
+    record, searched = read_record(), load_space(SPACE)
+    assert RECORD.stat().st_size < 2**20
+    assert len(np.unique(record.configs)) >= 128
+    seeds = np.unique(record.configs, return_counts=True)[1]
+    assert (seeds >= 3).sum() >= 16
+    assert record.figures.shape == (len(record.configs), searched.base.epochs, 2)
+    assert all(searched.reject_reason(values) is None for values in record.values)
+
+
+def test_trainings_that_broke_down_are_left_out(tmp_path: Path) -> None:
+    whole = {"invariance": 0.5, "informativeness": 0.4, "infeasible": None}
+    runs = [
+        {"config": 1, "seed": 0, "values": {"t": 2}, "epochs": [whole, whole]},
+        {"config": 0, "seed": 0, "values": {"t": 1}, "epochs": [whole, whole]},
+        {"config": 2, "seed": 0, "values": {"t": 3}, "epochs": [whole]},
+        {"config": 3, "seed": 0, "values": {"t": 4}, "epochs": [whole, {**whole, "infeasible": "constant"}]},
+    ]
+    path = tmp_path / "record.jsonl"
+    path.write_text("\n".join(map(json.dumps, runs)))
+    record = read_record(path)
+    assert record.configs.tolist() == [0, 1]
+    assert record.figures.tolist() == [[[0.5, 0.4]] * 2] * 2
+
+
+def planted(n: int, repeats: int, noise: float) -> Record:
+    """Trainings of two epochs whose objectives depend on temperature and on crop."""
+    rng, searched = np.random.default_rng(0), load_space(SPACE)
+    points = [draw(searched.params, rng) for _ in range(n)]
+    values = [decode(searched.params, point) for point in points for _ in range(repeats)]
+    last = np.array([truth(of) for of in values])
+    figures = np.stack([0.5 * last, last], axis=1)
+    figures += noise * rng.normal(size=(len(values), 1, 1))
+    return Record(np.repeat(np.arange(n), repeats), values, figures)
+
+
+def truth(values: Mapping[str, Any]) -> list[float]:
+    warmth = float(np.log10(values["temperature"] / 0.05))
+    return [0.2 + 0.6 * warmth, 0.3 + 0.5 * ("crop" in values["augmentations"])]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise() -> None:
+    searched = load_space(SPACE)
+    surrogate = Surrogate(planted(40, 2, noise=0.02), searched.params)
+    rng = np.random.default_rng(1)
+    new = [decode(searched.params, draw(searched.params, rng)) for _ in range(60)]
+    expected, predicted = np.array([truth(values) for values in new]), surrogate.truth(new)
+    assert predicted.shape == (60, 2, 2)
+    assert spearmanr(expected[:, 0], predicted[:, 1, 0]).statistic > 0.95
+    assert spearmanr(expected[:, 1], predicted[:, 1, 1]).statistic > 0.7
+    curves = np.array([surrogate.curve(new[0], rng) for _ in range(400)])
+    assert curves.mean(axis=0) == pytest.approx(predicted[0], abs=0.01)
+    assert curves.std(axis=0) == pytest.approx(np.full((2, 2), 0.02), rel=0.4)
+
+
+def test_noise_is_pooled_over_the_configs_with_several_seeds() -> None:
+    record = planted(400, 3, noise=0.05)
+    covariance = seed_covariance(record)
+    assert covariance == pytest.approx(np.full((4, 4), 0.0025), rel=0.15)
+    assert np.sqrt(np.diag(seed_covariance(planted(5, 1, noise=0.05)))).max() < 1e-4
