@@ -20,19 +20,19 @@ from tuning.trials import read
 CANDIDATES = 400
 """Points that a proposal is chosen from: half random, half changes of the most promising trials."""
 GROWTH = 1.15
-"""By how much the judgements must have grown before the parameters of the processes are tuned again."""
+"""By how much the evaluations must have grown before the parameters of the processes are tuned again."""
 MOST = 1000
-"""Trials, the latest and the front, that the processes learn from; a proposal costs their number's cube."""
-TUNED = 200
-"""Trials, the latest of these, that the parameters are tuned to."""
+"""Evaluations, the latest and the front, that the processes learn from; a proposal costs their cube."""
+TUNED = 300
+"""Evaluations, the latest of these, that the parameters are tuned to."""
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """The last evaluations of trials, whether they are over or not.
+    """Evaluations of trials, whether they are over or not.
 
     Attributes:
-        points: The trials' points.
+        points: The trial's point of each.
         training: ``(n,)`` base-2 logarithm of the share of the training that was done; 0 is all of it.
         figures: ``(n, objectives)`` the objectives.
     """
@@ -45,13 +45,13 @@ class Judgements:
 class GPSampler(BaseSampler):
     """Proposes trials by the hypervolume that they add under a random guess of all objectives.
 
-    One Gaussian process an objective learns from every trial's last evaluation, be it unfinished, stopped
-    early or whole. A proposal draws one function of each, so that trials proposed at the same time differ,
-    and takes the candidate that would add most to the hypervolume of the trials that are complete or
-    running, as those functions have it: the luck of a trial's seed does not count, nor is a running trial
-    proposed twice. This is Thompson sampling for the hypervolume, as in TSEMO (Bradford et al., "Efficient
-    multiobjective optimization employing Gaussian processes, spectral sampling and a genetic algorithm",
-    Journal of Global Optimization 71, 2018).
+    One Gaussian process an objective learns from evaluations after the whole training, a half, a quarter and
+    so on, of trials that are complete, stopped early or running. A proposal draws one function of each, so
+    that trials proposed at the same time differ, and takes the candidate that would add most to the
+    hypervolume of the trials that are complete or running, as those functions have it: the luck of a trial's
+    seed does not count, nor is a running trial proposed twice. This is Thompson sampling for the hypervolume,
+    as in TSEMO (Bradford et al., "Efficient multiobjective optimization employing Gaussian processes,
+    spectral sampling and a genetic algorithm", Journal of Global Optimization 71, 2018).
 
     An infeasible trial counts as the worst seen in every objective.
 
@@ -79,7 +79,7 @@ class GPSampler(BaseSampler):
         known = study.get_trials(deepcopy=False)
         others = [other for other in known if other.number != trial.number and is_whole(params, other.params)]
         judged = self._judgements(others)
-        if len(others) < self._space.search.startup_trials or len(judged.points) < 2:
+        if len(others) < self._space.search.startup or len(judged.points) < 2:
             return {}
         x = features(params, judged.points)
         self._learn(x, judged)
@@ -103,35 +103,37 @@ class GPSampler(BaseSampler):
         raise NotImplementedError(param_name)
 
     def _judgements(self, trials: Sequence[FrozenTrial]) -> Judgements:
-        found = [(trial.params, *of) for trial in trials if (of := self._judgement(trial)) is not None]
+        found = [(trial.params, *judged) for trial in trials for judged in self._judged(trial)]
         n, m = len(found), len(self._directions)
         training = np.array([training for _, training, _ in found])
         figures = np.array([figures for _, _, figures in found], dtype=np.float64).reshape(n, m)
-        maximised = np.array(self._directions) == "maximize"
         infeasible = np.isnan(figures).any(axis=1)
         if infeasible.all():
             return Judgements([], np.empty(0), np.empty((0, m)))
-        measured = figures[~infeasible]
+        measured, maximised = figures[~infeasible], np.array(self._directions) == "maximize"
         figures[infeasible] = np.where(maximised, measured.min(axis=0), measured.max(axis=0))
         whole = np.flatnonzero(training == 0)
         front = whole[non_dominated(figures[whole], self._directions)]
         kept = np.union1d(front, np.arange(max(0, n - MOST), n))
         return Judgements([found[i][0] for i in kept], training[kept], figures[kept])
 
-    def _judgement(self, trial: FrozenTrial) -> tuple[float, list[float]] | None:
-        """Logarithm of the share of the training done, and the objectives; NaN if they are infeasible."""
+    def _judged(self, trial: FrozenTrial) -> list[tuple[float, list[float]]]:
+        """Logarithm of the share of the training done, and the objectives, NaN where they are infeasible.
+
+        Of the evaluations of a trial it takes the last before each halving of the remaining share: the whole
+        training, a half, a quarter and so on.
+        """
         if trial.state == TrialState.FAIL or "repeats" in trial.user_attrs:
-            return None
+            return []
         if any(violated > 0 for violated in trial.constraints.values()):
-            return 0.0, [np.nan] * len(self._directions)
+            return [(0.0, [np.nan] * len(self._directions))]
+        judged: dict[float, tuple[float, list[float]]] = {}
+        for epoch, figures in read(trial, self._space).history.items():
+            training = float(np.log2(epoch / self._space.base.epochs))
+            judged[np.ceil(training)] = training, [figures[name] for name in self._space.objectives]
         if trial.state == TrialState.COMPLETE:
-            return 0.0, trial.values
-        history = read(trial, self._space).history
-        if not history:
-            return None
-        epoch = max(history)
-        figures = [history[epoch][name] for name in self._space.objectives]
-        return float(np.log2(epoch / self._space.base.epochs)), figures
+            judged[0] = 0.0, trial.values
+        return list(judged.values())
 
     def _learn(self, x: FloatArray, judged: Judgements) -> None:
         if not self._processes:

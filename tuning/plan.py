@@ -111,7 +111,7 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
         for record in records
     ]
     console.print(front_table(rows, [], console.width))
-    more, random = len(first) - len(records), max(len(first), space.search.startup_trials)
+    more, random = len(first) - len(records), max(len(first), space.search.startup)
     if more > 0:
         console.print(f"and {more} more to begin with", highlight=False)
     if random < len(records):

@@ -79,7 +79,7 @@ class SpaceSampler(BaseSampler):
 
 
 def _sampler(space: Space, seed: int, rng: np.random.Generator) -> BaseSampler:
-    startup = space.search.startup_trials
+    startup = space.search.startup
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         match space.search.sampler:

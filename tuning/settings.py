@@ -68,10 +68,12 @@ class SearchSettings(StrictModel):
     """Hypervolume of the front at which no more trials begin."""
     stall: Stall | None = None
     """Whether, and when, to give up for want of progress."""
-    sampler: Literal["tpe", "nsga2", "gp", "random"] = "tpe"
-    """Optuna's sampler: multivariate TPE, NSGA-II, a Gaussian process, or random draws."""
-    startup_trials: int = Field(default=8, ge=2)
-    """Random trials before the sampler's own proposals begin; for NSGA-II its population."""
+    sampler: Literal["gp", "tpe", "nsga2", "random"] = "gp"
+    """A Gaussian process (:class:`tuning.gp_sampler.GPSampler`); Optuna's multivariate TPE or NSGA-II; random
+    draws."""
+    startup_trials: int | None = Field(default=None, ge=2)
+    """Random trials before the sampler's own proposals begin; for NSGA-II its population. ``null`` is half of
+    the trials, at most 24."""
     seed: int = Field(default=0, ge=0)
     """Seed of the draws; the trainings have their own in ``base``."""
     scheduler: SchedulerSettings | None = None
@@ -81,6 +83,11 @@ class SearchSettings(StrictModel):
     warm_start: WarmStart = WarmStart()
     confirm: Confirm | None = None
     """Whether, and how, to confirm the front."""
+
+    @property
+    def startup(self) -> int:
+        """Random trials before the sampler's own proposals begin."""
+        return min(24, max(2, self.trials // 2)) if self.startup_trials is None else self.startup_trials
 
 
 BUDGETS = ("trials", "time_budget", "epoch_budget", "target_hypervolume", "stall", "confirm")

@@ -180,7 +180,7 @@ class RayStock:
         self._space = space
         self._rng = np.random.default_rng(seed)
         self._ids = itertools.count()
-        sampler = TPESampler(n_startup_trials=space.search.startup_trials, multivariate=True, seed=seed)
+        sampler = TPESampler(n_startup_trials=space.search.startup, multivariate=True, seed=seed)
         self._searcher = OptunaSearch(
             distributions(space.params), metric="score", mode="max", sampler=sampler
         )
