@@ -38,12 +38,14 @@ class Slopes:
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
         self.trained.append(values)
-        return self.truth([values])[0]
+        curve: Floats = self.truth([values])[0]
+        return curve
 
     def truth(self, values: list[Mapping[str, Any]]) -> Floats:
         warmth = np.array([np.log10(of["temperature"] / 0.05) for of in values])
         last = np.stack([warmth, 1 - warmth**2], axis=1)
-        return last[:, None] * np.array([0.25, 0.5, 0.75, 1.0])[None, :, None]
+        curves: Floats = last[:, None] * np.array([0.25, 0.5, 0.75, 1.0])[None, :, None]
+        return curves
 
 
 def space(**search: Any) -> Space:

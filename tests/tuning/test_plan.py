@@ -59,7 +59,7 @@ def test_a_plan_says_what_is_searched(shown: Plan, tiny_store: Path, tmp_path: P
     assert lines["Training"].startswith("dcodr, encoder small, 2 epochs, evaluated every 1")
     assert lines["Space"] == "56 augmentation sets x 3 continuous settings"  # 6 + 15 + 20 + 15
     assert lines["Objectives"] == "maximize invariance, maximize informativeness"
-    assert lines["Search"] == "4 trials, sampler tpe, seed 0, none stopped early"
+    assert lines["Search"] == "4 trials, sampler gp, seed 0, none stopped early"
     assert lines["Storage"].startswith(str(tmp_path / "runs"))
     assert lines["Tracking"].startswith(f"sqlite:///{tmp_path}/runs/mlflow.db, not there yet")
 
