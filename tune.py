@@ -71,7 +71,7 @@ def search(
     if dry_run:
         from rich.console import Console
 
-        from tuning.plan import show_plan
+        from tuning.preflight.plan import show_plan
 
         show_plan(what, address=address, storage=storage, tracking_uri=tracking_uri, console=Console())
         return

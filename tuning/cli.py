@@ -63,9 +63,9 @@ def analyse(
     ] = None,
 ) -> None:
     """Tell which settings matter and what every augmentation does, from the trials at hand."""
-    from tuning import analysis
-    from tuning.analysis_pictures import draw_pictures
-    from tuning.analysis_report import print_analysis
+    from tuning.analysis import analysis
+    from tuning.analysis.pictures import draw_pictures
+    from tuning.analysis.report import print_analysis
     from tuning.search import Search
     from tuning.tracking import add_artifacts, default_uri, masked
 

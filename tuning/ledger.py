@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from dcodr.errors import UserError
 from tuning.budget import Budget
-from tuning.encoding import encode, is_whole, suggest
 from tuning.outcome import Outcome
-from tuning.sampler import SpaceSampler
+from tuning.sampling.encoding import encode, is_whole, suggest
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
 from tuning.trials import Begun, FirstTrial, TrialRecord, identity, progress, read
 

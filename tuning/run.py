@@ -20,7 +20,7 @@ from tuning.display import Display
 from tuning.export import export, versions
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.preflight import check, concurrent, cpus_here
+from tuning.preflight.checks import check, concurrent, cpus_here
 from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of

@@ -69,8 +69,8 @@ class SearchSettings(StrictModel):
     stall: Stall | None = None
     """Whether, and when, to give up for want of progress."""
     sampler: Literal["gp", "tpe", "nsga2", "random"] = "gp"
-    """A Gaussian process (:class:`tuning.gp_sampler.GPSampler`); Optuna's multivariate TPE or NSGA-II; random
-    draws."""
+    """A Gaussian process (:class:`tuning.sampling.gp_sampler.GPSampler`); Optuna's multivariate TPE or
+    NSGA-II; random draws."""
     startup_trials: int | None = Field(default=None, ge=2)
     """Random trials before the sampler's own proposals begin; for NSGA-II its population. ``null`` is half of
     the trials, at most 24."""

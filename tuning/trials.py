@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.encoding import decode
 from tuning.outcome import Outcome
+from tuning.sampling.encoding import decode
 from tuning.space import Space
 
 Status = Outcome | Literal["running", "interrupted", "reused"]

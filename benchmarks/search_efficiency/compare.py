@@ -28,9 +28,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, Strategy, simulate
 from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, cross_validated, read_record
-from tuning.encoding import decode
 from tuning.pareto import hypervolume, non_dominated
-from tuning.points import Point, change, draw
+from tuning.sampling.encoding import decode
+from tuning.sampling.points import Point, change, draw
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 

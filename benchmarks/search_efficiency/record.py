@@ -20,8 +20,8 @@ from rich.progress import track
 from dcodr.config import Config
 from dcodr.data.store import open_store
 from dcodr.trainer import DivergedError, Epoch, fit
-from tuning.encoding import suggest
-from tuning.sampler import SpaceSampler
+from tuning.sampling.encoding import suggest
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
 
 FOLDER = Path(__file__).parent

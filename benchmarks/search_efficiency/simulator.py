@@ -18,10 +18,10 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from tuning.encoding import decode, distributions
 from tuning.ledger import Ledger
 from tuning.params import SubsetParam
 from tuning.pareto import hypervolume
+from tuning.sampling.encoding import decode, distributions
 from tuning.scheduler import scheduler_of
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space

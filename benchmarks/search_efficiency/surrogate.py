@@ -13,9 +13,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from tuning import points
-from tuning.encoding import encode
 from tuning.params import Param
+from tuning.sampling import points
+from tuning.sampling.encoding import encode
 
 RECORD = Path(__file__).parent / "record.jsonl"
 SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"
@@ -55,7 +55,7 @@ def read_record(path: Path = RECORD) -> Record:
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """``(n, f)``: see :func:`tuning.points.features`."""
+    """``(n, f)``: see :func:`tuning.sampling.points.features`."""
     return points.features(params, [encode(params, of) for of in values])
 
 

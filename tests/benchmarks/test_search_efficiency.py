@@ -21,9 +21,9 @@ from benchmarks.search_efficiency.surrogate import (
     read_record,
     seed_covariance,
 )
-from tuning.encoding import decode
 from tuning.pareto import hypervolume
-from tuning.points import draw
+from tuning.sampling.encoding import decode
+from tuning.sampling.points import draw
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 

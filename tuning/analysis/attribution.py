@@ -16,8 +16,8 @@ With ``x_i`` 1 if member i is in a trial's set, else 0, and ``m_i`` the share of
   size, also those larger than the space allows: where it differs from the main effect, the difference rests
   on interactions alone.
 
-All are linear in the coefficients, so that the posterior of :mod:`tuning.regression`, which shrinks members,
-interactions and other settings as three groups, gives each its mean and 95 % credible interval.
+All are linear in the coefficients, so that the posterior of :mod:`tuning.analysis.regression`, which shrinks
+members, interactions and other settings as three groups, gives each its mean and 95 % credible interval.
 """
 
 import itertools
@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from tuning.analysis.regression import FloatArray, draw, explained
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
-from tuning.regression import FloatArray, draw, explained
 
 SUPPORT = 3
 """Fewest trials with and without a member, or of each kind of a pair, for which a figure is given."""

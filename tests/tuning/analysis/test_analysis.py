@@ -10,12 +10,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from dcodr.errors import UserError
-from tuning import analysis, attribution, regression
-from tuning.analysis import Analysis, analyse, write_tables
-from tuning.analysis_pictures import draw_pictures
-from tuning.analysis_report import print_analysis
+from tuning.analysis import analysis, attribution, regression
+from tuning.analysis.analysis import Analysis, analyse, write_tables
+from tuning.analysis.importance import importances, n_best
+from tuning.analysis.pictures import draw_pictures
+from tuning.analysis.report import print_analysis
 from tuning.cli import app
-from tuning.importance import importances, n_best
 from tuning.ledger import Ledger
 from tuning.search import LEDGER, Search
 from tuning.space import load_space

@@ -11,14 +11,14 @@ from rich.text import Text
 
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
-from tuning.estimate import Training, ends, search_seconds
 from tuning.front_table import FrontRow, front_table
 from tuning.ledger import Ledger
-from tuning.preflight import check, check_storage, check_tracking, concurrent, cpus_here
-from tuning.rehearsal import Timing, cost_depends, largest, rehearse
+from tuning.preflight.checks import check, check_storage, check_tracking, concurrent, cpus_here
+from tuning.preflight.estimate import Training, ends, search_seconds
+from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
+from tuning.preflight.space_size import describe_size, n_configurations
 from tuning.scheduler import ParetoASHA
 from tuning.space import Space
-from tuning.space_size import describe_size, n_configurations
 from tuning.tracking import default_uri, masked
 from tuning.trials import FirstTrial, TrialRecord
 from tuning.warm_start import first_trials

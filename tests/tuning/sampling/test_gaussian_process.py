@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from tuning.gaussian_process import JITTER, FloatArray, GaussianProcess
+from tuning.sampling.gaussian_process import JITTER, FloatArray, GaussianProcess
 
 RNG = np.random.default_rng(0)
 X = RNG.random((30, 3))

@@ -19,7 +19,7 @@ from dcodr.methods import build_method
 from dcodr.sampler import DomainBatchSampler
 from dcodr.strict_yaml import did_you_mean
 from tuning.params import CategoricalParam
-from tuning.rehearsal import largest
+from tuning.preflight.rehearsal import largest
 from tuning.settings import Resources
 from tuning.space import Space
 from tuning.tracking import try_store

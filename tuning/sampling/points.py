@@ -1,6 +1,7 @@
 """Where trials lie in a space: drawn at random, a little way from another, and as rows of numbers.
 
-A point is what Optuna draws (see :mod:`tuning.encoding`), with the strengths of all members, chosen or not.
+A point is what Optuna draws (see :mod:`tuning.sampling.encoding`), with the strengths of all members, chosen
+or not.
 """
 
 import math
@@ -16,8 +17,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuning.encoding import booleans, chosen, distributions, strengths
 from tuning.params import Param, SubsetParam
+from tuning.sampling.encoding import booleans, chosen, distributions, strengths
 
 Point = dict[str, Any]
 

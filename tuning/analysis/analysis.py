@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dcodr.errors import UserError
 from dcodr.files import appearing
-from tuning.attribution import Attribution, Estimate, MemberEffect, attribute
-from tuning.importance import Importance, importances
+from tuning.analysis.attribution import Attribution, Estimate, MemberEffect, attribute
+from tuning.analysis.importance import Importance, importances
 from tuning.params import SubsetParam
 from tuning.pareto import Direction
 from tuning.search import Search

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tuning import regression
-from tuning.regression import FREEDOM, FloatArray, draw, explained
+from tuning.analysis import regression
+from tuning.analysis.regression import FREEDOM, FloatArray, draw, explained
 
 
 def by_quadrature(x: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tuning.estimate import Training, ends, judged, search_seconds
+from tuning.preflight.estimate import Training, ends, judged, search_seconds
 from tuning.scheduler import ParetoASHA
 
 

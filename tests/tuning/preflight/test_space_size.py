@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tuning.params import Param
-from tuning.space_size import describe_size, n_configurations
+from tuning.preflight.space_size import describe_size, n_configurations
 
 PARAMS: TypeAdapter[dict[str, Param]] = TypeAdapter(dict[str, Param])
 MEMBERS = ["crop", "grayscale", "gaussian_blur", "affine", "random_erase"]

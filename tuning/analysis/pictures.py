@@ -9,8 +9,8 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from dcodr.files import appearing
-from tuning.analysis import Analysis
-from tuning.attribution import Attribution, Estimate
+from tuning.analysis.analysis import Analysis
+from tuning.analysis.attribution import Attribution, Estimate
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#6E6E6E"
 """Of the palette of Okabe and Ito."""

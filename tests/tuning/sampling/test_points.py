@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcodr.augmentation_names import PAPER_13
-from tests.tuning.spaces import spaces
-from tuning.encoding import decode, encode
+from tests.tuning.sampling.spaces import spaces
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
-from tuning.points import Point, change, draw, features
+from tuning.sampling.encoding import decode, encode
+from tuning.sampling.points import Point, change, draw, features
 
 unhurried = settings(deadline=None, max_examples=40)
 

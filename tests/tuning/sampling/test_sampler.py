@@ -13,10 +13,10 @@ from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
-from tests.tuning.spaces import spaces
-from tuning.encoding import decode, encode, is_whole, suggest
+from tests.tuning.sampling.spaces import spaces
 from tuning.params import FloatParam, IntParam, Param, SubsetParam
-from tuning.sampler import SpaceSampler
+from tuning.sampling.encoding import decode, encode, is_whole, suggest
+from tuning.sampling.sampler import SpaceSampler
 from tuning.settings import Resources, SearchSettings
 from tuning.space import Space
 
@@ -117,7 +117,7 @@ def test_a_proposal_that_was_tried_gives_way_to_a_random_one(monkeypatch: pytest
         def sample_relative(self, *_: Any) -> dict[str, Any]:
             return {f"s.{name}": name in PAPER_13[:2] for name in PAPER_13}
 
-    monkeypatch.setattr("tuning.sampler._sampler", lambda *_: Stubborn())
+    monkeypatch.setattr("tuning.sampling.sampler._sampler", lambda *_: Stubborn())
     params: dict[str, Param] = {"s": SubsetParam(type="subset", members=PAPER_13)}
     drawn = run(study_of(params), params, 20, size_and_heat)
     assert drawn[0]["s"] == PAPER_13[:2]

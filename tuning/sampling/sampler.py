@@ -11,10 +11,10 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.encoding import booleans, chosen, distributions, needed, strengths
-from tuning.gp_sampler import GPSampler
 from tuning.params import SubsetParam
-from tuning.points import draw
+from tuning.sampling.encoding import booleans, chosen, distributions, needed, strengths
+from tuning.sampling.gp_sampler import GPSampler
+from tuning.sampling.points import draw
 from tuning.space import Space
 
 

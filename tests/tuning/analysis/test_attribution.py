@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuning import attribution
-from tuning.attribution import Attribution, Estimate, attribute, shapley_values
+from tuning.analysis import attribution
+from tuning.analysis.attribution import Attribution, Estimate, attribute, shapley_values
+from tuning.analysis.regression import FloatArray
 from tuning.params import FloatParam, Param, SubsetParam
-from tuning.regression import FloatArray
 
 MEMBERS = ("crop", "gaussian_blur", "high_contrast", "affine", "grayscale")
 PARAMS: dict[str, Param] = {

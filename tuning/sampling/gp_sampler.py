@@ -10,10 +10,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.encoding import is_whole
-from tuning.gaussian_process import FloatArray, GaussianProcess
 from tuning.pareto import improvements, non_dominated
-from tuning.points import Point, change, draw, features
+from tuning.sampling.encoding import is_whole
+from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
+from tuning.sampling.points import Point, change, draw, features
 from tuning.space import Space
 from tuning.trials import read
 

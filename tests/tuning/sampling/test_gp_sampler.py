@@ -9,10 +9,10 @@ from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
-from tuning.encoding import suggest
 from tuning.params import FloatParam, Param, SubsetParam
 from tuning.pareto import Direction, hypervolume
-from tuning.sampler import SpaceSampler
+from tuning.sampling.encoding import suggest
+from tuning.sampling.sampler import SpaceSampler
 from tuning.settings import Resources, SearchSettings
 from tuning.space import Space
 

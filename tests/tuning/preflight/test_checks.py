@@ -10,11 +10,11 @@ import yaml
 from rich.console import Console
 
 from dcodr.errors import UserError
-from tuning.preflight import check, check_storage, check_tracking, concurrent
+from tuning.preflight.checks import check, check_storage, check_tracking, concurrent
 from tuning.settings import Resources
 from tuning.space import load_space
 
-QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
+QUICK = Path(__file__).parents[3] / "search_spaces" / "quick.yaml"
 
 
 @pytest.mark.parametrize(

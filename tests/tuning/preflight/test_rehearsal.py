@@ -15,7 +15,7 @@ from dcodr.errors import UserError
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
-from tuning.rehearsal import RANKED, cost_depends, largest, rehearse, thinned
+from tuning.preflight.rehearsal import RANKED, cost_depends, largest, rehearse, thinned
 from tuning.space import Space, load_space
 
 SPACE: dict[str, Any] = {

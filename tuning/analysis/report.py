@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tuning.analysis import Analysis
-from tuning.attribution import SUPPORT, Attribution, Estimate
-from tuning.importance import n_best
+from tuning.analysis.analysis import Analysis
+from tuning.analysis.attribution import SUPPORT, Attribution, Estimate
+from tuning.analysis.importance import n_best
 
 SHOWN_PAIRS = 10
 

@@ -13,14 +13,14 @@ from rich.console import Console
 
 from dcodr.config import Config
 from dcodr.errors import UserError
-from tuning import plan
 from tuning.ledger import Ledger
-from tuning.plan import duration, rehearsed, show_plan
-from tuning.rehearsal import Timing
+from tuning.preflight import plan
+from tuning.preflight.plan import duration, rehearsed, show_plan
+from tuning.preflight.rehearsal import Timing
 from tuning.space import Space, load_space
 from tuning.warm_start import first_trials
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
 Plan = Callable[..., dict[str, str]]

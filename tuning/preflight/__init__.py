@@ -1,0 +1,1 @@
+"""What a search would do: its plan, its checks, its estimate."""

@@ -1,0 +1,1 @@
+"""What comes next: trials as points, and who proposes them."""
