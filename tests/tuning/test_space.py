@@ -7,6 +7,7 @@ import pytest
 
 from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
+from tuning.settings import SearchSettings
 from tuning.space import Space, json_schema, load_space
 from tuning.warm_start import first_trials
 
@@ -318,3 +319,13 @@ def test_first_trials_are_found_beside_the_space_file(tmp_path: Path) -> None:
     assert found.configs == (str(tmp_path / "best.yaml"), "/a.yaml")
     assert found.searches == (str(tmp_path.parent / "runs" / "cars"),)
     assert found.ranking == str(tmp_path / "ranking.csv")
+
+
+@pytest.mark.parametrize(
+    ("settings", "startup"),
+    [({}, 12), ({"trials": 500}, 24), ({"trials": 1}, 2), ({"trials": 500, "startup_trials": 60}, 60)],
+)
+def test_half_of_the_trials_are_random_unless_the_space_says_otherwise(
+    settings: dict[str, int], startup: int
+) -> None:
+    assert SearchSettings.model_validate(settings).startup == startup

@@ -12,6 +12,7 @@ from dcodr.config import PRESETS
 from tuning.params import FloatParam, Param, SubsetParam
 from tuning.pareto import Direction, hypervolume
 from tuning.sampling.encoding import suggest
+from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.sampler import SpaceSampler
 from tuning.settings import Resources, SearchSettings
 from tuning.space import Space
@@ -123,3 +124,25 @@ def test_failed_trials_say_nothing() -> None:
         suggest(trial, PARAMS)
         study.tell(trial, state=TrialState.FAIL)
     assert suggest(study.ask(), PARAMS)["augmentations"]
+
+
+def test_a_long_training_teaches_once_for_each_halving() -> None:
+    base = PRESETS["synthetic"].model_copy(update={"epochs": 200})
+    space = Space(
+        name="s",
+        base=base,
+        params=PARAMS,
+        objectives=BOTH,
+        search=SearchSettings(),
+        resources=Resources(),
+    )
+    study = study_of()
+    trial = study.ask()
+    suggest(trial, PARAMS)
+    for epoch in range(10, 161, 10):
+        noted = {"training": {}, "figures": {"a": epoch / 200, "b": 0.5}, "intervals": {}}
+        trial.set_user_attr(f"epoch/{epoch}", noted)
+    judged = GPSampler(space, np.random.default_rng(0))._judged(study.trials[0])
+    assert [(200 * 2**training, figures[0]) for training, figures in judged] == [
+        pytest.approx((epoch, epoch / 200)) for epoch in (10, 20, 50, 100, 160)
+    ]
