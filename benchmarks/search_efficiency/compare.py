@@ -40,14 +40,16 @@ GOAL = 0.95
 EPOCH_BUDGET = 800
 """Where a search is given up that has not arrived."""
 
+CAPTION = "median (quartiles), the median as a share of random search's"
+
 ROWS: dict[str, dict[str, Any] | None] = {
     "ours": {},
     "random": {"sampler": "random", "scheduler": None, "warm_start": {"paper": False}},
     "TPE, no early stopping": {"sampler": "tpe", "scheduler": None, "warm_start": {"paper": False}},
     "NSGA-II": {"sampler": "nsga2", "scheduler": None, "warm_start": {"paper": False}},
-    "Ray's ASHA on the sum, OptunaSearch": None,
+    "Ray's ASHA, OptunaSearch": None,
 }
-"""What each row changes in the settings of ``augs.yaml``; ``None`` is Ray's own."""
+"""What each row changes in the settings of ``augs.yaml``; ``None`` is Ray's own, on the sum of the objectives."""
 
 
 @dataclass(frozen=True)
@@ -153,26 +155,29 @@ def arrival(history: History, goal: float) -> float:
 
 
 def table(found: dict[Task, History], rows: Sequence[str], workers: Sequence[int], best: float) -> Table:
-    """Median epochs until arrival, their quartiles, and the share of random search's median."""
-    result = Table("", title=f"Epochs to {GOAL:.0%} of the best known hypervolume: median (quartiles)")
+    """Epochs until arrival: median, quartiles, and the median as a share of random search's."""
+    result = Table("", title=f"Epochs to {GOAL:.0%} of the best known hypervolume", caption=CAPTION)
     for n in workers:
-        result.add_column(f"{n} workers", justify="right")
-        result.add_column("of random's", justify="right")
+        result.add_column(f"{n} worker{'s' * (n > 1)}")
+    quartiles = {
+        (row, n): np.quantile(arrivals(found, row, n, GOAL * best), (0.25, 0.5, 0.75), method="nearest")
+        for row in rows
+        for n in workers
+    }
     for row in rows:
         cells = []
         for n in workers:
-            epochs = arrivals(found, row, n, GOAL * best)
-            low, middle, high = np.quantile(epochs, (0.25, 0.5, 0.75), method="nearest")
-            cells.append(f"{shown(middle)} ({shown(low)} to {shown(high)})")
-            randoms = np.median(arrivals(found, "random", n, GOAL * best)) if "random" in rows else np.nan
-            cells.append(f"{middle / randoms:.2f}" if np.isfinite(middle / randoms) else "")
+            low, middle, high = quartiles[row, n]
+            cells.append(f"{shown(middle)} ({shown(low)}-{shown(high)})")
+            if "random" in rows and np.isfinite(middle):
+                cells[-1] += f" {middle / quartiles['random', n][1]:.2f}"
         result.add_row(row, *cells)
     return result
 
 
 def shown(epochs: float) -> str:
     """Epochs until arrival, as text."""
-    return f"{epochs:.0f}" if np.isfinite(epochs) else f"over {EPOCH_BUDGET}"
+    return f"{epochs:.0f}" if np.isfinite(epochs) else f">{EPOCH_BUDGET}"
 
 
 def arrivals(found: dict[Task, History], row: str, workers: int, goal: float) -> list[float]:
@@ -196,7 +201,9 @@ def draw_picture(
             (line,) = axis.plot(grid, middle, label=row, linewidth=2.5 if row == "ours" else 1.5)
             axis.fill_between(grid, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         axis.axhline(GOAL, color="grey", linestyle=":")
-        axis.set(xscale="log", title=f"{n} workers", xlabel="epochs trained, all trials together")
+        axis.set(
+            xscale="log", title=f"{n} worker{'s' * (n > 1)}", xlabel="epochs trained, all trials together"
+        )
         axis.set_ylim(0.7, 1)
     axes[0][0].set_ylabel("hypervolume, share of the best known")
     axes[0][-1].legend(loc="lower right", fontsize=8)
