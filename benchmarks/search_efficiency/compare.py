@@ -49,7 +49,7 @@ ROWS: dict[str, dict[str, Any] | None] = {
     "NSGA-II": {"sampler": "nsga2", "scheduler": None, "warm_start": {"paper": False}},
     "Ray's ASHA, OptunaSearch": None,
 }
-"""What a row changes in the settings of ``augs.yaml``; ``None`` is Ray's own, on the sum of the objectives."""
+"""What a row changes in the settings of ``augs.yaml``; ``None`` is Ray's own, on the objectives' sum."""
 
 
 @dataclass(frozen=True)
