@@ -1,40 +1,32 @@
 """The systems that learn codes: each is its networks and the losses of a batch."""
 
+from collections.abc import Callable, Mapping
+
 from torch import nn
 
 from dcodr.config import Config, PerceptualConfig
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDistance, backbone_features
 from dcodr.weights import load_encoder, load_features
 
 
-def build_method(config: Config, n_domains: int, image_size: int) -> DCoDRNorec:
+def build_method(config: Config, n_domains: int, image_size: int, n_images: int) -> Method:
     """The method of a config, its weights drawn from torch's global generator.
 
     Args:
         config: What to build.
         n_domains: Domains of the dataset.
         image_size: Height and width of the images, in pixels.
+        n_images: Images of the train split.
 
     Raises:
         UserError: If pretrained weights cannot be had.
     """
-    encoder = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
-    if config.encoder.weights is not None:
-        load_encoder(encoder, config.encoder.arch, config.encoder.weights)
-    batch = config.batch
-    if config.method == "dcodr_norec":
-        return DCoDRNorec(encoder, config.temperature, batch.n_domains)
-    generator = Generator(
-        config.encoder.code_dim, n_domains, config.generator.domain_dim, config.generator.channels, image_size
-    )
-    distance = build_distance(config.perceptual)
-    return DCoDR(
-        encoder, generator, distance, config.temperature, batch.n_domains, config.reconstruction_weight
-    )
+    return _BUILDERS[config.method](config, n_domains, image_size, n_images)
 
 
 def build_distance(config: PerceptualConfig) -> nn.Module:
@@ -49,3 +41,36 @@ def build_distance(config: PerceptualConfig) -> nn.Module:
     features = backbone_features(config.backbone, max(layers))
     load_features(features, config.backbone, config.weights)
     return PerceptualDistance(features, layers, config.normalise)
+
+
+def _encoder(config: Config) -> Encoder:
+    encoder = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
+    if config.encoder.weights is not None:
+        load_encoder(encoder, config.encoder.arch, config.encoder.weights)
+    return encoder
+
+
+def _generator(config: Config, n_domains: int, image_size: int) -> Generator:
+    settings = config.generator
+    return Generator(config.encoder.code_dim, n_domains, settings.domain_dim, settings.channels, image_size)
+
+
+def _dcodr(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDR:
+    return DCoDR(
+        _encoder(config),
+        _generator(config, n_domains, image_size),
+        build_distance(config.perceptual),
+        config.temperature,
+        config.batch.n_domains,
+        config.reconstruction_weight,
+    )
+
+
+def _dcodr_norec(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDRNorec:
+    return DCoDRNorec(_encoder(config), config.temperature, config.batch.n_domains)
+
+
+_BUILDERS: Mapping[str, Callable[[Config, int, int, int], Method]] = {
+    "dcodr": _dcodr,
+    "dcodr_norec": _dcodr_norec,
+}

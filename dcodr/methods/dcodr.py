@@ -40,7 +40,7 @@ class DCoDR(DCoDRNorec):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
         codes = self.encoder(batch.anchors)
-        contrastive = self.contrastive(codes, self.encoder(batch.positives))
+        contrastive = self.contrastive(codes, self.encoder(batch.views()))
         reconstruction = self.distance(self.generator(codes, batch.domain), batch.anchors)
         loss = contrastive + self.reconstruction_weight * reconstruction
         return {"loss": loss, "contrastive": contrastive, "reconstruction": reconstruction}
