@@ -19,10 +19,8 @@ from dcodr.augmentation_names import (
 )
 from dcodr.errors import UserError
 from dcodr.files import default_store
+from dcodr.method_settings import MethodName, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
-
-RECONSTRUCTION_KEYS = ("generator", "perceptual", "generator_lr", "embedding_lr", "reconstruction_weight")
-"""Settings without effect in a method that has no generator."""
 
 
 class EncoderConfig(StrictModel):
@@ -72,8 +70,8 @@ class BatchConfig(StrictModel):
 class Config(StrictModel):
     """One training. The defaults are the paper's (supplement, section 2)."""
 
-    method: Literal["dcodr", "dcodr_norec"] = "dcodr"
-    """``dcodr``, or ``dcodr_norec`` without reconstruction."""
+    method: MethodName = "dcodr"
+    """``dcodr``, ``dcodr_norec`` without reconstruction, or a system that the paper compares with."""
     dataset: str = Field(default="synthetic", min_length=1)
     """Name of the dataset."""
     data: str | None = Field(default=None, min_length=1)
@@ -98,6 +96,7 @@ class Config(StrictModel):
     """Learning rate of the domain embedding; 3e-3 in the official code."""
     reconstruction_weight: float = Field(default=0.3, ge=0)
     """Weight of the reconstruction beside the contrastive loss."""
+    simclr: SimCLRConfig = SimCLRConfig()
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
     lr_decay: float = Field(default=0.33, gt=0, le=1)

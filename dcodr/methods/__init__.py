@@ -8,6 +8,7 @@ from dcodr.config import Config, PerceptualConfig
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.methods.method import Method
+from dcodr.methods.simclr import SimCLR
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDistance, backbone_features
@@ -70,7 +71,12 @@ def _dcodr_norec(config: Config, n_domains: int, image_size: int, n_images: int)
     return DCoDRNorec(_encoder(config), config.temperature, config.batch.n_domains)
 
 
+def _simclr(config: Config, n_domains: int, image_size: int, n_images: int) -> SimCLR:
+    return SimCLR(_encoder(config), config.temperature, config.encoder.code_dim, config.simclr.projection_dim)
+
+
 _BUILDERS: Mapping[str, Callable[[Config, int, int, int], Method]] = {
     "dcodr": _dcodr,
     "dcodr_norec": _dcodr_norec,
+    "simclr": _simclr,
 }

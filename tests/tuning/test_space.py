@@ -189,7 +189,7 @@ WRONG = {
     "without effect": (
         "base: {preset: synthetic, overrides: {method: dcodr_norec}}\n"
         "params:\n  generator_lr: {type: float, low: 1e-4, high: 1e-2}\n",
-        "line 3: params.generator_lr: has no effect: the method dcodr_norec does not reconstruct",
+        "line 3: params.generator_lr: has no effect: dcodr_norec does not use it",
     ),
     "paper's setting outside": (
         BASE + "params:\n  temperature: {type: float, low: 0.2, high: 0.5}\n",

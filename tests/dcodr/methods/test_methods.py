@@ -19,6 +19,7 @@ METHODS = get_args(Config.model_fields["method"].annotation)
 PARTS = {
     "dcodr": {"contrastive", "reconstruction"},
     "dcodr_norec": {"contrastive"},
+    "simclr": {"contrastive"},
 }
 
 every_method = pytest.mark.parametrize("method", METHODS)

@@ -1,0 +1,34 @@
+"""The methods by name, the settings of their own, and which of a config's settings each of them uses."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from dcodr.strict_yaml import StrictModel
+
+MethodName = Literal["dcodr", "dcodr_norec", "simclr"]
+
+
+class SimCLRConfig(StrictModel):
+    """Settings of ``simclr``."""
+
+    projection_dim: int | None = Field(default=128, ge=2)
+    """Width of the projections that are compared, 128 in its paper; ``null`` compares codes themselves."""
+
+
+_VIEWS = ("augmentations", "augmentation_mode", "strengths")
+_GENERATOR = ("generator", "perceptual", "generator_lr")
+
+_USED: Mapping[MethodName, tuple[str, ...]] = {
+    "dcodr": (*_VIEWS, *_GENERATOR, "temperature", "embedding_lr", "reconstruction_weight"),
+    "dcodr_norec": (*_VIEWS, "temperature"),
+    "simclr": (*_VIEWS, "temperature", "simclr"),
+}
+"""Settings that a method uses and not every other does."""
+
+
+def has_effect(key: str, method: MethodName) -> bool:
+    """Whether a setting, given by its dotted key, means something to a method."""
+    first = key.split(".")[0]
+    return first in _USED[method] or not any(first in used for used in _USED.values())
