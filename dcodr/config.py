@@ -19,7 +19,7 @@ from dcodr.augmentation_names import (
 )
 from dcodr.errors import UserError
 from dcodr.files import default_store
-from dcodr.method_settings import MethodName, SimCLRConfig
+from dcodr.method_settings import LORDConfig, MethodName, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
 
 
@@ -89,14 +89,15 @@ class Config(StrictModel):
     temperature: float = Field(default=0.2, gt=0)
     """Temperature of the contrastive loss."""
     encoder_lr: float = Field(default=1e-4, gt=0)
-    """Learning rate of the encoder."""
+    """Learning rate of all encoders."""
     generator_lr: float = Field(default=3e-4, gt=0)
     """Learning rate of the generator."""
     embedding_lr: float = Field(default=3e-3, gt=0)
-    """Learning rate of the domain embedding; 3e-3 in the official code."""
+    """Learning rate of the embeddings of domains, in ``lord`` of images too; 3e-3 in the official codes."""
     reconstruction_weight: float = Field(default=0.3, ge=0)
     """Weight of the reconstruction beside the contrastive loss."""
     simclr: SimCLRConfig = SimCLRConfig()
+    lord: LORDConfig = LORDConfig()
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
     lr_decay: float = Field(default=0.33, gt=0, le=1)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dcodr.strict_yaml import StrictModel
 
-MethodName = Literal["dcodr", "dcodr_norec", "simclr"]
+MethodName = Literal["dcodr", "dcodr_norec", "simclr", "lord"]
 
 
 class SimCLRConfig(StrictModel):
@@ -17,6 +17,15 @@ class SimCLRConfig(StrictModel):
     """Width of the projections that are compared, 128 in its paper; ``null`` compares codes themselves."""
 
 
+class LORDConfig(StrictModel):
+    """Settings of ``lord``; the defaults are those of its authors' PyTorch code."""
+
+    noise: float = Field(default=1.0, ge=0)
+    """Standard deviation of the noise on the embeddings of images."""
+    norm_weight: float = Field(default=1e-4, ge=0)
+    """Weight of their squared length beside the reconstruction."""
+
+
 _VIEWS = ("augmentations", "augmentation_mode", "strengths")
 _GENERATOR = ("generator", "perceptual", "generator_lr")
 
@@ -24,6 +33,7 @@ _USED: Mapping[MethodName, tuple[str, ...]] = {
     "dcodr": (*_VIEWS, *_GENERATOR, "temperature", "embedding_lr", "reconstruction_weight"),
     "dcodr_norec": (*_VIEWS, "temperature"),
     "simclr": (*_VIEWS, "temperature", "simclr"),
+    "lord": (*_GENERATOR, "embedding_lr", "lord"),
 }
 """Settings that a method uses and not every other does."""
 

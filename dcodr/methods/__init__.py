@@ -7,6 +7,7 @@ from torch import nn
 from dcodr.config import Config, PerceptualConfig
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.methods.lord import LORD
 from dcodr.methods.method import Method
 from dcodr.methods.simclr import SimCLR
 from dcodr.models.encoder import Encoder
@@ -75,8 +76,21 @@ def _simclr(config: Config, n_domains: int, image_size: int, n_images: int) -> S
     return SimCLR(_encoder(config), config.temperature, config.encoder.code_dim, config.simclr.projection_dim)
 
 
+def _lord(config: Config, n_domains: int, image_size: int, n_images: int) -> LORD:
+    return LORD(
+        _encoder(config),
+        _generator(config, n_domains, image_size),
+        build_distance(config.perceptual),
+        n_images,
+        config.encoder.code_dim,
+        config.lord.noise,
+        config.lord.norm_weight,
+    )
+
+
 _BUILDERS: Mapping[str, Callable[[Config, int, int, int], Method]] = {
     "dcodr": _dcodr,
     "dcodr_norec": _dcodr_norec,
     "simclr": _simclr,
+    "lord": _lord,
 }

@@ -47,6 +47,5 @@ class DCoDR(DCoDRNorec):
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""
-        embedding = list(self.generator.domain_embedding.parameters())
-        rest = [p for p in self.generator.parameters() if not any(p is e for e in embedding)]
-        return {**super().learned(), "generator_lr": rest, "embedding_lr": embedding}
+        generator, embedding = self.generator.parts()
+        return {**super().learned(), "generator_lr": generator, "embedding_lr": embedding}

@@ -105,3 +105,8 @@ class Generator(nn.Module):
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = norm(F.leaky_relu(conv(x), inplace=True), embedding)
         return torch.sigmoid(self.to_image(x).float())
+
+    def parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The parameters that make images, and those of the domains' embeddings."""
+        embedding = list(self.domain_embedding.parameters())
+        return [p for p in self.parameters() if not any(p is e for e in embedding)], embedding

@@ -16,6 +16,8 @@ from dcodr.method_settings import MethodName, has_effect
         ("temperature", {"dcodr", "dcodr_norec", "simclr"}),
         ("strengths.gaussian_blur.sigma", {"dcodr", "dcodr_norec", "simclr"}),
         ("reconstruction_weight", {"dcodr"}),
+        ("generator.channels", {"dcodr", "lord"}),
+        ("embedding_lr", {"dcodr", "lord"}),
         ("simclr.projection_dim", {"simclr"}),
     ],
 )

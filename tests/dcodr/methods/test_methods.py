@@ -20,6 +20,7 @@ PARTS = {
     "dcodr": {"contrastive", "reconstruction"},
     "dcodr_norec": {"contrastive"},
     "simclr": {"contrastive"},
+    "lord": {"reconstruction", "norm", "encoding"},
 }
 
 every_method = pytest.mark.parametrize("method", METHODS)
