@@ -19,7 +19,7 @@ from dcodr.augmentation_names import (
 )
 from dcodr.errors import UserError
 from dcodr.files import default_store
-from dcodr.method_settings import LORDConfig, MethodName, SimCLRConfig
+from dcodr.method_settings import LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
 
 
@@ -42,7 +42,7 @@ class GeneratorConfig(StrictModel):
     channels: int = Field(default=256, ge=8, multiple_of=8)
     """Width of its convolutions; 256 in the paper."""
     domain_dim: int = Field(default=256, ge=1)
-    """Length of the learned embedding of a domain."""
+    """Length of a domain's embedding: learned, or in ``ml_vae`` found by an encoder."""
 
 
 class PerceptualConfig(StrictModel):
@@ -98,6 +98,7 @@ class Config(StrictModel):
     """Weight of the reconstruction beside the contrastive loss."""
     simclr: SimCLRConfig = SimCLRConfig()
     lord: LORDConfig = LORDConfig()
+    ml_vae: MLVAEConfig = MLVAEConfig()
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
     lr_decay: float = Field(default=0.33, gt=0, le=1)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dcodr.strict_yaml import StrictModel
 
-MethodName = Literal["dcodr", "dcodr_norec", "simclr", "lord"]
+MethodName = Literal["dcodr", "dcodr_norec", "simclr", "lord", "ml_vae"]
 
 
 class SimCLRConfig(StrictModel):
@@ -26,6 +26,13 @@ class LORDConfig(StrictModel):
     """Weight of their squared length beside the reconstruction."""
 
 
+class MLVAEConfig(StrictModel):
+    """Settings of ``ml_vae``."""
+
+    kl_weight: float = Field(default=1.0, ge=0)
+    """Weight of the divergences from the prior; 1 is the bound of its paper."""
+
+
 _VIEWS = ("augmentations", "augmentation_mode", "strengths")
 _GENERATOR = ("generator", "perceptual", "generator_lr")
 
@@ -34,6 +41,7 @@ _USED: Mapping[MethodName, tuple[str, ...]] = {
     "dcodr_norec": (*_VIEWS, "temperature"),
     "simclr": (*_VIEWS, "temperature", "simclr"),
     "lord": (*_GENERATOR, "embedding_lr", "lord"),
+    "ml_vae": (*_GENERATOR, "ml_vae"),
 }
 """Settings that a method uses and not every other does."""
 

@@ -9,9 +9,10 @@ from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.methods.lord import LORD
 from dcodr.methods.method import Method
+from dcodr.methods.ml_vae import MLVAE
 from dcodr.methods.simclr import SimCLR
 from dcodr.models.encoder import Encoder
-from dcodr.models.generator import Generator
+from dcodr.models.generator import Decoder, Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDistance, backbone_features
 from dcodr.weights import load_encoder, load_features
 
@@ -45,8 +46,9 @@ def build_distance(config: PerceptualConfig) -> nn.Module:
     return PerceptualDistance(features, layers, config.normalise)
 
 
-def _encoder(config: Config) -> Encoder:
-    encoder = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
+def _encoder(config: Config, width: int | None = None) -> Encoder:
+    """An encoder; all of a method's are alike but for the width of what they give."""
+    encoder = Encoder(config.encoder.arch, width or config.encoder.code_dim, config.encoder.head)
     if config.encoder.weights is not None:
         load_encoder(encoder, config.encoder.arch, config.encoder.weights)
     return encoder
@@ -55,6 +57,11 @@ def _encoder(config: Config) -> Encoder:
 def _generator(config: Config, n_domains: int, image_size: int) -> Generator:
     settings = config.generator
     return Generator(config.encoder.code_dim, n_domains, settings.domain_dim, settings.channels, image_size)
+
+
+def _decoder(config: Config, image_size: int) -> Decoder:
+    settings = config.generator
+    return Decoder(config.encoder.code_dim, settings.domain_dim, settings.channels, image_size)
 
 
 def _dcodr(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDR:
@@ -88,9 +95,23 @@ def _lord(config: Config, n_domains: int, image_size: int, n_images: int) -> LOR
     )
 
 
+def _ml_vae(config: Config, n_domains: int, image_size: int, n_images: int) -> MLVAE:
+    code_dim, domain_dim = config.encoder.code_dim, config.generator.domain_dim
+    return MLVAE(
+        _encoder(config),
+        _encoder(config, code_dim + 2 * domain_dim),
+        _decoder(config, image_size),
+        build_distance(config.perceptual),
+        config.batch.n_domains,
+        code_dim,
+        config.ml_vae.kl_weight,
+    )
+
+
 _BUILDERS: Mapping[str, Callable[[Config, int, int, int], Method]] = {
     "dcodr": _dcodr,
     "dcodr_norec": _dcodr_norec,
     "simclr": _simclr,
     "lord": _lord,
+    "ml_vae": _ml_vae,
 }

@@ -20,6 +20,7 @@ PARTS = {
     "dcodr": {"contrastive", "reconstruction"},
     "dcodr_norec": {"contrastive"},
     "simclr": {"contrastive"},
+    "ml_vae": {"reconstruction", "code_kl", "domain_kl"},
     "lord": {"reconstruction", "norm", "encoding"},
 }
 
