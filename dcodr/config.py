@@ -19,7 +19,7 @@ from dcodr.augmentation_names import (
 )
 from dcodr.errors import UserError
 from dcodr.files import default_store
-from dcodr.method_settings import LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
+from dcodr.method_settings import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
 
 
@@ -42,7 +42,7 @@ class GeneratorConfig(StrictModel):
     channels: int = Field(default=256, ge=8, multiple_of=8)
     """Width of its convolutions; 256 in the paper."""
     domain_dim: int = Field(default=256, ge=1)
-    """Length of a domain's embedding: learned, or in ``ml_vae`` found by an encoder."""
+    """Length of a domain's embedding: learned, or in ``ml_vae`` and ``drnet`` found by an encoder."""
 
 
 class PerceptualConfig(StrictModel):
@@ -99,6 +99,7 @@ class Config(StrictModel):
     simclr: SimCLRConfig = SimCLRConfig()
     lord: LORDConfig = LORDConfig()
     ml_vae: MLVAEConfig = MLVAEConfig()
+    drnet: DrNetConfig = DrNetConfig()
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
     lr_decay: float = Field(default=0.33, gt=0, le=1)
@@ -138,6 +139,12 @@ class Config(StrictModel):
     def _layers_need_a_backbone(self) -> "Config":
         if self.perceptual.backbone == "pixel" and self.perceptual.layers is not None:
             raise ValueError("perceptual.layers has no meaning for the pixel distance: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_need_two_domains(self) -> "Config":
+        if self.method == "drnet" and self.batch.n_domains < 2:
+            raise ValueError("batch.n_domains is 1, but drnet compares images of two domains: raise it")
         return self
 
     @property

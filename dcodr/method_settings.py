@@ -7,7 +7,7 @@ from pydantic import Field
 
 from dcodr.strict_yaml import StrictModel
 
-MethodName = Literal["dcodr", "dcodr_norec", "simclr", "lord", "ml_vae"]
+MethodName = Literal["dcodr", "dcodr_norec", "simclr", "lord", "ml_vae", "drnet"]
 
 
 class SimCLRConfig(StrictModel):
@@ -33,6 +33,17 @@ class MLVAEConfig(StrictModel):
     """Weight of the divergences from the prior; 1 is the bound of its paper."""
 
 
+class DrNetConfig(StrictModel):
+    """Settings of ``drnet``; the defaults are its paper's, where it learns from still images (NORB)."""
+
+    similarity_weight: float = Field(default=1.0, ge=0)
+    """Weight of the distance between two domain codes of one domain."""
+    adversarial_weight: float = Field(default=0.1, ge=0)
+    """Weight of what the codes are trained with against the discriminator."""
+    discriminator_lr: float = Field(default=2e-3, gt=0)
+    """Learning rate of the discriminator."""
+
+
 _VIEWS = ("augmentations", "augmentation_mode", "strengths")
 _GENERATOR = ("generator", "perceptual", "generator_lr")
 
@@ -42,6 +53,7 @@ _USED: Mapping[MethodName, tuple[str, ...]] = {
     "simclr": (*_VIEWS, "temperature", "simclr"),
     "lord": (*_GENERATOR, "embedding_lr", "lord"),
     "ml_vae": (*_GENERATOR, "ml_vae"),
+    "drnet": (*_GENERATOR, "drnet"),
 }
 """Settings that a method uses and not every other does."""
 

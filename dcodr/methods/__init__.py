@@ -7,10 +7,12 @@ from torch import nn
 from dcodr.config import Config, PerceptualConfig
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.methods.drnet import DrNet
 from dcodr.methods.lord import LORD
 from dcodr.methods.method import Method
 from dcodr.methods.ml_vae import MLVAE
 from dcodr.methods.simclr import SimCLR
+from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder, Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDistance, backbone_features
@@ -108,10 +110,24 @@ def _ml_vae(config: Config, n_domains: int, image_size: int, n_images: int) -> M
     )
 
 
+def _drnet(config: Config, n_domains: int, image_size: int, n_images: int) -> DrNet:
+    return DrNet(
+        _encoder(config),
+        _encoder(config, config.generator.domain_dim),
+        _decoder(config, image_size),
+        PairDiscriminator(config.encoder.code_dim),
+        build_distance(config.perceptual),
+        config.batch.n_domains,
+        config.drnet.similarity_weight,
+        config.drnet.adversarial_weight,
+    )
+
+
 _BUILDERS: Mapping[str, Callable[[Config, int, int, int], Method]] = {
     "dcodr": _dcodr,
     "dcodr_norec": _dcodr_norec,
     "simclr": _simclr,
     "lord": _lord,
     "ml_vae": _ml_vae,
+    "drnet": _drnet,
 }

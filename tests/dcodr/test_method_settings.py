@@ -16,7 +16,7 @@ from dcodr.method_settings import MethodName, has_effect
         ("temperature", {"dcodr", "dcodr_norec", "simclr"}),
         ("strengths.gaussian_blur.sigma", {"dcodr", "dcodr_norec", "simclr"}),
         ("reconstruction_weight", {"dcodr"}),
-        ("generator.channels", {"dcodr", "lord", "ml_vae"}),
+        ("generator.channels", {"dcodr", "lord", "ml_vae", "drnet"}),
         ("embedding_lr", {"dcodr", "lord"}),
         ("simclr.projection_dim", {"simclr"}),
     ],

@@ -21,6 +21,7 @@ PARTS = {
     "dcodr_norec": {"contrastive"},
     "simclr": {"contrastive"},
     "ml_vae": {"reconstruction", "code_kl", "domain_kl"},
+    "drnet": {"reconstruction", "similarity", "confusion", "discrimination"},
     "lord": {"reconstruction", "norm", "encoding"},
 }
 
