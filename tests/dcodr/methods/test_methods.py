@@ -5,14 +5,16 @@ from typing import get_args
 
 import pytest
 import torch
+from torchvision.models import resnet18
 
 from dcodr.augmentations import Augment
 from dcodr.checkpoint import load_checkpoint, trained_encoder
-from dcodr.config import Config, setting
+from dcodr.config import Config, EncoderConfig, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.methods import build_method
 from dcodr.methods.batch import Batch
 from dcodr.methods.method import Method
+from dcodr.models.encoder import Encoder
 from dcodr.trainer import Epoch, fit
 
 METHODS = get_args(Config.model_fields["method"].annotation)
@@ -119,6 +121,20 @@ def test_losses_are_a_function_of_the_batch(config: Config, built: Method) -> No
     assert all(value.shape == () and value.dtype == torch.float32 for value in one.values())
     assert torch.equal(torch.get_rng_state(), state)
     assert built.losses(a_batch(config, seed=1))["loss"] != one["loss"]
+
+
+@every_method
+def test_every_encoder_starts_from_the_pretrained_weights(config: Config, tmp_path: Path) -> None:
+    donor = resnet18(num_classes=7).state_dict()
+    query = {f"module.encoder_q.{key}": value for key, value in donor.items()}
+    torch.save({"arch": "resnet18", "state_dict": query}, tmp_path / "moco.pth")
+    settings = EncoderConfig(arch="resnet18", code_dim=16, weights=str(tmp_path / "moco.pth"))
+    method = build_method(config.model_copy(update={"encoder": settings}), 4, 64, 40)
+    encoders = [module for module in method.modules() if isinstance(module, Encoder)]
+    assert encoders
+    for encoder in encoders:
+        own = encoder.trunk.state_dict()
+        assert all(torch.equal(own[key], donor[key]) for key in donor if not key.startswith("fc."))
 
 
 def test_views_are_made_in_full_precision_and_anew_at_each_call(tiny_config: Config) -> None:
