@@ -255,7 +255,7 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
         raise file.error(at, "cannot be searched: it is one for the whole search")
     methods = _methods(base, content)
     if methods and not any(has_effect(key, method) for method in methods):
-        raise file.error(at, f"has no effect: {' and '.join(methods)} does not use it")
+        raise file.error(at, f"has no effect on {' or '.join(methods)}")
     if key in _dotted(content.base.overrides):
         raise file.error(at, "is fixed in base.overrides too: remove it in one place")
     if isinstance(param, SubsetParam):
