@@ -19,10 +19,8 @@ from dcodr.augmentation_names import (
 )
 from dcodr.errors import UserError
 from dcodr.files import default_store
+from dcodr.method_settings import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
-
-RECONSTRUCTION_KEYS = ("generator", "perceptual", "generator_lr", "embedding_lr", "reconstruction_weight")
-"""Settings without effect in a method that has no generator."""
 
 
 class EncoderConfig(StrictModel):
@@ -44,7 +42,7 @@ class GeneratorConfig(StrictModel):
     channels: int = Field(default=256, ge=8, multiple_of=8)
     """Width of its convolutions; 256 in the paper."""
     domain_dim: int = Field(default=256, ge=1)
-    """Length of the learned embedding of a domain."""
+    """Length of a domain's embedding: learned, or in ``ml_vae`` and ``drnet`` found by an encoder."""
 
 
 class PerceptualConfig(StrictModel):
@@ -72,8 +70,8 @@ class BatchConfig(StrictModel):
 class Config(StrictModel):
     """One training. The defaults are the paper's (supplement, section 2)."""
 
-    method: Literal["dcodr", "dcodr_norec"] = "dcodr"
-    """``dcodr``, or ``dcodr_norec`` without reconstruction."""
+    method: MethodName = "dcodr"
+    """``dcodr``, ``dcodr_norec`` without reconstruction, or a system that the paper compares with."""
     dataset: str = Field(default="synthetic", min_length=1)
     """Name of the dataset."""
     data: str | None = Field(default=None, min_length=1)
@@ -91,13 +89,17 @@ class Config(StrictModel):
     temperature: float = Field(default=0.2, gt=0)
     """Temperature of the contrastive loss."""
     encoder_lr: float = Field(default=1e-4, gt=0)
-    """Learning rate of the encoder."""
+    """Learning rate of all encoders."""
     generator_lr: float = Field(default=3e-4, gt=0)
     """Learning rate of the generator."""
     embedding_lr: float = Field(default=3e-3, gt=0)
-    """Learning rate of the domain embedding; 3e-3 in the official code."""
+    """Learning rate of the embeddings of domains, in ``lord`` of images too; 3e-3 in the official codes."""
     reconstruction_weight: float = Field(default=0.3, ge=0)
     """Weight of the reconstruction beside the contrastive loss."""
+    simclr: SimCLRConfig = SimCLRConfig()
+    lord: LORDConfig = LORDConfig()
+    ml_vae: MLVAEConfig = MLVAEConfig()
+    drnet: DrNetConfig = DrNetConfig()
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
     lr_decay: float = Field(default=0.33, gt=0, le=1)
@@ -137,6 +139,12 @@ class Config(StrictModel):
     def _layers_need_a_backbone(self) -> "Config":
         if self.perceptual.backbone == "pixel" and self.perceptual.layers is not None:
             raise ValueError("perceptual.layers has no meaning for the pixel distance: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_need_two_domains(self) -> "Config":
+        if self.method == "drnet" and self.batch.n_domains < 2:
+            raise ValueError("batch.n_domains is 1, but drnet compares images of two domains: raise it")
         return self
 
     @property

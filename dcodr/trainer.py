@@ -13,14 +13,14 @@ from torch import Tensor
 
 from dcodr.augmentations import Augment
 from dcodr.checkpoint import Checkpoint, load_checkpoint, restore, save_checkpoint
-from dcodr.config import Config
+from dcodr.config import Config, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate
 from dcodr.methods import build_method
 from dcodr.methods.batch import Batch
-from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.methods.method import Method
 from dcodr.sampler import DomainBatchSampler
 
 ADAM_BETAS = (0.5, 0.999)
@@ -56,7 +56,7 @@ class Fit:
         report: Validation figures of the last epoch.
     """
 
-    method: DCoDRNorec
+    method: Method
     report: Report
 
 
@@ -102,7 +102,7 @@ def fit(
     sampler = DomainBatchSampler(data.domain[train], batch.n_domains, batch.n_per_domain, config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        method = build_method(config, data.n_domains, data.image_size)
+        method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(
         [{"params": params, "setting": name} for name, params in method.learned().items()], betas=ADAM_BETAS
@@ -155,13 +155,15 @@ class _Batches:
             int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
         )
         for positions in self.sampler:
-            chosen = self.train[torch.from_numpy(positions)].to(self.device, non_blocking=True)
+            index = torch.from_numpy(positions)
+            chosen = self.train[index].to(self.device, non_blocking=True)
             anchors = self.images[chosen].permute(0, 3, 1, 2).float().div_(255)
-            yield Batch(anchors, self.augment(anchors, random), self.domain[chosen])
+            index = index.to(self.device, non_blocking=True)
+            yield Batch(anchors, self.domain[chosen], index, self.augment, random)
 
 
 def _train_epoch(
-    method: DCoDRNorec,
+    method: Method,
     optimizer: torch.optim.Optimizer,
     batches: _Batches,
     epoch: int,
@@ -188,10 +190,10 @@ def _train_epoch(
 def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch: int) -> None:
     decay = config.lr_decay ** (epoch // config.lr_decay_epochs)
     for group in optimizer.param_groups:
-        group["lr"] = getattr(config, group["setting"]) * decay
+        group["lr"] = setting(config, group["setting"]) * decay
 
 
-def _validate(method: DCoDRNorec, data: FactorDataset, config: Config, device: torch.device) -> Report:
+def _validate(method: Method, data: FactorDataset, config: Config, device: torch.device) -> Report:
     return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device)
 
 
@@ -199,7 +201,7 @@ def _resume(
     path: Path | None,
     config: Config,
     data: FactorDataset,
-    method: DCoDRNorec,
+    method: Method,
     optimizer: torch.optim.Optimizer,
 ) -> int:
     """Completed epochs, after their state has been restored from the checkpoint, if there is one."""

@@ -80,34 +80,35 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
 
 def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any], Path]:
     """Read a state dict; returned with the file it came from."""
-    if source == IMAGENET:
-        return _read_published(model, setting)
-    path = Path(source)
+    path = _published(model, setting) if source == IMAGENET else Path(source)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{setting}: no such file: {path}") from None
     except Exception as error:  # torch.load meets a corrupt file with a dozen kinds of exceptions
-        raise UserError(f"{setting}: {path} is no readable file of PyTorch weights") from error
+        raise UserError(
+            f"{setting}: {path} is no readable file of PyTorch weights: replace it, or change the setting"
+        ) from error
     if not isinstance(state, dict):
         raise UserError(f"{setting}: {path} holds a {type(state).__name__}, not a state dict")
     return state, path
 
 
-def _read_published(model: str, setting: str) -> tuple[dict[str, Any], Path]:
-    """Read a model's ImageNet weights from the cache of torch.hub, fetched if they are not there."""
+def _published(model: str, setting: str) -> Path:
+    """Where torch.hub caches a model's ImageNet weights, fetched if they are not there."""
     url: str = get_model_weights(model)["IMAGENET1K_V1"].url
     path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
+    if path.exists():
+        return path
     try:
-        state = torch.hub.load_state_dict_from_url(
-            url, map_location="cpu", check_hash=True, weights_only=True
-        )
-    except Exception as error:  # a download fails in as many ways, and so does reading what it left
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
+    except Exception as error:  # a download fails in many ways
         raise UserError(
             f"the ImageNet weights of {model} are not in {path} and could not be fetched ({error}): place "
             f"{path.name} from {url} in {path.parent}, or set {setting} to another file"
         ) from error
-    return state, path
+    return path
 
 
 def _unfit(found: Mapping[str, Any], wanted: Mapping[str, torch.Tensor]) -> list[str]:

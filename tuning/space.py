@@ -5,13 +5,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import Field, model_validator
 
 from dcodr.config import (
     PRESETS,
-    RECONSTRUCTION_KEYS,
     Config,
     merged,
     nested,
@@ -20,6 +19,7 @@ from dcodr.config import (
     setting,
 )
 from dcodr.errors import UserError
+from dcodr.method_settings import MethodName, has_effect
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
 from tuning.params import CategoricalParam, Param, SubsetParam
 from tuning.pareto import Direction
@@ -237,6 +237,13 @@ def _paper_value(base: Config, key: str) -> Any:
     return setting(source, key)
 
 
+def _methods(base: Config, content: SpaceFile) -> list[MethodName]:
+    """The methods that a space trains."""
+    searched = content.params.get("method")
+    choices = searched.choices if isinstance(searched, CategoricalParam) else [base.method]
+    return [name for name in get_args(MethodName) if name in choices]
+
+
 def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file: YamlFile) -> None:
     """Refuse a parameter that is no setting, has no effect, or whose range is not allowed or not useful."""
     at: Key = ("params", key)
@@ -246,12 +253,9 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
         raise file.error(at, error.args[0]) from None
     if key in FIXED_SETTINGS:
         raise file.error(at, "cannot be searched: it is one for the whole search")
-    if (
-        base.method == "dcodr_norec"
-        and key.split(".")[0] in RECONSTRUCTION_KEYS
-        and "method" not in content.params
-    ):
-        raise file.error(at, "has no effect: the method dcodr_norec does not reconstruct")
+    methods = _methods(base, content)
+    if methods and not any(has_effect(key, method) for method in methods):
+        raise file.error(at, f"has no effect on {' or '.join(methods)}")
     if key in _dotted(content.base.overrides):
         raise file.error(at, "is fixed in base.overrides too: remove it in one place")
     if isinstance(param, SubsetParam):

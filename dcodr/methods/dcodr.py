@@ -40,13 +40,12 @@ class DCoDR(DCoDRNorec):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
         codes = self.encoder(batch.anchors)
-        contrastive = self.contrastive(codes, self.encoder(batch.positives))
+        contrastive = self.contrastive(codes, self.encoder(batch.views()))
         reconstruction = self.distance(self.generator(codes, batch.domain), batch.anchors)
         loss = contrastive + self.reconstruction_weight * reconstruction
         return {"loss": loss, "contrastive": contrastive, "reconstruction": reconstruction}
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""
-        embedding = list(self.generator.domain_embedding.parameters())
-        rest = [p for p in self.generator.parameters() if not any(p is e for e in embedding)]
-        return {**super().learned(), "generator_lr": rest, "embedding_lr": embedding}
+        generator, embedding = self.generator.parts()
+        return {**super().learned(), "generator_lr": generator, "embedding_lr": embedding}

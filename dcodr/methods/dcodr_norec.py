@@ -4,10 +4,11 @@ from torch import Tensor, nn
 
 from dcodr.losses.contrastive import DomainContrastiveLoss
 from dcodr.methods.batch import Batch
+from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 
 
-class DCoDRNorec(nn.Module):
+class DCoDRNorec(Method):
     """An encoder trained with negatives of the anchor's own domain.
 
     Objective: the mean over anchors of the contrastive loss of
@@ -22,13 +23,12 @@ class DCoDRNorec(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, temperature: float, n_domains: int) -> None:
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder)
         self.contrastive = DomainContrastiveLoss(temperature, n_domains)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of a batch: scalar ``loss``, equal to ``contrastive``."""
-        loss = self.contrastive(self.encoder(batch.anchors), self.encoder(batch.positives))
+        loss = self.contrastive(self.encoder(batch.anchors), self.encoder(batch.views()))
         return {"loss": loss, "contrastive": loss}
 
     def learned(self) -> dict[str, list[nn.Parameter]]:

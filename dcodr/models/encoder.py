@@ -40,7 +40,12 @@ class Encoder(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Encode images."""
-        return F.normalize(self.head(self.trunk(images)).float(), dim=1)
+        return F.normalize(self.raw(images), dim=1)
+
+    def raw(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode images without normalising, ``(B, code_dim)`` float32."""
+        codes: torch.Tensor = self.head(self.trunk(images)).float()
+        return codes
 
 
 def small_trunk(code_dim: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The generator: a code and a domain back to an image, its style set by the domain alone (AdaIN)."""
+"""The generator: a code and a style back to an image; the style, by AdaIN, is that of the domain."""
 
 import torch
 import torch.nn.functional as F
@@ -47,8 +47,8 @@ class AdaptiveInstanceNorm(nn.Module):
         return F.instance_norm(x) * scale + shift
 
 
-class Generator(nn.Module):
-    """Image from code and domain, as the reconstruction term of DCoDR needs it.
+class Decoder(nn.Module):
+    """Image from a code and a style, both vectors.
 
     The architecture is LORD's (Gabbay & Hoshen, *Demystifying Inter-Class Disentanglement*, ICLR 2020,
     https://arxiv.org/abs/1906.11796): three linear layers make a ``channels``-wide map of a sixteenth of the
@@ -57,21 +57,19 @@ class Generator(nn.Module):
 
     Args:
         code_dim: Width of the codes.
-        n_domains: Number of domains; each learns one embedding, uniform in +-0.05 at first.
-        domain_dim: Width of a domain's embedding.
+        style_dim: Width of the styles.
         channels: Width of the convolutions, a multiple of 8: 256 in the paper, 32 is bearable on a CPU.
         image_size: Height and width of the images in pixels, a multiple of 16.
 
     Shapes:
-        codes ``(B, code_dim)``, domain ``(B,)`` int64; images ``(B, 3, image_size, image_size)`` in [0, 1].
+        codes ``(B, code_dim)``, styles ``(B, style_dim)``; images ``(B, 3, image_size, image_size)`` in
+        [0, 1].
 
     Raises:
         ValueError: If ``image_size`` is no multiple of 16 or ``channels`` none of 8.
     """
 
-    def __init__(
-        self, code_dim: int, n_domains: int, domain_dim: int = 256, channels: int = 256, image_size: int = 64
-    ) -> None:
+    def __init__(self, code_dim: int, style_dim: int, channels: int = 256, image_size: int = 64) -> None:
         super().__init__()
         if image_size < 16 or image_size % 16:
             raise ValueError(f"image_size is {image_size}; the generator needs a multiple of 16")
@@ -79,8 +77,6 @@ class Generator(nn.Module):
             raise ValueError(f"channels is {channels}; the generator needs a multiple of 8")
         side = image_size // 2**N_BLOCKS
         widths = [side * side * width for width in (channels // 8, channels // 4, channels)]
-        self.domain_embedding = nn.Embedding(n_domains, domain_dim)
-        nn.init.uniform_(self.domain_embedding.weight, -0.05, 0.05)
         self.to_map = nn.Sequential(
             nn.Linear(code_dim, widths[0]),
             nn.LeakyReLU(inplace=True),
@@ -91,17 +87,51 @@ class Generator(nn.Module):
             nn.Unflatten(1, (channels, side, side)),
         )
         self.convs = nn.ModuleList(UpsampleConv2d(channels, channels) for _ in range(N_BLOCKS))
-        self.norms = nn.ModuleList(AdaptiveInstanceNorm(channels, domain_dim) for _ in range(N_BLOCKS))
+        self.norms = nn.ModuleList(AdaptiveInstanceNorm(channels, style_dim) for _ in range(N_BLOCKS))
         self.to_image = nn.Sequential(
             nn.Conv2d(channels, channels // 4, kernel_size=5, padding=2),
             nn.LeakyReLU(inplace=True),
             nn.Conv2d(channels // 4, 3, kernel_size=7, padding=3),
         )
 
-    def forward(self, codes: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
-        """Generate the image of every code in the style of its domain."""
-        embedding = self.domain_embedding(domain)
+    def forward(self, codes: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        """Generate the image of every code in its style."""
         x = self.to_map(codes)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(F.leaky_relu(conv(x), inplace=True), embedding)
+            x = norm(F.leaky_relu(conv(x), inplace=True), style)
         return torch.sigmoid(self.to_image(x).float())
+
+
+class Generator(Decoder):
+    """Image from code and domain, as DCoDR's reconstruction needs it: every domain learns its style.
+
+    Args:
+        code_dim: Width of the codes.
+        n_domains: Number of domains; each learns one embedding, uniform in +-0.05 at first.
+        domain_dim: Width of a domain's embedding.
+        channels: As in :class:`Decoder`.
+        image_size: As in :class:`Decoder`.
+
+    Shapes:
+        codes ``(B, code_dim)``, domain ``(B,)`` int64; images ``(B, 3, image_size, image_size)`` in [0, 1].
+
+    Raises:
+        ValueError: As :class:`Decoder`.
+    """
+
+    def __init__(
+        self, code_dim: int, n_domains: int, domain_dim: int = 256, channels: int = 256, image_size: int = 64
+    ) -> None:
+        embedding = nn.Embedding(n_domains, domain_dim)
+        nn.init.uniform_(embedding.weight, -0.05, 0.05)
+        super().__init__(code_dim, domain_dim, channels, image_size)
+        self.domain_embedding = embedding
+
+    def forward(self, codes: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        """Generate the image of every code in the style of its domain."""
+        return super().forward(codes, self.domain_embedding(domain))
+
+    def parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The parameters that make images, and those of the domains' embeddings."""
+        embedding = list(self.domain_embedding.parameters())
+        return [p for p in self.parameters() if not any(p is e for e in embedding)], embedding

@@ -14,7 +14,7 @@ from dcodr.methods import build_method
 
 @pytest.fixture
 def checkpoint(tiny_config: Config) -> Checkpoint:
-    method = build_method(tiny_config, 4, 64)
+    method = build_method(tiny_config, 4, 64, 10)
     optimizer = torch.optim.Adam(method.parameters())
     return Checkpoint(tiny_config, "print", 3, method.state_dict(), optimizer.state_dict())
 
@@ -30,7 +30,7 @@ def test_a_checkpoint_reads_back_the_same(checkpoint: Checkpoint, tmp_path: Path
 def test_the_encoder_of_a_checkpoint_embeds_as_the_trained_one(
     checkpoint: Checkpoint, tiny_config: Config
 ) -> None:
-    method = build_method(tiny_config, 4, 64)
+    method = build_method(tiny_config, 4, 64, 10)
     method.load_state_dict(checkpoint.model)
     images = torch.rand(2, 3, 64, 64)
     assert torch.equal(trained_encoder(checkpoint)(images), method.eval().encoder(images))

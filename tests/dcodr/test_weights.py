@@ -166,6 +166,42 @@ def test_published_weights_come_from_the_cache(
     torch.testing.assert_close(encoder.trunk.state_dict()["conv1.weight"], resnet18_state["conv1.weight"])
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"half a download", r"is no readable file .*: replace it"), (None, "holds a list, not a state dict")],
+)
+def test_a_damaged_file_in_the_cache_is_named(
+    content: bytes | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    path = tmp_path / "checkpoints" / "resnet18-f37072fd.pth"
+    path.parent.mkdir()
+    if content is None:
+        torch.save([1], path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"encoder\.weights: .*{message}") as refusal:
+        load_encoder(Encoder("resnet18", code_dim=8), "resnet18", "imagenet")
+    assert str(path) in str(refusal.value)
+
+
+def test_fetched_weights_are_checked_against_the_hash_in_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resnet18_state: State
+) -> None:
+    fetched: list[tuple[str, str, str]] = []
+
+    def fetch(url: str, path: str, hash_prefix: str) -> None:
+        fetched.append((url, path, hash_prefix))
+        torch.save(resnet18_state, path)
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    for _ in range(2):
+        load_encoder(Encoder("resnet18", code_dim=8), "resnet18", "imagenet")
+    path = str(tmp_path / "checkpoints" / "resnet18-f37072fd.pth")
+    assert fetched == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", path, "f37072fd")]
+
+
 def test_published_weights_that_cannot_be_fetched_say_where_to_put_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +209,7 @@ def test_published_weights_that_cannot_be_fetched_say_where_to_put_them(
         raise URLError("no route to host")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(UserError, match="no route to host") as refusal:
         load_features(_features(), "vgg16", "imagenet")
     message = str(refusal.value)

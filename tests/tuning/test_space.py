@@ -187,10 +187,29 @@ WRONG = {
         "base:\n  preset: synthetic\n  overrides: {temperature: 0.2}\n" + TEMPERATURE,
         "line 5: params.temperature: is fixed in base.overrides too",
     ),
+    "without effect on any method that is trained": (
+        BASE + "params:\n  method: {type: categorical, choices: [dcodr, lord]}\n"
+        "  drnet.adversarial_weight: {type: float, low: 0.01, high: 1}\n",
+        "line 4: params.drnet.adversarial_weight: has no effect on dcodr or lord",
+    ),
+    "augmentations without views": (
+        "base: {preset: synthetic, overrides: {method: ml_vae}}\n" + SUBSET,
+        "line 3: params.augmentations: has no effect on ml_vae",
+    ),
+    "unknown method": (
+        BASE + "params:\n  method: {type: categorical, choices: [lard]}\n"
+        "  lord.noise: {type: float, low: 0.1, high: 2}\n",
+        "line 3: params.method.choices: received 'lard'",
+    ),
+    "one domain for drnet": (
+        "base: {preset: synthetic, overrides: {method: drnet}}\n"
+        "params:\n  batch.n_domains: {type: int, low: 1, high: 4}\n",
+        "batch.n_domains is 1, but drnet compares images of two domains",
+    ),
     "without effect": (
         "base: {preset: synthetic, overrides: {method: dcodr_norec}}\n"
         "params:\n  generator_lr: {type: float, low: 1e-4, high: 1e-2}\n",
-        "line 3: params.generator_lr: has no effect: the method dcodr_norec does not reconstruct",
+        "line 3: params.generator_lr: has no effect on dcodr_norec",
     ),
     "paper's setting outside": (
         BASE + "params:\n  temperature: {type: float, low: 0.2, high: 0.5}\n",
@@ -274,6 +293,21 @@ def test_wrong_settings_on_the_command_line_are_refused(setting: str, message: s
     with pytest.raises(UserError) as caught:
         load_space(path, settings=[setting])
     assert message in str(caught.value)
+
+
+def test_methods_are_searched_together_with_settings_of_their_own(tmp_path: Path) -> None:
+    text = """params:
+  method: {type: categorical, choices: [dcodr, simclr, lord, ml_vae, drnet]}
+  temperature: {type: float, low: 0.05, high: 0.5}
+  simclr.projection_dim: {type: int, low: 8, high: 128}
+  lord.noise: {type: float, low: 0.1, high: 2}
+  ml_vae.kl_weight: {type: float, low: 0.1, high: 10, log: true}
+  drnet.discriminator_lr: {type: float, low: 1e-4, high: 1e-2, log: true}
+"""
+    space = load_space(write(tmp_path, BASE + text))
+    config = space.config({**space.paper_values(), "method": "lord", "lord.noise": 0.5})
+    assert (config.method, config.lord.noise) == ("lord", 0.5)
+    assert (config.ml_vae.kl_weight, config.drnet.discriminator_lr) == (1.0, 2e-3)
 
 
 def test_an_exported_config_can_be_the_base(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     DomainBatchSampler(domain, dearest.batch.n_domains, dearest.batch.n_per_domain, dearest.seed)
     for config in _differently_weighed(space):
         try:
-            build_method(config, data.n_domains, data.image_size)
+            build_method(config, data.n_domains, data.image_size, len(domain))
         except UserError:
             raise
         except ValueError as error:

@@ -26,7 +26,7 @@ from tuning.params import CategoricalParam, Param, SubsetParam
 from tuning.space import Space
 
 RANKED: Mapping[str, tuple[str, ...]] = {
-    "method": ("dcodr_norec", "dcodr"),
+    "method": ("dcodr_norec", "simclr", "lord", "dcodr", "ml_vae", "drnet"),
     "encoder.arch": ("small", "resnet18", "resnet50"),
     "perceptual.backbone": ("pixel", "squeezenet1_1", "vgg16", "vgg19"),
     "precision": ("bfloat16", "float32"),

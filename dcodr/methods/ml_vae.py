@@ -1,0 +1,84 @@
+"""ML-VAE: a variational autoencoder whose images of one domain share a latent."""
+
+import torch
+from torch import Tensor, nn
+
+from dcodr.losses.gaussian import kl_to_standard_normal, product_of_gaussians
+from dcodr.methods.batch import Batch
+from dcodr.methods.method import Method
+from dcodr.models.encoder import Encoder
+from dcodr.models.generator import Decoder
+
+
+class MLVAE(Method):
+    r"""Every image has a latent of its own, the images of a domain share one; a decoder makes images of both.
+
+    Bouchacourt, Tomioka & Nowozin, *Multi-Level Variational Autoencoder*, AAAI 2018,
+    https://arxiv.org/abs/1705.08841. The latent of a domain is inferred from its images in the batch by
+    :func:`~dcodr.losses.gaussian.product_of_gaussians` and sampled once for all of them. The objective, by
+    image, with :math:`n` images of a domain, posteriors :math:`q` and the prior :math:`p = N(0, I)`, is
+
+    .. math::
+        \text{distance} + \frac{\text{kl\_weight}}{3HW}
+        \Big[ KL(q(c_i) \Vert p) + \frac{1}{n} KL(q(d) \Vert p) \Big].
+
+    The distances are means over pixels, so the divergences are divided by the number of an image's values:
+    with the pixel distance and weight 1 this is the paper's bound, for a Laplace likelihood of unit scale,
+    by value. A code is the mean of :math:`q(c_i)`, L2-normalised. The paper's four outputs of one network are
+    made by two here, since the code's must be an encoder by itself.
+
+    Args:
+        encoder: Makes the codes; without normalisation the means of the images' latents.
+        posterior: Makes, without normalisation, all else: the logarithms of their variances, then means and
+            logarithms of variances of what each image says of its domain; ``code_dim + 2 * domain_dim`` wide.
+        decoder: Makes images of the two latents.
+        distance: Distance of two batches of images, a scalar.
+        n_domains: Domains in a batch.
+        code_dim: Width of the codes.
+        kl_weight: Weight of the divergences.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        posterior: Encoder,
+        decoder: Decoder,
+        distance: nn.Module,
+        n_domains: int,
+        code_dim: int,
+        kl_weight: float,
+    ) -> None:
+        super().__init__(encoder)
+        self.posterior = posterior
+        self.decoder = decoder
+        self.distance = distance
+        self.n_domains = n_domains
+        self.code_dim = code_dim
+        self.kl_weight = kl_weight
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of a batch: scalars ``loss``, ``reconstruction``, ``code_kl`` and ``domain_kl``."""
+        size, values = len(batch.anchors), batch.anchors[0].numel()
+        means = self.encoder.raw(batch.anchors)
+        rest = self.posterior.raw(batch.anchors)
+        log_variances, said = rest[:, : self.code_dim], rest[:, self.code_dim :]
+        domain_means, domain_log_variances = said.chunk(2, dim=1)
+        domain = product_of_gaussians(domain_means, domain_log_variances, self.n_domains)
+        latents = _sample(batch, means, log_variances)
+        shared = _sample(batch, *domain).repeat_interleave(size // self.n_domains, dim=0)
+        reconstruction = self.distance(self.decoder(latents, shared), batch.anchors)
+        code_kl = kl_to_standard_normal(means, log_variances).mean()
+        domain_kl = kl_to_standard_normal(*domain).sum() / size
+        loss = reconstruction + self.kl_weight * (code_kl + domain_kl) / values
+        return {"loss": loss, "reconstruction": reconstruction, "code_kl": code_kl, "domain_kl": domain_kl}
+
+    def learned(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters to train, by the name of the setting that is their learning rate."""
+        return {
+            "encoder_lr": [*self.encoder.parameters(), *self.posterior.parameters()],
+            "generator_lr": list(self.decoder.parameters()),
+        }
+
+
+def _sample(batch: Batch, means: Tensor, log_variances: Tensor) -> Tensor:
+    return means + torch.exp(log_variances / 2) * batch.noise(*means.shape)

@@ -1,0 +1,31 @@
+"""The discriminator of DrNet: are two codes of one domain?"""
+
+import torch
+from torch import nn
+
+
+class PairDiscriminator(nn.Module):
+    """Two hidden layers with ReLU on two codes side by side, as wide as in DrNet's PyTorch code.
+
+    Args:
+        code_dim: Width of a code.
+        hidden: Width of the hidden layers.
+
+    Shapes:
+        one and other ``(B, code_dim)``; ``(B,)`` logits of being of one domain.
+    """
+
+    def __init__(self, code_dim: int, hidden: int = 512) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2 * code_dim, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Judge pairs of codes."""
+        logits: torch.Tensor = self.layers(torch.cat([one, other], dim=1)).squeeze(1)
+        return logits
