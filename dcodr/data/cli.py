@@ -61,6 +61,23 @@ def cars3d(
 
 
 @prepare.command()
+def smallnorb(
+    raw: Annotated[Path, typer.Option(help="Folder of the original smallnorb-5x*.mat or .mat.gz files.")],
+    seed: Seed = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read SmallNORB: 50 toys from 162 directions under 6 lightings.
+
+    Example: python -m dcodr data prepare smallnorb --raw downloads/smallnorb
+    """
+    from dcodr.data.prepare import prepare_smallnorb
+
+    with _preparing("smallnorb", out, force) as (path, on_progress):
+        prepare_smallnorb(path, raw, seed, on_progress)
+
+
+@prepare.command()
 def folder(
     csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one for each attribute.")],
     root: Annotated[

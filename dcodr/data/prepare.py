@@ -55,6 +55,25 @@ def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     write_store(path, CARS3D, images, domain, attributes, stratified_split(domain, seed), provenance)
 
 
+def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
+    """Read the original SmallNORB files.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of the ``smallnorb-5x...mat`` files, training and testing; ``.mat.gz`` will do.
+        seed: Seed of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.smallnorb import SMALLNORB, read_smallnorb
+
+    images, domain, attributes = read_smallnorb(raw_dir, on_progress)
+    provenance = _provenance("smallnorb-5x*.mat, left images, averaged from 96 x 96 to 64 x 64", seed)
+    write_store(path, SMALLNORB, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
 def prepare_folder(
     path: Path,
     csv_path: Path,
