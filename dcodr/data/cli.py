@@ -78,6 +78,26 @@ def smallnorb(
 
 
 @prepare.command()
+def shapes3d(
+    raw: Annotated[Path, typer.Option(help="Folder of the original 3dshapes.h5.")],
+    images: Annotated[
+        int, typer.Option(min=1, help="Number of images to draw; 62500 leave the paper's 50000 for training.")
+    ] = 62_500,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the splits.")] = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read Shapes3D: images drawn from its 480,000 scenes.
+
+    Example: python -m dcodr data prepare shapes3d --raw downloads/shapes3d
+    """
+    from dcodr.data.prepare import prepare_shapes3d
+
+    with _preparing("shapes3d", out, force) as (path, on_progress):
+        prepare_shapes3d(path, raw, images, seed, on_progress)
+
+
+@prepare.command()
 def folder(
     csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one for each attribute.")],
     root: Annotated[

@@ -74,6 +74,32 @@ def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Pro
     write_store(path, SMALLNORB, images, domain, attributes, stratified_split(domain, seed), provenance)
 
 
+def prepare_shapes3d(
+    path: Path,
+    raw_dir: Path,
+    n_images: int = 62_500,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Draw images from the original Shapes3D file.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``3dshapes.h5``.
+        n_images: Number of images to draw; eight tenths of them are for training, by default 50,000.
+        seed: Seed of the draw and of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If the file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.shapes3d import SHAPES3D, read_shapes3d
+
+    images, domain, attributes = read_shapes3d(raw_dir, n_images, seed, on_progress)
+    provenance = _provenance(f"3dshapes.h5, {n_images} images drawn", seed)
+    write_store(path, SHAPES3D, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
 def prepare_folder(
     path: Path,
     csv_path: Path,
