@@ -98,6 +98,28 @@ def shapes3d(
 
 
 @prepare.command()
+def celeba(
+    raw: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of img_align_celeba, identity_CelebA.txt and list_landmarks_align_celeba.txt."
+        ),
+    ],
+    seed: Seed = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read CelebA: faces of people with at least 20 training images.
+
+    Example: python -m dcodr data prepare celeba --raw downloads/celeba
+    """
+    from dcodr.data.prepare import prepare_celeba
+
+    with _preparing("celeba", out, force) as (path, on_progress):
+        prepare_celeba(path, raw, seed, on_progress)
+
+
+@prepare.command()
 def folder(
     csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one for each attribute.")],
     root: Annotated[

@@ -100,6 +100,28 @@ def prepare_shapes3d(
     write_store(path, SHAPES3D, images, domain, attributes, stratified_split(domain, seed), provenance)
 
 
+def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
+    """Read the people of CelebA who have at least 20 training images.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``img_align_celeba/``, ``identity_CelebA.txt`` and
+            ``list_landmarks_align_celeba.txt``.
+        seed: Seed of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.celeba import CELEBA, MIN_TRAINING, read_celeba
+
+    images, domain, attributes, split = read_celeba(raw_dir, seed, on_progress)
+    source = (
+        f"img_align_celeba, middle 128 x 128 averaged to 64 x 64, people of {MIN_TRAINING} training images"
+    )
+    write_store(path, CELEBA, images, domain, attributes, split, _provenance(source, seed))
+
+
 def prepare_folder(
     path: Path,
     csv_path: Path,
