@@ -23,7 +23,7 @@ COLUMNS = tuple(
     f"{point}_{axis}" for point in ("lefteye", "righteye", "nose", "leftmouth", "rightmouth") for axis in "xy"
 )
 
-WIDTH, HEIGHT = 178, 218
+RAW_SIZE = (178, 218)
 FACE = (25, 45, 153, 173)
 """The middle 128 x 128 pixels: left, top, right and bottom edge."""
 REDUCTION = 128 // SIZE
@@ -89,7 +89,7 @@ def _with_enough_training(
 
 
 def _read(path: Path) -> Images:
-    return scaled(open_jpeg(path, WIDTH, HEIGHT), FACE)
+    return scaled(open_jpeg(path, RAW_SIZE), FACE)
 
 
 def _identities(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:

@@ -120,6 +120,27 @@ def celeba(
 
 
 @prepare.command()
+def edges2shoes(
+    raw: Annotated[
+        Path, typer.Option(help="Folder of edges2shoes, ut-zap50k-data and ut-zap50k-images-square.")
+    ],
+    seed: Seed = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read Edges2Shoes: photos of shoes and their edges, labelled by UT-Zappos50K.
+
+    Photos of both are matched first, which takes some minutes.
+
+    Example: python -m dcodr data prepare edges2shoes --raw downloads/edges2shoes
+    """
+    from dcodr.data.prepare import prepare_edges2shoes
+
+    with _preparing("edges2shoes", out, force) as (path, on_progress):
+        prepare_edges2shoes(path, raw, seed, on_progress)
+
+
+@prepare.command()
 def folder(
     csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one for each attribute.")],
     root: Annotated[

@@ -19,6 +19,7 @@ CHUNK = 1024
 Images = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
+Number = TypeVar("Number", np.uint8, np.float32)
 
 
 def scaled(image: Image.Image, box: tuple[int, int, int, int] | None = None, size: int = SIZE) -> Images:
@@ -35,8 +36,12 @@ def scaled(image: Image.Image, box: tuple[int, int, int, int] | None = None, siz
     return np.asarray(image.resize((size, size), Image.Resampling.BOX, box=box))
 
 
-def open_jpeg(path: Path, width: int, height: int) -> Image.Image:
-    """A JPEG file as RGB, of the published size.
+def open_jpeg(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
+    """A JPEG file as RGB.
+
+    Args:
+        path: The file.
+        size: The width and height that it must have, in pixels.
 
     Raises:
         UserError: If it cannot be read or has another size.
@@ -47,17 +52,18 @@ def open_jpeg(path: Path, width: int, height: int) -> Image.Image:
     # Decoders report a damaged file by whatever the damage leads to.
     except Exception as error:
         raise UserError(f"{path} cannot be read as a JPEG image ({error}): unpack it again") from error
-    if image.size != (width, height):
-        raise UserError(f"{path} is {image.width} x {image.height} pixels; expected {width} x {height}")
+    if size and image.size != size:
+        found, expected = (f"{width} x {height}" for width, height in (image.size, size))
+        raise UserError(f"{path} is {found} pixels; expected {expected}")
     return image
 
 
 def in_chunks(
     items: Sequence[Item],
-    read: Callable[[Item], Images],
+    read: Callable[[Item], npt.NDArray[Number]],
     on_progress: Progress | None = None,
     chunk: int = CHUNK,
-) -> Iterator[Images]:
+) -> Iterator[npt.NDArray[Number]]:
     """Read images in threads, ``chunk`` at a time and in order, so that few are in memory.
 
     Args:

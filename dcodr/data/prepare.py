@@ -122,6 +122,28 @@ def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     write_store(path, CELEBA, images, domain, attributes, split, _provenance(source, seed))
 
 
+def prepare_edges2shoes(
+    path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None
+) -> None:
+    """Read the pairs of Edges2Shoes, with labels of UT-Zappos50K.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``edges2shoes/``, ``ut-zap50k-data/`` and ``ut-zap50k-images-square/``.
+        seed: Seed of the splits.
+        on_progress: Called as images are read, after photos were matched.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.edges2shoes import read_edges2shoes
+
+    spec, images, domain, attributes = read_edges2shoes(raw_dir, on_progress)
+    source = "edges2shoes, averaged to 64 x 64; labels of the closest photo of ut-zap50k-images-square"
+    split = stratified_split(domain, seed)
+    write_store(path, spec, images, domain, attributes, split, _provenance(source, seed))
+
+
 def prepare_folder(
     path: Path,
     csv_path: Path,
