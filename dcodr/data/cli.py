@@ -1,4 +1,4 @@
-"""``python -m dcodr data``: prepare a dataset, say what is in it, show it."""
+"""``python -m dcodr data``: download a dataset, prepare it, say what is in it, show it."""
 
 import json
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.errors import UserError
 from dcodr.files import default_store
 
-app = typer.Typer(no_args_is_help=True, help="Prepare, inspect and preview datasets.")
+app = typer.Typer(no_args_is_help=True, help="Download, prepare, inspect and preview datasets.")
 prepare = typer.Typer(no_args_is_help=True, help="Turn raw images into the one file that training reads.")
 app.add_typer(prepare, name="prepare")
 
@@ -172,6 +172,47 @@ def folder(
     name = name or csv.resolve().parent.name
     with _preparing(name, out, force) as (path, on_progress):
         prepare_folder(path, csv, name, root, image_size, continuous or (), seed, on_progress)
+
+
+@app.command()
+def download(
+    name: Annotated[
+        Literal["cars3d", "smallnorb", "shapes3d", "celeba", "edges2shoes"],
+        typer.Argument(help="Dataset.", metavar="NAME"),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the published files.")],
+) -> None:
+    """Download the published files of cars3d, smallnorb, shapes3d or edges2shoes, and verify them.
+
+    Run it again to go on after an interruption. CelebA has to be fetched by hand.
+
+    Example: python -m dcodr data download shapes3d --out downloads/shapes3d
+    """
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
+
+    from dcodr.data.download import RAW, SOURCES
+    from dcodr.data.download import download as fetch
+
+    if name not in SOURCES:
+        raise UserError(
+            f"{name} has no address that a program may fetch it from: get img_align_celeba.zip, "
+            "identity_CelebA.txt and list_landmarks_align_celeba.txt from "
+            f"https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, unpack them "
+            f"in {out} and run `python -m dcodr data prepare {name} --raw {out}`"
+        )
+    tasks: dict[str, TaskID] = {}
+    columns = *Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def on_progress(file: str, done: int, total: int | None) -> None:
+            if file not in tasks:
+                tasks[file] = progress.add_task(file)
+            progress.update(tasks[file], completed=done, total=total)
+
+        verdicts = fetch(SOURCES[name], out, on_progress)
+    typer.echo("\n".join(verdicts))
+    typer.echo(f"Prepare it: python -m dcodr data prepare {name} --raw {out / RAW.get(name, '')}")
 
 
 @app.command()
