@@ -1,4 +1,4 @@
-"""``python -m dcodr data``: prepare a dataset, say what is in it, show it."""
+"""``python -m dcodr data``: download a dataset, prepare it, say what is in it, show it."""
 
 import json
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.errors import UserError
 from dcodr.files import default_store
 
-app = typer.Typer(no_args_is_help=True, help="Prepare, inspect and preview datasets.")
+app = typer.Typer(no_args_is_help=True, help="Download, prepare, inspect and preview datasets.")
 prepare = typer.Typer(no_args_is_help=True, help="Turn raw images into the one file that training reads.")
 app.add_typer(prepare, name="prepare")
 
@@ -61,6 +61,86 @@ def cars3d(
 
 
 @prepare.command()
+def smallnorb(
+    raw: Annotated[Path, typer.Option(help="Folder of the original smallnorb-5x*.mat or .mat.gz files.")],
+    seed: Seed = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read SmallNORB: 50 toys from 162 directions under 6 lightings.
+
+    Example: python -m dcodr data prepare smallnorb --raw downloads/smallnorb
+    """
+    from dcodr.data.prepare import prepare_smallnorb
+
+    with _preparing("smallnorb", out, force) as (path, on_progress):
+        prepare_smallnorb(path, raw, seed, on_progress)
+
+
+@prepare.command()
+def shapes3d(
+    raw: Annotated[Path, typer.Option(help="Folder of the original 3dshapes.h5.")],
+    images: Annotated[
+        int, typer.Option(min=1, help="Number of images to draw; 62500 leave the paper's 50000 for training.")
+    ] = 62_500,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the splits.")] = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read Shapes3D: images drawn from its 480,000 scenes.
+
+    Example: python -m dcodr data prepare shapes3d --raw downloads/shapes3d
+    """
+    from dcodr.data.prepare import prepare_shapes3d
+
+    with _preparing("shapes3d", out, force) as (path, on_progress):
+        prepare_shapes3d(path, raw, images, seed, on_progress)
+
+
+@prepare.command()
+def celeba(
+    raw: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of img_align_celeba, identity_CelebA.txt and list_landmarks_align_celeba.txt."
+        ),
+    ],
+    seed: Seed = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read CelebA: faces of people with at least 20 training images.
+
+    Example: python -m dcodr data prepare celeba --raw downloads/celeba
+    """
+    from dcodr.data.prepare import prepare_celeba
+
+    with _preparing("celeba", out, force) as (path, on_progress):
+        prepare_celeba(path, raw, seed, on_progress)
+
+
+@prepare.command()
+def edges2shoes(
+    raw: Annotated[
+        Path, typer.Option(help="Folder of edges2shoes, ut-zap50k-data and ut-zap50k-images-square.")
+    ],
+    seed: Seed = 0,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Read Edges2Shoes: photos of shoes and their edges, labelled by UT-Zappos50K.
+
+    Photos of both are matched first, which takes some minutes.
+
+    Example: python -m dcodr data prepare edges2shoes --raw downloads/edges2shoes
+    """
+    from dcodr.data.prepare import prepare_edges2shoes
+
+    with _preparing("edges2shoes", out, force) as (path, on_progress):
+        prepare_edges2shoes(path, raw, seed, on_progress)
+
+
+@prepare.command()
 def folder(
     csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one for each attribute.")],
     root: Annotated[
@@ -92,6 +172,47 @@ def folder(
     name = name or csv.resolve().parent.name
     with _preparing(name, out, force) as (path, on_progress):
         prepare_folder(path, csv, name, root, image_size, continuous or (), seed, on_progress)
+
+
+@app.command()
+def download(
+    name: Annotated[
+        Literal["cars3d", "smallnorb", "shapes3d", "celeba", "edges2shoes"],
+        typer.Argument(help="Dataset.", metavar="NAME"),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the published files.")],
+) -> None:
+    """Download the published files of cars3d, smallnorb, shapes3d or edges2shoes, and verify them.
+
+    Run it again to go on after an interruption. CelebA has to be fetched by hand.
+
+    Example: python -m dcodr data download shapes3d --out downloads/shapes3d
+    """
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
+
+    from dcodr.data.download import RAW, SOURCES
+    from dcodr.data.download import download as fetch
+
+    if name not in SOURCES:
+        raise UserError(
+            f"{name} has no address that a program may fetch it from: get img_align_celeba.zip, "
+            "identity_CelebA.txt and list_landmarks_align_celeba.txt from "
+            f"https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, unpack them "
+            f"in {out} and run `python -m dcodr data prepare {name} --raw {out}`"
+        )
+    tasks: dict[str, TaskID] = {}
+    columns = *Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def on_progress(file: str, done: int, total: int | None) -> None:
+            if file not in tasks:
+                tasks[file] = progress.add_task(file)
+            progress.update(tasks[file], completed=done, total=total)
+
+        verdicts = fetch(SOURCES[name], out, on_progress)
+    typer.echo("\n".join(verdicts))
+    typer.echo(f"Prepare it: python -m dcodr data prepare {name} --raw {out / RAW.get(name, '')}")
 
 
 @app.command()

@@ -55,6 +55,95 @@ def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     write_store(path, CARS3D, images, domain, attributes, stratified_split(domain, seed), provenance)
 
 
+def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
+    """Read the original SmallNORB files.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of the ``smallnorb-5x...mat`` files, training and testing; ``.mat.gz`` will do.
+        seed: Seed of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.smallnorb import SMALLNORB, read_smallnorb
+
+    images, domain, attributes = read_smallnorb(raw_dir, on_progress)
+    provenance = _provenance("smallnorb-5x*.mat, left images, averaged from 96 x 96 to 64 x 64", seed)
+    write_store(path, SMALLNORB, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
+def prepare_shapes3d(
+    path: Path,
+    raw_dir: Path,
+    n_images: int = 62_500,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Draw images from the original Shapes3D file.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``3dshapes.h5``.
+        n_images: Number of images to draw; eight tenths of them are for training, by default 50,000.
+        seed: Seed of the draw and of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If the file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.shapes3d import SHAPES3D, read_shapes3d
+
+    images, domain, attributes = read_shapes3d(raw_dir, n_images, seed, on_progress)
+    provenance = _provenance(f"3dshapes.h5, {n_images} images drawn", seed)
+    write_store(path, SHAPES3D, images, domain, attributes, stratified_split(domain, seed), provenance)
+
+
+def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
+    """Read the people of CelebA who have at least 20 training images.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``img_align_celeba/``, ``identity_CelebA.txt`` and
+            ``list_landmarks_align_celeba.txt``.
+        seed: Seed of the splits.
+        on_progress: Called as images are read.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.celeba import CELEBA, MIN_TRAINING, read_celeba
+
+    images, domain, attributes, split = read_celeba(raw_dir, seed, on_progress)
+    source = (
+        f"img_align_celeba, middle 128 x 128 averaged to 64 x 64, people of {MIN_TRAINING} training images"
+    )
+    write_store(path, CELEBA, images, domain, attributes, split, _provenance(source, seed))
+
+
+def prepare_edges2shoes(
+    path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None
+) -> None:
+    """Read the pairs of Edges2Shoes, with labels of UT-Zappos50K.
+
+    Args:
+        path: The store to write, or to replace.
+        raw_dir: Folder of ``edges2shoes/``, ``ut-zap50k-data/`` and ``ut-zap50k-images-square/``.
+        seed: Seed of the splits.
+        on_progress: Called as images are read, after photos were matched.
+
+    Raises:
+        UserError: If a file is not as published, or the store cannot be written.
+    """
+    from dcodr.data.edges2shoes import read_edges2shoes
+
+    spec, images, domain, attributes = read_edges2shoes(raw_dir, on_progress)
+    source = "edges2shoes, averaged to 64 x 64; labels of the closest photo of ut-zap50k-images-square"
+    split = stratified_split(domain, seed)
+    write_store(path, spec, images, domain, attributes, split, _provenance(source, seed))
+
+
 def prepare_folder(
     path: Path,
     csv_path: Path,

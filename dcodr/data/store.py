@@ -101,7 +101,8 @@ def open_store(path: Path) -> FactorDataset:
     if not path.is_file():
         raise UserError(
             f"{path} is not there: make it with "
-            f"`python -m dcodr data prepare synthetic|cars3d|folder --out {path}`"
+            f"`python -m dcodr data prepare NAME --out {path}`; NAME is synthetic, "
+            "cars3d, smallnorb, shapes3d, celeba, edges2shoes or folder"
         )
     try:
         with path.open("rb") as raw, h5py.File(raw, "r") as file:

@@ -3,15 +3,19 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
 from typer.testing import CliRunner, Result
 
+from dcodr.config import PRESETS
 from dcodr.data.cli import app
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
+
+PUBLISHED = ("cars3d", "smallnorb", "shapes3d", "celeba", "edges2shoes")
 
 
 def run(*arguments: object) -> Result:
@@ -65,6 +69,28 @@ def test_cars3d_is_prepared(here: Path) -> None:
     data = open_store(here / "cars.h5")
     assert data.spec.domains == ("1", "9")
     np.testing.assert_array_equal(data.images[:, 0, 0, 0], np.where(data.domain == 0, 1, 9))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_folder_without_the_published_files_is_refused(here: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"give the folder of|unpack"):
+        run("prepare", name, "--raw", here)
+    assert not any(here.iterdir())
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_dataset_has_a_preset(name: str) -> None:
+    assert PRESETS[name].store == Path("data") / f"{name}.h5"
+
+
+def test_shapes3d_is_prepared_with_as_many_images_as_asked_for(here: Path) -> None:
+    with h5py.File(here / "3dshapes.h5", "w") as file:
+        file["images"] = np.zeros((200, 64, 64, 3), np.uint8)
+        file["labels"] = np.zeros((200, 6)) + np.array([0, 0, 0, 0.75, 0, -30])
+        file["labels"][:, 4] = np.arange(200) % 4
+    result = run("prepare", "shapes3d", "--raw", here, "--images", 100)
+    assert "100 of 64 x 64" in result.output
+    assert open_store(here / "data" / "shapes3d.h5").n_domains == 4
 
 
 def test_a_folder_is_prepared_under_its_own_name(here: Path, photos: Path) -> None:
@@ -172,7 +198,12 @@ def test_a_missing_store_is_refused(here: Path, command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["prepare", "synthetic"], ["prepare", "cars3d"], ["prepare", "folder"], ["info"], ["preview"]],
+    [
+        *(["prepare", name] for name in ("synthetic", *PUBLISHED, "folder")),
+        ["download"],
+        ["info"],
+        ["preview"],
+    ],
 )
 def test_help_shows_an_example(command: list[str]) -> None:
     assert f"python -m dcodr data {' '.join(command)}" in run(*command, "--help").output

@@ -1,0 +1,82 @@
+"""What the readers of published images share: one way to scale, and reading files a chunk at a time."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dcodr.errors import UserError
+
+SIZE = 64
+"""Height and width of all images of the paper, in pixels."""
+CHUNK = 1024
+
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
+Number = TypeVar("Number", np.uint8, np.float32)
+
+
+def scaled(image: Image.Image, box: tuple[int, int, int, int] | None = None, size: int = SIZE) -> Images:
+    """An image, or the part of it in a box, with each block of pixels averaged to one.
+
+    Args:
+        image: RGB.
+        box: Left, top, right and bottom edge in pixels; a square whose side is a multiple of ``size``.
+        size: Height and width of the result, in pixels.
+
+    Returns:
+        ``(size, size, 3)`` uint8 RGB.
+    """
+    return np.asarray(image.resize((size, size), Image.Resampling.BOX, box=box))
+
+
+def open_jpeg(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
+    """A JPEG file as RGB.
+
+    Args:
+        path: The file.
+        size: The width and height that it must have, in pixels.
+
+    Raises:
+        UserError: If it cannot be read or has another size.
+    """
+    try:
+        with Image.open(path, formats=("JPEG",)) as file:
+            image: Image.Image = file.convert("RGB")
+    # Decoders report a damaged file by whatever the damage leads to.
+    except Exception as error:
+        raise UserError(f"{path} cannot be read as a JPEG image ({error}): unpack it again") from error
+    if size and image.size != size:
+        found, expected = (f"{width} x {height}" for width, height in (image.size, size))
+        raise UserError(f"{path} is {found} pixels; expected {expected}")
+    return image
+
+
+def in_chunks(
+    items: Sequence[Item],
+    read: Callable[[Item], npt.NDArray[Number]],
+    on_progress: Progress | None = None,
+    chunk: int = CHUNK,
+) -> Iterator[npt.NDArray[Number]]:
+    """Read images in threads, ``chunk`` at a time and in order, so that few are in memory.
+
+    Args:
+        items: What to read, one for each result.
+        read: Makes an array of one item; all of the same shape.
+        on_progress: Called with the number of items read and of all.
+        chunk: Items read before they are passed on.
+
+    Yields:
+        ``(chunk, ...)``; the last may be shorter.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(items), chunk):
+            yield np.stack(list(pool.map(read, items[start : start + chunk])))
+            if on_progress:
+                on_progress(min(start + chunk, len(items)), len(items))
