@@ -1,5 +1,6 @@
 """What many tests share: one thread, and a tiny rendered dataset."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from dcodr.data.store import open_store
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c() -> None:
+    """A shell starts background jobs, and all that they start, with Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,10 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from tuning.interrupts import undisturbed
-
-
-@pytest.fixture(autouse=True)
-def in_the_foreground() -> Iterator[None]:
-    """A shell starts background jobs with Ctrl-C ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def press_ctrl_c() -> None:
