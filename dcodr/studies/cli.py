@@ -83,7 +83,8 @@ def autoencoder(
         for measure, correlation in rank_correlations(measured, published).items():
             console.print(f"Spearman rank correlation of {measure} with the published: {correlation:.3f}")
     else:
-        console.print(f"The supplement publishes no values of {dataset}, only of {', '.join(AUTOENCODER)}.")
+        known = ", ".join(AUTOENCODER)
+        console.print(f"The supplement publishes no values of {dataset}, only of {known}.", soft_wrap=True)
     console.print(f"Written: {folder / 'invariance.csv'}, {folder / 'invariance.png'}", soft_wrap=True)
 
 
