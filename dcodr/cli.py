@@ -1,4 +1,4 @@
-"""``python -m dcodr``: prepare data, train a config, evaluate what was trained."""
+"""``python -m dcodr``: prepare data, train a config, evaluate what was trained, repeat the studies."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from rich.table import Table
 from dcodr.data.cli import app as data_app
 from dcodr.errors import UserError
 from dcodr.files import write_text
+from dcodr.studies.cli import app as study_app
 
 if TYPE_CHECKING:
     from dcodr.evaluation.report import Report
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and evaluate DCoDR.")
 app.add_typer(data_app, name="data")
+app.add_typer(study_app, name="study")
 
 CHECKPOINT = "checkpoint.pt"
 HEADLINES = ("invariance", "informativeness")

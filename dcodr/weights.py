@@ -16,7 +16,9 @@ IMAGENET = "imagenet"
 _MOCO_PREFIX = "module.encoder_q."
 
 
-def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -> None:
+def load_features(
+    features: nn.Sequential, name: Backbone, source: str | Path, setting: str = "perceptual.weights"
+) -> None:
     """Fill the layers of a perceptual backbone.
 
     Args:
@@ -24,11 +26,12 @@ def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -
         name: Which backbone it is.
         source: ``"imagenet"`` for torchvision's published weights, or a file holding a state dict of the
             whole network (``features.0.weight``) or of its features (``0.weight``); more layers do no harm.
+        setting: Where the user gave the source; errors name it.
 
     Raises:
         UserError: If the weights cannot be had or do not fit.
     """
-    state, path = _read(source, name, "perceptual.weights")
+    state, path = _read(source, name, setting)
     found = {str(key).removeprefix("features."): value for key, value in state.items()}
     wanted = features.state_dict()
     unfit = _unfit(found, wanted)
@@ -37,8 +40,8 @@ def load_features(features: nn.Sequential, name: Backbone, source: str | Path) -
         covered = f"layers 0 to {n_covered - 1}" if n_covered else "no layer"
         raise UserError(
             f"{path}: weights of {name} are missing or of another shape: {_listed(unfit)}; the file covers "
-            f"{covered}, but layers 0 to {len(features) - 1} are needed: choose lower perceptual.layers or "
-            "set perceptual.weights to another file"
+            f"{covered}, but layers 0 to {len(features) - 1} are needed: set "
+            f"{setting} to another file, or in a config choose lower perceptual.layers"
         )
     features.load_state_dict({key: found[key] for key in wanted})
 

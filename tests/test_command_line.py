@@ -99,6 +99,11 @@ def test_a_training_that_is_not_there(tmp_path: Path) -> None:
     assert "checkpoint.pt: no such checkpoint" in refused(["-m", "dcodr", "evaluate", "none"], tmp_path)
 
 
+def test_a_study_of_a_store_that_is_not_there(tmp_path: Path) -> None:
+    message = refused(["-m", "dcodr", "study", "autoencoder", "--dataset", "cars3d"], tmp_path)
+    assert "data/cars3d.h5 is not there" in message
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Two domains of twelve images, and their labels."""

@@ -76,12 +76,12 @@ class PerceptualDistance(nn.Module):
     def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Compare a generated batch with the real one."""
         with torch.no_grad():
-            wanted = self._compared(target)
-        pairs = zip(self._compared(output), wanted, strict=True)
+            wanted = self.compared(target)
+        pairs = zip(self.compared(output), wanted, strict=True)
         return torch.stack([F.l1_loss(ours, theirs) for ours, theirs in pairs]).sum()
 
-    def _compared(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """The images and their features at the chosen layers."""
+    def compared(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """What is compared: images ``(B, 3, H, W)``, then their features ``(B, C, h, w)``, layer by layer."""
         compared = [images]
         x = (images - self.mean) / self.std if self.normalise else images
         for index, layer in enumerate(self.features):
@@ -89,6 +89,15 @@ class PerceptualDistance(nn.Module):
             if index in self.layers:
                 compared.append(x)
         return compared
+
+
+def distance_of_each(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The perceptual distance of every image, ``(B,)``, from what :meth:`PerceptualDistance.compared` gave.
+
+    Its mean over the batch is the distance of the batch.
+    """
+    pairs = zip(ours, theirs, strict=True)
+    return torch.stack([(a - b).abs().flatten(1).mean(dim=1) for a, b in pairs]).sum(dim=0)
 
 
 def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:

@@ -13,6 +13,7 @@ from dcodr.models.perceptual import (
     PerceptualDistance,
     PixelDistance,
     backbone_features,
+    distance_of_each,
 )
 
 BACKBONES: list[Backbone] = ["vgg16", "vgg19", "squeezenet1_1"]
@@ -129,3 +130,12 @@ def test_layers_outside_the_backbone_are_refused(layer: int, toy: nn.Sequential)
         backbone_features("vgg16", layer)
     with pytest.raises(UserError, match=rf"layer {layer}, but the backbone has layers 0 to 4"):
         PerceptualDistance(toy, (1, layer))
+
+
+def test_the_distance_of_each_image_is_that_of_a_batch_of_one(toy: nn.Sequential) -> None:
+    distance = PerceptualDistance(toy, (1, 3))
+    ours, theirs = images(0), images(1)
+    each = distance_of_each(distance.compared(ours), distance.compared(theirs))
+    alone = [distance(a[None], b[None]) for a, b in zip(ours, theirs, strict=True)]
+    torch.testing.assert_close(each, torch.stack(alone))
+    assert each[0] != each[1]

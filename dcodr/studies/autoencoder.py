@@ -1,0 +1,108 @@
+"""A plain convolutional autoencoder, trained without augmentations (supplement, section 1.1)."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dcodr.errors import UserError
+
+CHANNELS = (16, 32, 64, 128)
+"""Maps after each halving of the resolution."""
+CODE_DIM = 128
+BATCH_SIZE = 64
+LEARNING_RATE = 1e-3
+
+
+class Autoencoder(nn.Module):
+    """Four convolutions that halve the resolution, a linear bottleneck, and the same way back.
+
+    Args:
+        image_size: Height and width of the images in pixels, a multiple of 16.
+
+    Shapes:
+        images and output ``(B, 3, H, H)`` in [0, 1].
+
+    Raises:
+        UserError: If the size is no multiple of 16.
+    """
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        grid, rest = divmod(image_size, 2 ** len(CHANNELS))
+        if rest or not grid:
+            raise UserError(
+                f"the autoencoder halves images {len(CHANNELS)} times, but those of this dataset are "
+                f"{image_size} pixels wide: prepare it again with a multiple of {2 ** len(CHANNELS)}"
+            )
+        widths = (3, *CHANNELS)
+        down: list[nn.Module] = []
+        up: list[nn.Module] = []
+        for outer, inner in pairwise(widths):
+            down += [nn.Conv2d(outer, inner, 4, stride=2, padding=1), nn.BatchNorm2d(inner), nn.ReLU()]
+            last = [nn.Sigmoid()] if outer == 3 else [nn.BatchNorm2d(outer), nn.ReLU()]
+            up = [nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1), *last, *up]
+        n_features = CHANNELS[-1] * grid**2
+        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(n_features, CODE_DIM))
+        unflatten = nn.Unflatten(1, (CHANNELS[-1], grid, grid))
+        self.decoder = nn.Sequential(nn.Linear(CODE_DIM, n_features), unflatten, nn.ReLU(), *up)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode and decode images."""
+        decoded: Tensor = self.decoder(self.encoder(images))
+        return decoded
+
+
+def float_images(
+    images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64], device: torch.device
+) -> Tensor:
+    """Read chosen images of ``(N, H, W, 3)`` uint8 as ``(n, 3, H, W)`` float32 in [0, 1]."""
+    batch = torch.from_numpy(images[indices]).to(device)
+    return batch.permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+
+def train_autoencoder(
+    images: npt.NDArray[np.uint8],
+    indices: npt.NDArray[np.int64],
+    epochs: int,
+    seed: int,
+    device: torch.device,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+) -> Autoencoder:
+    """Train on the squared error of pixels.
+
+    Args:
+        images: ``(N, H, H, 3)`` uint8 RGB, possibly memory-mapped.
+        indices: ``(n,)`` positions of the training images.
+        epochs: Passes over them.
+        seed: Seed of weights and order; the same seed gives the same autoencoder on the same kind of CPU.
+        device: Where to compute.
+        on_epoch: Called after each epoch with its number from 1 and its mean squared error.
+
+    Returns:
+        The autoencoder on ``device``, in evaluation mode.
+
+    Raises:
+        UserError: If the size of the images is no multiple of 16.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        autoencoder = Autoencoder(images.shape[1]).to(device)
+    optimizer = torch.optim.Adam(autoencoder.parameters(), lr=LEARNING_RATE)
+    rng = np.random.default_rng(seed)
+    for epoch in range(1, epochs + 1):
+        total = torch.zeros((), device=device)
+        order = rng.permutation(indices)
+        for start in range(0, len(order), BATCH_SIZE):
+            batch = float_images(images, order[start : start + BATCH_SIZE], device)
+            loss = F.mse_loss(autoencoder(batch), batch)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += loss.detach() * len(batch)
+        on_epoch(epoch, float(total) / len(order))
+    return autoencoder.eval()

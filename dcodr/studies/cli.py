@@ -1,0 +1,164 @@
+"""``python -m dcodr study``: the studies of the paper's supplement."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dcodr.augmentation_names import PAPER_13
+from dcodr.errors import UserError
+from dcodr.files import default_store, write_text
+from dcodr.studies.published import AUTOENCODER, Measures
+
+if TYPE_CHECKING:
+    import torch
+
+    from dcodr.data.dataset import FactorDataset
+    from dcodr.models.perceptual import PerceptualDistance
+
+app = typer.Typer(no_args_is_help=True, help="Repeat the studies of the paper's supplement.")
+
+LAYERS = (3, 8, 11)
+"""relu1_2, relu2_2 and relu3_1 of VGG-19; the supplement says only that its distance is VGG-based."""
+N_IMAGES = 192
+"""How many test images are augmented; the distances of more would take longer than the training."""
+
+
+@app.callback()
+def _studies() -> None:
+    """Repeat the studies of the paper's supplement."""
+
+
+@app.command(
+    epilog="""Examples:
+
+    python -m dcodr study autoencoder --dataset cars3d
+
+    python -m dcodr study autoencoder --dataset shoes --data shoes.h5 --weights vgg19.pth --out runs/shoes"""
+)
+def autoencoder(
+    dataset: Annotated[str, typer.Option(help="Name of the dataset, e.g. cars3d.")],
+    data: Annotated[Path | None, typer.Option(help="Its store.", show_default="data/NAME.h5")] = None,
+    weights: Annotated[
+        str, typer.Option(help="File of VGG-19 weights; 'imagenet': torchvision's own.")
+    ] = "imagenet",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentations.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write.", show_default="runs/autoencoder-NAME")
+    ] = None,
+) -> None:
+    """Measure how invariant an autoencoder is to each augmentation (section 1.1, Tables 1 and 2).
+
+    invariance.csv is what a space's search.warm_start.ranking reads; invariance.png shows the same.
+    """
+    from dcodr.data.store import open_store
+    from dcodr.studies.picture import draw_invariance
+    from dcodr.trainer import resolve_device
+
+    store = open_store(data or default_store(dataset))
+    if store.spec.name != dataset:
+        raise UserError(
+            f"--dataset: received {dataset!r}, but {data or default_store(dataset)} holds "
+            f"{store.spec.name}: give --dataset {store.spec.name} or another --data"
+        )
+    console = Console()
+    measured = _measure(console, store, weights, epochs, seed, resolve_device("auto"))
+    published = AUTOENCODER.get(dataset, {})
+    folder = out or Path("runs") / f"autoencoder-{dataset}"
+    write_text(folder / "invariance.csv", as_csv(measured))
+    draw_invariance(
+        folder / "invariance.png",
+        f"Autoencoder of {dataset}, {epochs} epochs, seed {seed}",
+        measured,
+        published,
+    )
+    console.print(_table(dataset, measured, published))
+    if published:
+        for measure, correlation in rank_correlations(measured, published).items():
+            console.print(f"Spearman rank correlation of {measure} with the published: {correlation:.3f}")
+    else:
+        known = ", ".join(AUTOENCODER)
+        console.print(f"The supplement publishes no values of {dataset}, only of {known}.", soft_wrap=True)
+    console.print(f"Written: {folder / 'invariance.csv'}, {folder / 'invariance.png'}", soft_wrap=True)
+
+
+def as_csv(measured: Mapping[str, Measures]) -> str:
+    """The results file: a header, and a line for each augmentation."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("augmentation", *Measures._fields))
+    writer.writerows((name, *measures) for name, measures in measured.items())
+    return text.getvalue()
+
+
+def rank_correlations(
+    measured: Mapping[str, Measures], published: Mapping[str, Measures]
+) -> dict[str, float]:
+    """Spearman's rank correlation of each measure over the augmentations, which are the same in both."""
+    from scipy.stats import spearmanr
+
+    ours, theirs = ([values[name] for name in sorted(values)] for values in (measured, published))
+    return {
+        measure: float(spearmanr([row[column] for row in ours], [row[column] for row in theirs]).statistic)
+        for column, measure in enumerate(Measures._fields)
+    }
+
+
+def _measure(
+    console: Console, data: "FactorDataset", weights: str, epochs: int, seed: int, device: "torch.device"
+) -> dict[str, Measures]:
+    """Train the autoencoder and measure it on test images."""
+    import numpy as np
+
+    from dcodr.studies.autoencoder import float_images, train_autoencoder
+    from dcodr.studies.invariance import view_distances
+
+    distance = _distance(weights).to(device)
+    with console.status("training the autoencoder"):
+        trained = train_autoencoder(
+            data.images,
+            data.indices("train"),
+            epochs,
+            seed,
+            device,
+            on_epoch=lambda epoch, loss: console.print(
+                f"epoch {epoch}/{epochs}  squared error {loss:.5f}", highlight=False
+            ),
+        )
+    test = np.random.default_rng(seed).permutation(data.indices("test"))[:N_IMAGES]
+    with console.status(f"measuring {len(PAPER_13)} augmentations on {len(test)} test images"):
+        images = float_images(data.images, test, device)
+        found = view_distances(trained, distance, images, PAPER_13, seed)
+    return {name: distances.measures() for name, distances in found.items()}
+
+
+def _distance(weights: str) -> "PerceptualDistance":
+    from dcodr.models.perceptual import PerceptualDistance, backbone_features
+    from dcodr.weights import load_features
+
+    features = backbone_features("vgg19", max(LAYERS))
+    load_features(features, "vgg19", weights, setting="--weights")
+    return PerceptualDistance(features, LAYERS)
+
+
+def _table(dataset: str, measured: Mapping[str, Measures], published: Mapping[str, Measures]) -> Table:
+    """Measured beside published, in the order of the supplement."""
+    title = f"Invariance of an autoencoder of {dataset}: small is invariant"
+    table = Table("augmentation", title=title, title_justify="left")
+    for measure in Measures._fields:
+        table.add_column(measure, justify="right")
+        if published:
+            table.add_column("published", justify="right")
+    for name, ours in measured.items():
+        cells = [f"{ours.f_norm:.3f}", f"{ours.f_unnorm:.4f}"]
+        if published:
+            theirs = published[name]
+            cells = [cells[0], f"{theirs.f_norm:.3f}", cells[1], f"{theirs.f_unnorm:.4f}"]
+        table.add_row(name, *cells)
+    return table

@@ -1,0 +1,68 @@
+"""How invariant an autoencoder is to an augmentation (supplement, section 1.1)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from dcodr.augmentations import Augment
+from dcodr.models.perceptual import PerceptualDistance, distance_of_each
+from dcodr.studies.published import Measures
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Distances of images x from their augmented views t(x).
+
+    Attributes:
+        inputs: ``(n,)`` dist(x, t(x)).
+        outputs: ``(n,)`` dist(AE(x), AE(t(x))).
+    """
+
+    inputs: Tensor
+    outputs: Tensor
+
+    def measures(self) -> Measures:
+        """The means of equations 1 and 2 over the images.
+
+        Equation 2 says nothing of an image that the augmentation leaves as it is, as a small rotation does:
+        ``f_norm`` averages over the others. Where there is none, as for colours of gray images, it is 0.
+        """
+        changed = self.inputs > 0
+        ratios = self.outputs[changed] / self.inputs[changed]
+        return Measures(float(ratios.mean()) if len(ratios) else 0.0, float(self.outputs.mean()))
+
+
+def view_distances(
+    autoencoder: nn.Module,
+    distance: PerceptualDistance,
+    images: Tensor,
+    names: tuple[str, ...],
+    seed: int = 0,
+    batch_size: int = 32,
+) -> dict[str, Distances]:
+    """Augment images by one augmentation at a time and see how far inputs and outputs move.
+
+    Args:
+        autoencoder: Maps images to images, in evaluation mode, on the device of the images.
+        distance: Between images, on the same device.
+        images: ``(n, 3, H, W)`` float32 in [0, 1].
+        names: The augmentations, at the paper's strengths.
+        seed: Seed of their random parameters.
+        batch_size: Images at a time.
+
+    Returns:
+        The distances by augmentation, on the CPU.
+    """
+    generator = Generator().manual_seed(seed)
+    augments = {name: Augment((name,)) for name in names}
+    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    with torch.inference_mode():
+        for batch in torch.split(images, batch_size):
+            inputs, outputs = distance.compared(batch), distance.compared(autoencoder(batch))
+            for name, augment in augments.items():
+                view = augment(batch, generator)
+                apart = distance_of_each(inputs, distance.compared(view))
+                moved = distance_of_each(outputs, distance.compared(autoencoder(view)))
+                found[name].append(torch.stack((apart, moved)).cpu())
+    return {name: Distances(*torch.cat(parts, dim=1)) for name, parts in found.items()}

@@ -1,0 +1,61 @@
+"""The autoencoder: shapes, learning, and what its training depends on."""
+
+import numpy as np
+import pytest
+import torch
+
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.studies.autoencoder import Autoencoder, float_images, train_autoencoder
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_images_to_images(size: int) -> None:
+    output = Autoencoder(size)(torch.rand(2, 3, size, size))
+    assert output.shape == (2, 3, size, size)
+    assert output.min() >= 0
+    assert output.max() <= 1
+
+
+@pytest.mark.parametrize("size", [8, 40])
+def test_a_size_that_cannot_be_halved(size: int) -> None:
+    with pytest.raises(UserError, match=f"{size} pixels.*multiple of 16"):
+        Autoencoder(size)
+
+
+def test_float_images() -> None:
+    pixels = np.zeros((3, 2, 2, 3), np.uint8)
+    pixels[2, 0, 1] = (255, 51, 0)
+    found = float_images(pixels, np.array([2]), CPU)
+    assert found.shape == (1, 3, 2, 2)
+    assert found[0, :, 0, 1].tolist() == pytest.approx([1.0, 0.2, 0.0])
+    assert found.sum() == pytest.approx(1.2)
+
+
+def test_it_learns_better_than_the_mean_image(tiny: FactorDataset) -> None:
+    some = tiny.indices("train")[:128]
+    small = tiny.images[:, ::4, ::4]
+    losses: list[float] = []
+    trained = train_autoencoder(small, some, 20, 0, CPU, lambda epoch, loss: losses.append(loss))
+    images = float_images(small, some, CPU)
+    with torch.inference_mode():
+        error = (trained(images) - images).square().mean()
+    assert len(losses) == 20
+    assert losses[-1] < losses[0] / 2
+    assert error < (images.mean(dim=0) - images).square().mean()
+
+
+def test_only_seed_and_training_images_matter(tiny: FactorDataset) -> None:
+    some = tiny.indices("train")[:70]
+    small = tiny.images[:, ::4, ::4]
+    others_black = np.zeros_like(small)
+    others_black[some] = small[some]
+    torch.manual_seed(1)
+    first, second, other = (
+        train_autoencoder(images, some, 1, seed, CPU).state_dict()
+        for images, seed in ((small, 3), (others_black, 3), (small, 4))
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])

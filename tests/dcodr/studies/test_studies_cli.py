@@ -1,0 +1,94 @@
+"""The command: what it writes, prints and refuses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from dcodr.augmentation_names import PAPER_13
+from dcodr.errors import UserError
+from dcodr.models.perceptual import backbone_features
+from dcodr.studies import cli
+from dcodr.studies.picture import draw_invariance
+from dcodr.studies.published import AUTOENCODER, Measures
+from tuning.warm_start import read_ranking
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of the first layers, and a study that needs no more."""
+    monkeypatch.setattr(cli, "LAYERS", (1,))
+    monkeypatch.setattr(cli, "N_IMAGES", 3)
+    path = tmp_path / "vgg19.pth"
+    torch.save(backbone_features("vgg19", 1).state_dict(), path)
+    return path
+
+
+@pytest.mark.train
+def test_a_study(
+    tmp_path: Path,
+    tiny_store: Path,
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cli.autoencoder("synthetic", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path / "first")
+    written = tmp_path / "first" / "invariance.csv"
+    assert sorted(read_ranking(written)) == sorted(PAPER_13)
+    with Image.open(tmp_path / "first" / "invariance.png") as picture:
+        assert picture.format == "PNG"
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in PAPER_13)
+    assert "publishes no values of synthetic" in printed
+
+    monkeypatch.setattr(cli, "AUTOENCODER", {"synthetic": AUTOENCODER["celeba"]})
+    cli.autoencoder("synthetic", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path / "again")
+    assert written.read_bytes() == (tmp_path / "again" / "invariance.csv").read_bytes()
+    printed = capsys.readouterr().out
+    crop = next(line for line in printed.splitlines() if "crop" in line)
+    assert "0.889" in crop
+    assert "0.2380" in crop
+    assert "Spearman rank correlation of f_norm" in printed
+    assert "Spearman rank correlation of f_unnorm" in printed
+
+
+def test_another_dataset_than_the_store_holds(tmp_path: Path, tiny_store: Path, weights: Path) -> None:
+    with pytest.raises(UserError, match=r"received 'cars3d', but .*tiny\.h5 holds synthetic"):
+        cli.autoencoder("cars3d", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_not_there(tmp_path: Path, tiny_store: Path, weights: Path) -> None:
+    with pytest.raises(UserError, match=r"--weights: no such file: none\.pth"):
+        cli.autoencoder("synthetic", tiny_store, "none.pth", epochs=1, seed=0, out=tmp_path / "out")
+
+
+def test_weights_of_too_few_layers(
+    tmp_path: Path, tiny_store: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "LAYERS", (3,))
+    with pytest.raises(UserError, match=r"layers 0 to 1.*set --weights to another file"):
+        cli.autoencoder("synthetic", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path / "out")
+
+
+def test_rank_correlations() -> None:
+    published = AUTOENCODER["cars3d"]
+    stretched = {
+        name: Measures(values.f_norm**3, -values.f_unnorm) for name, values in sorted(published.items())
+    }
+    found = cli.rank_correlations(stretched, published)
+    assert found == pytest.approx({"f_norm": 1.0, "f_unnorm": -1.0})
+
+
+def test_a_results_file() -> None:
+    text = cli.as_csv({"crop": Measures(0.5, 0.25), "affine": Measures(1.0, 2.0)})
+    assert text == "augmentation,f_norm,f_unnorm\ncrop,0.5,0.25\naffine,1.0,2.0\n"
+
+
+def test_a_picture_beside_the_published(tmp_path: Path) -> None:
+    published = AUTOENCODER["celeba"]
+    measured = {**published, "crop": Measures(0.0, 0.0)}
+    draw_invariance(tmp_path / "picture.png", "celeba", measured, published)
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.size == (1500, 750)
