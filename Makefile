@@ -24,7 +24,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-bench-search: install  ## How many epochs searches need, simulated on recorded trainings; some minutes.
+bench-search: install  ## How many epochs searches need, simulated on recorded trainings; half an hour on two cores.
 	$(BIN)/python -m benchmarks.search_efficiency.compare
 
 format: install
