@@ -107,6 +107,11 @@ def progress(facts: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
     return max(epochs, default=0), _last_evaluated(epochs)["figures"]
 
 
+def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """The figures noted, by epoch, ascending."""
+    return {epoch: noted["figures"] for epoch, noted in _epochs(facts).items() if "figures" in noted}
+
+
 def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """What was noted of each epoch, in order."""
     named = {
@@ -138,7 +143,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         training=epochs[max(epochs)]["training"] if epochs else {},
         figures=last["figures"],
         intervals={name: (low, high) for name, (low, high) in last["intervals"].items()},
-        history={epoch: noted["figures"] for epoch, noted in epochs.items() if "figures" in noted},
+        history=history(facts),
         test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
         run_id=facts.get("run_id"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
@@ -15,7 +16,7 @@ from tuning.sampling.encoding import is_whole
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
 from tuning.sampling.points import Point, change, draw, features
 from tuning.space import Space
-from tuning.trials import read
+from tuning.trials import history
 
 CANDIDATES = 400
 """Points that a proposal is chosen from: half random, half changes of the most promising trials."""
@@ -32,12 +33,12 @@ class Judgements:
     """Evaluations of trials, whether they are over or not.
 
     Attributes:
-        points: The trial's point of each.
+        trial: ``(n,)`` position of the judged trial among those looked at.
         training: ``(n,)`` base-2 logarithm of the share of the training that was done; 0 is all of it.
         figures: ``(n, objectives)`` the objectives.
     """
 
-    points: list[Point]
+    trial: npt.NDArray[np.int64]
     training: FloatArray
     figures: FloatArray
 
@@ -78,21 +79,22 @@ class GPSampler(BaseSampler):
         params = self._space.params
         known = study.get_trials(deepcopy=False)
         others = [other for other in known if other.number != trial.number and is_whole(params, other.params)]
-        judged = self._judgements(others)
-        if len(others) < self._space.search.startup or len(judged.points) < 2:
+        if len(others) < self._space.search.startup:
             return {}
-        x = features(params, judged.points)
-        self._learn(x, judged)
-        tried = {row.tobytes() for row in features(params, [other.params for other in others])}
-        candidates = self._candidates(x, judged.points)
+        judged = self._judgements(others)
+        if len(judged.trial) < 2:
+            return {}
+        points = [other.params for other in others]
+        x = features(params, points)
+        self._learn(x[judged.trial], judged)
+        candidates = self._candidates(x, judged.trial, points)
         rows = features(params, candidates)
+        tried = {row.tobytes() for row in x}
         new = np.flatnonzero([row.tobytes() not in tried for row in rows])
         if not len(new):
             return {}
-        running = [other.params for other in others if other.state == TrialState.RUNNING]
-        standing = np.concatenate(
-            [x[judged.training == 0], features(params, running).reshape(-1, x.shape[1])]
-        )
+        running = [i for i, other in enumerate(others) if other.state == TrialState.RUNNING]
+        standing = x[[*judged.trial[judged.training == 0], *running]]
         best: Point = candidates[new[self._best(rows[new], standing)]]
         return best
 
@@ -103,19 +105,20 @@ class GPSampler(BaseSampler):
         raise NotImplementedError(param_name)
 
     def _judgements(self, trials: Sequence[FrozenTrial]) -> Judgements:
-        found = [(trial.params, *judged) for trial in trials for judged in self._judged(trial)]
+        found = [(i, *judged) for i, trial in enumerate(trials) for judged in self._judged(trial)]
         n, m = len(found), len(self._directions)
+        trial = np.array([i for i, _, _ in found], dtype=np.int64)
         training = np.array([training for _, training, _ in found])
         figures = np.array([figures for _, _, figures in found], dtype=np.float64).reshape(n, m)
         infeasible = np.isnan(figures).any(axis=1)
         if infeasible.all():
-            return Judgements([], np.empty(0), np.empty((0, m)))
+            return Judgements(trial[:0], training[:0], figures[:0])
         measured, maximised = figures[~infeasible], np.array(self._directions) == "maximize"
         figures[infeasible] = np.where(maximised, measured.min(axis=0), measured.max(axis=0))
         whole = np.flatnonzero(training == 0)
         front = whole[non_dominated(figures[whole], self._directions)]
         kept = np.union1d(front, np.arange(max(0, n - MOST), n))
-        return Judgements([found[i][0] for i in kept], training[kept], figures[kept])
+        return Judgements(trial[kept], training[kept], figures[kept])
 
     def _judged(self, trial: FrozenTrial) -> list[tuple[float, list[float]]]:
         """Logarithm of the share of the training done, and the objectives, NaN where they are infeasible.
@@ -128,7 +131,7 @@ class GPSampler(BaseSampler):
         if any(violated > 0 for violated in trial.constraints.values()):
             return [(0.0, [np.nan] * len(self._directions))]
         judged: dict[float, tuple[float, list[float]]] = {}
-        for epoch, figures in read(trial, self._space).history.items():
+        for epoch, figures in history(trial.user_attrs).items():
             training = float(np.log2(epoch / self._space.base.epochs))
             judged[np.ceil(training)] = training, [figures[name] for name in self._space.objectives]
         if trial.state == TrialState.COMPLETE:
@@ -146,11 +149,13 @@ class GPSampler(BaseSampler):
         if grown:
             self._tuned = len(x)
 
-    def _candidates(self, x: FloatArray, points: Sequence[Point]) -> list[Point]:
-        """Changes of the trials that are expected to be on the front, and random points."""
+    def _candidates(
+        self, x: FloatArray, judged: npt.NDArray[np.int64], points: Sequence[Point]
+    ) -> list[Point]:
+        """Changes of the judged trials that are expected to be on the front, and random points."""
         params, rng = self._space.params, self._rng
-        expected = np.stack([process.predict(x) for process in self._processes], axis=1)
-        promising = np.flatnonzero(non_dominated(expected, self._directions))
+        expected = np.stack([process.predict(x[judged]) for process in self._processes], axis=1)
+        promising = judged[non_dominated(expected, self._directions)]
         near = [change(points[i], params, rng) for i in rng.choice(promising, CANDIDATES // 2)]
         return near + [draw(params, rng) for _ in range(CANDIDATES // 2)]
 
