@@ -1,9 +1,42 @@
-"""Spaces of every kind, for hypothesis."""
+"""Spaces of every kind, for hypothesis; spaces of given parameters, and studies that draw from them."""
 
+from typing import Any
+
+import optuna
 from hypothesis import strategies as st
 
 from dcodr.augmentation_names import PAPER_13
-from tuning.params import CategoricalParam, FloatParam, IntParam, SubsetParam
+from dcodr.config import PRESETS
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.pareto import Direction
+from tuning.sampling.sampler import SpaceSampler
+from tuning.settings import Resources, SearchSettings
+from tuning.space import Space
+
+BOTH: dict[str, Direction] = {"a": "maximize", "b": "minimize"}
+
+
+def space_of(params: dict[str, Param], objectives: dict[str, Direction] = BOTH, **search: Any) -> Space:
+    return Space(
+        name="s",
+        base=PRESETS["synthetic"],
+        params=params,
+        objectives=objectives,
+        search=SearchSettings.model_validate(search),
+        resources=Resources(),
+    )
+
+
+def study_of(
+    params: dict[str, Param],
+    sampler: str,
+    startup_trials: int = 4,
+    seed: int = 0,
+    objectives: dict[str, Direction] = BOTH,
+) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = space_of(params, objectives, sampler=sampler, startup_trials=startup_trials)
+    return optuna.create_study(directions=list(objectives.values()), sampler=SpaceSampler(space, seed))
 
 
 @st.composite

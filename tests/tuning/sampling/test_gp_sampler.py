@@ -8,39 +8,20 @@ import pytest
 from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
-from dcodr.config import PRESETS
+from tests.tuning.sampling.spaces import BOTH, space_of, study_of
 from tuning.params import FloatParam, Param, SubsetParam
 from tuning.pareto import Direction, hypervolume
 from tuning.sampling.encoding import suggest
 from tuning.sampling.gp_sampler import GPSampler
-from tuning.sampling.sampler import SpaceSampler
-from tuning.settings import Resources, SearchSettings
-from tuning.space import Space
 
 PARAMS: dict[str, Param] = {
     "augmentations": SubsetParam(type="subset", members=PAPER_13, max_size=4),
     "temperature": FloatParam(type="float", low=0.05, high=0.5, log=True),
 }
-BOTH: dict[str, Direction] = {"a": "maximize", "b": "minimize"}
 
 
-def study_of(
-    sampler: str = "gp",
-    objectives: dict[str, Direction] = BOTH,
-    params: dict[str, Param] = PARAMS,
-    startup: int = 8,
-    seed: int = 0,
-) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = Space(
-        name="s",
-        base=PRESETS["synthetic"],
-        params=params,
-        objectives=objectives,
-        search=SearchSettings.model_validate({"sampler": sampler, "startup_trials": startup}),
-        resources=Resources(),
-    )
-    return optuna.create_study(directions=list(objectives.values()), sampler=SpaceSampler(space, seed))
+def gp_study(startup_trials: int = 8, seed: int = 0, objectives: dict[str, Direction] = BOTH) -> optuna.Study:
+    return study_of(PARAMS, "gp", startup_trials, seed, objectives)
 
 
 def trade_off(values: dict[str, Any]) -> list[float]:
@@ -62,13 +43,13 @@ def reached(study: optuna.Study, trials: int) -> float:
 
 
 def test_a_search_reaches_more_with_it_than_at_random() -> None:
-    gp = [reached(study_of("gp", seed=seed), 32) for seed in range(3)]
-    random = [reached(study_of("random", seed=seed), 96) for seed in range(3)]
+    gp = [reached(gp_study(seed=seed), 32) for seed in range(3)]
+    random = [reached(study_of(PARAMS, "random", seed=seed), 96) for seed in range(3)]
     assert np.mean(gp) > np.mean(random)
 
 
 def test_one_objective_is_enough() -> None:
-    study = study_of(objectives={"a": "maximize"})
+    study = gp_study(objectives={"a": "maximize"})
     for _ in range(30):
         trial = study.ask()
         study.tell(trial, trade_off(suggest(trial, PARAMS))[0])
@@ -76,7 +57,7 @@ def test_one_objective_is_enough() -> None:
 
 
 def test_it_learns_from_trials_that_were_stopped_early() -> None:
-    study = study_of()
+    study = gp_study()
     for i in range(36):
         trial = study.ask()
         values = suggest(trial, PARAMS)
@@ -89,7 +70,7 @@ def test_it_learns_from_trials_that_were_stopped_early() -> None:
 
 
 def test_trials_that_run_at_once_differ() -> None:
-    study = study_of()
+    study = gp_study()
     reached(study, 16)
     running = [suggest(study.ask(), PARAMS) for _ in range(12)]
     assert len({values["augmentations"] for values in running}) > 2
@@ -97,28 +78,8 @@ def test_trials_that_run_at_once_differ() -> None:
     assert max(temperatures) > 1.5 * min(temperatures)
 
 
-@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
-def test_it_avoids_what_is_infeasible(state: TrialState) -> None:
-    params: dict[str, Param] = {"temperature": FloatParam(type="float", low=0.0, high=1.0)}
-
-    def late(limit: float) -> "np.ndarray[Any, np.dtype[np.float64]]":
-        study, drawn = study_of(params=params), []
-        for _ in range(40):
-            trial = study.ask()
-            drawn.append(suggest(trial, params)["temperature"])
-            trial.set_constraint("feasible", float(drawn[-1] > limit))
-            if drawn[-1] > limit and state == TrialState.PRUNED:
-                study.tell(trial, state=state)
-            else:
-                study.tell(trial, [drawn[-1], 0.5])
-        return np.array(drawn[20:])
-
-    assert np.mean(late(limit=1.0) > 0.7) > 0.6
-    assert np.mean(late(limit=0.5) > 0.7) < 0.2
-
-
 def test_failed_trials_say_nothing() -> None:
-    study = study_of(startup=2)
+    study = gp_study(startup_trials=2)
     for _ in range(6):
         trial = study.ask()
         suggest(trial, PARAMS)
@@ -127,16 +88,9 @@ def test_failed_trials_say_nothing() -> None:
 
 
 def test_a_long_training_teaches_once_for_each_halving() -> None:
-    base = PRESETS["synthetic"].model_copy(update={"epochs": 200})
-    space = Space(
-        name="s",
-        base=base,
-        params=PARAMS,
-        objectives=BOTH,
-        search=SearchSettings(),
-        resources=Resources(),
-    )
-    study = study_of()
+    space = space_of(PARAMS)
+    assert space.base.epochs == 200
+    study = gp_study()
     trial = study.ask()
     suggest(trial, PARAMS)
     for epoch in range(10, 161, 10):

@@ -12,31 +12,12 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
-from dcodr.config import PRESETS
-from tests.tuning.sampling.spaces import spaces
+from tests.tuning.sampling.spaces import spaces, study_of
 from tuning.params import FloatParam, IntParam, Param, SubsetParam
 from tuning.sampling.encoding import decode, encode, is_whole, suggest
-from tuning.sampling.sampler import SpaceSampler
-from tuning.settings import Resources, SearchSettings
-from tuning.space import Space
 
 SAMPLERS = ("tpe", "nsga2", "gp", "random")
 each_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
-
-
-def study_of(
-    params: dict[str, Param], sampler: str = "tpe", startup_trials: int = 4, seed: int = 0
-) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = Space(
-        name="s",
-        base=PRESETS["synthetic"],
-        params=params,
-        objectives={"a": "maximize", "b": "minimize"},
-        search=SearchSettings.model_validate({"sampler": sampler, "startup_trials": startup_trials}),
-        resources=Resources(),
-    )
-    return optuna.create_study(directions=["maximize", "minimize"], sampler=SpaceSampler(space, seed))
 
 
 Objectives = Callable[[dict[str, Any]], list[float]]
@@ -119,7 +100,7 @@ def test_a_proposal_that_was_tried_gives_way_to_a_random_one(monkeypatch: pytest
 
     monkeypatch.setattr("tuning.sampling.sampler._sampler", lambda *_: Stubborn())
     params: dict[str, Param] = {"s": SubsetParam(type="subset", members=PAPER_13)}
-    drawn = run(study_of(params), params, 20, size_and_heat)
+    drawn = run(study_of(params, "tpe"), params, 20, size_and_heat)
     assert drawn[0]["s"] == PAPER_13[:2]
     assert sum(values["s"] == PAPER_13[:2] for values in drawn) < 3
     assert len({len(values["s"]) for values in drawn}) > 6
@@ -158,20 +139,21 @@ def test_tpe_moves_towards_better_subsets_and_strengths() -> None:
         strong = values.get("strengths.crop.a", 0.0)
         return [strong, float("affine" in values["s"])]
 
-    late = run(study_of(params, startup_trials=15), params, 60, objectives)[30:]
+    late = run(study_of(params, "tpe", startup_trials=15), params, 60, objectives)[30:]
     with_crop = [values for values in late if "crop" in values["s"]]
     assert len(with_crop) > 0.6 * len(late)
     assert np.mean([values["strengths.crop.a"] for values in with_crop]) > 0.65
     assert sum("affine" in values["s"] for values in late) < 0.25 * len(late)
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
 @pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
-def test_tpe_avoids_what_is_infeasible(state: TrialState) -> None:
+def test_what_is_infeasible_is_avoided(state: TrialState, sampler: str) -> None:
     params: dict[str, Param] = {"f": FloatParam(type="float", low=0.0, high=1.0)}
 
     def late_draws(limit: float) -> "np.ndarray[Any, np.dtype[np.float64]]":
         """Of a search that wants as much as is feasible: up to the limit."""
-        study, drawn = study_of(params, startup_trials=10), []
+        study, drawn = study_of(params, sampler, startup_trials=10), []
         for _ in range(50):
             trial = study.ask()
             drawn.append(suggest(trial, params)["f"])
