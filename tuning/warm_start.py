@@ -9,12 +9,11 @@ from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, read_config
 from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
+from dcodr.studies.published import COLUMNS
 from tuning.params import SubsetParam
 from tuning.search import LEDGER, Search
 from tuning.space import Space
 from tuning.trials import FirstTrial
-
-COLUMNS = ("augmentation", "f_norm", "f_unnorm")
 
 
 def first_trials(space: Space) -> list[FirstTrial]:

@@ -61,7 +61,7 @@ class History:
     Attributes:
         epochs: Epochs that all workers had trained, whenever a trial was complete.
         hypervolume: Hypervolume, without noise, of all trials complete by then.
-        hours: The clock at those moments, in epochs of one worker.
+        clock: The clock at those moments, in epochs of one worker.
     """
 
     epochs: Floats

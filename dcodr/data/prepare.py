@@ -1,10 +1,13 @@
 """From raw files to a store: read, split, write."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dcodr.data.dataset import stratified_split
+import numpy as np
+import numpy.typing as npt
+
+from dcodr.data.dataset import DatasetSpec, stratified_split
 from dcodr.data.store import write_store
 
 Progress = Callable[[int, int], None]
@@ -32,8 +35,7 @@ def prepare_synthetic(
             on_progress(done, n_images)
 
     images, domain, attributes = synthetic(n_images, seed, report)
-    provenance = _provenance("rendered by dcodr.data.synthetic", seed)
-    write_store(path, SYNTHETIC, images, domain, attributes, stratified_split(domain, seed), provenance)
+    _write(path, SYNTHETIC, images, domain, attributes, seed, "rendered by dcodr.data.synthetic")
 
 
 def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
@@ -51,8 +53,8 @@ def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     from dcodr.data.cars3d import CARS3D, read_cars3d
 
     images, domain, attributes = read_cars3d(raw_dir, on_progress)
-    provenance = _provenance("car_*_mesh.mat, averaged from 128 x 128 to 64 x 64", seed)
-    write_store(path, CARS3D, images, domain, attributes, stratified_split(domain, seed), provenance)
+    source = "car_*_mesh.mat, averaged from 128 x 128 to 64 x 64"
+    _write(path, CARS3D, images, domain, attributes, seed, source)
 
 
 def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
@@ -70,8 +72,8 @@ def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Pro
     from dcodr.data.smallnorb import SMALLNORB, read_smallnorb
 
     images, domain, attributes = read_smallnorb(raw_dir, on_progress)
-    provenance = _provenance("smallnorb-5x*.mat, left images, averaged from 96 x 96 to 64 x 64", seed)
-    write_store(path, SMALLNORB, images, domain, attributes, stratified_split(domain, seed), provenance)
+    source = "smallnorb-5x*.mat, left images, averaged from 96 x 96 to 64 x 64"
+    _write(path, SMALLNORB, images, domain, attributes, seed, source)
 
 
 def prepare_shapes3d(
@@ -96,8 +98,7 @@ def prepare_shapes3d(
     from dcodr.data.shapes3d import SHAPES3D, read_shapes3d
 
     images, domain, attributes = read_shapes3d(raw_dir, n_images, seed, on_progress)
-    provenance = _provenance(f"3dshapes.h5, {n_images} images drawn", seed)
-    write_store(path, SHAPES3D, images, domain, attributes, stratified_split(domain, seed), provenance)
+    _write(path, SHAPES3D, images, domain, attributes, seed, f"3dshapes.h5, {n_images} images drawn")
 
 
 def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
@@ -119,7 +120,7 @@ def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     source = (
         f"img_align_celeba, middle 128 x 128 averaged to 64 x 64, people of {MIN_TRAINING} training images"
     )
-    write_store(path, CELEBA, images, domain, attributes, split, _provenance(source, seed))
+    _write(path, CELEBA, images, domain, attributes, seed, source, split)
 
 
 def prepare_edges2shoes(
@@ -140,8 +141,7 @@ def prepare_edges2shoes(
 
     spec, images, domain, attributes = read_edges2shoes(raw_dir, on_progress)
     source = "edges2shoes, averaged to 64 x 64; labels of the closest photo of ut-zap50k-images-square"
-    split = stratified_split(domain, seed)
-    write_store(path, spec, images, domain, attributes, split, _provenance(source, seed))
+    _write(path, spec, images, domain, attributes, seed, source)
 
 
 def prepare_folder(
@@ -172,10 +172,22 @@ def prepare_folder(
     from dcodr.data.folder import read_folder
 
     spec, images, domain, attributes = read_folder(csv_path, name, root, image_size, continuous, on_progress)
-    provenance = _provenance(f"{csv_path.name}, centre squares resized to {image_size} x {image_size}", seed)
-    write_store(path, spec, images, domain, attributes, stratified_split(domain, seed), provenance)
+    source = f"{csv_path.name}, centre squares resized to {image_size} x {image_size}"
+    _write(path, spec, images, domain, attributes, seed, source)
 
 
-def _provenance(source: str, seed: int) -> dict[str, str | int]:
+def _write(
+    path: Path,
+    spec: DatasetSpec,
+    images: npt.NDArray[np.uint8] | Iterable[npt.NDArray[np.uint8]],
+    domain: npt.NDArray[np.int64],
+    attributes: Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float32]],
+    seed: int,
+    source: str,
+    split: npt.NDArray[np.uint8] | None = None,
+) -> None:
+    """Write a store that says where it comes from, with stratified splits unless it has its own."""
+    split = stratified_split(domain, seed) if split is None else split
     prepared = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return {"source": source, "seed": seed, "prepared": prepared}
+    provenance: dict[str, str | int] = {"source": source, "seed": seed, "prepared": prepared}
+    write_store(path, spec, images, domain, attributes, split, provenance)

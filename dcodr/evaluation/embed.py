@@ -7,6 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def float_images(
+    images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64], device: torch.device
+) -> Tensor:
+    """Read chosen images of ``(N, H, W, 3)`` uint8 as ``(n, 3, H, W)`` float32 in [0, 1], channels-last."""
+    batch = torch.from_numpy(images[indices]).to(device)
+    return batch.permute(0, 3, 1, 2).float().div_(255)
+
+
 def embed(
     encoder: nn.Module,
     images: npt.NDArray[np.uint8],
@@ -36,8 +44,7 @@ def embed(
     try:
         with torch.inference_mode():
             for start in range(0, len(indices), batch_size):
-                batch = torch.from_numpy(images[indices[start : start + batch_size]]).to(device)
-                code = encoder(batch.permute(0, 3, 1, 2).float().div_(255))
+                code = encoder(float_images(images, indices[start : start + batch_size], device))
                 codes.append(F.normalize(code.float(), dim=1))
     finally:
         for module in training:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dcodr.errors import UserError
+from dcodr.evaluation.embed import float_images
 
 CHANNELS = (16, 32, 64, 128)
 """Maps after each halving of the resolution."""
@@ -57,14 +58,6 @@ class Autoencoder(nn.Module):
         return decoded
 
 
-def float_images(
-    images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64], device: torch.device
-) -> Tensor:
-    """Read chosen images of ``(N, H, W, 3)`` uint8 as ``(n, 3, H, W)`` float32 in [0, 1]."""
-    batch = torch.from_numpy(images[indices]).to(device)
-    return batch.permute(0, 3, 1, 2).contiguous().float().div_(255)
-
-
 def train_autoencoder(
     images: npt.NDArray[np.uint8],
     indices: npt.NDArray[np.int64],
@@ -98,7 +91,7 @@ def train_autoencoder(
         total = torch.zeros((), device=device)
         order = rng.permutation(indices)
         for start in range(0, len(order), BATCH_SIZE):
-            batch = float_images(images, order[start : start + BATCH_SIZE], device)
+            batch = float_images(images, order[start : start + BATCH_SIZE], device).contiguous()
             loss = F.mse_loss(autoencoder(batch), batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from rich.table import Table
 from dcodr.augmentation_names import PAPER_13
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
-from dcodr.studies.published import AUTOENCODER, Measures
+from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,7 @@ def as_csv(measured: Mapping[str, Measures]) -> str:
     """The results file: a header, and a line for each augmentation."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("augmentation", *Measures._fields))
+    writer.writerow(COLUMNS)
     writer.writerows((name, *measures) for name, measures in measured.items())
     return text.getvalue()
 
@@ -116,7 +116,8 @@ def _measure(
     """Train the autoencoder and measure it on test images."""
     import numpy as np
 
-    from dcodr.studies.autoencoder import float_images, train_autoencoder
+    from dcodr.evaluation.embed import float_images
+    from dcodr.studies.autoencoder import train_autoencoder
     from dcodr.studies.invariance import view_distances
 
     distance = _distance(weights).to(device)
@@ -133,7 +134,7 @@ def _measure(
         )
     test = np.random.default_rng(seed).permutation(data.indices("test"))[:N_IMAGES]
     with console.status(f"measuring {len(PAPER_13)} augmentations on {len(test)} test images"):
-        images = float_images(data.images, test, device)
+        images = float_images(data.images, test, device).contiguous()
         found = view_distances(trained, distance, images, PAPER_13, seed)
     return {name: distances.measures() for name, distances in found.items()}
 

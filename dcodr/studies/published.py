@@ -18,6 +18,9 @@ class Measures(NamedTuple):
     f_unnorm: float
 
 
+COLUMNS = ("augmentation", *Measures._fields)
+"""Of the results file of a study, which a search's ``warm_start.ranking`` reads."""
+
 _TABLE_2 = {
     "cars3d": (
         (0.861, 0.853, 1.231, 0.749, 1.118, 0.728, 0.479, 0.957, 0.808, 0.355, 0.312, 0.337, 0.080),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dcodr.evaluation.embed import embed
+from dcodr.evaluation.embed import embed, float_images
 
 CPU = torch.device("cpu")
 
@@ -86,3 +86,12 @@ def test_codes_can_be_trained_on(images: npt.NDArray[np.uint8]) -> None:
     probe = nn.Linear(3, 1)
     torch.autograd.backward(probe(codes).sum())
     assert probe.weight.grad is not None
+
+
+def test_float_images() -> None:
+    pixels = np.zeros((3, 2, 2, 3), np.uint8)
+    pixels[2, 0, 1] = (255, 51, 0)
+    found = float_images(pixels, np.array([2]), CPU)
+    assert found.shape == (1, 3, 2, 2)
+    assert found[0, :, 0, 1].tolist() == pytest.approx([1.0, 0.2, 0.0])
+    assert found.sum() == pytest.approx(1.2)

@@ -6,7 +6,8 @@ import torch
 
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
-from dcodr.studies.autoencoder import Autoencoder, float_images, train_autoencoder
+from dcodr.evaluation.embed import float_images
+from dcodr.studies.autoencoder import Autoencoder, train_autoencoder
 
 CPU = torch.device("cpu")
 
@@ -23,15 +24,6 @@ def test_images_to_images(size: int) -> None:
 def test_a_size_that_cannot_be_halved(size: int) -> None:
     with pytest.raises(UserError, match=f"{size} pixels.*multiple of 16"):
         Autoencoder(size)
-
-
-def test_float_images() -> None:
-    pixels = np.zeros((3, 2, 2, 3), np.uint8)
-    pixels[2, 0, 1] = (255, 51, 0)
-    found = float_images(pixels, np.array([2]), CPU)
-    assert found.shape == (1, 3, 2, 2)
-    assert found[0, :, 0, 1].tolist() == pytest.approx([1.0, 0.2, 0.0])
-    assert found.sum() == pytest.approx(1.2)
 
 
 def test_it_learns_better_than_the_mean_image(tiny: FactorDataset) -> None:
