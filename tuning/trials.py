@@ -109,7 +109,7 @@ def progress(facts: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
 
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
     """The figures noted, by epoch, ascending."""
-    return {epoch: noted["figures"] for epoch, noted in _epochs(facts).items() if "figures" in noted}
+    return _evaluated(_epochs(facts))
 
 
 def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
@@ -118,6 +118,11 @@ def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
         int(name.removeprefix("epoch/")): noted for name, noted in facts.items() if name.startswith("epoch/")
     }
     return dict(sorted(named.items()))
+
+
+def _evaluated(epochs: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, float]]:
+    """The figures of the epochs that have any."""
+    return {epoch: noted["figures"] for epoch, noted in epochs.items() if "figures" in noted}
 
 
 def _last_evaluated(epochs: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         training=epochs[max(epochs)]["training"] if epochs else {},
         figures=last["figures"],
         intervals={name: (low, high) for name, (low, high) in last["intervals"].items()},
-        history=history(facts),
+        history=_evaluated(epochs),
         test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
         run_id=facts.get("run_id"),
