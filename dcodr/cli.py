@@ -6,24 +6,32 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from dcodr.data.cli import app as data_app
 from dcodr.errors import UserError
 from dcodr.files import write_text
 from dcodr.studies.cli import app as study_app
+from dcodr.studies.reproduce_cli import reproduce
+from dcodr.training_display import training_display
 
 if TYPE_CHECKING:
     from dcodr.evaluation.report import Report
-    from dcodr.trainer import Epoch
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and evaluate DCoDR.")
 app.add_typer(data_app, name="data")
 app.add_typer(study_app, name="study")
+app.command(
+    epilog="""Examples:
+
+    python -m dcodr reproduce --table 3 --data data
+
+    python -m dcodr reproduce --table 5 --methods dcodr,simclr --seeds 0,1,2
+
+    python -m dcodr reproduce --dataset cars3d --configs configs/cars3d"""
+)(reproduce)
 
 CHECKPOINT = "checkpoint.pt"
-HEADLINES = ("invariance", "informativeness")
 
 
 @app.command(
@@ -52,32 +60,8 @@ def train(
     if checkpoint.exists() and not resume:
         raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
     console = Console()
-    with _epoch_progress(console) as progress:
-        task = progress.add_task("epoch 1", total=None)
-
-        def on_epoch(epoch: "Epoch") -> None:
-            losses = "  ".join(f"{name} {value:.4f}" for name, value in epoch.losses.items())
-            words = [
-                f"epoch {epoch.epoch}/{settings.epochs}",
-                losses,
-                f"{epoch.images_per_second:.0f} images/s",
-            ]
-            if epoch.report is not None:
-                words += [
-                    f"{name} {epoch.report.figures[name]:.3f}"
-                    for name in HEADLINES
-                    if name in epoch.report.figures
-                ]
-            console.print("  ".join(words), highlight=False, soft_wrap=True)
-            progress.update(task, description=f"epoch {epoch.epoch + 1}")
-
-        trained = fit(
-            settings,
-            dataset,
-            on_epoch=on_epoch,
-            on_step=lambda done, total: progress.update(task, completed=done, total=total),
-            checkpoint=checkpoint,
-        )
+    with training_display(console, settings.epochs) as (on_epoch, on_step):
+        trained = fit(settings, dataset, on_epoch=on_epoch, on_step=on_step, checkpoint=checkpoint)
     write_text(out / "config.yaml", dump_config(settings, provenance or None))
     _write_report(out / "validation.json", trained.report)
     console.print(_table("validation, fast probe", trained.report))
@@ -118,11 +102,6 @@ def evaluate(
         report = measure(encoder, dataset, split, budget, seed=config.seed, device=device)
     _write_report(folder / f"{split}.json", report)
     console.print(_table(f"{split}, {probe} probe", report))
-
-
-def _epoch_progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True)
 
 
 def _write_report(path: Path, report: "Report") -> None:

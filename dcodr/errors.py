@@ -1,4 +1,4 @@
-"""The one exception that means "the input is wrong", as opposed to a defect of the program."""
+"""The exceptions that are no defect of the program: the input is wrong, or a training has failed."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,7 @@ class UserError(ValueError):
     Its message is shown to the user as it stands, without a traceback, and the command exits with code 2.
     It says what was received, where (file, line, key) and what to do.
     """
+
+
+class DivergedError(RuntimeError):
+    """A loss is no longer finite; the message says which and when."""

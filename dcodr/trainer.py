@@ -15,7 +15,7 @@ from dcodr.augmentations import Augment
 from dcodr.checkpoint import Checkpoint, load_checkpoint, restore, save_checkpoint
 from dcodr.config import Config, setting
 from dcodr.data.dataset import FactorDataset
-from dcodr.errors import UserError
+from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate
 from dcodr.methods import build_method
@@ -24,10 +24,6 @@ from dcodr.methods.method import Method
 from dcodr.sampler import DomainBatchSampler
 
 ADAM_BETAS = (0.5, 0.999)
-
-
-class DivergedError(RuntimeError):
-    """A loss is no longer finite; the message says which and when."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +205,9 @@ def _resume(
         return 0
     checkpoint = load_checkpoint(path)
     if checkpoint.config != config:
-        raise UserError(f"{path}: is of another config; {_difference(checkpoint.config, config)}")
+        raise UserError(
+            f"{path}: is of another config; {_difference(checkpoint.config, config)}: give another folder"
+        )
     if checkpoint.fingerprint != data.fingerprint:
         raise UserError(f"{path}: was trained on other data than {config.store}")
     restore(checkpoint, method, optimizer)

@@ -19,7 +19,8 @@ from rich.progress import track
 
 from dcodr.config import Config
 from dcodr.data.store import open_store
-from dcodr.trainer import DivergedError, Epoch, fit
+from dcodr.errors import DivergedError
+from dcodr.trainer import Epoch, fit
 from tuning.sampling.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space

@@ -10,10 +10,10 @@ from torch import Tensor
 from dcodr.checkpoint import load_checkpoint
 from dcodr.config import BatchConfig, Config
 from dcodr.data.dataset import FactorDataset
-from dcodr.errors import UserError
+from dcodr.errors import DivergedError, UserError
 from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
-from dcodr.trainer import DivergedError, Epoch, fit
+from dcodr.trainer import Epoch, fit
 
 pytestmark = pytest.mark.train
 

@@ -17,11 +17,11 @@ import torch
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.data.store import open_store
-from dcodr.errors import UserError
+from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
 from dcodr.models.encoder import Encoder
-from dcodr.trainer import DivergedError, fit, resolve_device
+from dcodr.trainer import fit, resolve_device
 from tuning.params import CategoricalParam, Param, SubsetParam
 from tuning.space import Space
 

@@ -1,0 +1,95 @@
+"""A table of systems: measured figures beside the published, as text, CSV and Markdown."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+
+from rich import box
+from rich.table import Table
+
+from dcodr.data.dataset import DatasetSpec
+from dcodr.method_settings import MethodName
+from dcodr.studies.paper_tables import METHODS, PaperTable
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table to fill.
+
+    Attributes:
+        table: What is compared; its cells may be empty where nothing is published.
+        measured: For each system the figures of every seed that was run.
+    """
+
+    table: PaperTable
+    measured: dict[MethodName, list[Figures]] = field(default_factory=dict)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Lines of text: system, origin, cells; a published and a measured one of each system.
+
+        The system is named in the first of its lines. Cells of what was not run are empty.
+        """
+        rows = []
+        for method in METHODS:
+            if self.table.cells:
+                rows.append((method, "published", *self.table.cells[method]))
+            runs = self.measured.get(method, [])
+            origin = f"measured, {len(runs)} seeds" if len(runs) > 1 else "measured"
+            system = "" if self.table.cells else method
+            rows.append((system, origin, *(_cell(runs, name) for name in self.table.columns.values())))
+        if self.table.optimal:
+            rows.append(("optimal", "", *self.table.optimal))
+        return rows
+
+    def text(self) -> Table:
+        """For the terminal."""
+        table = Table(title=self.table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+        table.add_column("system")
+        table.add_column("")
+        for heading in self.table.columns:
+            table.add_column(heading, justify="right")
+        for row in self.rows():
+            table.add_row(*row, style="dim" if row[1] == "published" else "")
+        return table
+
+    def markdown(self) -> str:
+        """The same lines for a document."""
+        head = ["system", "", *self.table.columns]
+        lines = [head, ["---", "---", *("--:" for _ in self.table.columns)], *self.rows()]
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+    def csv(self) -> str:
+        """A line for each cell, with all digits: published as printed, mean and deviation over the seeds."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("system", "figure", "published", "measured", "deviation", "seeds"))
+        for method in METHODS:
+            published: Sequence[str] = self.table.cells.get(method, ("",) * len(self.table.columns))
+            for name, cell in zip(self.table.columns.values(), published, strict=True):
+                values = [run[name] for run in self.measured.get(method, [])]
+                measured = (mean(values), stdev(values) if len(values) > 1 else "") if values else ("", "")
+                writer.writerow((method, name, cell, *measured, len(values)))
+        return text.getvalue()
+
+
+def unpublished(spec: DatasetSpec) -> PaperTable:
+    """The table of a dataset that the supplement has none of: its domain, its attributes, retrieval."""
+    columns = {spec.domain: "domain_accuracy"}
+    for attribute in spec.attributes:
+        columns[attribute.name] = f"{'accuracy' if attribute.cardinality else 'error'}/{attribute.name}"
+    categorical = [attribute.name for attribute in spec.attributes if attribute.cardinality]
+    if categorical:
+        columns |= {f"retrieval: {name}": f"retrieval_top1/{name}" for name in (*categorical, "all")}
+    return PaperTable(f"The systems on {spec.name}", spec.name, columns, {})
+
+
+def _cell(runs: Sequence[Figures], name: str) -> str:
+    """Mean over the seeds and, if there are several, the sample standard deviation."""
+    values = [run[name] for run in runs]
+    if not values:
+        return ""
+    return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")

@@ -1,0 +1,153 @@
+"""``python -m dcodr reproduce``: the paper's tables, measured."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dcodr.errors import DivergedError, UserError
+from dcodr.files import write_text
+from dcodr.method_settings import MethodName
+from dcodr.strict_yaml import did_you_mean
+from dcodr.studies.comparison import Comparison, unpublished
+from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
+from dcodr.training_display import training_display
+
+if TYPE_CHECKING:
+    from dcodr.config import Config
+    from dcodr.data.dataset import FactorDataset
+
+
+def reproduce(
+    table: Annotated[int | None, typer.Option(min=3, max=7, help="Number in the supplement.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Instead of a table: any dataset, where nothing is published.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Folder of the prepared NAME.h5 of every dataset.")] = Path(
+        "data"
+    ),
+    methods: Annotated[str, typer.Option(help="Systems to run.", metavar="NAME,...")] = ",".join(METHODS),
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of every training.", show_default="the config's")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds to train each with.", metavar="N,...")] = "0",
+    configs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a METHOD.yaml for each.", show_default="the paper's settings"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of trainings and tables.")] = Path("runs/reproduce"),
+) -> None:
+    """Train the paper's systems and set their test figures beside the published.
+
+    Every training is kept in OUT/DATASET/METHOD-SEED: run again, only what is missing is done, also for
+    another table of the dataset. Several processes may share OUT, each with its own --methods or --seeds.
+    """
+    from dcodr.data.store import open_store
+
+    if (table is None) == (dataset is None):
+        raise UserError("give either --table or --dataset")
+    name = PAPER_TABLES[table].dataset if table else str(dataset)
+    chosen, numbers = _methods(methods), _seeds(seeds)
+    trainings = {method: _config(method, name, data, epochs, configs) for method in chosen}
+    store = open_store(data / f"{name}.h5")
+    layout = PAPER_TABLES[table] if table else unpublished(store.spec)
+    _check(store, layout, data / f"{name}.h5")
+    console = Console()
+    comparison, path = Comparison(layout), out / (f"table{table}" if table else name)
+    notes = []
+    for seed in numbers:
+        for method in chosen:
+            config = trainings[method].model_copy(update={"seed": seed})
+            notes += _run(console, comparison, method, config, store, out / name / f"{method}-{seed}")
+            write_text(path.with_suffix(".csv"), comparison.csv())
+            write_text(path.with_suffix(".md"), comparison.markdown())
+    _print(comparison.text(), console)
+    console.print("Measured on test images under the paper's probe; what was not run stays empty.")
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    console.print(f"Written: {path.with_suffix('.csv')}, {path.with_suffix('.md')}", soft_wrap=True)
+    raise typer.Exit(1 if notes else 0)
+
+
+def _run(
+    console: Console,
+    comparison: Comparison,
+    method: MethodName,
+    config: "Config",
+    store: "FactorDataset",
+    folder: Path,
+) -> list[str]:
+    """Add a training's figures to the comparison; what is wrong with them, if anything."""
+    from dcodr.studies.reproduce import reproduce as run
+
+    label = f"{method} seed {config.seed}"
+    started = time.perf_counter()
+    tested = started
+    with training_display(console, config.epochs, f"{label}  ") as (on_epoch, on_step):
+
+        def on_test() -> None:
+            nonlocal tested
+            tested = time.perf_counter()
+            console.print(f"{label}  fitting the paper's probe", highlight=False)
+
+        try:
+            result = run(config, store, folder, on_epoch=on_epoch, on_step=on_step, on_test=on_test)
+        except DivergedError as error:
+            return [f"{label}: {error}"]
+    spent = f"trained in {tested - started:.0f} s, tested in {time.perf_counter() - tested:.0f} s"
+    words = spent if tested > started else f"measured before: {folder}"
+    console.print(f"{label}  {words}", highlight=False, soft_wrap=True)
+    if result.figures:
+        comparison.measured.setdefault(method, []).append(result.figures)
+    return [f"{label}: collapsed, {result.infeasible}"] if result.infeasible else []
+
+
+def _print(table: Table, console: Console) -> None:
+    """Print a table at its full width: a narrow terminal wraps its lines, a file keeps them."""
+    needed = table.__rich_measure__(console, console.options.update(max_width=500)).maximum
+    Console(width=max(console.width, needed)).print(table)
+
+
+def _methods(text: str) -> list[MethodName]:
+    names = text.split(",")
+    for name in names:
+        if name not in METHODS:
+            raise UserError(f"--methods: received {name!r}{did_you_mean(name, METHODS)}")
+    return [name for name in METHODS if name in names]
+
+
+def _seeds(text: str) -> list[int]:
+    words = text.split(",")
+    if not all(word.isascii() and word.isdecimal() for word in words) or len({*words}) < len(words):
+        raise UserError(f"--seeds: received {text!r}; expected different whole numbers, e.g. 0,1,2")
+    return [int(word) for word in words]
+
+
+def _config(
+    method: MethodName, dataset: str, data: Path, epochs: int | None, configs: Path | None
+) -> "Config":
+    """The training of a method, but for its seed."""
+    from dcodr.config import PRESETS, read_config
+
+    config = PRESETS.get(dataset, PRESETS["paper"]).model_copy(update={"method": method})
+    if configs is not None:
+        path = configs / f"{method}.yaml"
+        config = read_config(path)[0]
+        if config.method != method:
+            raise UserError(f"{path}: method is {config.method}, but the file's name says {method}")
+    changed = {"dataset": dataset, "data": str(data / f"{dataset}.h5"), "epochs": epochs or config.epochs}
+    return config.model_copy(update=changed)
+
+
+def _check(store: "FactorDataset", table: PaperTable, path: Path) -> None:
+    """Refuse a store that the table is not about."""
+    if store.spec.name != table.dataset:
+        raise UserError(f"{path}: holds {store.spec.name}, not {table.dataset}: prepare it again")
+    known = {"domain_accuracy", "all", *(attribute.name for attribute in store.spec.attributes)}
+    for figure in table.columns.values():
+        factor = figure.split("/")[-1]
+        if factor not in known:
+            raise UserError(f"{path}: has no attribute {factor}: prepare it again")

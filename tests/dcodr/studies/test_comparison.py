@@ -1,0 +1,74 @@
+"""A table of systems, as text, CSV and Markdown."""
+
+import csv
+import io
+
+import pytest
+from rich.console import Console
+
+from dcodr.data.cars3d import CARS3D
+from dcodr.data.celeba import CELEBA
+from dcodr.studies.comparison import Comparison, unpublished
+from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
+
+TABLE = PaperTable(
+    "Two figures",
+    "shoes",
+    {"Domain": "domain_accuracy", "All": "retrieval_top1/all"},
+    {method: cells[:2] for method, cells in PAPER_TABLES[3].cells.items()},
+    ("0", "1"),
+)
+
+
+def figures(domain: float, retrieval: float) -> dict[str, float]:
+    return {"domain_accuracy": domain, "retrieval_top1/all": retrieval, "effective_rank": 9.0}
+
+
+def test_measured_below_published_and_the_rest_empty() -> None:
+    filled = Comparison(
+        TABLE, {"lord": [figures(0.25, 0.5)], "dcodr": [figures(0.1, 0.5), figures(0.2, 0.9)]}
+    )
+    rows = filled.rows()
+    assert rows[:4] == [
+        ("simclr", "published", "0.956", "0.838"),
+        ("", "measured", "", ""),
+        ("lord", "published", "0.393", "0.731"),
+        ("", "measured", "0.250", "0.500"),
+    ]
+    assert rows[-2] == ("", "measured, 2 seeds", "0.150 ± 0.071", "0.700 ± 0.283")
+    assert rows[-1] == ("optimal", "", "0", "1")
+
+
+def test_the_csv_holds_every_digit() -> None:
+    filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5), figures(0.2, 0.9)]})
+    rows = list(csv.DictReader(io.StringIO(filled.csv())))
+    assert len(rows) == len(METHODS) * 2
+    by_cell = {(row["system"], row["figure"]): row for row in rows}
+    row = by_cell["dcodr", "domain_accuracy"]
+    assert row["published"] == "0.143"
+    assert float(row["measured"]) == (0.1 + 0.2) / 2
+    assert float(row["deviation"]) == pytest.approx(0.05 * 2**0.5, rel=1e-15)
+    assert row["seeds"] == "2"
+    empty = by_cell["simclr", "retrieval_top1/all"]
+    assert (empty["measured"], empty["deviation"], empty["seeds"]) == ("", "", "0")
+
+
+def test_markdown_and_text_have_the_same_cells() -> None:
+    filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5)]})
+    lines = filled.markdown().splitlines()
+    assert lines[0] == "| system |  | Domain | All |"
+    assert {line.count("|") for line in lines} == {5}
+    assert lines[-2] == "|  | measured | 0.100 | 0.500 |"
+    console = Console(record=True, width=200)
+    console.print(filled.text())
+    printed = console.export_text()
+    assert all(cell in printed for row in filled.rows() for cell in row)
+
+
+def test_a_dataset_without_a_published_table() -> None:
+    cars = unpublished(CARS3D)
+    assert cars.columns["azimuth"] == "accuracy/azimuth"
+    assert cars.columns["retrieval: all"] == "retrieval_top1/all"
+    assert list(unpublished(CELEBA).columns.values()) == ["domain_accuracy", "error/landmarks"]
+    rows = Comparison(unpublished(CELEBA)).rows()
+    assert rows == [(method, "measured", "", "") for method in METHODS]

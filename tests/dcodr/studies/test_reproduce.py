@@ -1,0 +1,45 @@
+"""One training of a table: measured once, gone on with where it was cut off."""
+
+from pathlib import Path
+
+import pytest
+
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.studies.reproduce import RESULT, Result, reproduce
+from dcodr.trainer import Epoch
+
+pytestmark = pytest.mark.train
+
+
+def run(config: Config, data: FactorDataset, folder: Path) -> tuple[Result, list[int]]:
+    """The result, and the epochs trained for it."""
+    epochs: list[int] = []
+    found = reproduce(config, data, folder, on_epoch=lambda epoch: epochs.append(epoch.epoch))
+    return found, epochs
+
+
+def test_it_trains_once(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
+    first, epochs = run(tiny_config, tiny, tmp_path)
+    assert epochs == [1, 2]
+    assert {"domain_accuracy", "accuracy/scale", "retrieval_top1/all"} <= set(first.figures)
+    assert first.infeasible is None
+    assert run(tiny_config, tiny, tmp_path) == (first, [])
+
+    (tmp_path / RESULT).write_text("{")
+    assert run(tiny_config, tiny, tmp_path) == (first, [])
+
+    longer = tiny_config.model_copy(update={"epochs": 3})
+    with pytest.raises(UserError, match="epochs: 2 there, 3 here: give another folder"):
+        run(longer, tiny, tmp_path)
+
+
+def test_it_goes_on_where_it_was_cut_off(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
+    def cut_off(epoch: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(tiny_config, tiny, tmp_path / "cut", on_epoch=cut_off)
+    whole, _ = run(tiny_config, tiny, tmp_path / "whole")
+    assert run(tiny_config, tiny, tmp_path / "cut") == (whole, [2])
