@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from dcodr.config import Config
+from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder
 
-FORMAT = 1
+FORMAT = 2
+_EPOCH = TypeAdapter(Epoch)
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,64 @@ class Checkpoint:
     Attributes:
         config: The training's config.
         fingerprint: Fingerprint of the dataset it was trained on.
-        epoch: Completed epochs.
+        last: What was known after the last completed epoch.
         model: Weights of the method.
         optimizer: State of the optimiser.
     """
 
     config: Config
     fingerprint: str
-    epoch: int
+    last: Epoch
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; whatever is interrupted, ``path`` holds either the old or the new one.
+    """Write a checkpoint and keep the one before as ``before(path)``.
+
+    Whatever is interrupted, one of the two files is whole.
 
     Raises:
         UserError: If it cannot be written, e.g. because the disk is full.
     """
-    content = {**vars(checkpoint), "config": checkpoint.config.model_dump_json(), "format": FORMAT}
+    content = {
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump_json(),
+        "fingerprint": checkpoint.fingerprint,
+        "last": _EPOCH.dump_json(checkpoint.last).decode(),
+        "model": checkpoint.model,
+        "optimizer": checkpoint.optimizer,
+    }
     with appearing(path) as temporary:
         torch.save(content, temporary)
+        if path.exists():
+            path.replace(before(path))
+
+
+def before(path: Path) -> Path:
+    """Where the checkpoint before the one at ``path`` is, while a training goes on."""
+    return path.with_name(f"{path.stem}.before{path.suffix}")
+
+
+def latest_checkpoint(path: Path) -> tuple[Checkpoint | None, str | None]:
+    """The newest checkpoint that is whole.
+
+    Returns:
+        The checkpoint, ``None`` if there is no file; and what is wrong with a newer one, if so.
+
+    Raises:
+        UserError: If there are files, but none is whole.
+    """
+    damage = None
+    for candidate in (path, before(path)):
+        if candidate.exists():
+            try:
+                return load_checkpoint(candidate), damage
+            except UserError as error:
+                damage = str(error)
+    if damage is not None:
+        raise UserError(f"{damage}; delete it to train from the beginning")
+    return None, None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -62,7 +102,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(
             Config.model_validate_json(content["config"]),
             content["fingerprint"],
-            content["epoch"],
+            _EPOCH.validate_json(content["last"]),
             content["model"],
             content["optimizer"],
         )

@@ -13,7 +13,7 @@ from dcodr.errors import UserError
 from dcodr.files import write_text
 from dcodr.studies.cli import app as study_app
 from dcodr.studies.reproduce_cli import reproduce
-from dcodr.training_display import training_display
+from dcodr.training_display import TrainingDisplay
 
 if TYPE_CHECKING:
     from dcodr.evaluation.report import Report
@@ -60,8 +60,15 @@ def train(
     if checkpoint.exists() and not resume:
         raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
     console = Console()
-    with training_display(console, settings.epochs) as (on_epoch, on_step):
-        trained = fit(settings, dataset, on_epoch=on_epoch, on_step=on_step, checkpoint=checkpoint)
+    with TrainingDisplay(console, settings.epochs) as display:
+        trained = fit(
+            settings,
+            dataset,
+            on_epoch=display.on_epoch,
+            on_step=display.on_step,
+            on_resume=display.on_resume,
+            checkpoint=checkpoint,
+        )
     write_text(out / "config.yaml", dump_config(settings, provenance or None))
     _write_report(out / "validation.json", trained.report)
     console.print(_table("validation, fast probe", trained.report))

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from dcodr.augmentations import Augment
-from dcodr.checkpoint import Checkpoint, load_checkpoint, restore, save_checkpoint
+from dcodr.checkpoint import Checkpoint, before, latest_checkpoint, restore, save_checkpoint
 from dcodr.config import Config, setting
 from dcodr.data.dataset import FactorDataset
+from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate
@@ -24,23 +25,6 @@ from dcodr.methods.method import Method
 from dcodr.sampler import DomainBatchSampler
 
 ADAM_BETAS = (0.5, 0.999)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What is known after an epoch.
-
-    Attributes:
-        epoch: Completed epochs.
-        losses: Means over the epoch's batches: ``loss`` and its parts.
-        report: Validation figures, if this epoch was evaluated.
-        images_per_second: Training throughput, evaluation not counted.
-    """
-
-    epoch: int
-    losses: dict[str, float]
-    report: Report | None
-    images_per_second: float
 
 
 @dataclass(frozen=True)
@@ -73,6 +57,7 @@ def fit(
     *,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
     checkpoint: Path | None = None,
 ) -> Fit:
     """Train a method on the ``train`` split and evaluate it on ``validation``.
@@ -83,8 +68,11 @@ def fit(
     Args:
         config: The training.
         data: The dataset; its images are read from where they are, never copied whole on the CPU.
-        on_epoch: Called after each epoch.
+        on_epoch: Called after each epoch. A resumed training begins with the last epoch before: who was told
+            of it may have died with the news.
         on_step: Called after each batch with the batches done in this epoch and their number.
+        on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
+            checkpoint is damaged and an older one used, what is wrong with it.
         checkpoint: File to save to after each epoch. If it exists, training goes on from it.
 
     Raises:
@@ -103,27 +91,32 @@ def fit(
     optimizer = torch.optim.Adam(
         [{"params": params, "setting": name} for name, params in method.learned().items()], betas=ADAM_BETAS
     )
-    done = _resume(checkpoint, config, data, method, optimizer)
+    last = _resume(checkpoint, config, data, method, optimizer, on_resume)
     augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
     batches = _Batches(data, train, sampler, augment, device)
 
-    report = None
-    for epoch in range(done, config.epochs):
+    if last is not None:
+        on_epoch(last)
+    for epoch in range(last.epoch if last else 0, config.epochs):
         _set_learning_rates(optimizer, config, epoch)
         started = time.perf_counter()
         losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
         seconds = time.perf_counter() - started
         if not all(map(math.isfinite, losses.values())):
             raise DivergedError(f"not finite in epoch {epoch + 1}: {losses}")
-        if checkpoint is not None:
-            states = method.state_dict(), optimizer.state_dict()
-            save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, epoch + 1, *states))
         due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
         report = _validate(method, data, config, device) if due else None
-        on_epoch(
-            Epoch(epoch + 1, losses, report, len(sampler) * batch.n_domains * batch.n_per_domain / seconds)
-        )
-    return Fit(method, report or _validate(method, data, config, device))
+        images = len(sampler) * batch.n_domains * batch.n_per_domain
+        last = Epoch(epoch + 1, losses, report, images / seconds)
+        if checkpoint is not None:
+            states = method.state_dict(), optimizer.state_dict()
+            save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, last, *states))
+        on_epoch(last)
+    if checkpoint is not None:
+        before(checkpoint).unlink(missing_ok=True)
+    assert last is not None
+    assert last.report is not None
+    return Fit(method, last.report)
 
 
 class _Batches:
@@ -199,11 +192,12 @@ def _resume(
     data: FactorDataset,
     method: Method,
     optimizer: torch.optim.Optimizer,
-) -> int:
-    """Completed epochs, after their state has been restored from the checkpoint, if there is one."""
-    if path is None or not path.exists():
-        return 0
-    checkpoint = load_checkpoint(path)
+    on_resume: Callable[[int, str | None], None],
+) -> Epoch | None:
+    """The last completed epoch, after its state has been restored from the checkpoint, if there is one."""
+    checkpoint, damage = latest_checkpoint(path) if path else (None, None)
+    if checkpoint is None:
+        return None
     if checkpoint.config != config:
         raise UserError(
             f"{path}: is of another config; {_difference(checkpoint.config, config)}: give another folder"
@@ -211,7 +205,8 @@ def _resume(
     if checkpoint.fingerprint != data.fingerprint:
         raise UserError(f"{path}: was trained on other data than {config.store}")
     restore(checkpoint, method, optimizer)
-    return checkpoint.epoch
+    on_resume(checkpoint.last.epoch, damage)
+    return checkpoint.last
 
 
 def _difference(old: Config, new: Config) -> str:

@@ -7,10 +7,11 @@ from ray import tune
 
 from dcodr.config import Config
 from dcodr.data.store import open_store
+from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
-from dcodr.trainer import Epoch, fit, resolve_device
+from dcodr.trainer import fit, resolve_device
 
 
 class _InfeasibleError(Exception):

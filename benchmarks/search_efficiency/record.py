@@ -19,8 +19,9 @@ from rich.progress import track
 
 from dcodr.config import Config
 from dcodr.data.store import open_store
+from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError
-from dcodr.trainer import Epoch, fit
+from dcodr.trainer import fit
 from tuning.sampling.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space

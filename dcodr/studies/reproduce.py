@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
+from dcodr.epoch import Epoch
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
 from dcodr.files import write_text
 from dcodr.strict_yaml import StrictModel
-from dcodr.trainer import Epoch, fit, resolve_device
+from dcodr.trainer import fit, resolve_device
 
 CHECKPOINT, RESULT = "checkpoint.pt", "result.json"
 
@@ -39,6 +40,7 @@ def reproduce(
     *,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
     on_test: Callable[[], None] = lambda: None,
 ) -> Result:
     """Train a config and test it, or do only what an earlier call has left to do.
@@ -49,6 +51,7 @@ def reproduce(
         folder: Keeps the checkpoint and the result.
         on_epoch: As in ``fit``.
         on_step: As in ``fit``.
+        on_resume: As in ``fit``.
         on_test: Called when the training has ended and the probes begin.
 
     Raises:
@@ -58,7 +61,14 @@ def reproduce(
     known = _read(folder / RESULT)
     if known and known.config == config and known.fingerprint == data.fingerprint:
         return known
-    trained = fit(config, data, on_epoch=on_epoch, on_step=on_step, checkpoint=folder / CHECKPOINT)
+    trained = fit(
+        config,
+        data,
+        on_epoch=on_epoch,
+        on_step=on_step,
+        on_resume=on_resume,
+        checkpoint=folder / CHECKPOINT,
+    )
     on_test()
     device = resolve_device(config.device)
     report = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)

@@ -14,7 +14,7 @@ from dcodr.method_settings import MethodName
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.comparison import Comparison, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
-from dcodr.training_display import training_display
+from dcodr.training_display import TrainingDisplay
 
 if TYPE_CHECKING:
     from dcodr.config import Config
@@ -86,15 +86,23 @@ def _run(
     label = f"{method} seed {config.seed}"
     started = time.perf_counter()
     tested = started
-    with training_display(console, config.epochs, f"{label}  ") as (on_epoch, on_step):
+    with TrainingDisplay(console, config.epochs, f"{label}  ") as display:
 
         def on_test() -> None:
             nonlocal tested
             tested = time.perf_counter()
-            console.print(f"{label}  fitting the paper's probe", highlight=False)
+            display.say("fitting the paper's probe")
 
         try:
-            result = run(config, store, folder, on_epoch=on_epoch, on_step=on_step, on_test=on_test)
+            result = run(
+                config,
+                store,
+                folder,
+                on_epoch=display.on_epoch,
+                on_step=display.on_step,
+                on_resume=display.on_resume,
+                on_test=on_test,
+            )
         except DivergedError as error:
             return [f"{label}: {error}"]
     spent = f"trained in {tested - started:.0f} s, tested in {time.perf_counter() - tested:.0f} s"

@@ -1,28 +1,44 @@
 """Checkpoints: whole, safe, and refused when they are not what they should be."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from dcodr.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trained_encoder
+from dcodr.checkpoint import (
+    Checkpoint,
+    before,
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    trained_encoder,
+)
 from dcodr.config import Config
+from dcodr.epoch import Epoch
 from dcodr.errors import UserError
+from dcodr.evaluation.report import Report
 from dcodr.methods import build_method
+
+
+def epoch(number: int) -> Epoch:
+    """An evaluated epoch, with figures of many digits."""
+    report = Report({"invariance": 1 / number}, {"invariance": (0.1, 2 / 3)}, None)
+    return Epoch(number, {"loss": 0.1 + 0.2}, report, 123.4)
 
 
 @pytest.fixture
 def checkpoint(tiny_config: Config) -> Checkpoint:
     method = build_method(tiny_config, 4, 64, 10)
     optimizer = torch.optim.Adam(method.parameters())
-    return Checkpoint(tiny_config, "print", 3, method.state_dict(), optimizer.state_dict())
+    return Checkpoint(tiny_config, "print", epoch(3), method.state_dict(), optimizer.state_dict())
 
 
 def test_a_checkpoint_reads_back_the_same(checkpoint: Checkpoint, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "deep" / "c.pt", checkpoint)
     again = load_checkpoint(tmp_path / "deep" / "c.pt")
-    assert (again.config, again.fingerprint, again.epoch) == (checkpoint.config, "print", 3)
+    assert (again.config, again.fingerprint, again.last) == (checkpoint.config, "print", checkpoint.last)
     assert all(torch.equal(again.model[name], value) for name, value in checkpoint.model.items())
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["c.pt"]
 
@@ -43,7 +59,7 @@ class Evil:
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.save({"format": 1, "config": Evil()}, tmp_path / "evil.pt")
+    torch.save({"format": 2, "config": Evil()}, tmp_path / "evil.pt")
     (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil()))
     for name in ("evil.pt", "evil.pkl"):
         with pytest.raises(UserError, match=f"{name}: damaged, or no checkpoint"):
@@ -64,7 +80,7 @@ def test_missing_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.pt: no such checkpoint"):
         load_checkpoint(tmp_path / "none.pt")
     torch.save({"format": 99}, tmp_path / "new.pt")
-    with pytest.raises(UserError, match="checkpoint format 99; this version reads 1"):
+    with pytest.raises(UserError, match="checkpoint format 99; this version reads 2"):
         load_checkpoint(tmp_path / "new.pt")
 
 
@@ -84,3 +100,29 @@ def test_a_failed_write_leaves_the_old_checkpoint(
         save_checkpoint(path, checkpoint)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_the_checkpoint_before_is_used_where_the_newest_is_damaged(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.pt"
+    assert latest_checkpoint(path) == (None, None)
+    for number in (1, 2, 3):
+        save_checkpoint(path, replace(checkpoint, last=epoch(number)))
+    newest, damage = latest_checkpoint(path)
+    assert (newest and newest.last, damage) == (epoch(3), None)
+
+    path.write_bytes(path.read_bytes()[:-100])
+    found, damage = latest_checkpoint(path)
+    assert found is not None
+    assert found.last == epoch(2)
+    assert damage is not None
+    assert "c.pt: damaged" in damage
+
+    path.unlink()
+    found, damage = latest_checkpoint(path)
+    assert (found and found.last, damage) == (epoch(2), None)
+
+    before(path).write_bytes(b"")
+    with pytest.raises(UserError, match=r"c\.before\.pt: damaged.*delete it to train from the beginning"):
+        latest_checkpoint(path)

@@ -10,10 +10,11 @@ from torch import Tensor
 from dcodr.checkpoint import load_checkpoint
 from dcodr.config import BatchConfig, Config
 from dcodr.data.dataset import FactorDataset
+from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
-from dcodr.trainer import Epoch, fit
+from dcodr.trainer import fit
 
 pytestmark = pytest.mark.train
 
@@ -112,3 +113,34 @@ def test_the_callers_random_state_is_left_alone(tiny_config: Config, tiny: Facto
     torch.manual_seed(7)
     fit(tiny_config.model_copy(update={"epochs": 1}), tiny)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_damaged_checkpoint_costs_one_epoch(
+    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.pt"
+    config = tiny_config.model_copy(update={"epochs": 3})
+    whole = history(config, tiny)
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tiny, on_epoch=stop, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:1000])
+    resumed: list[tuple[int, str | None]] = []
+    epochs: list[Epoch] = []
+    fit(
+        config,
+        tiny,
+        on_epoch=epochs.append,
+        on_resume=lambda epoch, damage: resumed.append((epoch, damage)),
+        checkpoint=path,
+    )
+    ((epoch, damage),) = resumed
+    assert epoch == 1
+    assert damage is not None
+    assert "c.pt: damaged" in damage
+    assert [epoch.losses for epoch in epochs] == [epoch.losses for epoch in whole]
+    assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]

@@ -11,11 +11,12 @@ from dcodr.augmentations import Augment
 from dcodr.checkpoint import load_checkpoint, trained_encoder
 from dcodr.config import Config, EncoderConfig, setting
 from dcodr.data.dataset import FactorDataset
+from dcodr.epoch import Epoch
 from dcodr.methods import build_method
 from dcodr.methods.batch import Batch
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
-from dcodr.trainer import Epoch, fit
+from dcodr.trainer import fit
 
 METHODS = get_args(Config.model_fields["method"].annotation)
 PARTS = {
@@ -79,10 +80,10 @@ def test_a_resumed_training_goes_on_bit_equally(config: Config, tiny: FactorData
 
     with pytest.raises(Stop):
         fit(config, tiny, on_epoch=stop, checkpoint=tmp_path / "c.pt")
-    assert load_checkpoint(tmp_path / "c.pt").epoch == 1
+    assert load_checkpoint(tmp_path / "c.pt").last.epoch == 1
     rest = history(config, tiny, tmp_path / "c.pt")
-    assert [epoch.epoch for epoch in rest] == [2, 3]
-    assert [epoch.losses for epoch in rest] == [epoch.losses for epoch in whole[1:]]
+    assert [epoch.epoch for epoch in rest] == [1, 2, 3]
+    assert [epoch.losses for epoch in rest] == [epoch.losses for epoch in whole]
     assert rest[-1].report is not None
     assert whole[-1].report is not None
     assert rest[-1].report.figures == whole[-1].report.figures

@@ -6,15 +6,15 @@ import pytest
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
+from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.studies.reproduce import RESULT, Result, reproduce
-from dcodr.trainer import Epoch
 
 pytestmark = pytest.mark.train
 
 
 def run(config: Config, data: FactorDataset, folder: Path) -> tuple[Result, list[int]]:
-    """The result, and the epochs trained for it."""
+    """The result, and the epochs told of: those trained, after the last one before."""
     epochs: list[int] = []
     found = reproduce(config, data, folder, on_epoch=lambda epoch: epochs.append(epoch.epoch))
     return found, epochs
@@ -28,7 +28,7 @@ def test_it_trains_once(tiny_config: Config, tiny: FactorDataset, tmp_path: Path
     assert run(tiny_config, tiny, tmp_path) == (first, [])
 
     (tmp_path / RESULT).write_text("{")
-    assert run(tiny_config, tiny, tmp_path) == (first, [])
+    assert run(tiny_config, tiny, tmp_path) == (first, [2])
 
     longer = tiny_config.model_copy(update={"epochs": 3})
     with pytest.raises(UserError, match="epochs: 2 there, 3 here: give another folder"):
@@ -42,4 +42,4 @@ def test_it_goes_on_where_it_was_cut_off(tiny_config: Config, tiny: FactorDatase
     with pytest.raises(KeyboardInterrupt):
         reproduce(tiny_config, tiny, tmp_path / "cut", on_epoch=cut_off)
     whole, _ = run(tiny_config, tiny, tmp_path / "whole")
-    assert run(tiny_config, tiny, tmp_path / "cut") == (whole, [2])
+    assert run(tiny_config, tiny, tmp_path / "cut") == (whole, [1, 2])
