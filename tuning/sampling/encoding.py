@@ -13,6 +13,9 @@ from optuna.distributions import (
 
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam, used
 
+_EITHER = CategoricalDistribution([False, True])
+"""Whether a member is in a subset."""
+
 
 def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
     """Have a trial draw all it needs.
@@ -65,7 +68,7 @@ def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
     result: dict[str, BaseDistribution] = {}
     for key, param in params.items():
         if isinstance(param, SubsetParam):
-            result |= {f"{key}.{member}": CategoricalDistribution([False, True]) for member in param.members}
+            result |= dict.fromkeys((f"{key}.{member}" for member in param.members), _EITHER)
         elif isinstance(param, CategoricalParam):
             result[key] = CategoricalDistribution(param.choices)
         else:
