@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcodr.augmentation_names import PAPER_13
-from tests.tuning.sampling.spaces import spaces
+from tests.tuning.sampling.spaces import mixed, spaces
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 from tuning.sampling.encoding import decode, encode
 from tuning.sampling.points import Point, Points
@@ -115,3 +115,21 @@ def test_features_by_hand() -> None:
     assert rows[:, crop].tolist() == [0.5, 0.0]
     assert rows[:, other].tolist() == [0.5, 1.0]
     assert rows[:, 2:].tolist() == [[0.5, 0.5, 0.0, 1.0, 0.5], [0.0, 1.0, 1.0, 0.0, 0.5]]
+
+
+def test_a_change_of_method_draws_the_new_settings_at_random() -> None:
+    params = mixed()
+    rng, space = np.random.default_rng(0), Points(params)
+    lord = {
+        "method": "lord",
+        "encoder_lr": 1e-3,
+        "generator_lr": 1e-3,
+        "embedding_lr": 1e-2,
+        "lord.noise": 1.0,
+    }
+    changed = [decode(params, space.change(encode(params, lord), rng)) for _ in range(600)]
+    others = [values for values in changed if values["method"] == "dcodr_norec"]
+    assert {len(values["augmentations"]) for values in others} >= {1, 2, 3, 4}
+    kept = [values["lord.noise"] for values in changed if values["method"] == "lord"]
+    assert len(kept) > 300
+    assert 0.5 < np.median(kept) < 2
