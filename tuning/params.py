@@ -2,11 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dcodr.augmentation_names import canonical
 from dcodr.config import require_augmentations
+from dcodr.method_settings import has_effect
 from dcodr.strict_yaml import StrictModel, did_you_mean
 
 Scalar = bool | int | float | str
@@ -218,6 +219,18 @@ class SubsetParam(StrictModel):
 
 
 Param = Annotated[FloatParam | IntParam | CategoricalParam | SubsetParam, Field(discriminator="type")]
+
+
+def used(params: Mapping[str, Param], values: Mapping[str, Any]) -> Mapping[str, Param]:
+    """The parameters that mean something to a trial's method; all of them, unless ``method`` has a value.
+
+    Args:
+        params: What is searched.
+        values: Values of a trial, among them its ``method`` if that is searched.
+    """
+    if "method" not in values:
+        return params
+    return {key: param for key, param in params.items() if has_effect(key, values["method"])}
 
 
 @dataclass(frozen=True)

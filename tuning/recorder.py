@@ -9,6 +9,7 @@ from ray.tune.experiment import Trial
 
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
+from dcodr.method_settings import has_effect
 from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
@@ -153,7 +154,12 @@ def label(values: Mapping[str, Any]) -> str:
 
 
 def readable(config: Config, values: Mapping[str, Any]) -> dict[str, object]:
-    """What MLflow shows as a trial's parameters: what was searched, each augmentation as a boolean too."""
+    """What MLflow shows as a trial's parameters: what was searched, each augmentation as a boolean too.
+
+    A method without augmentations has none of them.
+    """
     params: dict[str, object] = {"epochs": config.epochs, "seed": config.seed, **values}
+    if not has_effect("augmentations", config.method):
+        return params
     params["augmentations"] = "+".join(config.augmentations)
     return params | {f"augmentation.{name}": name in config.augmentations for name in AUGMENTATIONS}

@@ -21,7 +21,7 @@ from dcodr.config import (
 from dcodr.errors import UserError
 from dcodr.method_settings import MethodName, has_effect
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
-from tuning.params import CategoricalParam, Param, SubsetParam
+from tuning.params import CategoricalParam, Param, SubsetParam, used
 from tuning.pareto import Direction
 from tuning.settings import Resources, SearchSettings, WarmStart
 
@@ -92,7 +92,8 @@ class Space(StrictModel):
         """The config of a trial.
 
         Args:
-            values: A value for each of ``params``, and for the strengths searched of the members chosen.
+            values: A value for each of ``params`` that the trial's method uses, and for the strengths
+                searched of the members chosen; the rest is the base's.
         """
         data = self.base.model_dump()
         for key, value in values.items():
@@ -113,7 +114,7 @@ class Space(StrictModel):
 
     def reject_reason(self, values: Mapping[str, Any]) -> str | None:
         """Say why the space does not hold some values; ``None`` if it does."""
-        for key, param in self.params.items():
+        for key, param in used(self.params, values).items():
             if not param.allows(values[key]):
                 return f"{key}: {values[key]!r} is not allowed"
             if isinstance(param, SubsetParam):
@@ -123,9 +124,11 @@ class Space(StrictModel):
         return None
 
     def _values(self, setting_of: Callable[[str], Any]) -> dict[str, Any]:
-        """A value for each parameter, and for the strengths searched of the members chosen."""
-        values = {key: setting_of(key) for key in self.params}
-        for key, param in self.params.items():
+        """A value for each parameter that the method uses, and for the strengths of the members chosen."""
+        method = {key: setting_of(key) for key in self.params if key == "method"}
+        params = used(self.params, method)
+        values = {key: setting_of(key) for key in params}
+        for key, param in params.items():
             if isinstance(param, SubsetParam):
                 values |= {name: setting_of(name) for name in param.strength_params(values[key])}
         return values
@@ -275,7 +278,7 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
             return file.error((*here, *inside[depth:]), message)
 
         override(base, nested(setting_key, extreme), complain)
-    if not content.search.warm_start.paper:
+    if not content.search.warm_start.paper or not has_effect(key, base.method):
         return
     value = _paper_value(base, key)
     advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"

@@ -19,7 +19,7 @@ class FirstTrial:
     """A trial that a search begins with.
 
     Attributes:
-        values: Its values of the searched settings.
+        values: Its values of the searched settings that its method uses.
         origin: Where they come from; ``paper`` for the paper's settings.
     """
 
@@ -33,7 +33,7 @@ class Begun:
 
     Attributes:
         number: Its number in the search, from 0.
-        values: Its values of the searched settings.
+        values: Its values of the searched settings that its method uses.
         seed: The seed to train it with.
         confirms: The trial that it trains again with another seed, if it does.
     """
@@ -52,7 +52,7 @@ class TrialRecord:
         number: Its number in the search, from 0.
         status: Its outcome; ``running``; ``interrupted``, if it was cut off and begun anew; ``reused``, if it
             repeats an earlier one and has its result.
-        values: Its values of the searched settings.
+        values: Its values of the searched settings that its method uses.
         seed: The seed it is trained with.
         origin: Where its values come from, if the search began with them; ``paper`` for the paper's settings.
         confirms: The trial that it trains again with another seed, if it does.

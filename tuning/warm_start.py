@@ -10,7 +10,7 @@ from dcodr.config import Config, read_config
 from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
-from tuning.params import SubsetParam
+from tuning.params import SubsetParam, used
 from tuning.search import LEDGER, Search
 from tuning.space import Space
 from tuning.trials import FirstTrial
@@ -89,9 +89,13 @@ def _required(space: Space, trial: FirstTrial, source: str) -> FirstTrial:
 
 def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
     """The paper's settings with the sets of the most invariant augmentations, from small to large."""
-    subsets = [(key, param) for key, param in space.params.items() if isinstance(param, SubsetParam)]
+    known = used(space.params, space.paper_values())
+    subsets = [(key, param) for key, param in known.items() if isinstance(param, SubsetParam)]
     if not subsets:
-        raise UserError("search.warm_start.ranking: the space has no parameter of type subset to apply it to")
+        raise UserError(
+            "search.warm_start.ranking: the space has no parameter of type subset to apply it to, or the "
+            f"base's method, {space.base.method}, does not use it"
+        )
     key, param = subsets[0]
     chosen = set(param.required)
     for name in read_ranking(path):

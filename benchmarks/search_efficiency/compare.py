@@ -30,7 +30,7 @@ from benchmarks.search_efficiency.simulator import History, Ours, RayStock, Stra
 from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, cross_validated, read_record
 from tuning.pareto import hypervolume, non_dominated
 from tuning.sampling.encoding import decode
-from tuning.sampling.points import Point, change, draw
+from tuning.sampling.points import Point, Points
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 
@@ -73,16 +73,16 @@ def strategy(row: str, space: Space, seed: int) -> Strategy:
 def best_known(surrogate: Surrogate, space: Space, seed: int = 0) -> float:
     """The largest hypervolume found without noise: of random points, then of changes of the best."""
     rng = np.random.default_rng(seed)
-    directions = list(space.objectives.values())
+    directions, drawn = list(space.objectives.values()), Points(space.params)
 
     def reached_by(points: Sequence[Point]) -> npt.NDArray[np.float64]:
         return surrogate.truth([decode(space.params, point) for point in points])[:, -1]
 
-    points = [draw(space.params, rng) for _ in range(20000)]
+    points = [drawn.draw(rng) for _ in range(20000)]
     reached = reached_by(points)
     for _ in range(60):
         front = np.flatnonzero(non_dominated(reached, directions))
-        changed = [change(points[i], space.params, rng) for i in rng.choice(front, 1000)]
+        changed = [drawn.change(points[i], rng) for i in rng.choice(front, 1000)]
         points = [points[i] for i in front] + changed
         reached = np.concatenate([reached[front], reached_by(changed)])
     return hypervolume(reached, space.reference, directions)

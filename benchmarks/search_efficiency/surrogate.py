@@ -14,8 +14,8 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from tuning.params import Param
-from tuning.sampling import points
 from tuning.sampling.encoding import encode
+from tuning.sampling.points import Points
 
 RECORD = Path(__file__).parent / "record.jsonl"
 SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"
@@ -55,8 +55,8 @@ def read_record(path: Path = RECORD) -> Record:
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """``(n, f)``: see :func:`tuning.sampling.points.features`."""
-    return points.features(params, [encode(params, of) for of in values])
+    """``(n, f)``: see :meth:`tuning.sampling.points.Points.features`."""
+    return Points(params).features([encode(params, of) for of in values])
 
 
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:

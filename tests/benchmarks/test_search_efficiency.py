@@ -23,7 +23,7 @@ from benchmarks.search_efficiency.surrogate import (
 )
 from tuning.pareto import hypervolume
 from tuning.sampling.encoding import decode
-from tuning.sampling.points import draw
+from tuning.sampling.points import Points
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 
@@ -134,7 +134,7 @@ def test_trainings_that_broke_down_are_left_out(tmp_path: Path) -> None:
 def planted(n: int, repeats: int, noise: float) -> Record:
     """Trainings of two epochs whose objectives depend on temperature and on crop."""
     rng, searched = np.random.default_rng(0), load_space(SPACE)
-    points = [draw(searched.params, rng) for _ in range(n)]
+    points = [Points(searched.params).draw(rng) for _ in range(n)]
     values = [decode(searched.params, point) for point in points for _ in range(repeats)]
     last = np.array([truth(of) for of in values])
     figures = np.stack([0.5 * last, last], axis=1)
@@ -152,7 +152,7 @@ def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
     searched = load_space(SPACE)
     surrogate = Surrogate(planted(40, 2, noise=0.02), searched.params)
     rng = np.random.default_rng(1)
-    new = [decode(searched.params, draw(searched.params, rng)) for _ in range(60)]
+    new = [decode(searched.params, Points(searched.params).draw(rng)) for _ in range(60)]
     expected, predicted = np.array([truth(values) for values in new]), surrogate.truth(new)
     assert predicted.shape == (60, 2, 2)
     assert spearmanr(expected[:, 0], predicted[:, 1, 0]).statistic > 0.95

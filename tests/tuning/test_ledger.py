@@ -35,6 +35,16 @@ search: {trials: 30, startup_trials: 2, warm_start: {paper: false}}
 """
 
 
+SYSTEMS = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
+params:
+  temperature: {type: categorical, choices: [0.1, 0.2, 0.3]}
+  method: {type: categorical, choices: [dcodr, simclr, lord]}
+  lord.noise: {type: categorical, choices: [0.5, 1.0]}
+search: {trials: 60, warm_start: {paper: false}}
+"""
+
+
 def load(folder: Path, text: str, **search: Any) -> Space:
     (folder / "s.yaml").write_text(text)
     return load_space(folder / "s.yaml", search=search)
@@ -245,6 +255,37 @@ def test_a_repeat_of_an_ended_trial_has_its_result_at_once(four: Space) -> None:
     finish(ledger, begin(ledger).number, 0.3, 0.6)
     assert begin(ledger).number == 2
     assert ledger.study.trials[1].values == [0.3, 0.6]
+
+
+def test_a_draw_that_differs_in_nothing_its_method_uses_has_the_earlier_result(tmp_path: Path) -> None:
+    space = load(tmp_path, SYSTEMS)
+    lord = {"method": "lord", "lord.noise": 1.0}
+    drawn = [lord | {"temperature": 0.1}, lord | {"temperature": 0.2}, lord | {"lord.noise": 0.5}]
+    ledger = Ledger.create(None, space, {}, [FirstTrial(values, "here") for values in drawn])
+    ledger.ready()
+    first = begin(ledger)
+    assert first.values == lord
+    assert space.config(first.values).temperature == space.base.temperature
+    finish(ledger, first.number, 0.3, 0.6)
+    assert begin(ledger).number == 2
+    record = ledger.records()[1]
+    assert (record.status, record.repeats, record.values) == ("reused", 0, lord)
+    assert ledger.study.trials[1].values == [0.3, 0.6]
+    assert ledger.budget.trials == 2
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "nsga2", "random"])
+def test_each_system_is_trained_once_with_the_settings_that_it_uses(sampler: str, tmp_path: Path) -> None:
+    ledger = Ledger.create(None, load(tmp_path, SYSTEMS, sampler=sampler, startup_trials=4), {})
+    ledger.ready()
+    trained = []
+    while (begun := ledger.begin()) is not None:
+        trained.append(begun.values)
+        finish(ledger, begun.number, begun.number / 100)
+    wanted = [{"method": name, "temperature": t} for name in ("dcodr", "simclr") for t in (0.1, 0.2, 0.3)]
+    wanted += [{"method": "lord", "lord.noise": noise} for noise in (0.5, 1.0)]
+    assert len(trained) == len(wanted)
+    assert all(values in trained for values in wanted)
 
 
 def test_failed_settings_may_be_trained_again(four: Space) -> None:

@@ -363,3 +363,16 @@ def test_half_of_the_trials_are_random_unless_the_space_says_otherwise(
     settings: dict[str, int], startup: int
 ) -> None:
     assert SearchSettings.model_validate(settings).startup == startup
+
+
+def test_what_the_papers_method_does_not_use_need_not_hold_its_settings(tmp_path: Path) -> None:
+    noise = "  lord.noise: {type: float, low: 2.0, high: 3.0}\n"
+    methods = "  method: {type: categorical, choices: [dcodr, lord]}\n"
+    space = load_space(write(tmp_path, BASE + TEMPERATURE + noise + methods))
+    assert space.paper_values() == {"temperature": 0.1, "method": "dcodr"}
+    assert space.values_of(space.base.model_copy(update={"method": "lord"})) == {
+        "method": "lord",
+        "lord.noise": 1.0,
+    }
+    assert space.reject_reason({"method": "lord", "lord.noise": 1.0}) == "lord.noise: 1.0 is not allowed"
+    assert space.reject_reason({"method": "lord", "lord.noise": 2.5}) is None

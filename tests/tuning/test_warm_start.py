@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dcodr.augmentation_names import PAPER_13, PAPER_SET
-from dcodr.config import dump_config
+from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
 from tuning.ledger import Ledger
 from tuning.search import LEDGER
@@ -169,6 +169,31 @@ def test_a_ranking_needs_a_subset(tmp_path: Path, ranking: Path) -> None:
     space = load(tmp_path, "ranking: ranking.csv", "params:\n" + TEMPERATURE)
     with pytest.raises(UserError, match="the space has no parameter of type subset"):
         first_trials(space)
+
+
+SYSTEMS = (
+    MEMBERS
+    + TEMPERATURE
+    + "  method: {type: categorical, choices: [dcodr, lord]}\n"
+    + "  lord.noise: {type: float, low: 0.1, high: 2.0}\n"
+)
+
+
+def test_settings_that_a_method_does_not_use_are_no_part_of_a_first_trial(tmp_path: Path) -> None:
+    for name, temperature in (("a", 0.1), ("b", 0.3)):
+        config = PRESETS["synthetic"].model_copy(update={"method": "lord", "temperature": temperature})
+        (tmp_path / f"{name}.yaml").write_text(dump_config(config))
+    papers, lord = first_trials(load(tmp_path, "configs: [a.yaml, b.yaml]", SYSTEMS))
+    assert papers.values == {"method": "dcodr", "augmentations": PAPER_SET, "temperature": 0.1}
+    assert lord == FirstTrial({"method": "lord", "lord.noise": 1.0}, "config a.yaml")
+
+
+def test_a_ranking_needs_a_base_that_uses_augmentations(tmp_path: Path, ranking: Path) -> None:
+    space = load(tmp_path, "ranking: ranking.csv", SYSTEMS)
+    assert len(first_trials(space)) > 10
+    lord = space.model_copy(update={"base": space.base.model_copy(update={"method": "lord"})})
+    with pytest.raises(UserError, match="or the base's method, lord, does not use it"):
+        first_trials(lord)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tuning.analysis.importance import Importance, importances
 from tuning.params import SubsetParam
 from tuning.pareto import Direction
 from tuning.search import Search
+from tuning.space import Space
+from tuning.trials import TrialRecord
 
 FOLDER = "analysis"
 """Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
@@ -29,7 +31,8 @@ class Analysis:
         direction: What is better.
         trials: Complete trials that it rests on.
         importances: How much each setting matters.
-        attribution: What each member of the searched subset does; ``None`` if no subset is searched.
+        attribution: What each member of the searched subset does, among the trials whose method uses it;
+            ``None`` if no subset is searched, or too few trials tell.
     """
 
     objective: str
@@ -62,7 +65,7 @@ def analyse(search: Search) -> list[Analysis]:
             "least: go on with the search (--resume, with more --trials)"
         )
     space = search.space
-    subset = next((key for key, param in space.params.items() if isinstance(param, SubsetParam)), None)
+    attributions = _attributions(space, trials)
     result = []
     for i, (name, direction) in enumerate(space.objectives.items()):
         reached = [trial.figures[name] for trial in trials]
@@ -71,12 +74,21 @@ def analyse(search: Search) -> list[Analysis]:
                 f"{name} is {reached[0]} in all {len(trials)} complete trials of search {search.name!r}: no "
                 "setting makes a difference that could be analysed"
             )
-        values = [trial.values for trial in trials]
         numbers = {trial.number for trial in trials}
         important = importances(search.ledger.study, numbers, space.params, i, direction)
-        attribution = attribute(space.params, subset, values, reached) if subset else None
-        result.append(Analysis(name, direction, len(trials), important, attribution))
+        result.append(Analysis(name, direction, len(trials), important, attributions.get(name)))
     return result
+
+
+def _attributions(space: Space, trials: Sequence[TrialRecord]) -> dict[str, Attribution]:
+    """What the members of the searched subset do to each objective; nothing, if too few trials tell."""
+    subset = next((key for key, param in space.params.items() if isinstance(param, SubsetParam)), None)
+    having = [trial for trial in trials if subset in trial.values]
+    reached = {name: [trial.figures[name] for trial in having] for name in space.objectives}
+    if subset is None or len(having) < FEWEST_TRIALS or any(len(set(of)) == 1 for of in reached.values()):
+        return {}
+    values = [trial.values for trial in having]
+    return {name: attribute(space.params, subset, values, of) for name, of in reached.items()}
 
 
 def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:

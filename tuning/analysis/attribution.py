@@ -195,13 +195,18 @@ def _effects(
 def _others(
     params: Mapping[str, Param], subset: str, trials: Sequence[Mapping[str, Any]]
 ) -> Iterator[FloatArray]:
-    """Columns of the other settings: numbers in standard deviations, choices as one column each."""
+    """Columns of the other settings: numbers in standard deviations, choices as one column each.
+
+    Of what a trial has not, as its members or its method do not use it, a number is at its mean.
+    """
     chosen = params[subset]
     assert isinstance(chosen, SubsetParam)
     settings = {key: param for key, param in params.items() if key != subset}
     for key, param in (settings | chosen.strength_params(chosen.members)).items():
         if isinstance(param, CategoricalParam):
-            columns = [np.array([v[key] == choice for v in trials], dtype=float) for choice in param.choices]
+            columns = [
+                np.array([v.get(key) == choice for v in trials], dtype=float) for choice in param.choices
+            ]
         elif isinstance(param, (FloatParam, IntParam)):
             columns = [_standardised(key, param, trials)]
         else:
@@ -210,7 +215,7 @@ def _others(
 
 
 def _standardised(key: str, param: FloatParam | IntParam, trials: Sequence[Mapping[str, Any]]) -> FloatArray:
-    """A number on its search scale in standard deviations; at the mean, 0, where a trial has none."""
+    """A number on its search scale in standard deviations; 0, its mean, where a trial has none."""
     known = np.array([key in values for values in trials])
     column = np.zeros(len(trials))
     if known.any():

@@ -11,7 +11,7 @@ Shares sum to 1 however little the trials can tell: they rank the settings, they
 
 import math
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -76,7 +76,7 @@ def importances(
 
     Returns:
         Settings by fANOVA's share, largest first, at the end those without one. A subset has the sum of its
-        members' shares and is followed by them.
+        members' shares and is followed by them. Settings that no trial has are left out.
     """
     chosen = [trial for trial in study.get_trials(deepcopy=False) if trial.number in numbers]
     copy = optuna.create_study(direction=direction)
@@ -87,15 +87,25 @@ def importances(
     names = {name: sum(name in trial.params for trial in chosen) for name in ped_anova}
     result = []
     for key, param in params.items():
-        if isinstance(param, SubsetParam):
-            members = [f"{key}.{member}" for member in param.members]
-            rows = [Importance(name, key, names.pop(name), fanova[name], ped_anova[name]) for name in members]
+        members = [f"{key}.{member}" for member in param.members] if isinstance(param, SubsetParam) else []
+        rows = [
+            Importance(name, key, names.pop(name), fanova.get(name), ped_anova[name])
+            for name in members
+            if name in names
+        ]
+        if rows:
             rows.sort(key=_rank)
-            total = sum(fanova[name] for name in members), sum(ped_anova[name] for name in members)
-            result.append([Importance(key, None, len(chosen), *total), *rows])
+            result.append([_total(key, rows), *rows])
     result += [[Importance(name, None, n, fanova.get(name), ped_anova[name])] for name, n in names.items()]
     result.sort(key=lambda rows: _rank(rows[0]))
     return [row for rows in result for row in rows]
+
+
+def _total(key: str, members: Sequence[Importance]) -> Importance:
+    """The row of a subset; the same trials have all of its members."""
+    fanova = [row.fanova for row in members if row.fanova is not None]
+    ped_anova = sum(row.ped_anova for row in members)
+    return Importance(key, None, members[0].trials, sum(fanova) if fanova else None, ped_anova)
 
 
 def _rank(row: Importance) -> tuple[bool, float]:

@@ -22,7 +22,7 @@ from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
 from dcodr.models.encoder import Encoder
 from dcodr.trainer import fit, resolve_device
-from tuning.params import CategoricalParam, Param, SubsetParam
+from tuning.params import CategoricalParam, Param, SubsetParam, used
 from tuning.space import Space
 
 RANKED: Mapping[str, tuple[str, ...]] = {
@@ -85,9 +85,10 @@ def largest(space: Space) -> dict[str, Any]:
     costliest value. Learning rates, temperature and loss weights cost nothing; the set of augmentations
     hardly does.
     """
-    paper = space.paper_values()
+    method = {key: _costliest(key, space.params[key], None) for key in space.params if key == "method"}
+    paper = space.paper_values(method)
     return space.paper_values(
-        {key: _costliest(key, param, paper[key]) for key, param in space.params.items()}
+        {key: _costliest(key, param, paper[key]) for key, param in used(space.params, paper).items()}
     )
 
 

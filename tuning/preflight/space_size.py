@@ -1,9 +1,9 @@
 """How many configurations a space holds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from tuning.params import Param, SubsetParam
+from tuning.params import CategoricalParam, Param, Scalar, SubsetParam, used
 
 
 def describe_size(params: Mapping[str, Param]) -> str:
@@ -25,19 +25,28 @@ def describe_size(params: Mapping[str, Param]) -> str:
             parts.append(f"{param.n_values:,} values of {key}")
     if continuous:
         parts.append(f"{continuous} continuous setting{'s' * (continuous > 1)}")
+    product = " x ".join(parts)
+    if any(len(used(params, {"method": method})) < len(params) for method in _methods(params)):
+        product += ", each searched where the method uses it"
     strengths = sum(
         len(param.strength_params(param.members))
         for param in params.values()
         if isinstance(param, SubsetParam)
     )
     if not strengths:
-        return " x ".join(parts)
+        return product
     which = "strength that is" if strengths == 1 else "strengths that are"
-    return f"{' x '.join(parts)}, and {strengths} {which} searched where its augmentation is in the set"
+    return f"{product}, and {strengths} {which} searched where its augmentation is in the set"
 
 
 def n_configurations(params: Mapping[str, Param]) -> int | None:
     """How many configurations a space has, strengths included; ``None`` if they are a continuum."""
+    methods = _methods(params)
+    if methods:
+        others = {key: param for key, param in params.items() if key != "method"}
+        counts = [n_configurations(used(others, {"method": method})) for method in methods]
+        known = [n for n in counts if n is not None]
+        return sum(known) if len(known) == len(counts) else None
     total = 1
     for param in params.values():
         n = _n_sets(param) if isinstance(param, SubsetParam) else param.n_values
@@ -45,6 +54,12 @@ def n_configurations(params: Mapping[str, Param]) -> int | None:
             return None
         total *= n
     return total
+
+
+def _methods(params: Mapping[str, Param]) -> Sequence[Scalar]:
+    """The methods that are searched."""
+    method = params.get("method")
+    return method.choices if isinstance(method, CategoricalParam) else ()
 
 
 def _n_sets(param: SubsetParam) -> int | None:

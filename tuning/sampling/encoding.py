@@ -11,19 +11,24 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam, used
+
+_EITHER = CategoricalDistribution([False, True])
+"""Whether a member is in a subset."""
 
 
 def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
-    """Have a trial draw all it needs, in this order: every parameter, then the strengths of chosen members.
+    """Have a trial draw all it needs.
+
+    In this order: the method, if it is searched; every parameter that the method uses; the strengths of
+    chosen members.
 
     Returns:
-        A value for each parameter and strength.
+        A value for each of these parameters and strengths.
     """
-    for name, distribution in distributions(params).items():
-        _suggest(trial, name, distribution)
-    for name, distribution in strengths(params, trial.params).items():
-        _suggest(trial, name, distribution)
+    _suggest_all(trial, distributions({key: params[key] for key in params if key == "method"}))
+    _suggest_all(trial, distributions(used(params, trial.params)))
+    _suggest_all(trial, strengths(params, trial.params))
     return decode(params, trial.params)
 
 
@@ -33,9 +38,9 @@ def is_whole(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> bool:
 
 
 def encode(params: Mapping[str, Param], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for each parameter and strength, as what Optuna draws."""
+    """A value for each parameter and strength that a trial's method uses, as what Optuna draws."""
     drawn = dict(values)
-    for key, param in params.items():
+    for key, param in used(params, values).items():
         if isinstance(param, SubsetParam):
             drawn |= booleans(key, param, drawn.pop(key))
     return drawn
@@ -47,20 +52,23 @@ def booleans(key: str, param: SubsetParam, members: Collection[str]) -> dict[str
 
 
 def decode(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """What Optuna drew, as a value for each parameter and strength; the inverse of ``encode``."""
+    """What Optuna drew, as a value for each parameter and strength; the inverse of ``encode``.
+
+    What the trial's method does not use is left out, whether it was drawn or not.
+    """
     values = {
         key: chosen(key, param, drawn) if isinstance(param, SubsetParam) else drawn[key]
-        for key, param in params.items()
+        for key, param in used(params, drawn).items()
     }
     return values | {name: drawn[name] for name in strengths(params, drawn)}
 
 
 def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    """What every trial draws: a subset as one boolean a member, ``key.member``; every bound is included."""
+    """What is drawn of parameters: a subset as one boolean a member, ``key.member``; bounds are included."""
     result: dict[str, BaseDistribution] = {}
     for key, param in params.items():
         if isinstance(param, SubsetParam):
-            result |= {f"{key}.{member}": CategoricalDistribution([False, True]) for member in param.members}
+            result |= dict.fromkeys((f"{key}.{member}" for member in param.members), _EITHER)
         elif isinstance(param, CategoricalParam):
             result[key] = CategoricalDistribution(param.choices)
         else:
@@ -69,17 +77,17 @@ def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
 
 
 def needed(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    """What a trial with these subsets draws in all."""
-    return distributions(params) | strengths(params, drawn)
+    """What a trial with this method and these subsets draws in all."""
+    return distributions(used(params, drawn)) | strengths(params, drawn)
 
 
 def strengths(
     params: Mapping[str, Param], drawn: Mapping[str, Any] | None = None
 ) -> dict[str, BaseDistribution]:
-    """What a trial draws besides, once it has chosen its subsets; without ``drawn``, what it might."""
+    """What a trial draws besides, once it has its method and subsets; without ``drawn``, what it might."""
     return {
         name: _number(strength)
-        for key, param in params.items()
+        for key, param in (params if drawn is None else used(params, drawn)).items()
         if isinstance(param, SubsetParam)
         for name, strength in param.strength_params(
             param.members if drawn is None else chosen(key, param, drawn)
@@ -98,14 +106,11 @@ def chosen(key: str, param: SubsetParam, drawn: Mapping[str, Any]) -> tuple[str,
     return tuple(member for member in param.members if drawn.get(f"{key}.{member}"))
 
 
-def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
-    if isinstance(distribution, FloatDistribution):
-        trial.suggest_float(
-            name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
-        )
-    elif isinstance(distribution, IntDistribution):
-        trial.suggest_int(
-            name, distribution.low, distribution.high, log=distribution.log, step=distribution.step
-        )
-    elif isinstance(distribution, CategoricalDistribution):
-        trial.suggest_categorical(name, distribution.choices)
+def _suggest_all(trial: Trial, wanted: Mapping[str, BaseDistribution]) -> None:
+    for name, d in wanted.items():
+        if isinstance(d, FloatDistribution):
+            trial.suggest_float(name, d.low, d.high, log=d.log, step=d.step)
+        elif isinstance(d, IntDistribution):
+            trial.suggest_int(name, d.low, d.high, log=d.log, step=d.step)
+        elif isinstance(d, CategoricalDistribution):
+            trial.suggest_categorical(name, d.choices)

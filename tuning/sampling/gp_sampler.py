@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning.pareto import improvements, non_dominated
 from tuning.sampling.encoding import is_whole
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
-from tuning.sampling.points import Point, change, draw, features
+from tuning.sampling.points import Point, Points
 from tuning.space import Space
 from tuning.trials import history
 
@@ -63,6 +63,7 @@ class GPSampler(BaseSampler):
 
     def __init__(self, space: Space, rng: np.random.Generator) -> None:
         self._space = space
+        self._points = Points(space.params)
         self._rng = rng
         self._directions = list(space.objectives.values())
         self._processes: list[GaussianProcess] = []
@@ -85,10 +86,10 @@ class GPSampler(BaseSampler):
         if len(judged.trial) < 2:
             return {}
         points = [other.params for other in others]
-        x = features(params, points)
+        x = self._points.features(points)
         self._learn(x[judged.trial], judged)
         candidates = self._candidates(x, judged.trial, points)
-        rows = features(params, candidates)
+        rows = self._points.features(candidates)
         tried = {row.tobytes() for row in x}
         new = np.flatnonzero([row.tobytes() not in tried for row in rows])
         if not len(new):
@@ -153,11 +154,11 @@ class GPSampler(BaseSampler):
         self, x: FloatArray, judged: npt.NDArray[np.int64], points: Sequence[Point]
     ) -> list[Point]:
         """Changes of the judged trials that are expected to be on the front, and random points."""
-        params, rng = self._space.params, self._rng
+        rng = self._rng
         expected = np.stack([process.predict(x[judged]) for process in self._processes], axis=1)
         promising = judged[non_dominated(expected, self._directions)]
-        near = [change(points[i], params, rng) for i in rng.choice(promising, CANDIDATES // 2)]
-        return near + [draw(params, rng) for _ in range(CANDIDATES // 2)]
+        near = [self._points.change(points[i], rng) for i in rng.choice(promising, CANDIDATES // 2)]
+        return near + [self._points.draw(rng) for _ in range(CANDIDATES // 2)]
 
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
         """Which of some candidates adds most to what stands, under a guess of the objectives."""

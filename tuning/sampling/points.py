@@ -1,7 +1,7 @@
 """Where trials lie in a space: drawn at random, a little way from another, and as rows of numbers.
 
 A point is what Optuna draws (see :mod:`tuning.sampling.encoding`), with the strengths of all members, chosen
-or not.
+or not, and the settings of all methods, used or not.
 """
 
 import math
@@ -17,7 +17,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuning.params import Param, SubsetParam
+from tuning.params import Param, SubsetParam, used
 from tuning.sampling.encoding import booleans, chosen, distributions, strengths
 
 Point = dict[str, Any]
@@ -30,73 +30,81 @@ REDRAWN = 0.2
 """Probability that a number or choice is drawn anew instead."""
 
 
-def draw(params: Mapping[str, Param], rng: np.random.Generator) -> Point:
-    """Draw a point: numbers and choices uniformly; of a subset first the size, then the members.
+class Points:
+    """The points of a space.
 
-    Small sets are as likely as large ones.
+    Args:
+        params: What is searched.
     """
-    point = {name: _at(of, rng.random()) for name, of in _others(params).items()}
-    for key, param in _subsets(params).items():
-        point |= booleans(key, param, param.draw(rng))
-    return point
 
+    def __init__(self, params: Mapping[str, Param]) -> None:
+        self._params = params
+        self._subsets = {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
+        self._numbers = distributions({key: params[key] for key in params if key not in self._subsets})
+        self._strengths = {key: strengths({key: param}) for key, param in self._subsets.items()}
+        self._others = self._numbers | strengths(params)
 
-def change(point: Mapping[str, Any], params: Mapping[str, Param], rng: np.random.Generator) -> Point:
-    """Draw a point near another: up to two members in or out of each subset, numbers moved.
+    def draw(self, rng: np.random.Generator) -> Point:
+        """Draw a point: numbers and choices uniformly; of a subset first the size, then the members.
 
-    Strengths that the other has not are drawn at random.
-    """
-    changed = {
-        name: _near(of, point[name], rng) if name in point else _at(of, rng.random())
-        for name, of in _others(params).items()
-    }
-    for key, param in _subsets(params).items():
+        Small sets are as likely as large ones.
+        """
+        point = {name: _at(of, rng.random()) for name, of in self._others.items()}
+        for key, param in self._subsets.items():
+            point |= booleans(key, param, param.draw(rng))
+        return point
+
+    def change(self, point: Mapping[str, Any], rng: np.random.Generator) -> Point:
+        """Draw a point near another: up to two members in or out of each subset, numbers moved.
+
+        What the other has not, as its members or its method do not use it, is drawn at random.
+        """
+        changed = {
+            name: _near(of, point[name], rng) if name in point else _at(of, rng.random())
+            for name, of in self._others.items()
+        }
+        known = used(self._params, point)
+        for key, param in self._subsets.items():
+            members = self._flipped(key, point, rng) if key in known else param.draw(rng)
+            changed |= booleans(key, param, members)
+        return changed
+
+    def _flipped(self, key: str, point: Mapping[str, Any], rng: np.random.Generator) -> tuple[str, ...]:
+        """An allowed set near a point's."""
+        param = self._subsets[key]
         flips = min(int(rng.integers(FLIPS + 1)), len(param.members))
         flipped = {str(member) for member in rng.choice(param.members, flips, replace=False)}
-        members = param.repair(flipped ^ set(chosen(key, param, point)), rng)
-        changed |= booleans(key, param, members)
-    return changed
+        return param.repair(flipped ^ set(chosen(key, param, point)), rng)
 
+    def features(self, points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
+        """Points as rows of numbers, ``(n, f)``, in which alike points are close.
 
-def features(params: Mapping[str, Param], points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
-    """Points as rows of numbers, ``(n, f)``, in which alike points are close.
-
-    A subset is the share of views that each member makes, a number its place in its range, a choice one
-    column a value. A strength is 0 in the middle of its range, and wherever its member is not in the set.
-    """
-    columns: list[list[float]] = []
-    for key, param in _subsets(params).items():
-        sets = [chosen(key, param, point) for point in points]
-        columns += [[(member in of) / len(of) for of in sets] for member in param.members]
-        for name, distribution in strengths({key: param}).items():
-            member = name.split(".")[-2]
-            columns.append(
-                [
-                    _place(distribution, point[name]) - 0.5 if member in of else 0.0
-                    for of, point in zip(sets, points, strict=True)
-                ]
-            )
-    for name, distribution in _numbers(params).items():
-        if isinstance(distribution, CategoricalDistribution):
-            columns += [[point[name] == value for point in points] for value in distribution.choices]
-        else:
-            columns.append([_place(distribution, point[name]) for point in points])
-    rows: npt.NDArray[np.float64] = np.array(columns, dtype=np.float64).T
-    return rows
-
-
-def _subsets(params: Mapping[str, Param]) -> dict[str, SubsetParam]:
-    return {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
-
-
-def _numbers(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    """The numbers and choices, without strengths."""
-    return distributions({key: param for key, param in params.items() if not isinstance(param, SubsetParam)})
-
-
-def _others(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    """All that is not in a subset's booleans."""
-    return _numbers(params) | strengths(params)
+        A subset is the share of views that each member makes, a number its place in its range, a choice one
+        column a value. A strength is 0 in the middle of its range, and wherever its member is not in the set.
+        What a point's method does not use is the same in all such points: a subset and a choice 0 in all
+        columns, a number the middle of its range.
+        """
+        known = [(used(self._params, point), point) for point in points]
+        columns: list[list[float]] = []
+        for key, param in self._subsets.items():
+            sets = [chosen(key, param, point) if key in of else () for of, point in known]
+            columns += [[(member in of) / max(len(of), 1) for of in sets] for member in param.members]
+            for name, distribution in self._strengths[key].items():
+                member = name.split(".")[-2]
+                columns.append(
+                    [
+                        _place(distribution, point[name]) - 0.5 if member in of else 0.0
+                        for of, point in zip(sets, points, strict=True)
+                    ]
+                )
+        for name, distribution in self._numbers.items():
+            values = [point[name] if name in of else None for of, point in known]
+            if isinstance(distribution, CategoricalDistribution):
+                columns += [[value == choice for value in values] for choice in distribution.choices]
+            else:
+                columns.append([0.5 if value is None else _place(distribution, value) for value in values])
+        rows: npt.NDArray[np.float64] = np.array(columns, dtype=np.float64).T
+        return rows
 
 
 def _at(distribution: BaseDistribution, place: float) -> Any:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning.params import SubsetParam
 from tuning.sampling.encoding import booleans, chosen, distributions, needed, strengths
 from tuning.sampling.gp_sampler import GPSampler
-from tuning.sampling.points import draw
+from tuning.sampling.points import Points
 from tuning.space import Space
 
 
@@ -33,6 +33,7 @@ class SpaceSampler(BaseSampler):
 
     def __init__(self, space: Space, seed: int) -> None:
         self._params = space.params
+        self._points = Points(space.params)
         self._rng = np.random.default_rng(seed)
         self._inner = _sampler(space, seed, self._rng)
 
@@ -44,8 +45,8 @@ class SpaceSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """A trial's parameters; of strengths also those of members that were not chosen."""
-        drawn = draw(self._params, self._rng)
+        """A trial's parameters, also those that its method or its members do not use."""
+        drawn = self._points.draw(self._rng)
         known = self._inner.infer_relative_search_space(study, trial)
         proposed = drawn | self._inner.sample_relative(study, trial, known)
         for key, param in self._params.items():

@@ -171,3 +171,58 @@ def test_the_command_writes_its_files_and_says_where(tmp_path: Path, monkeypatch
     assert written <= set(done.stdout.split())
     assert "not in MLflow" in done.stdout
     assert not (tmp_path / "mlflow.db").exists()
+
+
+SYSTEMS = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}
+params:
+  method: {type: categorical, choices: [dcodr_norec, lord]}
+  augmentations: {type: subset, members: [crop, gaussian_blur, affine]}
+  encoder_lr: {type: float, low: 1.0e-4, high: 1.0e-2, log: true}
+  lord.noise: {type: float, low: 0.1, high: 3.0, log: true}
+search: {trials: 60, sampler: random, warm_start: {paper: false}}
+"""
+
+
+def systems(folder: Path, n: int) -> Search:
+    """A search in which the method decides all, and crop what DCoDR-norec reaches of informativeness."""
+    (folder / "s.yaml").write_text(SYSTEMS)
+    search = Search(folder, Ledger.create(folder / LEDGER, load_space(folder / "s.yaml"), {}))
+    search.ledger.ready()
+    rng = np.random.default_rng(0)
+    for _ in range(n):
+        begun = search.ledger.begin()
+        assert begun is not None
+        lord, crop = begun.values["method"] == "lord", "crop" in begun.values.get("augmentations", ())
+        noise = 0.01 * rng.standard_normal(2)
+        figures = {"invariance": 0.4 + 0.4 * lord + noise[0], "informativeness": 0.6 + 0.1 * crop + noise[1]}
+        search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+        search.ledger.end(begun.number, full_budget=True)
+    return search
+
+
+def test_what_a_method_does_not_use_is_judged_by_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attribution, "DRAWS", 300)
+    monkeypatch.setattr(regression, "WARM_UP", 100)
+    search = systems(tmp_path, 40)
+    found = analyse(search)
+    lords = sum(trial.values["method"] == "lord" for trial in search.trials())
+    rows = {row.name: row for row in found[0].importances}
+    assert found[0].importances[0].name == "method"
+    assert (rows["lord.noise"].trials, rows["lord.noise"].fanova) == (lords, None)
+    for name in ("augmentations", "augmentations.crop"):
+        assert (rows[name].trials, rows[name].fanova) == (40 - lords, None)
+    attributed = found[1].attribution
+    assert attributed is not None
+    crop = next(member for member in attributed.members if member.member == "crop")
+    assert crop.chosen + crop.left_out == 40 - lords
+    assert crop.main is not None
+    assert crop.main.low < 0.1 < crop.main.high
+    draw_pictures(found, tmp_path)
+    print_analysis(found, Console(file=io.StringIO(), width=100))
+
+
+def test_a_subset_that_hardly_any_method_used_is_not_attributed(tmp_path: Path) -> None:
+    assert [one.attribution for one in analyse(systems(tmp_path, 10))] == [None, None]

@@ -95,6 +95,23 @@ def test_the_largest_has_the_costliest_of_every_setting(tmp_path: Path) -> None:
     assert cost_depends(searched)
 
 
+def test_the_largest_has_the_settings_of_the_costliest_method(tmp_path: Path) -> None:
+    searched = space(
+        tmp_path,
+        **{
+            "method": choices("dcodr", "drnet", "lord"),
+            "temperature": {"type": "float", "low": 0.05, "high": 0.5},
+            "generator.channels": choices(8, 256),
+            "drnet.adversarial_weight": {"type": "float", "low": 0.01, "high": 1.0},
+        },
+    )
+    assert largest(searched) == {
+        "method": "drnet",
+        "generator.channels": 256,
+        "drnet.adversarial_weight": 0.1,
+    }
+
+
 def test_where_cost_does_not_depend_the_largest_is_the_papers(tmp_path: Path) -> None:
     searched = space(tmp_path, temperature={"type": "float", "low": 0.05, "high": 0.5})
     assert largest(searched) == searched.paper_values()

@@ -74,3 +74,16 @@ def test_a_continuum_has_no_number() -> None:
 
 
 CONTINUOUS = {"type": "float", "low": 0.1, "high": 2.0}
+
+
+def test_a_method_counts_with_the_settings_that_it_uses() -> None:
+    many = params(
+        method={"type": "categorical", "choices": ["dcodr_norec", "lord"]},
+        augmentations=SUBSET,
+        encoder_lr={"type": "categorical", "choices": [1e-4, 1e-3]},
+        **{"lord.noise": {"type": "categorical", "choices": [0.5, 1.0, 2.0]}},
+    )
+    assert n_configurations(many) == 2 * len(sets()) + 2 * 3
+    many["temperature"] = params(t={"type": "float", "low": 0.1, "high": 0.5})["t"]
+    assert n_configurations(many) is None
+    assert describe_size(many).endswith("1 continuous setting, each searched where the method uses it")

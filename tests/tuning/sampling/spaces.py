@@ -1,12 +1,13 @@
 """Spaces of every kind, for hypothesis; spaces of given parameters, and studies that draw from them."""
 
-from typing import Any
+from typing import Any, get_args
 
 import optuna
 from hypothesis import strategies as st
 
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS
+from dcodr.method_settings import MethodName
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 from tuning.pareto import Direction
 from tuning.sampling.sampler import SpaceSampler
@@ -37,6 +38,31 @@ def study_of(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = space_of(params, objectives, sampler=sampler, startup_trials=startup_trials)
     return optuna.create_study(directions=list(objectives.values()), sampler=SpaceSampler(space, seed))
+
+
+def mixed() -> dict[str, Param]:
+    """A space over all methods, with a setting of each."""
+
+    def number(low: float, high: float) -> FloatParam:
+        return FloatParam(type="float", low=low, high=high, log=True)
+
+    return {
+        "augmentations": SubsetParam(
+            type="subset",
+            members=PAPER_13[:7],
+            strengths={"affine": {"degrees": number(5, 90)}},
+        ),
+        "temperature": number(0.05, 0.5),
+        "encoder_lr": number(1e-4, 1e-2),
+        "method": CategoricalParam(type="categorical", choices=get_args(MethodName)),
+        "generator_lr": number(1e-4, 1e-2),
+        "embedding_lr": number(1e-3, 1e-1),
+        "reconstruction_weight": number(0.03, 3.0),
+        "simclr.projection_dim": IntParam(type="int", low=8, high=256, log=True),
+        "lord.noise": number(0.1, 3.0),
+        "ml_vae.kl_weight": number(0.01, 10.0),
+        "drnet.adversarial_weight": number(0.01, 1.0),
+    }
 
 
 @st.composite

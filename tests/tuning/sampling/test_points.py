@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcodr.augmentation_names import PAPER_13
-from tests.tuning.sampling.spaces import spaces
+from tests.tuning.sampling.spaces import mixed, spaces
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 from tuning.sampling.encoding import decode, encode
-from tuning.sampling.points import Point, change, draw, features
+from tuning.sampling.points import Point, Points
 
 unhurried = settings(deadline=None, max_examples=40)
 
@@ -30,25 +30,25 @@ def check(point: Point, params: dict[str, Param]) -> None:
 @unhurried
 @given(params=spaces, seed=st.integers(0, 99))
 def test_points_drawn_and_changed_are_allowed(params: dict[str, Param], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    point = draw(params, rng)
+    rng, space = np.random.default_rng(seed), Points(params)
+    point = space.draw(rng)
     check(point, params)
     for _ in range(10):
-        point = change(point, params, rng)
+        point = space.change(point, rng)
         check(point, params)
 
 
 @unhurried
 @given(params=spaces, seed=st.integers(0, 99))
 def test_features_tell_apart_what_trains_differently(params: dict[str, Param], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    points = [draw(params, rng) for _ in range(12)]
+    rng, space = np.random.default_rng(seed), Points(params)
+    points = [space.draw(rng) for _ in range(12)]
     trained = [decode(params, point) for point in points]
-    rows = features(params, points)
+    rows = space.features(points)
     assert rows.shape[0] == len(points)
     assert rows.min() >= -0.5
     assert rows.max() <= 1
-    assert np.array_equal(features(params, [encode(params, values) for values in trained]), rows)
+    assert np.array_equal(space.features([encode(params, values) for values in trained]), rows)
     for i, row in enumerate(rows):
         for j, other in enumerate(rows):
             assert np.array_equal(row, other) == (trained[i] == trained[j])
@@ -63,8 +63,8 @@ def test_every_value_and_every_size_is_drawn_as_often() -> None:
         "f": FloatParam(type="float", low=0.0, high=1.0, step=0.5),
         "g": FloatParam(type="float", low=1e-4, high=1.0, log=True),
     }
-    rng = np.random.default_rng(0)
-    drawn = [decode(params, draw(params, rng)) for _ in range(6000)]
+    rng, space = np.random.default_rng(0), Points(params)
+    drawn = [decode(params, space.draw(rng)) for _ in range(6000)]
 
     def check_even(found: list[Any], expected: list[Any]) -> None:
         counts = Counter(found)
@@ -86,9 +86,9 @@ def test_a_change_is_small_and_reaches_far_at_times() -> None:
         "s": SubsetParam(type="subset", members=PAPER_13),
         "f": FloatParam(type="float", low=0.0, high=1.0),
     }
-    rng = np.random.default_rng(0)
+    rng, space = np.random.default_rng(0), Points(params)
     point = encode(params, {"s": PAPER_13[:4], "f": 0.5})
-    changed = [decode(params, change(point, params, rng)) for _ in range(600)]
+    changed = [decode(params, space.change(point, rng)) for _ in range(600)]
     flipped = Counter(len(set(values["s"]) ^ set(PAPER_13[:4])) for values in changed)
     assert set(flipped) == {0, 1, 2}
     assert min(flipped.values()) > 150
@@ -109,9 +109,27 @@ def test_features_by_hand() -> None:
     }
     both = {"s": params["s"].members, "f": 0.1, "c": 2, "i": 4, "strengths.crop.scale": 2.0}  # type: ignore[union-attr]
     affine = {"s": ("affine",), "f": 1.0, "c": 1, "i": 4}
-    rows = features(params, [encode(params, both), encode(params, affine)])
+    rows = Points(params).features([encode(params, both), encode(params, affine)])
     members = params["s"].members  # type: ignore[union-attr]
     crop, other = members.index("crop"), members.index("affine")
     assert rows[:, crop].tolist() == [0.5, 0.0]
     assert rows[:, other].tolist() == [0.5, 1.0]
     assert rows[:, 2:].tolist() == [[0.5, 0.5, 0.0, 1.0, 0.5], [0.0, 1.0, 1.0, 0.0, 0.5]]
+
+
+def test_a_change_of_method_draws_the_new_settings_at_random() -> None:
+    params = mixed()
+    rng, space = np.random.default_rng(0), Points(params)
+    lord = {
+        "method": "lord",
+        "encoder_lr": 1e-3,
+        "generator_lr": 1e-3,
+        "embedding_lr": 1e-2,
+        "lord.noise": 1.0,
+    }
+    changed = [decode(params, space.change(encode(params, lord), rng)) for _ in range(600)]
+    others = [values for values in changed if values["method"] == "dcodr_norec"]
+    assert {len(values["augmentations"]) for values in others} >= {1, 2, 3, 4}
+    kept = [values["lord.noise"] for values in changed if values["method"] == "lord"]
+    assert len(kept) > 300
+    assert 0.5 < np.median(kept) < 2

@@ -12,7 +12,8 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from dcodr.augmentation_names import PAPER_13
-from tests.tuning.sampling.spaces import spaces, study_of
+from dcodr.method_settings import has_effect
+from tests.tuning.sampling.spaces import mixed, spaces, study_of
 from tuning.params import FloatParam, IntParam, Param, SubsetParam
 from tuning.sampling.encoding import decode, encode, is_whole, suggest
 
@@ -177,3 +178,25 @@ def test_bounds_are_inclusive() -> None:
     drawn = run(study_of(params, "random"), params, 60, size_and_heat)
     assert {values["i"] for values in drawn} == {1, 2, 3}
     assert {values["j"] for values in drawn} == {2, 5, 8}
+
+
+@each_sampler
+def test_a_trial_draws_what_its_method_uses_and_no_more(sampler: str) -> None:
+    params = mixed()
+    study = study_of(params, sampler, startup_trials=4)
+    subset = cast("SubsetParam", params["augmentations"])
+    methods = set()
+    for i in range(24):
+        trial = study.ask()
+        values = suggest(trial, params)
+        known = {key for key in params if has_effect(key, values["method"])}
+        assert values.keys() - {"strengths.affine.degrees"} == known
+        members = {f"augmentations.{member}" for member in subset.members}
+        flat = known - {"augmentations"} | (members if "augmentations" in known else set())
+        assert trial.params.keys() - {"strengths.affine.degrees"} == flat
+        assert encode(params, values) == trial.params
+        assert is_whole(params, trial.params)
+        assert not is_whole(params, {key: trial.params[key] for key in list(trial.params)[1:]})
+        methods.add(values["method"])
+        study.tell(trial, [0.01 * i, 0.5])
+    assert len(methods) > 2
