@@ -53,9 +53,7 @@ def search(
     ] = False,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Go on with a search: finished trials are kept, cut-off ones begin anew."
-        ),
+        typer.Option("--resume", help="Go on with a search: finished trials are kept, cut-off ones go on."),
     ] = False,
 ) -> None:
     """Search the settings that make codes invariant to the domain and informative of all else."""

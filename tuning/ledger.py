@@ -39,6 +39,7 @@ class Ledger:
         self._open: dict[int, tuple[Trial, Begun]] = {}
         self._confirmations: list[tuple[int, int]] = []
         self._held: list[tuple[Trial, int]] = []
+        self._cut_off: list[int] = []
         self._exhausted = False
         self._count()
 
@@ -49,14 +50,18 @@ class Ledger:
         """Begin a ledger.
 
         Args:
-            path: A file that does not exist yet; ``None`` keeps the ledger in memory, for a rehearsal.
+            path: A file that does not exist yet, and appears whole; ``None`` keeps the ledger in memory, for
+                a rehearsal.
             space: What is searched.
             facts: What else is to be remembered of the search, as JSON values.
             first: The trials that it hands out first.
         """
         _quiet()
+        new = path and path.with_name(f"{path.name}.new")
+        if new is not None:
+            new.unlink(missing_ok=True)
         study = optuna.create_study(
-            storage=InMemoryStorage() if path is None else _storage(path),
+            storage=InMemoryStorage() if new is None else _storage(new),
             study_name=STUDY,
             directions=list(space.objectives.values()),
         )
@@ -68,7 +73,10 @@ class Ledger:
             study.set_user_attr(name, value)
         for trial in first:
             study.enqueue_trial(encode(space.params, trial.values), user_attrs={"origin": trial.origin})
-        return cls(study)
+        if path is None or new is None:
+            return cls(study)
+        new.replace(path)
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
@@ -94,39 +102,45 @@ class Ledger:
         self.study.set_user_attr(name, value)
 
     def ready(self, space: Space | None = None) -> list[int]:
-        """Make ready to hand out trials: close what was left running, to be begun anew.
+        """Make ready to hand out trials: first those that were cut off, which go on.
+
+        One that was cut off while its values were drawn is closed; if they were given, it begins anew.
 
         Args:
             space: The space with other budgets, if they have changed.
 
         Returns:
-            Numbers of the trials that were cut off.
+            Numbers of the trials that go on.
         """
         if space is not None:
             self.space = space
             self.remember("space", space.model_dump_json())
         trials = self.study.get_trials(deepcopy=False)
         self.study.sampler = SpaceSampler(self.space, seed=self.space.search.seed + len(trials))
-        cut_off = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        for trial in cut_off:
-            whole = is_whole(self.space.params, trial.params)
-            params = trial.params if whole else trial.system_attrs.get("fixed_params")
-            if params is not None and "confirms" not in trial.user_attrs:
-                origin = trial.user_attrs.get("origin")
-                self.study.enqueue_trial(params, user_attrs={"origin": origin} if origin else None)
-            self.study.tell(trial.number, state=TrialState.FAIL)
+        for trial in trials:
+            if trial.state == TrialState.RUNNING and not is_whole(self.space.params, trial.params):
+                if "fixed_params" in trial.system_attrs:
+                    origin = trial.user_attrs.get("origin")
+                    attrs = {"origin": origin} if origin else None
+                    self.study.enqueue_trial(trial.system_attrs["fixed_params"], user_attrs=attrs)
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        self._open.clear()
         self._confirmations.clear()
         self._count()
-        return [trial.number for trial in cut_off]
+        for twin in {twin for _, twin in self._held} - {*self._cut_off}:
+            self._settle(twin)
+        return list(self._cut_off)
 
     def over(self) -> str | None:
-        """Say why the search begins no more trials; ``None`` while it may."""
+        """Say why the search begins no more trials; ``None`` while it may, or has some to go on with."""
+        if self._cut_off:
+            return None
         if self._exhausted:
             return f"the last {NEW_DRAWS} draws all repeat earlier trials: the space is exhausted"
         return self.budget.over()
 
     def begin(self) -> Begun | None:
-        """Open the next trial; those asked for by ``confirm`` come first, whatever the budget says.
+        """Open the next trial, whatever the budget says one that ``confirm`` asked for or that was cut off.
 
         A draw that repeats an earlier trial is not handed out: it gets the earlier result, now or when there
         is one.
@@ -136,6 +150,8 @@ class Ledger:
         """
         if self._confirmations:
             return self._begin_confirmation(*self._confirmations.pop(0))
+        if self._cut_off:
+            return self._go_on(self._cut_off.pop(0))
         if self.budget.waits():
             return None
         for _ in range(NEW_DRAWS):
@@ -154,8 +170,14 @@ class Ledger:
         return None
 
     def confirm(self, number: int, seed: int) -> None:
-        """Have a complete trial trained again, with another seed; a driver that dies forgets it."""
+        """Have a complete trial trained again with another seed, or go on with that if it was cut off."""
         self._confirmations.append((number, seed))
+
+    def drop_confirmations(self) -> None:
+        """Close the confirmations that were cut off and that nobody has asked for again."""
+        for record in self.records():
+            if record.status == "running" and record.confirms is not None and record.number not in self._open:
+                self.study.tell(record.number, state=TrialState.FAIL)
 
     def waiting(self) -> int:
         """How many confirmations are still to be handed out."""
@@ -177,8 +199,13 @@ class Ledger:
         self.note(number, **{f"epoch/{epoch}": facts})
 
     def begun(self, number: int) -> Begun:
-        """A trial that this process has begun and not ended."""
+        """A trial that this process has begun, or goes on with, and not ended."""
         return self._open[number][1]
+
+    def noted(self, number: int) -> tuple[int, str | None]:
+        """Epochs of such a trial that are recorded, and its MLflow run; of a new one 0 and ``None``."""
+        facts = self._open[number][0].user_attrs
+        return progress(facts)[0], facts.get("run_id")
 
     def end(
         self, number: int, *, full_budget: bool, infeasible: str | None = None, failure: str | None = None
@@ -220,8 +247,19 @@ class Ledger:
         self._settle(number)
         return outcome
 
+    def _go_on(self, number: int) -> Begun:
+        """Open a trial again that an earlier process has begun."""
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        record = read(frozen, self.space)
+        begun = Begun(number, record.values, record.seed, record.confirms)
+        self._open[number] = Trial(self.study, frozen._trial_id), begun
+        return begun
+
     def _begin_confirmation(self, number: int, seed: int) -> Begun:
         """Open a trial past Optuna's queue, where first trials may wait for a larger budget."""
+        for record in self.records():
+            if record.status == "running" and (record.confirms, record.seed) == (number, seed):
+                return self._go_on(record.number)
         known = self.study.get_trials(deepcopy=False)[number]
         self.study.add_trial(
             create_trial(
@@ -231,9 +269,7 @@ class Ledger:
                 user_attrs={"confirms": number, "seed": seed},
             )
         )
-        added = self.study.get_trials(deepcopy=False)[-1]
-        begun = Begun(added.number, read(added, self.space).values, seed, confirms=number)
-        self._open[begun.number] = Trial(self.study, added._trial_id), begun
+        begun = self._go_on(len(self.study.get_trials(deepcopy=False)) - 1)
         self._twins[identity(begun)] = begun.number
         return begun
 
@@ -266,15 +302,23 @@ class Ledger:
         directions = list(space.objectives.values())
         self.budget = Budget(space.search, space.base.epochs, directions, space.reference)
         self._twins: dict[str, int] = {}
+        self._held.clear()
+        self._cut_off.clear()
         for trial in sorted(self._begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
             record = read(trial, space)
             if record.status in ("interrupted", "reused"):
                 continue
             if record.status != "failed":
-                self._twins[identity(record)] = record.number
-            if record.confirms is None:
-                self.budget.begin()
-            if record.confirms is None and record.status != "running":
+                twin = self._twins.setdefault(identity(record), record.number)
+                if twin != record.number and record.status == "running":
+                    self._held.append((Trial(self.study, trial._trial_id), twin))
+                    continue
+            if record.confirms is not None:
+                continue
+            self.budget.begin()
+            if record.status == "running":
+                self._cut_off.append(record.number)
+            else:
                 complete = record.status == "complete"
                 values = [record.figures[name] for name in space.objectives] if complete else None
                 self.budget.end(record.epoch, values)

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.checkpoint import before
 from dcodr.config import Config, dump_config
 from dcodr.method_settings import has_effect
 from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
+from tuning.searcher import checkpoint_of
 from tuning.tracking import Status, Tracker
 
 MLFLOW_STATUS: Mapping[Outcome, Status] = {
@@ -26,11 +29,25 @@ MLFLOW_STATUS: Mapping[Outcome, Status] = {
 
 @dataclass
 class _Progress:
-    """What is known of a running trial."""
+    """What is known of a running trial.
+
+    Attributes:
+        run_id: Its MLflow run.
+        label: Its values in one line.
+        epochs: Epochs of the whole training.
+        recorded: The last epoch in the ledger.
+        logged: The last epoch in MLflow.
+        epoch: Epochs completed.
+        figures: Its last figures.
+        infeasible: Why it must not compete, if so.
+        failure: Why it failed, if it did.
+    """
 
     run_id: str
     label: str
     epochs: int
+    recorded: int
+    logged: int
     epoch: int = 0
     figures: dict[str, float] = field(default_factory=dict)
     infeasible: str | None = None
@@ -44,12 +61,14 @@ class Recorder(Callback):
         ledger: The record of the search.
         tracker: The search's MLflow runs.
         display: What the user watches.
+        checkpoints: Folder of the trials' checkpoints, which go when a trial has ended.
     """
 
-    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display) -> None:
+    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display, checkpoints: Path) -> None:
         self._ledger = ledger
         self._tracker = tracker
         self._display = display
+        self._checkpoints = checkpoints
         self._started: dict[int, _Progress] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -58,18 +77,25 @@ class Recorder(Callback):
 
     @undisturbed()
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Open the trial's MLflow run."""
+        """Open the trial's MLflow run, or go on with that of a trial that was cut off."""
         number, config = trial.config["number"], Config.model_validate_json(trial.config["config"])
+        if number in self._started:  # its worker died, and Tune has started another
+            return
         begun = self._ledger.begun(number)
         name, tags = label(begun.values), {"dataset": config.dataset, "method": config.method}
         if begun.confirms is not None:
             name = f"confirms {begun.confirms:03d} with seed {begun.seed}"
             tags["confirms"] = str(begun.confirms)
-        run_id = self._tracker.start_trial(
-            number, f"{number:03d} {name}", readable(config, begun.values), tags, dump_config(config)
-        )
-        self._ledger.note(number, run_id=run_id)
-        self._started[number] = _Progress(run_id, name, config.epochs)
+        recorded, run_id = self._ledger.noted(number)
+        logged = 0
+        if run_id is None:
+            run_id = self._tracker.start_trial(
+                number, f"{number:03d} {name}", readable(config, begun.values), tags, dump_config(config)
+            )
+            self._ledger.note(number, run_id=run_id)
+        else:
+            logged = self._tracker.resume_trial(run_id)
+        self._started[number] = _Progress(run_id, name, config.epochs, recorded, logged)
         self._display.trial_started(number, name)
 
     @undisturbed()
@@ -88,11 +114,14 @@ class Recorder(Callback):
             return
         progress.epoch = result["epoch"]
         progress.figures = result.get("figures", progress.figures)
-        noted = {name: result[name] for name in ("training", "figures", "intervals") if name in result}
-        self._ledger.note_epoch(number, progress.epoch, **noted)
-        self._tracker.log_epoch(
-            progress.run_id, progress.epoch, {**result["training"], **result.get("figures", {})}
-        )
+        if progress.epoch > progress.recorded:
+            noted = {name: result[name] for name in ("training", "figures", "intervals") if name in result}
+            self._ledger.note_epoch(number, progress.epoch, **noted)
+            progress.recorded = progress.epoch
+        if progress.epoch > progress.logged:
+            figures = {**result["training"], **result.get("figures", {})}
+            self._tracker.log_epoch(progress.run_id, progress.epoch, figures)
+            progress.logged = progress.epoch
         self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
 
     @undisturbed()
@@ -124,6 +153,9 @@ class Recorder(Callback):
             infeasible=progress.infeasible,
             failure=failure,
         )
+        checkpoint = checkpoint_of(self._checkpoints, number)
+        for file in (checkpoint, before(checkpoint)):
+            file.unlink(missing_ok=True)
         reason = {"infeasible": progress.infeasible, "failed": failure}.get(status)
         end_run(self._tracker, progress.run_id, status, progress.epoch, reason)
         self._display.trial_ended(number, progress.label, status, progress.figures)

@@ -30,7 +30,8 @@ def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
 def print_status(search: Search, console: Console) -> None:
     """How many trials ended how, why those without a place on the front failed, and the front."""
     trials = search.trials()
-    counts = Counter(trial.status for trial in trials)
+    running = "running" if search.driven else "cut off"
+    counts = Counter(running if trial.status == "running" else trial.status for trial in trials)
     _line(console, f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     budget = search.ledger.budget
     _line(console, f"{budget.spent} epochs trained; hypervolume of the front {budget.hypervolume:.4f}")

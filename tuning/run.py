@@ -15,9 +15,12 @@ from ray import tune
 from rich.console import Console
 
 from dcodr.errors import UserError
+from dcodr.files import write_text
 from dcodr.weights import IMAGENET
 from tuning.display import Display
+from tuning.driver_lock import driving
 from tuning.export import export, versions
+from tuning.interrupts import ending_at_once
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.preflight.checks import check, concurrent, cpus_here
@@ -35,6 +38,9 @@ from tuning.trials import FirstTrial
 from tuning.warm_start import first_trials
 
 EXPERIMENT = "dcodr"
+
+WORKER_DEATHS = 3
+"""How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -67,7 +73,7 @@ def run_search(
         tracking_uri: MLflow's; by default an SQLite file in ``storage``.
         address: Ray cluster to run on; by default this machine alone.
         resume: Whether to go on with the search of that name: finished trials are kept, those that were cut
-            off begin anew.
+            off go on at their last checkpoints.
         console: Where to show progress; by default standard output.
 
     Returns:
@@ -83,30 +89,36 @@ def run_search(
     first = first_trials(space)
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or default_uri(storage)
-    earlier = Search.open(name, storage) if resume else None
-    if earlier is not None:
-        _check_same(earlier, space, data.fingerprint)
-    storage.mkdir(parents=True, exist_ok=True)
-    with console.status("opening the MLflow tracking store"):
-        tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
-    if earlier is None:
-        search = _begin(storage / name, space, text, data.fingerprint, tracker, first)
-    else:
-        search = _reopen(earlier, tracker, space)
-    status: RunStatus = "FAILED"
-    try:
-        _train(search, tracker, address, console)
-        status = "FINISHED" if search.front() else "FAILED"
-    except BaseException as error:
-        _cut_off(search, tracker)
-        if isinstance(error, KeyboardInterrupt):
-            status = "KILLED"
-            console.print(f"Stopped. Go on with the same command and: --name {name} --resume", soft_wrap=True)
-        raise
-    finally:
-        _finish(search, tracker, status)
+    if resume:
+        _check_same(Search.open(name, storage), space, data.fingerprint)
+    folder = storage / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with driving(folder):
+        with console.status("opening the MLflow tracking store"):
+            tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
+        if resume:
+            search = _reopen(Search.open(name, storage), tracker, space)
+        else:
+            search = _begin(folder, space, text, data.fingerprint, tracker, first)
+        _drive(search, tracker, address, console)
     print_summary(search, console, tracker.uri)
     return search
+
+
+def _drive(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
+    """Search, and leave ledger, MLflow and exports in order however that ends."""
+    try:
+        _train(search, tracker, address, console)
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        if stopped:
+            again = f"Go on with the same command and: --name {search.name} --resume"
+            console.print(f"Stopped; Ctrl-C again to end at once. {again}", soft_wrap=True)
+        with ending_at_once():
+            _cut_off(search, tracker)
+            _finish(search, tracker, "KILLED" if stopped else "FAILED")
+        raise
+    _finish(search, tracker, "FINISHED" if search.front() else "FAILED")
 
 
 def _train(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
@@ -117,8 +129,8 @@ def _train(search: Search, tracker: Tracker, address: str | None, console: Conso
         for trial, outcome in search.ended():
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
-        recorder = Recorder(ledger, tracker, display)
-        searcher = LedgerSearcher(ledger, _absolute(space), ledger.over)
+        recorder = Recorder(ledger, tracker, display, search.checkpoints)
+        searcher = LedgerSearcher(ledger, _absolute(space), ledger.over, search.checkpoints)
         with _ray(address), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
@@ -128,11 +140,17 @@ def _train(search: Search, tracker: Tracker, address: str | None, console: Conso
     if ledger.waiting():
         console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
         display = Display(ledger.waiting(), space.objectives, console=console)
-        recorder = Recorder(ledger, tracker, display)
-        searcher = LedgerSearcher(ledger, _absolute(space), lambda: None if ledger.waiting() else "confirmed")
+        recorder = Recorder(ledger, tracker, display, search.checkpoints)
+        searcher = LedgerSearcher(
+            ledger,
+            _absolute(space),
+            lambda: None if ledger.waiting() else "confirmed",
+            search.checkpoints,
+        )
         with _ray(address), display:
             _tune(searcher, recorder, search, None, None)
         recorder.close_all()
+    ledger.drop_confirmations()
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:
@@ -143,8 +161,8 @@ def _scheduler(search: Search) -> ParetoASHA | None:
     for trial in search.trials():
         if trial.status != "reused":
             feasible = dict(trial.history)
-            if trial.status == "infeasible":
-                feasible.pop(trial.epoch, None)
+            if trial.status in ("infeasible", "running"):
+                feasible.pop(trial.epoch, None)  # one that was cut off reports it again
             scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
     return scheduler
 
@@ -189,7 +207,11 @@ def _tune(
             trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
         ),
         run_config=tune.RunConfig(
-            name="ray", storage_path=str(search.folder), callbacks=[recorder], verbose=0
+            name="ray",
+            storage_path=str(search.folder),
+            callbacks=[recorder],
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
         ),
     )
     tuner.fit()
@@ -198,26 +220,27 @@ def _tune(
 def _begin(
     folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    folder.mkdir(parents=True)
-    (folder / "space.yaml").write_text(text, encoding="utf-8")
-    facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
-    ledger = Ledger.create(folder / LEDGER, space, facts, first)
+    write_text(folder / "space.yaml", text)
     tags = {"search": folder.name, "dataset": space.base.dataset, "method": space.base.method}
+    tags["folder"] = str(folder)
     params: dict[str, Any] = {"trials": space.search.trials, "sampler": space.search.sampler}
     params |= {"seed": space.search.seed, "objectives": ", ".join(space.objectives)}
-    ledger.remember("run_id", tracker.start_search(folder.name, tags, params, text))
+    run_id = tracker.start_search(folder.name, tags, params, text)
+    facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
+    ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
     ledger.ready()
     return Search(folder, ledger)
 
 
 def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     tracker.resume_search(search.ledger.facts()["run_id"])
-    _cut_off(search, tracker, space)
+    _cut_off(search, tracker)
+    search.ledger.ready(space)
     return search
 
 
-def _cut_off(search: Search, tracker: Tracker, space: Space | None = None) -> None:
-    """Close what was running when a driver stopped; it begins anew when the search goes on.
+def _cut_off(search: Search, tracker: Tracker) -> None:
+    """Close in MLflow what was running when a driver stopped; it goes on when the search does.
 
     A driver may have died after the ledger knew a trial's end and before MLflow did: the ledger is right.
     """
@@ -225,7 +248,6 @@ def _cut_off(search: Search, tracker: Tracker, space: Space | None = None) -> No
     for trial, outcome in search.ended():
         if trial.run_id in closed:
             end_run(tracker, trial.run_id, outcome, trial.epoch, trial.reason)
-    search.ledger.ready(space)
 
 
 def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:

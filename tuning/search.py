@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from dcodr.errors import UserError
 from tuning.confirmation import Confirmed, confirmed_trials
+from tuning.driver_lock import driven
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
@@ -57,8 +58,18 @@ class Search:
         """What is searched."""
         return self.ledger.space
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints of running trials are."""
+        return self.folder / "checkpoints"
+
+    @property
+    def driven(self) -> bool:
+        """Whether a process is at work on it."""
+        return driven(self.folder)
+
     def trials(self) -> list[TrialRecord]:
-        """The trials of the search that were begun, by number; of those begun anew only the new ones."""
+        """The trials of the search that were begun, by number."""
         return [
             trial
             for trial in self.ledger.records()

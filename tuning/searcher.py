@@ -21,13 +21,17 @@ class LedgerSearcher(Searcher):
         ledger: The record of the search.
         space: What is searched; its ``base.data`` is a path that every worker can open.
         over: Says why no more trials begin; ``None`` while they do.
+        checkpoints: Folder for the trials' checkpoints, which every worker can write; absolute.
     """
 
-    def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None]) -> None:
+    def __init__(
+        self, ledger: Ledger, space: Space, over: Callable[[], str | None], checkpoints: Path
+    ) -> None:
         super().__init__()
         self._ledger = ledger
         self._space = space
         self._over = over
+        self._checkpoints = checkpoints
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
@@ -46,6 +50,7 @@ class LedgerSearcher(Searcher):
         return {
             "number": begun.number,
             "config": config.model_dump_json(),
+            "checkpoint": str(checkpoint_of(self._checkpoints, begun.number)),
             "gpus": self._space.resources.gpus_per_trial,
             "floor": search.informativeness_floor,
             "floor_from": search.scheduler.grace_period if search.scheduler else 1,
@@ -63,3 +68,8 @@ class LedgerSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a resumed search opens the ledger anew."""
+
+
+def checkpoint_of(folder: Path, number: int) -> Path:
+    """Where a trial's checkpoint is while it runs."""
+    return folder / f"{number:03d}.pt"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 _PARENT = "mlflow.parentRunId"
+EVERY_EPOCH = "images_per_second"
+"""A figure that every epoch of a trial has."""
 _MAX_NAME, _MAX_PARAM, _MAX_TAG = 250, 6000, 8000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -66,7 +68,7 @@ class Tracker:
     def start_search(
         self, name: str, tags: Mapping[str, str], params: Mapping[str, object], space_text: str
     ) -> str:
-        """Open the parent run.
+        """Open the parent run; one of the same tags that a killed process has left RUNNING is taken over.
 
         Args:
             name: the search's name.
@@ -77,7 +79,9 @@ class Tracker:
         Returns:
             Run id of the parent.
         """
-        self._search_id = self._create_run(name, tags, params)
+        self._search_id = self._find(tags, " and attributes.status = 'RUNNING'") or self._create_run(
+            name, tags, params
+        )
         self._client.log_text(self._search_id, space_text, "space.yaml")
         return self._search_id
 
@@ -104,7 +108,7 @@ class Tracker:
     def start_trial(
         self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str
     ) -> str:
-        """Open the run of one trial, nested in the search's.
+        """Open the run of one trial, nested in the search's; one that it has already is gone on with.
 
         Args:
             number: the trial's number in the search, kept as tag `trial`.
@@ -121,9 +125,26 @@ class Tracker:
         """
         if not self._search_id:
             raise RuntimeError("start_search or resume_search comes before start_trial")
+        known = self._find({_PARENT: self._search_id, "trial": str(number)})
+        if known is not None:
+            self._client.update_run(known, status="RUNNING")
+            return known
         run_id = self._create_run(name, {_PARENT: self._search_id, "trial": str(number), **tags}, params)
         self._client.log_text(run_id, config_yaml, "config.yaml")
         return run_id
+
+    def resume_trial(self, run_id: str) -> int:
+        """Go on with the run of a trial that was cut off and set it back to RUNNING.
+
+        Args:
+            run_id: what `start_trial` returned.
+
+        Returns:
+            The last epoch it has figures of; 0 for none.
+        """
+        self._client.update_run(run_id, status="RUNNING")
+        history = self._client.get_metric_history(run_id, EVERY_EPOCH)
+        return max((metric.step for metric in history), default=0)
 
     def log_epoch(self, run_id: str, epoch: int, figures: Mapping[str, float]) -> None:
         """Write the figures of one epoch in one batch.
@@ -186,6 +207,12 @@ class Tracker:
                 self._client.set_terminated(run.info.run_id, status="KILLED")
                 closed.append(run.info.run_id)
         return closed
+
+    def _find(self, tags: Mapping[str, str], more: str = "") -> str | None:
+        """The run with some tags, if there is one."""
+        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items()) + more
+        runs = self._client.search_runs([self.experiment_id], query, max_results=1)
+        return str(runs[0].info.run_id) if runs else None
 
     def _create_run(self, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         _check_names(params)

@@ -1,5 +1,6 @@
 """One trial: an assignment from the driver, trained on a worker, reported after every epoch."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,10 @@ from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
 from dcodr.trainer import fit, resolve_device
+
+OUT_OF_MEMORY = (
+    "Give a trial more of the GPU (resources.gpus_per_trial), or make batches or networks smaller."
+)
 
 
 class _InfeasibleError(Exception):
@@ -27,9 +32,12 @@ def train_trial(assignment: dict[str, Any]) -> None:
     drop the reason of an exception. One that confirms another ends with ``test``, its figures on the test
     images under the paper's probe.
 
+    A training that was cut off goes on from its checkpoint and reports the last epoch before once more.
+
     Args:
-        assignment: ``config``, the config as JSON; ``gpus``, the trial's GPUs or share of one; ``floor``, the
-            least informativeness from epoch ``floor_from`` on, or ``None``; ``test``, whether it confirms.
+        assignment: ``config``, the config as JSON; ``checkpoint``, the file to save to after every epoch;
+            ``gpus``, the trial's GPUs or share of one; ``floor``, the least informativeness from epoch
+            ``floor_from`` on, or ``None``; ``test``, whether it confirms.
     """
     if 0 < assignment["gpus"] < 1:
         torch.cuda.set_per_process_memory_fraction(assignment["gpus"])
@@ -44,7 +52,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
 
     try:
         data = open_store(config.store)
-        trained = fit(config, data, on_epoch=report)
+        trained = fit(config, data, on_epoch=report, checkpoint=Path(assignment["checkpoint"]))
         if assignment["test"]:
             device = resolve_device(config.device)
             tested = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
@@ -53,6 +61,8 @@ def train_trial(assignment: dict[str, Any]) -> None:
         pass
     except DivergedError as error:
         tune.report({"infeasible": str(error)})
+    except torch.cuda.OutOfMemoryError as error:
+        tune.report({"failure": f"{str(error).splitlines()[0]} {OUT_OF_MEMORY}"})
     except UserError as error:
         tune.report({"failure": str(error)})
 

@@ -50,8 +50,8 @@ class TrialRecord:
 
     Attributes:
         number: Its number in the search, from 0.
-        status: Its outcome; ``running``; ``interrupted``, if it was cut off and begun anew; ``reused``, if it
-            repeats an earlier one and has its result.
+        status: Its outcome; ``running``, also where it was cut off and will go on; ``interrupted``, if it was
+            cut off for good; ``reused``, if it repeats an earlier one and has its result.
         values: Its values of the searched settings that its method uses.
         seed: The seed it is trained with.
         origin: Where its values come from, if the search began with them; ``paper`` for the paper's settings.

@@ -8,6 +8,7 @@ import heapq
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -138,7 +139,7 @@ class Ours:
         self._space = space.model_copy(update={"search": space.search.model_copy(update={"seed": seed})})
         self._ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
         self._ledger.ready()
-        self._searcher = LedgerSearcher(self._ledger, self._space, self._ledger.over)
+        self._searcher = LedgerSearcher(self._ledger, self._space, self._ledger.over, Path("checkpoints"))
         self._scheduler = scheduler_of(self._space)
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
