@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from dcodr.augmentation_names import STRENGTHS
 from dcodr.config import PRESETS, Config, dump_config, nested, override, read_config, setting
 from dcodr.errors import UserError
+from dcodr.method_settings import MethodName
 from dcodr.strict_yaml import parse_yaml
+
+ROOT = Path(__file__).parents[2]
 
 # Supplement, section 2: temperature, encoder learning rate, generator learning rate, three-layer head.
 PUBLISHED = {
@@ -200,3 +203,16 @@ def test_strengths_survive_every_round_trip(strengths: Mapping[str, Any]) -> Non
     for name, values in strengths.items():
         for key, value in values.items():
             assert setting(config, f"strengths.{name}.{key}") == value
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_configs_are_what_their_names_say(path: Path) -> None:
+    config, provenance = read_config(path)
+    assert (config.method, config.dataset, provenance) == (path.stem, path.parent.name, {})
+
+
+def test_the_systems_of_cars3d_share_all_that_all_of_them_use() -> None:
+    configs = [read_config(path)[0] for path in sorted((ROOT / "configs" / "cars3d").iterdir())]
+    assert [config.method for config in configs] == sorted(get_args(MethodName))
+    for shared in ("encoder", "batch", "encoder_lr", "threads", "seed", "precision"):
+        assert len({repr(getattr(config, shared)) for config in configs}) == 1

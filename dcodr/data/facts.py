@@ -1,0 +1,55 @@
+"""What a prepared dataset holds, as plain values and on the terminal."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dcodr.data.dataset import SPLITS, FactorDataset
+
+
+def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
+    """Sizes, splits, spec and origin of a store, ready for JSON."""
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "n_images": len(data.images),
+        "image_size": data.image_size,
+        "n_domains": data.n_domains,
+        "splits": {split: len(data.indices(split)) for split in SPLITS},
+        "spec": asdict(data.spec),
+        "fingerprint": data.fingerprint,
+        "provenance": dict(data.provenance),
+    }
+
+
+def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
+    """Print them as a table, with some lines more."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    spec, size = facts["spec"], facts["image_size"]
+    rows = {
+        "file": f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB)",
+        "images": f"{facts['n_images']:,} of {size} x {size}",
+        "domains": f"{facts['n_domains']:,} ({spec['domain']})",
+        "attributes": "\n".join(map(_attribute, spec["attributes"])),
+        "splits": ", ".join(f"{n:,} {split}" for split, n in facts["splits"].items()),
+        **{key: str(value) for key, value in facts["provenance"].items()},
+        "fingerprint": facts["fingerprint"],
+        **more,
+    }
+    table = Table(title=Text(spec["name"]), title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for key, value in rows.items():
+        table.add_row(key, Text(value))
+    Console().print(table)
+
+
+def _attribute(attribute: dict[str, Any]) -> str:
+    if attribute["cardinality"] is None:
+        return f"{attribute['name']}: continuous"
+    cyclic = ", cyclic" if attribute["cyclic"] else ""
+    return f"{attribute['name']}: {attribute['cardinality']} classes{cyclic}"
