@@ -115,11 +115,8 @@ def _check(checkpoint: Checkpoint) -> None:
     )
     if not tensors or not isinstance(checkpoint.optimizer, dict):
         raise ValueError("its state is not one of tensors")
-    if (
-        not isinstance(checkpoint.fingerprint, str)
-        or type(checkpoint.epoch) is not int
-        or checkpoint.epoch < 0
-    ):
+    epoch = checkpoint.epoch
+    if not isinstance(checkpoint.fingerprint, str) or type(epoch) is not int or epoch < 0:
         raise ValueError("fingerprint or epoch is none")
 
 

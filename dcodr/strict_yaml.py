@@ -149,8 +149,8 @@ def parse_yaml(text: str, source: str) -> YamlFile:
     """Parse the text of a YAML file that holds one mapping.
 
     Raises:
-        UserError: If the text is not YAML, not a mapping, gives a key twice, is too long or too deeply nested,
-            or has a value that is no text, number, boolean, list or mapping.
+        UserError: If the text is not YAML, not a mapping, gives a key twice, has too many or too deeply
+            nested values, or one that is no text, number, boolean, list or mapping.
     """
     lines: dict[Key, int] = {}
     try:

@@ -257,9 +257,9 @@ def _absolute(space: Space) -> Space:
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     """The name of the search to begin, or to resume."""
     taken = names(storage)
-    if not _FOLDER_NAME.fullmatch(stem):
-        raise UserError(f"the space file's name {stem!r} cannot name a folder: rename it")
     numbered = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
+    if given is None and not _FOLDER_NAME.fullmatch(stem):
+        raise UserError(f"the space file's name {stem!r} cannot name a folder: give another with --name")
     if given is None and not resume:
         return next(name for name in numbered if name not in taken)
     if given is None:

@@ -8,8 +8,8 @@ import h5py
 def own_dataset(file: Any, name: str) -> Any:
     """A dataset that lies in the file itself.
 
-    HDF5 can also put a dataset, or its values, into other files of the reader: behind a soft or external link,
-    in external storage, or as a virtual dataset. Such a one does not count.
+    HDF5 can also put a dataset, or its values, into any other file: behind a soft or external link, in
+    external storage, or as a virtual dataset. Such a one does not count.
 
     Args:
         file: An open ``h5py.File``.

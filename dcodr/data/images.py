@@ -51,7 +51,8 @@ def open_jpeg(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
             if size and file.size != size:
                 found, expected = (f"{width} x {height}" for width, height in (file.size, size))
                 raise UserError(f"{path} is {found} pixels; expected {expected}")
-            return file.convert("RGB")
+            image: Image.Image = file.convert("RGB")
+            return image
     except UserError:
         raise
     # Decoders report a damaged file by whatever the damage leads to.

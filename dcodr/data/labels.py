@@ -13,7 +13,6 @@ import numpy.typing as npt
 from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec
 from dcodr.errors import UserError
 
-
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 """What a dataset, a domain or an attribute may be called: figures, files and MLflow use the name."""
 MAX_CLASSES = 100_000
@@ -36,7 +35,7 @@ def check_spec(spec: DatasetSpec, where: str) -> None:
             raise UserError(f"{where}: an attribute is called {attribute.name}, which figures use: rename it")
         if attribute.cardinality is not None and not 1 <= attribute.cardinality <= MAX_CLASSES:
             raise UserError(
-                f"{where}: {attribute.name} has {attribute.cardinality} classes; 1..{MAX_CLASSES} are possible"
+                f"{where}: {attribute.name} has {attribute.cardinality} classes; allowed are 1..{MAX_CLASSES}"
             )
 
 

@@ -181,11 +181,11 @@ def test_a_ranking_needs_a_subset(tmp_path: Path, ranking: Path) -> None:
         ),
         (
             TABLE_1.replace("0.0261", "small"),
-            "line 13, column f_norm: received 'small'; should be a finite number",
+            "line 13, column f_unnorm: received 'small'; should be a finite number",
         ),
         (
             TABLE_1.replace("0.0261", "nan"),
-            "line 13, column f_norm: received 'nan'; should be a finite number",
+            "line 13, column f_unnorm: received 'nan'; should be a finite number",
         ),
         (TABLE_1.replace(",0.0261", ""), "line 13: 2 cells for 3 columns"),
         (TABLE_1 + "crop,1,1\n", "an augmentation stands twice"),
