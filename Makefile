@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test check format ui bench-search
+.PHONY: install search test check format ui bench-search fuzz audit
 
 install: $(VENV)/installed
 
@@ -33,3 +33,12 @@ format: install
 
 ui: install  ## Compare the trials of all searches in a browser.
 	$(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000
+
+fuzz: install  ## 20,000 damaged or odd inputs for every reader of files that users share; about an hour on one core.
+	FUZZ_INPUTS=20000 $(BIN)/python -m pytest tests/safety/test_fuzz.py --durations=0
+
+audit: install  ## Known vulnerabilities of everything installed; needs pypi.org, and fails where that has no answer.
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)-audit/installed.txt
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)-audit/installed.txt

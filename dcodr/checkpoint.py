@@ -99,13 +99,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise UserError(f"{path}: checkpoint format {content['format']}; this version reads {FORMAT}")
-        return Checkpoint(
+        checkpoint = Checkpoint(
             Config.model_validate_json(content["config"]),
             content["fingerprint"],
             _EPOCH.validate_json(content["last"]),
             content["model"],
             content["optimizer"],
         )
+        _check(checkpoint)
+        return checkpoint
     except UserError:
         raise
     except Exception as error:
@@ -114,18 +116,50 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put a checkpoint's state into a model and its optimiser."""
-    model.load_state_dict(checkpoint.model)
-    optimizer.load_state_dict(checkpoint.optimizer)
+    """Put a checkpoint's state into a model and its optimiser.
+
+    Raises:
+        UserError: If it does not fit them.
+    """
+    try:
+        model.load_state_dict(checkpoint.model)
+        optimizer.load_state_dict(checkpoint.optimizer)
+    # PyTorch reports a state of another kind by whatever it leads to.
+    except Exception as error:
+        raise _unfit(error) from error
 
 
 def trained_encoder(checkpoint: Checkpoint) -> Encoder:
-    """The encoder of a checkpoint, ready to embed images."""
+    """The encoder of a checkpoint, ready to embed images.
+
+    Raises:
+        UserError: If its weights are not those of its config.
+    """
     settings = checkpoint.config.encoder
     encoder = Encoder(settings.arch, settings.code_dim, settings.head)
     prefix = "encoder."
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
     }
-    encoder.load_state_dict(weights)
+    try:
+        encoder.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _unfit(error) from error
     return encoder.eval()
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    """Refuse values of other types than a training writes."""
+    tensors = isinstance(checkpoint.model, dict) and all(
+        isinstance(name, str) and type(value) is Tensor for name, value in checkpoint.model.items()
+    )
+    if not tensors or not isinstance(checkpoint.optimizer, dict):
+        raise ValueError("its state is not one of tensors")
+    epoch = checkpoint.epoch
+    if not isinstance(checkpoint.fingerprint, str) or type(epoch) is not int or epoch < 0:
+        raise ValueError("fingerprint or epoch is none")
+
+
+def _unfit(error: Exception) -> UserError:
+    reason = str(error).strip().replace("\n", " ")[:300]
+    return UserError(f"the checkpoint's state does not fit its config ({reason}): train again")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dcodr.data.cli import app as data_app
@@ -128,13 +129,14 @@ def _table(title: str, report: "Report") -> Table:
 
 def _compare(console: Console, provenance: dict[str, Any], report: "Report", fingerprint: str) -> None:
     """Say whether an exported config's validation figures were reproduced."""
-    expected = {
-        name: value for name, value in provenance.get("validation", {}).items() if name in report.figures
-    }
+    validation = provenance.get("validation")
+    known = validation if isinstance(validation, dict) else {}
+    expected = {name: value for name, value in known.items() if name in report.figures}
     if not expected:
         return
     differing = [name for name, value in expected.items() if report.figures[name] != value]
-    origin = f"{len(expected)} validation figures of {provenance['search']}, trial {provenance['trial']}"
+    search, trial = escape(str(provenance.get("search"))), escape(str(provenance.get("trial")))
+    origin = f"{len(expected)} validation figures of {search}, trial {trial}"
     if not differing:
         console.print(f"All {origin} are reproduced exactly.")
         return

@@ -72,8 +72,8 @@ class Config(StrictModel):
 
     method: MethodName = "dcodr"
     """``dcodr``, ``dcodr_norec`` without reconstruction, or a system that the paper compares with."""
-    dataset: str = Field(default="synthetic", min_length=1)
-    """Name of the dataset."""
+    dataset: str = Field(default="synthetic", pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$")
+    """Name of the dataset: letters, digits, ``-`` and ``_``."""
     data: str | None = Field(default=None, min_length=1)
     """The dataset's store; ``null`` is ``data/<dataset>.h5``."""
     encoder: EncoderConfig = EncoderConfig()

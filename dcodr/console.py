@@ -7,6 +7,11 @@ import typer
 from dcodr.errors import DivergedError, UserError
 
 
+def printable(text: str) -> str:
+    """A text with its control characters spelled out, so that a file's content cannot steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line.
 
@@ -15,7 +20,7 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except DivergedError as error:
         print(f"error: {error}; try a lower learning rate", file=sys.stderr)

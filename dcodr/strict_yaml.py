@@ -113,9 +113,28 @@ def describe(error: ErrorDetails, data: object) -> tuple[Key, str]:
     return key, f"{received}{message}"
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe loading with YAML 1.2 floats (``1e-4`` is a number) and without duplicate keys."""
+MAX_BYTES = 1_000_000
+"""Longest YAML file that is read."""
+MAX_VALUES = 10_000
+"""Most values of a YAML file, its aliases written out."""
+MAX_DEPTH = 20
+"""Deepest nesting."""
+_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
 
+
+class _Loader(yaml.SafeLoader):
+    """Safe loading with YAML 1.2 floats (``1e-4`` is a number) and whole numbers of at most 64 bits."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        number = super().construct_yaml_int(node) if len(node.value) <= 100 else 2**63
+        if not -(2**63) <= number < 2**63:
+            raise yaml.constructor.ConstructorError(
+                None, None, "a number of more than 64 bits", node.start_mark
+            )
+        return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -130,7 +149,8 @@ def parse_yaml(text: str, source: str) -> YamlFile:
     """Parse the text of a YAML file that holds one mapping.
 
     Raises:
-        UserError: If the text is not YAML, not a mapping, or gives a key twice.
+        UserError: If the text is not YAML, not a mapping, gives a key twice, has too many or too deeply
+            nested values, or one that is no text, number, boolean, list or mapping.
     """
     lines: dict[Key, int] = {}
     try:
@@ -143,9 +163,10 @@ def parse_yaml(text: str, source: str) -> YamlFile:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise UserError(f"{source}, line {line}: not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    # An explicit tag on a text of another kind (!!bool x) is reported by whatever that leads to.
+    except Exception as error:
         raise UserError(f"{source}: not valid YAML: {error}") from None
     return YamlFile(source, data, lines)
 
@@ -157,13 +178,27 @@ def read_yaml(path: str | Path) -> YamlFile:
         UserError: If the file cannot be read or is not such a file.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        if not Path(path).is_file():
+            raise FileNotFoundError("no such file")
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise UserError(f"{path}: is longer than the {MAX_BYTES:,} bytes that are read")
+        text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     return parse_yaml(text, str(path))
 
 
 def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str) -> None:
+    if len(lines) > MAX_VALUES or len(key) > MAX_DEPTH:
+        limit = f"{MAX_VALUES:,} values" if len(lines) > MAX_VALUES else f"{MAX_DEPTH} levels"
+        raise UserError(f"{source}, line {node.start_mark.line + 1}: more than {limit}, aliases written out")
+    if node.tag not in _TAGS:
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        raise UserError(
+            f"{source}, line {node.start_mark.line + 1}: not valid YAML here: a {kind}; put a text in quotes"
+        )
     if isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for name, value in node.value:

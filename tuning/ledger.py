@@ -10,6 +10,7 @@ import optuna
 from optuna.storages import InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from pydantic import TypeAdapter
 
 from dcodr.errors import UserError
 from tuning.budget import Budget
@@ -22,6 +23,7 @@ from tuning.trials import Begun, FirstTrial, TrialRecord, identity, progress, re
 STUDY = "search"
 STALE_LOCK = 3
 """Seconds after which the lock of a killed driver is broken; a living one holds it for milliseconds."""
+_RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
 """Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
 
@@ -89,9 +91,12 @@ class Ledger:
             raise UserError(f"{path}: no such ledger; 'python -m tuning list' shows the searches there are")
         _quiet()
         try:
-            return cls(optuna.load_study(study_name=STUDY, storage=_storage(path)))
-        except (KeyError, ValueError) as error:
+            ledger = cls(optuna.load_study(study_name=STUDY, storage=_storage(path)))
+            _RECORDS.validate_python([vars(record) for record in ledger.records()])
+        # Optuna replays a damaged file to whatever it leads to.
+        except Exception as error:
             raise UserError(f"{path}: no ledger of a search, or damaged: {error}") from error
+        return ledger
 
     def facts(self) -> dict[str, Any]:
         """What ``create`` was given, and ``remember``."""

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -264,7 +264,11 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
     if step is not None:
         if log:
             raise ValueError("log and step exclude each other")
-        if (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)):
+        try:
+            rest = (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step))
+        except InvalidOperation:
+            raise ValueError(f"step {step} is too small for low {low} and high {high}") from None
+        if rest:
             raise ValueError(f"high {high} is not low {low} plus a multiple of step {step}")
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ from tuning.trials import FirstTrial
 from tuning.warm_start import first_trials
 
 EXPERIMENT = "dcodr"
+_FOLDER_NAME = re.compile(r"\w[\w .+-]{0,99}")
 
 WORKER_DEATHS = 3
 """How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
@@ -278,6 +280,8 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     """The name of the search to begin, or to resume."""
     taken = names(storage)
     numbered = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
+    if given is None and not _FOLDER_NAME.fullmatch(stem):
+        raise UserError(f"the space file's name {stem!r} cannot name a folder: give another with --name")
     if given is None and not resume:
         return next(name for name in numbered if name not in taken)
     if given is None:
@@ -287,8 +291,10 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
         return earlier[-1]
     if given in taken and not resume:
         raise UserError(f"--name {given}: there is a search of that name; give --resume to go on with it")
-    if not given or Path(given).name != given:
-        raise UserError(f"--name {given!r}: should be a plain folder name")
+    if not _FOLDER_NAME.fullmatch(given):
+        raise UserError(
+            f"--name {given!r}: should be a plain folder name, of letters, digits, - _ . + and spaces"
+        )
     return given
 
 

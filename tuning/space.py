@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
@@ -321,18 +321,22 @@ def _absolute(warm_start: WarmStart, folder: Path) -> WarmStart:
     )
 
 
-def _extremes(key: str, param: Param) -> list[tuple[Key, str, Any]]:
-    """Where a file states an extreme of a parameter, the setting it is of, and its value."""
+def _extremes(key: str, param: Param) -> Iterator[tuple[Key, str, Any]]:
+    """Where a file states an extreme of a parameter, the setting it is of, and its value.
+
+    One at a time: of strengths that no augmentation has, a file could give corners without end.
+    """
     if isinstance(param, SubsetParam):
-        corners: list[tuple[Key, str, Any]] = [
-            (("strengths", member), f"strengths.{member}", dict(zip(params, corner, strict=True)))
-            for member, params in param.strengths.items()
-            for corner in itertools.product(*((p.low, p.high) for p in params.values()))
-        ]
-        return [(("members",), key, param.members), *corners]
-    if isinstance(param, CategoricalParam):
-        return [(("choices",), key, choice) for choice in param.choices]
-    return [(("low",), key, param.low), (("high",), key, param.high)]
+        yield ("members",), key, param.members
+        for member, params in param.strengths.items():
+            for corner in itertools.product(*((p.low, p.high) for p in params.values())):
+                yield ("strengths", member), f"strengths.{member}", dict(zip(params, corner, strict=True))
+    elif isinstance(param, CategoricalParam):
+        for choice in param.choices:
+            yield ("choices",), key, choice
+    else:
+        yield ("low",), key, param.low
+        yield ("high",), key, param.high
 
 
 def _dotted(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:

@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, unquote_plus
 
 from dcodr.errors import UserError
 
@@ -31,9 +32,11 @@ _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 _SECRET_IN_QUERY = re.compile(
-    r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)[^&;]*",
+    r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
     re.IGNORECASE,
 )
+_TOKEN = re.compile(r"^(https?://)([^:/@]*)@")
+_PASSWORD = re.compile(r"^([\w+.-]+://[^:/@]*):(.*)@", re.DOTALL)
 
 
 class Tracker:
@@ -57,7 +60,7 @@ class Tracker:
         self.uri = uri
         try:
             with _environment(_FIRST_CONTACT):
-                self._client = _connect(uri)
+                self._client = _DiscreetClient(_connect(uri), uri)
                 self.experiment_id = _experiment_id(self._client, experiment, artifact_root)
         except UserError:
             raise
@@ -294,8 +297,8 @@ def masked(uri: str) -> str:
     Where a password has unquoted `/` or `@`, too much is hidden rather than too little.
     """
     uri = _SECRET_IN_QUERY.sub(r"\1***", uri)
-    uri = re.sub(r"^(https?://)[^:/@]*@", r"\1***@", uri)
-    return re.sub(r"^([\w+.-]+://[^:/@]*):.*@", r"\1:***@", uri, flags=re.DOTALL)
+    uri = _TOKEN.sub(r"\1***@", uri)
+    return _PASSWORD.sub(r"\1:***@", uri)
 
 
 def ui_command(uri: str) -> str:
@@ -343,7 +346,7 @@ def _require_file(uri: str) -> None:
             raise FileNotFoundError(f"there is no file {file}")
 
 
-def _experiment_id(client: "MlflowClient", name: str, artifact_root: str | None) -> str:
+def _experiment_id(client: "_DiscreetClient", name: str, artifact_root: str | None) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return str(client.create_experiment(name, artifact_location=artifact_root))
@@ -378,8 +381,46 @@ def _unusable(uri: str, error: Exception) -> UserError:
 def _reason(uri: str, error: Exception) -> str:
     """First line of an error, without the secrets of the URI (errors repeat it less its last slash)."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = lines[0].replace(uri.rstrip("/"), masked(uri).rstrip("/")) if uri else lines[0]
-    return line[:400].rstrip(". ")
+    return _discreet(lines[0], uri)[:400].rstrip(". ")
+
+
+def _discreet(text: str, uri: str) -> str:
+    """A text without the secrets of the URI, as they are written there or as a driver decodes them."""
+    secrets = {match[2] for rule in (_SECRET_IN_QUERY, _TOKEN, _PASSWORD) for match in rule.finditer(uri)}
+    secrets |= {decode(secret) for secret in secrets for decode in (unquote, unquote_plus)}
+    if uri.rstrip("/"):
+        text = text.replace(uri.rstrip("/"), masked(uri).rstrip("/"))
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+class _DiscreetClient:
+    """An MLflow client whose errors repeat no secret of its tracking URI.
+
+    Args:
+        client: The client.
+        uri: Its tracking URI.
+    """
+
+    def __init__(self, client: "MlflowClient", uri: str) -> None:
+        self._client = client
+        self._uri = uri
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            from mlflow.exceptions import MlflowException
+
+            try:
+                return method(*args, **kwargs)
+            except Exception as error:  # every driver and server has its own
+                if masked(self._uri) == self._uri:
+                    raise
+                raise MlflowException(_discreet(str(error), self._uri)) from None
+
+        return call
 
 
 def _database(uri: str) -> bool:

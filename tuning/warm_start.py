@@ -1,12 +1,12 @@
 """The trials that a search begins with: from the paper, other searches, or a ranking of augmentations."""
 
-import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, read_config
+from dcodr.data.csv_table import Table, read_table
 from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
@@ -45,22 +45,13 @@ def read_ranking(path: Path) -> list[str]:
     Raises:
         UserError: If the file cannot be read, lacks a column, or a measure is no finite number.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as CSV: {error}") from None
-    if not rows or not set(COLUMNS) <= rows[0].keys():
-        found = list(rows[0]) if rows else []
-        raise UserError(f"{path}: received the columns {found}; should have {', '.join(COLUMNS)} and a row")
-    names = [row["augmentation"] for row in rows]
+    table = read_table(path, COLUMNS)
+    names = table.columns["augmentation"]
     places = dict.fromkeys(names, 0)
     if len(places) < len(names):
         raise UserError(f"{path}: an augmentation stands twice: {', '.join(names)}")
     for measure in COLUMNS[1:]:
-        measured = {
-            row["augmentation"]: _measure(path, line, row[measure]) for line, row in enumerate(rows, start=2)
-        }
+        measured = {name: _measure(table, row, measure) for row, name in enumerate(names)}
         for place, name in enumerate(sorted(names, key=measured.__getitem__)):
             places[name] += place
     return sorted(names, key=places.__getitem__)
@@ -131,11 +122,12 @@ def _trial(space: Space, config: Config, origin: str) -> FirstTrial:
     return FirstTrial(space.values_of(config), origin)
 
 
-def _measure(path: Path, line: int, text: str | None) -> float:
+def _measure(table: Table, row: int, column: str) -> float:
+    text = table.columns[column][row]
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"{path}, line {line}: received {text!r}; should be a finite number")
+        raise table.error(row, column, f"received {text!r}; should be a finite number")
     return value

@@ -6,6 +6,7 @@ The published files (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html): ``img_a
 lines of file name and the x and y of five landmarks in pixels.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ RAW_SIZE = (178, 218)
 FACE = (25, 45, 153, 173)
 """The middle 128 x 128 pixels: left, top, right and bottom edge."""
 REDUCTION = 128 // SIZE
+
+NAME, NUMBER = re.compile(r"[0-9]+\.jpg"), re.compile(r"-?[0-9]{1,6}")
 
 MIN_TRAINING = 20
 """Fewest training images of a person who is kept (supplement, section 2)."""
@@ -97,6 +100,9 @@ def _identities(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
     rows = [_row(path, line, text, 1) for line, text in enumerate(_lines(path), start=1)]
     if not rows:
         raise UserError(f"{path} is empty: download it again")
+    for line, (_, (number,)) in enumerate(rows, start=1):
+        if number < 0:
+            raise UserError(f"{path}, line {line}: person {number}; expected a number from 0")
     return [name for name, _ in rows], np.array([numbers[0] for _, numbers in rows], dtype=np.int64)
 
 
@@ -113,8 +119,8 @@ def _landmarks(path: Path) -> dict[str, list[int]]:
 
 def _row(path: Path, line: int, text: str, n_numbers: int) -> tuple[str, list[int]]:
     name, *cells = text.split() or [""]
-    is_name = name.endswith(".jpg") and name[:-4].isdecimal()
-    if not is_name or len(cells) != n_numbers or not all(cell.lstrip("-").isdecimal() for cell in cells):
+    is_name = NAME.fullmatch(name) is not None
+    if not is_name or len(cells) != n_numbers or not all(map(NUMBER.fullmatch, cells)):
         raise UserError(
             f"{path}, line {line}: {text!r}; expected a name like 000001.jpg and whole numbers, {n_numbers}"
         )

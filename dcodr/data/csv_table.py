@@ -65,6 +65,8 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
 def _records(file: Path) -> list[tuple[int, list[str]]]:
     """The line number and cells of each record, the header's first."""
     try:
+        if not file.is_file() and file.exists():
+            raise UserError(f"{file} cannot be read: it is no file")
         raw = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error

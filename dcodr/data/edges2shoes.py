@@ -133,7 +133,10 @@ def _zappos(raw_dir: Path) -> tuple[list[Path], dict[str, list[str]]]:
     if len(rows) != len(names):
         raise UserError(f"{table} has {len(rows)} rows for the {len(names)} names of image-path.mat")
     folder = (raw_dir / PHOTOS).resolve()
-    photos = [(folder / name).resolve() for name in names]
+    try:
+        photos = [(folder / name).resolve() for name in names]
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"image-path.mat: a name is not a path ({error}): unpack it again") from error
     for photo in photos:
         if not photo.is_relative_to(folder):
             raise UserError(f"image-path.mat: {photo} is outside of {folder}")

@@ -23,6 +23,7 @@ from PIL import Image, ImageOps
 
 from dcodr.data.csv_table import Table, read_table
 from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.labels import NAME
 from dcodr.errors import UserError
 
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
@@ -30,8 +31,7 @@ Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What may be opened; Pillow would run an external program for some others."""
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-INTEGER = re.compile(r"[+-]?[0-9]+")
+INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 

@@ -48,14 +48,16 @@ def open_jpeg(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
     """
     try:
         with Image.open(path, formats=("JPEG",)) as file:
+            if size and file.size != size:
+                found, expected = (f"{width} x {height}" for width, height in (file.size, size))
+                raise UserError(f"{path} is {found} pixels; expected {expected}")
             image: Image.Image = file.convert("RGB")
+            return image
+    except UserError:
+        raise
     # Decoders report a damaged file by whatever the damage leads to.
     except Exception as error:
         raise UserError(f"{path} cannot be read as a JPEG image ({error}): unpack it again") from error
-    if size and image.size != size:
-        found, expected = (f"{width} x {height}" for width, height in (image.size, size))
-        raise UserError(f"{path} is {found} pixels; expected {expected}")
-    return image
 
 
 def in_chunks(

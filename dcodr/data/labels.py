@@ -3,6 +3,7 @@
 ``where`` says in messages where the values come from.
 """
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,31 @@ import numpy.typing as npt
 
 from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec
 from dcodr.errors import UserError
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+"""What a dataset, a domain or an attribute may be called: figures, files and MLflow use the name."""
+MAX_CLASSES = 100_000
+
+
+def check_spec(spec: DatasetSpec, where: str) -> None:
+    """Check the names of a spec, and that probes can have so many classes.
+
+    Raises:
+        UserError: If one cannot be used, or two attributes have the same.
+    """
+    attributes = [attribute.name for attribute in spec.attributes]
+    for name in (spec.name, spec.domain, *attributes):
+        if not NAME.fullmatch(name):
+            raise UserError(f"{where}: {name!r} is no name; letters, digits, - and _ are allowed")
+        if attributes.count(name) > 1:
+            raise UserError(f"{where}: two attributes are called {name}")
+    for attribute in spec.attributes:
+        if attribute.name in ("all", "domain"):
+            raise UserError(f"{where}: an attribute is called {attribute.name}, which figures use: rename it")
+        if attribute.cardinality is not None and not 1 <= attribute.cardinality <= MAX_CLASSES:
+            raise UserError(
+                f"{where}: {attribute.name} has {attribute.cardinality} classes; allowed are 1..{MAX_CLASSES}"
+            )
 
 
 def attribute_labels(

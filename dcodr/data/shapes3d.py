@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.hdf5 import own_dataset
 from dcodr.data.images import SIZE, Images, Progress
 from dcodr.errors import UserError
 
 FILE = "3dshapes.h5"
+N_IMAGES = 480_000
 MAX_ROWS = 16_384
 """Rows that are unpacked together at most, 200 MB."""
 
@@ -63,9 +65,13 @@ def read_shapes3d(
     path = raw_dir / FILE
     with _open(path) as file:
         n_stored = len(_dataset(path, file, "images", np.uint8, (SIZE, SIZE, 3)))
-        labels = _dataset(path, file, "labels", np.float64, (len(FACTORS),))[...]
-    if len(labels) != n_stored:
-        raise UserError(f"{path}: {len(labels)} labels for {n_stored} images: download it again")
+        labels = _dataset(path, file, "labels", np.float64, (len(FACTORS),))
+        if len(labels) != n_stored or n_stored > N_IMAGES:
+            raise UserError(f"{path}: {len(labels)} labels for {n_stored} images: download it again")
+        try:
+            labels = labels[...]
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{path} is damaged ({error}): download it again") from error
     if n_images > n_stored:
         raise UserError(f"{n_images} images are to be drawn, but {path} has {n_stored}: ask for fewer")
     drawn = np.sort(np.random.default_rng(seed).choice(n_stored, n_images, replace=False))
@@ -88,7 +94,7 @@ def _images(path: Path, drawn: npt.NDArray[np.int64], on_progress: Progress | No
             first, last = int(members[0]), int(members[-1])
             try:
                 yield images[first : last + 1][members - first]
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, MemoryError) as error:
                 raise UserError(f"{path} is damaged ({error}): download it again") from error
             done += len(members)
             if on_progress:
@@ -115,13 +121,13 @@ def _open(path: Path) -> Any:
         raise UserError(f"no {path}: give the folder of {FILE}, as published")
     try:
         return h5py.File(path, "r")
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError) as error:
         raise UserError(f"{path} cannot be read as HDF5 ({error}): download it again") from error
 
 
 def _dataset(path: Path, file: Any, name: str, dtype: type, row: tuple[int, ...]) -> Any:
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
+    dataset = own_dataset(file, name)
+    if dataset is None:
         raise UserError(f"{path} has no {name}: expected the file as published")
     if dataset.dtype != dtype or dataset.shape[1:] != row:
         raise UserError(

@@ -24,6 +24,8 @@ CATEGORIES = ("animal", "human", "airplane", "truck", "car")
 N_INSTANCES = 10
 N_ELEVATIONS, N_AZIMUTHS, N_LIGHTINGS = 9, 18, 6
 RAW_SIZE = 96
+N_ROWS = len(CATEGORIES) * N_INSTANCES // 2 * N_ELEVATIONS * N_AZIMUTHS * N_LIGHTINGS
+"""Rows of each of the two parts: 24,300."""
 
 PARTS = ("smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing")
 """Both are read: each holds other instances, and splits are made within every domain."""
@@ -168,21 +170,27 @@ def _header(file: BinaryIO, path: Path, kind: tuple[int, np.dtype[np.generic]], 
             f"{path}: begins with {found:#010x}, {n_dims}; expected {magic:#010x} of {dtype} data"
         )
     shape = np.frombuffer(_read(file, path, 4 * max(3, n_dims)), INT32[1])[:n_dims].tolist()
-    if tuple(shape[1:]) != row or shape[0] < 0:
-        raise UserError(f"{path}: data of shape {tuple(shape)}; expected {('N', *row)}")
+    if tuple(shape[1:]) != row or not 0 <= shape[0] <= N_ROWS:
+        raise UserError(
+            f"{path}: data of shape {tuple(shape)}; expected {('N', *row)}, N at most {N_ROWS} as published"
+        )
     return int(shape[0])
 
 
 def _read(file: BinaryIO, path: Path, n_bytes: int) -> bytes:
-    try:
-        data = file.read(n_bytes)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is damaged ({error}): download it again") from error
+    data = _up_to(file, path, n_bytes)
     if len(data) < n_bytes:
         raise UserError(f"{path} ends too early: download it again")
     return data
 
 
+def _up_to(file: BinaryIO, path: Path, n_bytes: int) -> bytes:
+    try:
+        return file.read(n_bytes)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is damaged ({error}): download it again") from error
+
+
 def _check_end(file: BinaryIO, path: Path) -> None:
-    if file.read(1):
+    if _up_to(file, path, 1):
         raise UserError(f"{path} has more data than its header says: download it again")

@@ -7,8 +7,11 @@ store is refused by a few comparisons. ``format_version`` is an attribute of the
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +21,8 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
-from dcodr.data.labels import attribute_labels, check_split, class_ids, dense_domains
+from dcodr.data.hdf5 import own_dataset
+from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
 from dcodr.errors import UserError
 from dcodr.files import appearing
 
@@ -63,6 +67,7 @@ def write_store(
     Raises:
         UserError: If labels, splits or images are not such, or the file cannot be written.
     """
+    check_spec(spec, f"dataset {spec.name}")
     domain, spec = dense_domains(domain, spec, f"dataset {spec.name}, {spec.domain}")
     if set(attributes) != {attribute.name for attribute in spec.attributes}:
         raise UserError(f"dataset {spec.name}: labels for {sorted(attributes)} do not match its attributes")
@@ -177,21 +182,23 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     version = file.attrs.get("format_version")
     if version != FORMAT_VERSION:
         raise UserError(f"has format version {version}, not {FORMAT_VERSION}")
+    piece = partial(_contiguous, file, os.fstat(raw.fileno()).st_size)
     try:
-        header = _HEADER.validate_json(_contiguous(file, "header", np.uint8)[...].tobytes(), strict=True)
+        header = _HEADER.validate_json(piece("header", np.uint8)[...].tobytes(), strict=True)
     except ValidationError as error:
         raise UserError(f"header is damaged: {error.errors()[0]['msg']}") from error
     spec = header.spec
-    images = _contiguous(file, "images", np.uint8)
+    check_spec(spec, "header")
+    images = piece("images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")
     n_images = len(images)
-    domain = class_ids(_contiguous(file, "domain", np.int64)[...], len(spec.domains), n_images, "domain")
+    domain = class_ids(piece("domain", np.int64)[...], len(spec.domains), n_images, "domain")
     attributes = {
-        attribute.name: _stored_labels(file, f"attributes/{attribute.name}", attribute, n_images)
+        attribute.name: _stored_labels(piece, f"attributes/{attribute.name}", attribute, n_images)
         for attribute in spec.attributes
     }
-    split = _contiguous(file, "split", np.uint8)[...]
+    split = piece("split", np.uint8)[...]
     check_split(split, domain, spec, "split")
     return FactorDataset(
         spec=spec,
@@ -204,20 +211,25 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     )
 
 
-def _stored_labels(file: Any, path: str, attribute: Attribute, n_images: int) -> Labels:
+def _stored_labels(
+    piece: Callable[[str, type], Any], path: str, attribute: Attribute, n_images: int
+) -> Labels:
     kind = np.float32 if attribute.cardinality is None else np.int64
-    return attribute_labels(_contiguous(file, path, kind)[...], attribute, n_images, path)
+    return attribute_labels(piece(path, kind)[...], attribute, n_images, path)
 
 
-def _contiguous(file: Any, name: str, dtype: type) -> Any:
-    """A dataset of the file, if it lies there in one piece."""
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
-        raise UserError(f"{name} is missing or damaged")
+def _contiguous(file: Any, size: int, name: str, dtype: type) -> Any:
+    """A dataset of the file, if it lies there in one piece that is all there."""
+    dataset = own_dataset(file, name)
+    if dataset is None:
+        raise UserError(f"{name} is missing or damaged, or lies in another file")
     if dataset.dtype != dtype:
         raise UserError(f"{name} is {dataset.dtype}, not {np.dtype(dtype)}")
-    if dataset.chunks is not None or dataset.id.get_offset() is None:
+    offset = dataset.id.get_offset()
+    if dataset.chunks is not None or offset is None:
         raise UserError(f"{name} is not stored in one piece within the file")
+    if offset + math.prod(dataset.shape) * dataset.dtype.itemsize > size:
+        raise UserError(f"{name} of shape {dataset.shape} goes beyond the end of the file")
     return dataset
 
 

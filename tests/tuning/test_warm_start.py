@@ -199,11 +199,20 @@ def test_a_ranking_needs_a_base_that_uses_augmentations(tmp_path: Path, ranking:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "received the columns []; should have augmentation, f_norm, f_unnorm and a row"),
-        ("augmentation,f_norm\ncrop,1\n", "received the columns ['augmentation', 'f_norm']"),
-        (TABLE_1.replace("0.0261", "small"), "line 13: received 'small'; should be a finite number"),
-        (TABLE_1.replace("0.0261", "nan"), "line 13: received 'nan'; should be a finite number"),
-        (TABLE_1.replace(",0.0261", ""), "line 13: received None; should be a finite number"),
+        ("", "is empty; expected a header with the columns augmentation, f_norm, f_unnorm"),
+        (
+            "augmentation,f_norm\ncrop,1\n",
+            "column f_unnorm: no such column; the header has augmentation, f_norm",
+        ),
+        (
+            TABLE_1.replace("0.0261", "small"),
+            "line 13, column f_unnorm: received 'small'; should be a finite number",
+        ),
+        (
+            TABLE_1.replace("0.0261", "nan"),
+            "line 13, column f_unnorm: received 'nan'; should be a finite number",
+        ),
+        (TABLE_1.replace(",0.0261", ""), "line 13: 2 cells for 3 columns"),
         (TABLE_1 + "crop,1,1\n", "an augmentation stands twice"),
         (TABLE_1.replace("crop", "cropp"), "received the unknown augmentation 'cropp' (did you mean crop?)"),
     ],

@@ -371,7 +371,7 @@ NAMES = np.array(["red"] * 60, dtype=object)
         (header_of_another_kind, "header is damaged"),
         (remove_domain, "domain is missing"),
         (link_domain, "domain is missing or damaged"),
-        (store_images_elsewhere, "images is not stored in one piece within the file"),
+        (store_images_elsewhere, "images is missing or damaged, or lies in another file"),
         (replace_dataset("images", LABELS["images"], chunks=True), "images is not stored in one piece"),
         (replace_dataset("images", LABELS["images"].astype(np.float32)), "images is float32, not uint8"),
         (replace_dataset("images", LABELS["images"][:, :4]), r"images has shape \(60, 4, 8, 3\)"),

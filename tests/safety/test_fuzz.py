@@ -1,0 +1,380 @@
+"""Whatever stands in a file, its reader reads it or refuses it by a ``UserError``.
+
+200 inputs a reader; ``make fuzz`` tries 20,000.
+"""
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from rich.console import Console
+from scipy.io import savemat
+
+from dcodr.checkpoint import Checkpoint, save_checkpoint
+from dcodr.config import Config, read_config
+from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
+from dcodr.data.folder import read_folder
+from dcodr.data.store import write_store
+from dcodr.errors import UserError
+from tests.safety.reader_process import ReaderProcess
+from tuning.export import export
+from tuning.ledger import Ledger
+from tuning.report import front_csv, print_status
+from tuning.search import LEDGER, Search
+from tuning.space import Space, load_space
+
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "200"))
+fuzz = settings(
+    max_examples=INPUTS,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+
+BYTES = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from([b"\0" * 8, b"\xff" * 8, b"\x7f" + b"\xff" * 7, b"\0\0\0\x80", b"\x01", b"\xff"]),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, valid: bytes) -> bytes:
+    """A valid file with bytes overwritten, inserted, removed, repeated, or its end cut off, once or more."""
+    content = valid
+    for _ in range(draw(st.integers(1, 4))):
+        at, new = draw(st.integers(0, len(content))), draw(BYTES)
+        how = draw(st.sampled_from(["overwrite", "overwrite", "insert", "remove", "repeat", "cut"]))
+        length = draw(st.integers(0, 64))
+        content = {
+            "overwrite": content[:at] + new + content[at + len(new) :],
+            "insert": content[:at] + new + content[at:],
+            "remove": content[:at] + content[at + length :],
+            "repeat": content[: at + length] + content[at:],
+            "cut": content[:at],
+        }[how]
+    return content
+
+
+def clean(read: Callable[[], Any]) -> None:
+    """Run a reader; what it may raise is a ``UserError``."""
+    with contextlib.suppress(UserError):
+        read()
+
+
+# YAML: spaces and configs
+
+SPACE = """\
+base:
+  preset: synthetic
+  overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}
+params:
+  augmentations:
+    type: subset
+    members: [crop, gaussian_blur, high_contrast, high_saturation, grayscale]
+    max_size: 4
+    excluded: [[crop, grayscale]]
+    strengths: {gaussian_blur: {sigma: {type: float, low: 0.5, high: 2.0}}}
+  temperature: {type: float, low: 0.05, high: 0.5, log: true}
+  encoder.code_dim: {type: categorical, choices: [32, 128]}
+search: {trials: 24, sampler: gp, scheduler: {grace_period: 1, reduction_factor: 2}}
+resources: {cpus_per_trial: 1}
+"""
+WORDS = sorted({*SPACE.replace(",", " ").replace(":", " ").split(), "step", "required", "config", "seed"})
+# fmt: off
+ODD = [
+    "*a", "&a [1]", "&a [*a]", "!!int ''", "!!float x", "!!bool x", "!!timestamp x", "!!binary é", "<<: *a",
+    "!!python/object/apply:os.system [ls]", "!!python/name:os.system", "!x y", "!!set {a}", "? [1]", "=",
+    "0x" + "f" * 2000, "9" * 5000, "1:59:59:59", "1e400", "-1e-400", ".nan", "-.inf", "2001-99-99", "0o8",
+    "'", '"', "|", ">-", "---", "...", "%YAML 9.9", "\t", "\x00", "\x85", "\ufeff", "\u202e", "\ud7ff", "#",
+    "[" * 50, "{" * 50, "- " * 50, "[" * 30 + "]" * 30, "..", "/etc/passwd", "../" * 9,
+]
+# fmt: on
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(WORDS),
+    st.sampled_from([1e308, -1e308, 1e-300, 2**63 - 1, -(2**63), 0, "", "../x", "/dev/zero"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+NUMBERS = st.floats() | st.integers() | st.sampled_from([1e308, 1e-300, 0.05, 0.5, 1, 0])
+PARAM = st.fixed_dictionaries(
+    {"type": st.sampled_from(["float", "int", "categorical", "subset", "x"])},
+    optional={
+        "low": NUMBERS,
+        "high": NUMBERS,
+        "step": NUMBERS,
+        "log": st.booleans(),
+        "choices": VALUES,
+        "members": st.lists(st.sampled_from(WORDS), max_size=4),
+        "max_size": st.integers(-1, 9),
+        "strengths": VALUES,
+        "excluded": VALUES,
+    },
+)
+TREES = st.fixed_dictionaries(
+    {
+        "base": st.just({"preset": "synthetic"}) | VALUES,
+        "params": st.dictionaries(
+            st.sampled_from(
+                ["temperature", "epochs", "seed", "augmentations", "method", "batch.n_domains", "x.y"]
+            ),
+            PARAM,
+            max_size=3,
+        ),
+    },
+    optional={"search": VALUES, "resources": VALUES, "objectives": VALUES, "x": VALUES},
+)
+
+
+@st.composite
+def odd_yaml(draw: st.DrawFn) -> bytes:
+    """A valid space with words replaced by odd ones."""
+    lines = SPACE.splitlines(keepends=True)
+    for _ in range(draw(st.integers(1, 3))):
+        at, new = draw(st.integers(0, len(lines) - 1)), draw(st.sampled_from(ODD + WORDS))
+        old = draw(st.sampled_from(lines[at].split() or [""]))
+        lines[at] = lines[at].replace(old, new, 1)
+    return "".join(lines).encode()
+
+
+SPACES = st.one_of(
+    damaged(SPACE.encode()), odd_yaml(), st.binary(max_size=200), TREES.map(lambda tree: as_yaml(tree))
+)
+
+
+def as_yaml(tree: object) -> bytes:
+    """A tree as YAML, in which floats are written as numbers."""
+    import yaml
+
+    return yaml.safe_dump(tree, allow_unicode=True).encode()
+
+
+@fuzz
+@given(content=SPACES)
+def test_spaces(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
+    path.write_bytes(content)
+
+    def read() -> None:
+        space = load_space(path)
+        assert Space.model_validate_json(space.model_dump_json()) == space
+
+    clean(read)
+    clean(lambda: read_config(path))
+
+
+# CSV
+
+CELLS = st.one_of(
+    st.sampled_from(["a.png", "b.png", "c.png", "d.png", "x", "y", "1", "2", "0.5", "path", "domain", "all"]),
+    st.sampled_from(
+        ["9" * 5000, "1e400", "nan", "-0", "+1", "", " ", "\0", "é", "/etc/passwd", "../a.png", "."]
+    ),
+    st.sampled_from(
+        ["a.png\0", "/dev/zero", "x" * 5000, "a" * 300 + ".png", "~", "\x1b[2J", '"', "loop", ","]
+    ),
+    st.text(max_size=6),
+)
+TABLE = "path,domain,angle,x\na.png,x,1,0.5\nb.png,x,2,1.5\nc.png,y,1,2.5\nd.png,y,2,3.5\n"
+
+
+@st.composite
+def odd_csv(draw: st.DrawFn) -> bytes:
+    """A valid table with cells replaced by odd ones."""
+    rows = [line.split(",") for line in TABLE.splitlines()]
+    for _ in range(draw(st.integers(1, 4))):
+        row = draw(st.integers(0, len(rows) - 1))
+        rows[row][draw(st.integers(0, 3))] = draw(CELLS)
+    end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    return end.join(",".join(row) for row in rows).encode("utf-8", "surrogatepass")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in "abcd":
+        Image.new("RGB", (4, 4), "red").save(folder / f"{name}.png")
+    (folder / "loop").symlink_to(folder / "loop")
+    return folder
+
+
+@fuzz
+@given(content=st.one_of(damaged(TABLE.encode()), odd_csv(), st.binary(max_size=200)))
+def test_tables(content: bytes, pictures: Path) -> None:
+    path = pictures / "labels.csv"
+    path.write_bytes(content)
+    clean(lambda: read_folder(path, "fuzzed", image_size=4))
+
+
+# Binary files, in a process of their own
+
+
+def small_store(folder: Path) -> bytes:
+    """A valid store of few images: most of its bytes say where things are."""
+    spec = DatasetSpec("chairs", "chair", (Attribute("angle", 4), Attribute("landmarks", None)))
+    domain = np.arange(20) % 2
+    labels: dict[str, np.ndarray[Any, Any]] = {
+        "angle": np.arange(20) % 4,
+        "landmarks": np.ones((20, 2), np.float32),
+    }
+    images = np.ones((20, 2, 2, 3), np.uint8)
+    write_store(
+        folder / "s.h5", spec, images, domain, labels, stratified_split(domain, 0), {"source": "fuzz"}
+    )
+    return (folder / "s.h5").read_bytes()
+
+
+def small_checkpoint(folder: Path) -> bytes:
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    saved = Checkpoint(Config(), "print", 1, model.state_dict(), optimizer.state_dict())
+    save_checkpoint(folder / "c.pt", saved)
+    return (folder / "c.pt").read_bytes()
+
+
+def small_matlab(folder: Path) -> bytes:
+    file = io.BytesIO()
+    content = {
+        "im": np.ones((4, 4), np.uint8),
+        "names": np.array([["a"], ["b"]], dtype=object),
+        "s": {"x": 1},
+    }
+    savemat(file, content, do_compression=False)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module", params=["store", "checkpoint", "matlab"])
+def reader(request: pytest.FixtureRequest) -> Iterator[ReaderProcess]:
+    with ReaderProcess(request.param) as process:
+        yield process
+
+
+MAKE: dict[str, Callable[[Path], bytes]] = {
+    "store": small_store,
+    "checkpoint": small_checkpoint,
+    "matlab": small_matlab,
+}
+
+
+def test_binary_files(reader: ReaderProcess, tmp_path: Path) -> None:
+    valid = MAKE[reader.kind](tmp_path)
+    assert reader.outcome(valid) == ("refused" if reader.kind == "matlab" else "ok")
+
+    @fuzz
+    @given(content=damaged(valid))
+    def run(content: bytes) -> None:
+        assert reader.outcome(content) in ("ok", "refused")
+
+    run()
+
+
+@fuzz
+@given(data=st.data())
+def test_stores_of_odd_layout(data: st.DataObject, odd_stores: tuple[ReaderProcess, Path]) -> None:
+    """Valid HDF5, but not a valid store."""
+    process, path = odd_stores
+    small_store(path.parent)
+    with h5py.File(path, "r+") as file:
+        for _ in range(data.draw(st.integers(1, 3))):
+            name = data.draw(st.sampled_from(["images", "domain", "split", "header", "attributes/angle"]))
+            if name in file:
+                del file[name]
+            change(file, name, data.draw)
+    assert process.outcome(path.read_bytes()) in ("ok", "refused")
+
+
+@pytest.fixture(scope="module")
+def odd_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ReaderProcess, Path]]:
+    with ReaderProcess("store") as process:
+        yield process, tmp_path_factory.mktemp("odd") / "s.h5"
+
+
+def change(file: h5py.File, name: str, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
+    """Put something else in the place of a dataset."""
+    kind = draw(
+        st.sampled_from(["array", "bytes", "text", "huge", "soft", "external", "virtual", "group", "empty"])
+    )
+    shape = tuple(draw(st.lists(st.sampled_from([0, 1, 2, 3, 20]), max_size=4)))
+    dtype = draw(st.sampled_from(["u1", "<i8", ">i8", "f4", "S3", "?", "c8", "V2"]))
+    if kind == "array":
+        chunks = draw(st.booleans()) and 0 not in shape and shape != ()
+        file.create_dataset(name, shape, dtype, chunks=chunks or None)
+    elif kind == "bytes":
+        header = draw(st.one_of(st.binary(max_size=40), damaged(b'{"spec":{"name":"x"},"fingerprint":""}')))
+        file[name] = np.frombuffer(header, np.uint8)
+    elif kind == "text":
+        file[name] = draw(st.sampled_from(["text", "[" * 500]))
+    elif kind == "huge":
+        file.create_dataset(name, (1 << 40, 2, 2, 3), dtype)
+    elif kind == "soft":
+        file[name] = h5py.SoftLink(draw(st.sampled_from(["/domain", "/images", "/nothing", f"/{name}"])))
+    elif kind == "external":
+        file.create_dataset(name, (20,), dtype, external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
+    elif kind == "virtual":
+        layout = h5py.VirtualLayout((20,), dtype)
+        layout[:10] = h5py.VirtualSource("/etc/hostname", "x", (10,))
+        file.create_virtual_dataset(name, layout)
+    elif kind == "group":
+        file.create_group(name)
+    else:
+        file[name] = h5py.Empty("f4")
+
+
+# The ledger
+
+LEDGER_SPACE = (
+    SPACE.split("search:")[0] + "search: {trials: 3, sampler: random, warm_start: {paper: false}}\n"
+)
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Path]:
+    folder = tmp_path_factory.mktemp("search") / "fuzzed"
+    folder.mkdir()
+    (folder / "space.yaml").write_text(LEDGER_SPACE)
+    begun = Ledger.create(
+        folder / LEDGER, load_space(folder / "space.yaml"), {"fingerprint": "f", "versions": {}}
+    )
+    begun.ready()
+    figures = {"invariance": 0.5, "informativeness": 0.25}
+    for _ in range(3):
+        trial = begun.begin()
+        assert trial is not None
+        begun.note(trial.number, run_id="run")
+        begun.note_epoch(trial.number, 1, training={"loss": 1.0}, figures=figures, intervals={})
+        begun.end(trial.number, full_budget=True)
+    return (folder / LEDGER).read_bytes(), folder
+
+
+@fuzz
+@given(data=st.data())
+def test_ledgers(data: st.DataObject, ledger: tuple[bytes, Path]) -> None:
+    valid, folder = ledger
+    (folder / LEDGER).write_bytes(data.draw(damaged(valid)))
+
+    def read() -> None:
+        search = Search.open("fuzzed", folder.parent)
+        print_status(search, Console(file=io.StringIO()))
+        if search.front():
+            front_csv(search)
+            export(search, "all-front", folder / "configs")
+
+    clean(read)
