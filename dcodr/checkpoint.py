@@ -102,7 +102,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         checkpoint = Checkpoint(
             Config.model_validate_json(content["config"]),
             content["fingerprint"],
-            _EPOCH.validate_json(content["last"]),
+            _EPOCH.validate_json(content["last"], strict=True),
             content["model"],
             content["optimizer"],
         )
@@ -155,8 +155,7 @@ def _check(checkpoint: Checkpoint) -> None:
     )
     if not tensors or not isinstance(checkpoint.optimizer, dict):
         raise ValueError("its state is not one of tensors")
-    epoch = checkpoint.epoch
-    if not isinstance(checkpoint.fingerprint, str) or type(epoch) is not int or epoch < 0:
+    if not isinstance(checkpoint.fingerprint, str) or checkpoint.last.epoch < 1:
         raise ValueError("fingerprint or epoch is none")
 
 

@@ -25,6 +25,7 @@ from dcodr.config import Config, read_config
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
 from dcodr.data.folder import read_folder
 from dcodr.data.store import write_store
+from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from tests.safety.reader_process import ReaderProcess
 from tuning.export import export
@@ -245,7 +246,9 @@ def small_store(folder: Path) -> bytes:
 def small_checkpoint(folder: Path) -> bytes:
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.Adam(model.parameters())
-    saved = Checkpoint(Config(), "print", 1, model.state_dict(), optimizer.state_dict())
+    saved = Checkpoint(
+        Config(), "print", Epoch(1, {"loss": 0.5}, None, 9.0), model.state_dict(), optimizer.state_dict()
+    )
     save_checkpoint(folder / "c.pt", saved)
     return (folder / "c.pt").read_bytes()
 

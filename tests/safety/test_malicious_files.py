@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from dcodr.checkpoint import Checkpoint, load_checkpoint, restore, save_checkpoint, trained_encoder
+from dcodr.checkpoint import FORMAT, Checkpoint, load_checkpoint, restore, save_checkpoint, trained_encoder
 from dcodr.cli import _compare
 from dcodr.config import Config, read_config
 from dcodr.console import printable
@@ -27,6 +27,7 @@ from dcodr.data.images import open_jpeg
 from dcodr.data.shapes3d import read_shapes3d
 from dcodr.data.smallnorb import PARTS, read_smallnorb
 from dcodr.data.store import open_store, write_store
+from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.evaluation.report import Report
 from dcodr.models.encoder import Encoder
@@ -212,6 +213,7 @@ def test_odd_provenance_is_compared_without_harm(provenance: dict[str, Any]) -> 
 
 # HDF5
 
+LAST = '{"epoch": 1, "losses": {"loss": 0.5}, "report": null, "images_per_second": 9.0}'
 SPEC = DatasetSpec("chairs", "chair", (Attribute("angle", 4),))
 
 
@@ -291,9 +293,10 @@ def test_values_of_published_files_that_lie_elsewhere_are_refused(tmp_path: Path
 @pytest.mark.parametrize(
     "change",
     [
-        {"epoch": "3"},
-        {"epoch": -1},
-        {"epoch": True},
+        {"last": 3},
+        {"last": LAST.replace('"epoch": 1', '"epoch": "1"')},
+        {"last": LAST.replace('"epoch": 1', '"epoch": -1')},
+        {"last": LAST.replace("0.5", '"x"')},
         {"fingerprint": None},
         {"model": [1]},
         {"model": {"encoder": "x"}},
@@ -307,16 +310,18 @@ def test_values_of_published_files_that_lie_elsewhere_are_refused(tmp_path: Path
 def test_checkpoints_of_other_types_are_refused(
     change: dict[str, Any], tiny_config: Config, tmp_path: Path
 ) -> None:
-    content = {"format": 1, "config": tiny_config.model_dump_json(), "fingerprint": "f", "epoch": 1}
+    content = {"format": FORMAT, "config": tiny_config.model_dump_json(), "fingerprint": "f", "last": LAST}
+    torch.save(content | {"model": {}, "optimizer": {}}, tmp_path / "c.pt")
+    load_checkpoint(tmp_path / "c.pt")
     torch.save(content | {"model": {}, "optimizer": {}} | change, tmp_path / "c.pt")
     with pytest.raises(UserError, match=r"c\.pt: damaged, or no checkpoint"):
         load_checkpoint(tmp_path / "c.pt")
 
 
 def test_a_state_of_another_model_is_refused(tiny_config: Config, tmp_path: Path) -> None:
-    save_checkpoint(
-        tmp_path / "c.pt", Checkpoint(tiny_config, "f", 1, {"encoder.x": torch.zeros(1)}, {"state": 1})
-    )
+    last = Epoch(1, {"loss": 0.5}, None, 9.0)
+    saved = Checkpoint(tiny_config, "f", last, {"encoder.x": torch.zeros(1)}, {"state": 1})
+    save_checkpoint(tmp_path / "c.pt", saved)
     checkpoint = load_checkpoint(tmp_path / "c.pt")
     model = torch.nn.Linear(1, 1)
     with pytest.raises(UserError, match="does not fit its config"):
