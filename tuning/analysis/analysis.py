@@ -29,7 +29,8 @@ class Analysis:
         direction: What is better.
         trials: Complete trials that it rests on.
         importances: How much each setting matters.
-        attribution: What each member of the searched subset does; ``None`` if no subset is searched.
+        attribution: What each member of the searched subset does; ``None`` if no subset is searched, or its
+            sets have one member, which never joins another.
     """
 
     objective: str
@@ -62,7 +63,10 @@ def analyse(search: Search) -> list[Analysis]:
             "least: go on with the search (--resume, with more --trials)"
         )
     space = search.space
-    subset = next((key for key, param in space.params.items() if isinstance(param, SubsetParam)), None)
+    subset = next(
+        (key for key, param in space.params.items() if isinstance(param, SubsetParam) and param.largest > 1),
+        None,
+    )
     result = []
     for i, (name, direction) in enumerate(space.objectives.items()):
         reached = [trial.figures[name] for trial in trials]
@@ -80,7 +84,7 @@ def analyse(search: Search) -> list[Analysis]:
 
 
 def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
-    """Write ``importance.csv`` and, where a subset is searched, ``attribution.csv`` and ``interactions.csv``.
+    """Write ``importance.csv`` and, of an attribution, ``attribution.csv`` and ``interactions.csv``.
 
     A figure that too few trials tell of is left empty.
 
