@@ -64,18 +64,25 @@ def analyse(
 ) -> None:
     """Tell which settings matter and what every augmentation does, from the trials at hand."""
     from tuning.analysis import analysis
+    from tuning.analysis.alone import print_alone, subset_alone
     from tuning.analysis.pictures import draw_pictures
+    from tuning.analysis.plane import write_trials
     from tuning.analysis.report import print_analysis
     from tuning.search import Search
     from tuning.tracking import add_artifacts, default_uri, masked
 
     search = Search.open(name, storage)
     console = Console()
-    with console.status("analysing"):
-        analyses = analysis.analyse(search)
-    print_analysis(analyses, console)
     folder = search.folder / analysis.FOLDER
-    files = [*analysis.write_tables(analyses, folder), *draw_pictures(analyses, folder)]
+    if alone := subset_alone(search.space):
+        print_alone(search, alone, console)
+        files = []
+    else:
+        with console.status("analysing"):
+            analyses = analysis.analyse(search)
+        print_analysis(analyses, console)
+        files = [*analysis.write_tables(analyses, folder), *draw_pictures(analyses, folder)]
+    files += write_trials(search, folder)
     for file in files:
         print(file)
     uri = tracking_uri or default_uri(storage)

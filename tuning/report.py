@@ -13,6 +13,7 @@ from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
 from tuning.search import CONFIGS, Search
 from tuning.tracking import ui_command
+from tuning.trials import TrialRecord
 
 
 def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
@@ -100,7 +101,17 @@ def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) 
 
 def front_csv(search: Search) -> str:
     """The front as CSV, the paper's settings included."""
-    rows = search.compared()
+    return _csv(search, search.compared())
+
+
+def trials_csv(search: Search) -> str:
+    """All complete trials as CSV, by number."""
+    front = search.front()
+    return _csv(search, [(trial, trial in front) for trial in search.trials() if trial.status == "complete"])
+
+
+def _csv(search: Search, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
+    """Trials with their settings and figures, and whether they are on the front."""
     figures = sorted({name for trial, _ in rows for name in trial.figures})
     settings = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
     table = io.StringIO()

@@ -8,10 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dcodr.files import appearing
+from dcodr.palette import BLUE, ORANGE
 from dcodr.studies.published import Measures
-
-BLUE, ORANGE = "#0072B2", "#E69F00"
-"""Of the palette of Okabe and Ito, which colour-blind readers tell apart."""
 
 
 def draw_invariance(

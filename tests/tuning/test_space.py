@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
+from tuning.ledger import Ledger
 from tuning.settings import SearchSettings
 from tuning.space import Space, json_schema, load_space
 from tuning.warm_start import first_trials
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
+SINGLE_AUGS = SPACES / "single_augs.yaml"
 
 BASE = "base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}\n"
 TEMPERATURE = "params:\n  temperature: {type: float, low: 0.05, high: 0.5}\n"
@@ -32,7 +35,15 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("path", sorted(SPACES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_spaces_are_valid_and_begin_with_the_papers_settings(path: Path) -> None:
+def test_shipped_spaces_are_valid_and_name_their_schema(path: Path) -> None:
+    assert load_space(path).params
+    assert path.read_text().startswith("# yaml-language-server: $schema=space.schema.json\n")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(SPACES.glob("*.yaml")) - {SINGLE_AUGS}), ids=lambda path: path.stem
+)
+def test_shipped_searches_begin_with_the_papers_settings(path: Path) -> None:
     space = load_space(path)
     first = space.config(space.paper_values())
     published = PRESETS[first.dataset]
@@ -41,7 +52,31 @@ def test_shipped_spaces_are_valid_and_begin_with_the_papers_settings(path: Path)
     assert first.augmentations == published.augmentations
     for key in ("encoder_lr", "generator_lr", "reconstruction_weight"):
         assert key not in space.params or getattr(first, key) == getattr(published, key)
-    assert path.read_text().startswith("# yaml-language-server: $schema=space.schema.json\n")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_single_augmentation_study_tries_each_of_the_13_once(seed: int) -> None:
+    space = load_space(SINGLE_AUGS, search={"seed": seed})
+    ledger = Ledger.create(None, space, {})
+    ledger.ready()
+    running: list[int] = []
+    tried = []
+    while ledger.over() is None:
+        begun = ledger.begin()
+        assert begun is not None
+        tried += begun.values["augmentations"]
+        running.append(begun.number)
+        if len(running) == 2:  # at a time, as on two cores
+            number = running.pop(0)
+            figures = {"invariance": 1 / (1 + number), "informativeness": number / 13}
+            ledger.note_epoch(number, 4, training={}, figures=figures, intervals={})
+            ledger.end(number, full_budget=True)
+    assert sorted(tried) == sorted(PAPER_13)
+
+
+def test_the_single_augmentation_study_runs_on_other_datasets() -> None:
+    base = load_space(SINGLE_AUGS, dataset="smallnorb").base
+    assert (base.dataset, base.method, base.encoder.arch) == ("smallnorb", "dcodr_norec", "small")
 
 
 def test_the_shipped_schema_is_the_one_the_command_writes() -> None:

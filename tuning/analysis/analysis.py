@@ -32,7 +32,8 @@ class Analysis:
         trials: Complete trials that it rests on.
         importances: How much each setting matters.
         attribution: What each member of the searched subset does, among the trials whose method uses it;
-            ``None`` if no subset is searched, or too few trials tell.
+            ``None`` if no subset is searched, its sets have one member, which never joins another, or too few
+            trials tell.
     """
 
     objective: str
@@ -82,7 +83,10 @@ def analyse(search: Search) -> list[Analysis]:
 
 def _attributions(space: Space, trials: Sequence[TrialRecord]) -> dict[str, Attribution]:
     """What the members of the searched subset do to each objective; nothing, if too few trials tell."""
-    subset = next((key for key, param in space.params.items() if isinstance(param, SubsetParam)), None)
+    subset = next(
+        (key for key, param in space.params.items() if isinstance(param, SubsetParam) and param.largest > 1),
+        None,
+    )
     having = [trial for trial in trials if subset in trial.values]
     reached = {name: [trial.figures[name] for trial in having] for name in space.objectives}
     if subset is None or len(having) < FEWEST_TRIALS or any(len(set(of)) == 1 for of in reached.values()):
@@ -92,7 +96,7 @@ def _attributions(space: Space, trials: Sequence[TrialRecord]) -> dict[str, Attr
 
 
 def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
-    """Write ``importance.csv`` and, where a subset is searched, ``attribution.csv`` and ``interactions.csv``.
+    """Write ``importance.csv`` and, of an attribution, ``attribution.csv`` and ``interactions.csv``.
 
     A figure that too few trials tell of is left empty.
 

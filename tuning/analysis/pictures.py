@@ -1,4 +1,4 @@
-"""An analysis as pictures: one panel an objective, colours that colour-blind readers tell apart."""
+"""An analysis as pictures: one panel an objective."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,16 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from dcodr.files import appearing
+from dcodr.palette import BLUE, GREY, ORANGE
 from tuning.analysis.analysis import Analysis
 from tuning.analysis.attribution import Attribution, Estimate
-
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#6E6E6E"
-"""Of the palette of Okabe and Ito."""
 
 PALE = 0.4
 """Opacity of what may be nothing: its interval holds 0."""
 
 
 def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
-    """Draw ``importance.png`` and, where a subset is searched, ``attribution.png`` and ``interactions.png``.
+    """Draw ``importance.png`` and, of an attribution, ``attribution.png`` and ``interactions.png``.
 
     Returns:
         The files written; those of the same names are replaced.

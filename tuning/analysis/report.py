@@ -23,6 +23,8 @@ def print_analysis(analyses: Sequence[Analysis], console: Console) -> None:
         if analysis.attribution:
             _print_members(analysis.attribution, analysis, console)
             _print_pairs(analysis.attribution, console)
+        elif any(row.of for row in analysis.importances):
+            _say(console, "No effects of augmentations: in sets of one member none ever joins another.\n")
 
 
 def _print_importances(analysis: Analysis, console: Console) -> None:

@@ -167,7 +167,7 @@ def test_the_command_writes_its_files_and_says_where(tmp_path: Path, monkeypatch
     search_of(folder, 8)
     done = CliRunner().invoke(app, ["analyse", "augs", "--storage", str(tmp_path)], catch_exceptions=False)
     written = {str(path) for path in (folder / "analysis").iterdir()}
-    assert len(written) == 6
+    assert len(written) == 8
     assert written <= set(done.stdout.split())
     assert "not in MLflow" in done.stdout
     assert not (tmp_path / "mlflow.db").exists()
