@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from dcodr.config import dump_config, read_config
 from dcodr.errors import UserError
+from tuning.driver_lock import driving
 from tuning.run import run_search
 from tuning.search import Search
 from tuning.space import load_space
@@ -173,40 +175,108 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_a_stopped_search_is_resumed_without_loss(
-    how: signal.Signals, tiny_store: Path, tmp_path: Path
-) -> None:
-    words = [sys.executable, str(ROOT / "tune.py"), "--space", str(QUICK), "--data", str(tiny_store)]
-    words += ["--trials", "6", "--set", "epochs=3"]
-    driver = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    ledger = tmp_path / "runs" / "quick" / "ledger.log"
+class Driver:
+    """A search of six trials of three epochs in a process of its own."""
 
-    def some_are_complete() -> bool:
-        if not ledger.exists():
-            return False
-        return sum(t.status == "complete" for t in Search.open("quick", tmp_path / "runs").trials()) >= 2
+    def __init__(self, folder: Path, store: Path) -> None:
+        self.storage = folder / "runs"
+        self.words = [sys.executable, str(ROOT / "tune.py"), "--space", str(QUICK), "--data", str(store)]
+        self.words += ["--trials", "6", "--set", "epochs=3"]
+        self.folder = folder
+        self.process = subprocess.Popen(
+            self.words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
+    def resume(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*self.words, "--resume"], cwd=self.folder, capture_output=True, text=True)
+
+    def search(self) -> Search:
+        return Search.open("quick", self.storage)
+
+    def await_complete(self, trials: int) -> None:
+        ledger = self.storage / "quick" / "ledger.log"
+
+        def reached() -> bool:
+            assert self.process.poll() is None, "it ended too early"
+            return ledger.exists() and [t.status for t in self.search().trials()].count("complete") >= trials
+
+        wait_for(reached, 120)
+
+    def check_whole(self) -> None:
+        """Six trials, each with one finished MLflow run that has every epoch once, and nothing left over."""
+        search = self.search()
+        trials = search.trials()
+        assert [trial.number for trial in trials] == list(range(6))
+        assert {trial.status for trial in trials} <= {"complete", "infeasible"}
+        assert [trial.paper for trial in trials] == [True] + [False] * 5
+        assert {trial.state.name for trial in search.ledger.study.trials} <= {"COMPLETE", "PRUNED"}
+        client = MlflowClient(f"sqlite:///{self.storage / 'mlflow.db'}")
+        assert mlflow_runs(client, search) == (["FINISHED"], ["FINISHED"] * 6)
+        for trial in trials:
+            assert trial.run_id is not None
+            steps = [metric.step for metric in client.get_metric_history(trial.run_id, "images_per_second")]
+            assert steps == list(range(1, trial.epoch + 1))
+        assert not list(search.checkpoints.glob("*"))
+
+
+def trials_of(driver: int) -> list[int]:
+    """Processes that train for a driver, by /proc: its descendants that Ray has named so."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            names[int(folder.name)] = (folder / "cmdline").read_bytes()
+
+    def descends(pid: int) -> bool:
+        return pid == driver or (pid in parents and descends(parents[pid]))
+
+    return [pid for pid, name in names.items() if name.startswith(b"ray::ImplicitFunc") and descends(pid)]
+
+
+@pytest.fixture
+def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
+    driver = Driver(tmp_path, tiny_store)
     try:
-        wait_for(some_are_complete, 120)
+        yield driver
     finally:
-        os.kill(driver.pid, how)
-        assert driver.wait(60) != 0
-    finished = {
-        t.number: t for t in Search.open("quick", tmp_path / "runs").trials() if t.status == "complete"
-    }
-    done = subprocess.run([*words, "--resume"], cwd=tmp_path, capture_output=True, text=True)
+        driver.process.kill()
+        driver.process.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_stopped_search_is_resumed_without_loss(how: signal.Signals, driver: Driver) -> None:
+    driver.await_complete(2)
+    running = f"is running already, process {driver.process.pid} on"
+    with pytest.raises(UserError, match=running), driving(driver.storage / "quick"):
+        pass
+    driver.process.send_signal(how)
+    printed, _ = driver.process.communicate(timeout=60)
+    assert driver.process.returncode != 0
+    assert ("--name quick --resume" in printed) == (how == signal.SIGINT)
+    before = {trial.number: trial for trial in driver.search().trials()}
+    assert not driver.search().driven
+    done = driver.resume()
     assert done.returncode == 0, done.stderr
-    search = Search.open("quick", tmp_path / "runs")
-    trials = {trial.number: trial for trial in search.trials()}
-    assert all(trials[number] == trial for number, trial in finished.items())
-    assert len(trials) == 6
-    assert {trial.status for trial in trials.values()} <= {"complete", "infeasible"}
-    assert sum(trial.paper for trial in trials.values()) == 1
-    parent, children = mlflow_runs(MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"), search)
-    assert parent == ["FINISHED"]
-    assert children.count("FINISHED") == 6
-    assert set(children) <= {"FINISHED", "KILLED"}
+    after = {trial.number: trial for trial in driver.search().trials()}
+    assert all(after[number] == trial for number, trial in before.items() if trial.status == "complete")
+    for number, trial in before.items():
+        assert after[number].run_id == trial.run_id or trial.run_id is None
+        assert {epoch: after[number].history[epoch] for epoch in trial.history} == trial.history
+    driver.check_whole()
+
+
+def test_a_trial_goes_on_when_its_worker_is_killed(driver: Driver) -> None:
+    driver.await_complete(1)
+    victims: list[int] = []
+
+    def found() -> bool:
+        victims.extend(trials_of(driver.process.pid))
+        return bool(victims)
+
+    wait_for(found, 60)
+    os.kill(victims[0], signal.SIGKILL)
+    assert driver.process.wait(180) == 0
+    driver.check_whole()
 
 
 HOSTILE = """
