@@ -99,3 +99,33 @@ def train_autoencoder(
             total += loss.detach() * len(batch)
         on_epoch(epoch, float(total) / len(order))
     return autoencoder.eval()
+
+
+def squared_errors(
+    autoencoder: nn.Module,
+    images: Tensor,
+    train_images: npt.NDArray[np.uint8],
+    train_indices: npt.NDArray[np.int64],
+    batch_size: int = 512,
+) -> tuple[float, float]:
+    """How far outputs are from their inputs, and how far the mean training image is from the same inputs.
+
+    An autoencoder that is no nearer than the mean image has not learned to show what it is given.
+
+    Args:
+        autoencoder: Maps images to images, in evaluation mode, on the device of the images.
+        images: ``(n, 3, H, H)`` float32 in [0, 1].
+        train_images: ``(N, H, H, 3)`` uint8 RGB, possibly memory-mapped.
+        train_indices: Positions of the training images.
+        batch_size: Images at a time.
+
+    Returns:
+        The two mean squared errors of pixels, outputs first.
+    """
+    total = np.zeros(train_images.shape[1:], dtype=np.int64)
+    for start in range(0, len(train_indices), batch_size):
+        total += train_images[train_indices[start : start + batch_size]].sum(axis=0, dtype=np.int64)
+    mean = torch.from_numpy(total / (255 * len(train_indices))).permute(2, 0, 1).to(images)
+    with torch.inference_mode():
+        outputs = torch.cat([autoencoder(batch) for batch in torch.split(images, batch_size)])
+        return float((outputs - images).square().mean()), float((mean - images).square().mean())

@@ -117,7 +117,7 @@ def _measure(
     import numpy as np
 
     from dcodr.evaluation.embed import float_images
-    from dcodr.studies.autoencoder import train_autoencoder
+    from dcodr.studies.autoencoder import squared_errors, train_autoencoder
     from dcodr.studies.invariance import view_distances
 
     distance = _distance(weights).to(device)
@@ -133,10 +133,24 @@ def _measure(
             ),
         )
     test = np.random.default_rng(seed).permutation(data.indices("test"))[:N_IMAGES]
+    images = float_images(data.images, test, device).contiguous()
+    console.print(
+        _quality(*squared_errors(trained, images, data.images, data.indices("train"))), soft_wrap=True
+    )
     with console.status(f"measuring {len(PAPER_13)} augmentations on {len(test)} test images"):
-        images = float_images(data.images, test, device).contiguous()
         found = view_distances(trained, distance, images, PAPER_13, seed)
     return {name: distances.measures() for name, distances in found.items()}
+
+
+def _quality(error: float, error_of_mean: float) -> str:
+    """What the squared error on the test images says of the figures to come."""
+    found = f"squared error on test images {error:.5f}, of the mean training image {error_of_mean:.5f}"
+    if error < error_of_mean:
+        return found
+    return (
+        f"Warning: {found}: the autoencoder has learned less than that one image shows, so the figures below "
+        "do not say what it is invariant to: give more --epochs, or a dataset with more training images"
+    )
 
 
 def _distance(weights: str) -> "PerceptualDistance":

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.evaluation.embed import float_images
-from dcodr.studies.autoencoder import Autoencoder, train_autoencoder
+from dcodr.studies.autoencoder import Autoencoder, squared_errors, train_autoencoder
 
 CPU = torch.device("cpu")
 
@@ -51,3 +52,15 @@ def test_only_seed_and_training_images_matter(tiny: FactorDataset) -> None:
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])
+
+
+def test_squared_errors_of_outputs_and_of_the_mean_image() -> None:
+    levels = np.array([0, 255, 51, 255], dtype=np.uint8)
+    train = np.broadcast_to(levels[:, None, None, None], (4, 2, 2, 3))
+    images = torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, 3, 2, 2)
+    indices = np.array([0, 1, 2])  # their mean is 0.4
+    for size in (1, 512):
+        errors = squared_errors(nn.Identity(), images, train, indices, size)
+        assert errors == pytest.approx((0.0, (0.4**2 + 0.6**2) / 2))
+        shifted = squared_errors(nn.Threshold(0.5, 0.5), images, train, indices, size)
+        assert shifted[0] == pytest.approx(0.5**2 / 2)

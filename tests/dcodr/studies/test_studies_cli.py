@@ -41,6 +41,9 @@ def test_a_study(
     printed = capsys.readouterr().out
     assert all(name in printed for name in PAPER_13)
     assert "publishes no values of synthetic" in printed
+    warning = next(line for line in printed.splitlines() if line.startswith("Warning"))
+    assert "mean training image" in warning
+    assert "--epochs" in warning
 
     monkeypatch.setattr(cli, "AUTOENCODER", {"synthetic": AUTOENCODER["celeba"]})
     cli.autoencoder("synthetic", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path / "again")
@@ -70,6 +73,14 @@ def test_weights_of_too_few_layers(
     monkeypatch.setattr(cli, "LAYERS", (3,))
     with pytest.raises(UserError, match=r"layers 0 to 1.*set --weights to another file"):
         cli.autoencoder("synthetic", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(("error", "warned"), [(0.0199, False), (0.02, True), (0.3, True)])
+def test_a_warning_of_outputs_farther_than_the_mean_image(error: float, warned: bool) -> None:
+    said = cli._quality(error, 0.02)
+    assert said.startswith("Warning") is warned
+    assert f"{error:.5f}" in said
+    assert "0.02000" in said
 
 
 def test_rank_correlations() -> None:
