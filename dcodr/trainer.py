@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dcodr.augmentations import Augment
 from dcodr.checkpoint import Checkpoint, before, latest_checkpoint, restore, save_checkpoint
-from dcodr.config import Config, setting
+from dcodr.config import Config, differences, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
@@ -199,20 +199,10 @@ def _resume(
     if checkpoint is None:
         return None
     if checkpoint.config != config:
-        raise UserError(
-            f"{path}: is of another config; {_difference(checkpoint.config, config)}: give another folder"
-        )
+        changed = "; ".join(differences(checkpoint.config.model_dump(), config.model_dump()))
+        raise UserError(f"{path}: is of another config; {changed}: give another folder")
     if checkpoint.fingerprint != data.fingerprint:
         raise UserError(f"{path}: was trained on other data than {config.store}")
     restore(checkpoint, method, optimizer)
     on_resume(checkpoint.last.epoch, damage)
     return checkpoint.last
-
-
-def _difference(old: Config, new: Config) -> str:
-    changed = [
-        f"{key}: {value!r} there, {getattr(new, key)!r} here"
-        for key, value in old
-        if value != getattr(new, key)
-    ]
-    return "; ".join(changed)

@@ -15,6 +15,7 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from dcodr.config import differences
 from dcodr.errors import UserError
 from dcodr.files import write_text
 from dcodr.weights import IMAGENET
@@ -305,8 +306,9 @@ def _check_same(search: Search, space: Space, fingerprint: str) -> None:
         del spec["name"]
         for key in BUDGETS:
             del spec["search"][key]
-    changed = [key for key in old if old[key] != new[key]]
+    changed = differences(old, new)
     if changed:
-        raise UserError(f"--resume: {', '.join(changed)} of the space differ from those of {search.name!r}")
+        lines = "".join(f"\n  {line}" for line in changed)
+        raise UserError(f"--resume: the space differs from that of {search.name!r}:{lines}")
     if search.ledger.facts()["fingerprint"] != fingerprint:
         raise UserError(f"--resume: {space.base.store} is not the dataset that {search.name!r} began with")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcodr.augmentation_names import STRENGTHS
-from dcodr.config import PRESETS, Config, dump_config, nested, override, read_config, setting
+from dcodr.config import PRESETS, Config, differences, dump_config, nested, override, read_config, setting
 from dcodr.errors import UserError
 from dcodr.method_settings import MethodName
 from dcodr.strict_yaml import parse_yaml
@@ -216,3 +216,10 @@ def test_the_systems_of_cars3d_share_all_that_all_of_them_use() -> None:
     assert [config.method for config in configs] == sorted(get_args(MethodName))
     for shared in ("encoder", "batch", "encoder_lr", "threads", "seed", "precision"):
         assert len({repr(getattr(config, shared)) for config in configs}) == 1
+
+
+def test_differences_name_the_keys() -> None:
+    old = {"a": 1, "b": {"c": (1, 2), "d": 4}, "gone": None}
+    new = {"a": 1, "b": {"c": (1, 3), "d": 4}, "e": {"f": 5}}
+    assert differences(old, old) == []
+    assert differences(old, new) == ["b.c: (1, 2) there, (1, 3) here", "e: None there, {'f': 5} here"]

@@ -160,7 +160,7 @@ def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
     with pytest.raises(UserError, match="there is a search of that name"):
         finished.run(trials=4, name="quick")
     space = load_space(QUICK, data=str(finished.store), settings=["epochs=3"])
-    with pytest.raises(UserError, match="base of the space differ"):
+    with pytest.raises(UserError, match=r"differs from that of 'quick':\n  base\.epochs: 2 there, 3 here"):
         run_search(space, storage=finished.storage, resume=True, console=Console(file=io.StringIO()))
     with pytest.raises(UserError, match="no search of the space"):
         run_search(
