@@ -94,11 +94,16 @@ class Space(StrictModel):
         Args:
             values: A value for each of ``params`` that the trial's method uses, and for the strengths
                 searched of the members chosen; the rest is the base's.
+
+        Raises:
+            UserError: If they make no valid config; a ledger that was tampered with may hold such.
         """
-        data = self.base.model_dump()
+        overrides: dict[str, Any] = {}
         for key, value in values.items():
-            data = merged(data, nested(key, value))
-        return Config.model_validate(data)
+            overrides = merged(overrides, nested(key, value))
+        return override(
+            self.base, overrides, lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}")
+        )
 
     def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """What the paper sets the searched settings to; where it says nothing, what the base does.

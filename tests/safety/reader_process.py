@@ -32,17 +32,9 @@ def read_checkpoint(path: Path) -> None:
     load_checkpoint(path)
 
 
-def read_matlab(path: Path) -> None:
-    """Read a folder of cars with one file."""
-    from dcodr.data.cars3d import read_cars3d
-
-    read_cars3d(path.parent)
-
-
 READERS: dict[str, Callable[[Path], None]] = {
     "store": read_store,
     "checkpoint": read_checkpoint,
-    "matlab": read_matlab,
 }
 
 
@@ -56,7 +48,7 @@ class ReaderProcess:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "car_001_mesh.mat"
+        self.path = Path(self.folder.name) / "fuzzed"
         self._start()
 
     def __enter__(self) -> "ReaderProcess":

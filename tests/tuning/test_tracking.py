@@ -8,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import cast
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from dcodr.errors import UserError
 from tuning import tracking
@@ -240,6 +243,55 @@ def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(UserError, match="timed out"):
             Tracker(f"http://127.0.0.1:{silent.getsockname()[1]}", "search", None)
     assert time.monotonic() - began < 5
+
+
+@contextlib.contextmanager
+def short_lived_server() -> Iterator[str]:
+    """A tracking server with one experiment."""
+
+    class Known(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"experiment": {"experiment_id": "1", "name": "x", "lifecycle_stage": "active"}}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Known)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_error_in_the_middle_of_a_search_repeats_no_secret(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with short_lived_server() as address:
+        tracker = Tracker(f"http://me:hunter2@{address}", "x", None)
+    with pytest.raises(MlflowException) as caught:
+        tracker.start_search("name", {}, {}, "")
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "http://me:***@127.0.0.1" in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["p%40ss+w", "p@ss+w", "p@ss w"])
+def test_a_secret_is_hidden_however_a_driver_writes_it(written: str) -> None:
+    class Client:
+        def search_runs(self) -> None:
+            raise RuntimeError(f"no access for me with {written!r}")
+
+    for uri in ("postgresql://me:p%40ss+w@h/db", "mysql://h/db?user=me&password=p%40ss+w"):
+        with pytest.raises(MlflowException, match=r"no access for me with '\*\*\*'") as caught:
+            tracking._DiscreetClient(cast(MlflowClient, Client()), uri).search_runs()
+        assert written not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
