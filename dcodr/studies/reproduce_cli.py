@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from dcodr.errors import DivergedError, UserError
@@ -44,6 +45,8 @@ def reproduce(
 
     Every training is kept in OUT/DATASET/METHOD-SEED: run again, only what is missing is done, also for
     another table of the dataset. Several processes may share OUT, each with its own --methods or --seeds.
+
+    The exit code is 1 if a training diverged or its codes collapsed.
     """
     from dcodr.data.store import open_store
 
@@ -115,7 +118,7 @@ def _run(
 
 def _print(table: Table, console: Console) -> None:
     """Print a table at its full width: a narrow terminal wraps its lines, a file keeps them."""
-    needed = table.__rich_measure__(console, console.options.update(max_width=500)).maximum
+    needed = Measurement.get(console, console.options.update(max_width=500), table).maximum
     Console(width=max(console.width, needed)).print(table)
 
 
