@@ -15,12 +15,14 @@ from ray import tune
 from rich.console import Console
 
 from dcodr.errors import UserError
+from dcodr.files import is_uri
 from dcodr.weights import IMAGENET
+from tuning.cluster.nodes import check_nodes, places, share
 from tuning.display import Display
 from tuning.export import export, versions
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.preflight.checks import check, concurrent, cpus_here
+from tuning.preflight.checks import check, check_storage, cpus_here
 from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
@@ -78,6 +80,7 @@ def run_search(
         KeyboardInterrupt: If the user stops it; it can be resumed then.
     """
     console = console or Console()
+    check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
     first = first_trials(space)
@@ -86,9 +89,13 @@ def run_search(
     earlier = Search.open(name, storage) if resume else None
     if earlier is not None:
         _check_same(earlier, space, data.fingerprint)
+    if address is not None or space.resources.gpu_type is not None:
+        with console.status("checking the nodes of the cluster"), _ray(address):
+            check_nodes(_absolute(space), storage, data.fingerprint)
     storage.mkdir(parents=True, exist_ok=True)
     with console.status("opening the MLflow tracking store"):
-        tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
+        artifacts = None if uri.startswith(("http://", "https://")) else (storage / "mlartifacts").as_uri()
+        tracker = Tracker(uri, EXPERIMENT, artifacts)
     if earlier is None:
         search = _begin(storage / name, space, text, data.fingerprint, tracker, first)
     else:
@@ -153,13 +160,19 @@ def _scheduler(search: Search) -> ParetoASHA | None:
 def _ray(address: str | None) -> Iterator[None]:
     """Ray, on this machine or a cluster, quiet."""
     os.environ.update(QUIET)
-    ray.init(
-        address=address,
-        num_cpus=None if address else cpus_here(),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        ray.init(
+            address=address or "local",
+            num_cpus=None if address else cpus_here(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--address {address}: cannot connect to a Ray cluster: {reason}") from None
     try:
         yield
     finally:
@@ -175,15 +188,13 @@ def _tune(
 ) -> None:
     """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early."""
     resources = search.space.resources
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
     tuner = tune.Tuner(
-        tune.with_resources(train_trial, share),
+        tune.with_resources(train_trial, share(resources)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,
-            max_concurrent_trials=concurrent(resources, total.get("CPU", 0), total.get("GPU", 0)),
+            max_concurrent_trials=places(resources),
             time_budget_s=time_budget,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
@@ -244,7 +255,7 @@ def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
 def _absolute(space: Space) -> Space:
     """The space with paths that hold wherever a worker runs."""
     base = space.base
-    update: dict[str, Any] = {"data": str(base.store.resolve())}
+    update: dict[str, Any] = {} if is_uri(base.data) else {"data": str(base.store.resolve())}
     for name in ("encoder", "perceptual"):
         part = getattr(base, name)
         if part.weights not in (None, IMAGENET):

@@ -6,7 +6,7 @@ import torch
 from ray import tune
 
 from dcodr.config import Config
-from dcodr.data.store import open_store
+from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
@@ -42,7 +42,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
             raise _InfeasibleError
 
     try:
-        data = open_store(config.store)
+        data = open_dataset(config)
         trained = fit(config, data, on_epoch=report)
         if assignment["test"]:
             device = resolve_device(config.device)
