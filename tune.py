@@ -30,10 +30,16 @@ def search(
         float | None, typer.Option(min=1, help="Seconds after which running trials are stopped.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset to search on, with its preset.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The dataset's store (default: data/DATASET.h5).")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The dataset's store, or its URI (default: data/DATASET.h5).")
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Fix a setting of every trial; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Fix a setting of every trial, or resources.KEY=VALUE; may be repeated.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
     name: Annotated[
@@ -62,7 +68,7 @@ def search(
     what = load_space(
         space,
         dataset=dataset,
-        data=None if data is None else str(data),
+        data=data,
         settings=set_ or [],
         search={"trials": trials, "time_budget": time_budget, "seed": seed},
     )

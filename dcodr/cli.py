@@ -45,18 +45,20 @@ CHECKPOINT = "checkpoint.pt"
 def train(
     config: Annotated[Path, typer.Option(help="Config file, e.g. one that a search exported.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, config and validation figures.")],
-    data: Annotated[Path | None, typer.Option(help="Store to train on instead of the config's.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Store, or its URI, to train on instead of the config's.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
 ) -> None:
     """Train a config and write its validation figures."""
     from dcodr.config import dump_config, read_config
-    from dcodr.data.store import open_store
+    from dcodr.data.remote import open_dataset
     from dcodr.trainer import fit
 
     settings, provenance = read_config(config)
     if data is not None:
-        settings = settings.model_copy(update={"data": str(data)})
-    dataset = open_store(settings.store)
+        settings = settings.model_copy(update={"data": data})
+    dataset = open_dataset(settings)
     checkpoint = out / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
@@ -85,7 +87,9 @@ def train(
 )
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder that 'train' wrote.")],
-    data: Annotated[Path | None, typer.Option(help="Store to evaluate on instead of the config's.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Store, or its URI, to evaluate on instead of the config's.")
+    ] = None,
     split: Annotated[Literal["test", "validation"], typer.Option(help="Scored split.")] = "test",
     probe: Annotated[Literal["paper", "fast"], typer.Option(help="Probe budget.")] = "paper",
 ) -> None:
@@ -93,15 +97,15 @@ def evaluate(
     import torch
 
     from dcodr.checkpoint import load_checkpoint, trained_encoder
-    from dcodr.data.store import open_store
+    from dcodr.data.remote import open_dataset
     from dcodr.evaluation.probes import FAST, PAPER
     from dcodr.evaluation.report import evaluate as measure
     from dcodr.trainer import resolve_device
 
     budget = {"paper": PAPER, "fast": FAST}[probe]
     state = load_checkpoint(folder / CHECKPOINT)
-    config = state.config if data is None else state.config.model_copy(update={"data": str(data)})
-    dataset = open_store(config.store)
+    config = state.config if data is None else state.config.model_copy(update={"data": data})
+    dataset = open_dataset(config)
     torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
     encoder = trained_encoder(state).to(device)

@@ -18,7 +18,7 @@ from dcodr.augmentation_names import (
     strengths_of,
 )
 from dcodr.errors import UserError
-from dcodr.files import default_store
+from dcodr.files import cached, default_store, is_uri
 from dcodr.method_settings import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
 
@@ -75,7 +75,7 @@ class Config(StrictModel):
     dataset: str = Field(default="synthetic", pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$")
     """Name of the dataset: letters, digits, ``-`` and ``_``."""
     data: str | None = Field(default=None, min_length=1)
-    """The dataset's store; ``null`` is ``data/<dataset>.h5``."""
+    """The dataset's store, or a URI of it (``s3://bucket/cars3d.h5``); ``null`` is ``data/<dataset>.h5``."""
     encoder: EncoderConfig = EncoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     perceptual: PerceptualConfig = PerceptualConfig()
@@ -149,8 +149,10 @@ class Config(StrictModel):
 
     @property
     def store(self) -> Path:
-        """Where the dataset's store is."""
-        return Path(self.data) if self.data else default_store(self.dataset)
+        """Where the dataset's store is, or where it is kept once it was fetched."""
+        if self.data is None:
+            return default_store(self.dataset)
+        return cached(self.data) if is_uri(self.data) else Path(self.data)
 
 
 _PAPER = Config(encoder=EncoderConfig(weights="imagenet"))

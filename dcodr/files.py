@@ -1,6 +1,8 @@
 """Where files are, and files that are either written whole or left as they were."""
 
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,17 @@ from dcodr.errors import UserError
 def default_store(name: str) -> Path:
     """Where the store of a dataset is unless told otherwise."""
     return Path("data") / f"{name}.h5"
+
+
+def is_uri(text: str | None) -> bool:
+    """Whether a text is a URI, e.g. ``s3://bucket/cars3d.h5``, and no path."""
+    return text is not None and "::" not in text and re.match(r"[a-z][a-z0-9+.-]*://", text) is not None
+
+
+def cached(uri: str) -> Path:
+    """Where a file at a URI is kept on this machine: below ``$DCODR_CACHE``, or else ``~/.cache/dcodr``."""
+    folder = os.environ.get("DCODR_CACHE") or Path.home() / ".cache" / "dcodr"
+    return Path(folder) / hashlib.sha256(uri.encode()).hexdigest()[:16] / uri.rsplit("/", 1)[-1]
 
 
 @contextmanager

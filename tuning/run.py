@@ -17,15 +17,16 @@ from rich.console import Console
 
 from dcodr.config import differences
 from dcodr.errors import UserError
-from dcodr.files import write_text
+from dcodr.files import is_uri, write_text
 from dcodr.weights import IMAGENET
+from tuning.cluster.nodes import check_nodes, places, share
 from tuning.display import Display
 from tuning.driver_lock import driving
 from tuning.export import export, versions
 from tuning.interrupts import ending_at_once
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.preflight.checks import check, concurrent, cpus_here
+from tuning.preflight.checks import check, check_storage, cpus_here
 from tuning.recorder import Recorder, end_run, label
 from tuning.report import front_csv, print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
@@ -87,6 +88,7 @@ def run_search(
         KeyboardInterrupt: If the user stops it; it can be resumed then.
     """
     console = console or Console()
+    check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
     first = first_trials(space)
@@ -94,11 +96,15 @@ def run_search(
     uri = tracking_uri or default_uri(storage)
     if resume:
         _check_same(Search.open(name, storage), space, data.fingerprint)
+    if address is not None or space.resources.gpu_type is not None:
+        with console.status("checking the nodes of the cluster"), _ray(address):
+            check_nodes(_absolute(space), storage, data.fingerprint)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
         with console.status("opening the MLflow tracking store"):
-            tracker = Tracker(uri, EXPERIMENT, (storage / "mlartifacts").as_uri())
+            artifacts = None if uri.startswith(("http://", "https://")) else storage / "mlartifacts"
+            tracker = Tracker(uri, EXPERIMENT, artifacts and artifacts.as_uri())
         if resume:
             search = _reopen(Search.open(name, storage), tracker, space)
         else:
@@ -174,13 +180,19 @@ def _scheduler(search: Search) -> ParetoASHA | None:
 def _ray(address: str | None) -> Iterator[None]:
     """Ray, on this machine or a cluster, quiet."""
     os.environ.update(QUIET)
-    ray.init(
-        address=address,
-        num_cpus=None if address else cpus_here(),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        ray.init(
+            address=address or "local",
+            num_cpus=None if address else cpus_here(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--address {address}: cannot connect to a Ray cluster: {reason}") from None
     try:
         yield
     finally:
@@ -196,15 +208,13 @@ def _tune(
 ) -> None:
     """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early."""
     resources = search.space.resources
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
     tuner = tune.Tuner(
-        tune.with_resources(train_trial, share),
+        tune.with_resources(train_trial, share(resources)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,
-            max_concurrent_trials=concurrent(resources, total.get("CPU", 0), total.get("GPU", 0)),
+            max_concurrent_trials=places(resources),
             time_budget_s=time_budget,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
@@ -269,7 +279,7 @@ def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
 def _absolute(space: Space) -> Space:
     """The space with paths that hold wherever a worker runs."""
     base = space.base
-    update: dict[str, Any] = {"data": str(base.store.resolve())}
+    update: dict[str, Any] = {} if is_uri(base.data) else {"data": str(base.store.resolve())}
     for name in ("encoder", "perceptual"):
         part = getattr(base, name)
         if part.weights not in (None, IMAGENET):

@@ -101,6 +101,9 @@ class Resources(StrictModel):
     """CPU cores, and torch threads, of a trial."""
     gpus_per_trial: float = Field(default=0, ge=0)
     """GPUs, or the share of one, of a trial."""
+    gpu_type: str | None = Field(default=None, min_length=1)
+    """Kind of GPU, on a cluster that has several, by Ray's name for it: ``A100``, ``H100``, ``L4``, ``T4``...
+    (``python -c "from ray.util import accelerators as a; print(vars(a))"``); ``null`` is any."""
     max_concurrent: int | None = Field(default=None, ge=1)
     """Most trials at a time; ``null`` is as many as fit."""
 
@@ -108,4 +111,6 @@ class Resources(StrictModel):
     def _check(self) -> "Resources":
         if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
             raise ValueError(f"gpus_per_trial: {self.gpus_per_trial} is neither whole nor a share of one")
+        if self.gpu_type is not None and not self.gpus_per_trial:
+            raise ValueError(f"gpu_type: {self.gpu_type} is asked for, but gpus_per_trial is 0")
         return self

@@ -170,15 +170,20 @@ def load_space(
     if data is not None:
         base = base.model_copy(update={"data": data})
     params = dict(content.params)
+    asked: dict[str, str] = {}
     for text in settings:
         key, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
+        if key.startswith("resources."):
+            asked[key.removeprefix("resources.")] = value
+            continue
         base = _fix(base, key, value)
         params = {name: _without(param, key) for name, param in params.items() if name != key}
     if not params:
         raise UserError(f"{path}: nothing is left to search")
-    base = base.model_copy(update=_share(content.resources))
+    resources = _with_resources(content.resources, asked)
+    base = base.model_copy(update=_share(resources))
     for key, param in params.items():
         _check_param(key, param, base, content, file)
     _check_scheduler(content.search, base, file)
@@ -192,7 +197,7 @@ def load_space(
         search=SearchSettings.model_validate(
             content.search.model_dump() | given | {"warm_start": warm_start.model_dump()}
         ),
-        resources=content.resources,
+        resources=resources,
     )
 
 
@@ -223,6 +228,14 @@ def _fix(base: Config, key: str, value: str) -> Config:
     option = f"--set {key}={value}"
     parsed = parse_yaml(f"value: {value}", option).data["value"]
     return override(base, nested(key, parsed), lambda _, message: UserError(f"{option}: {message}"))
+
+
+def _with_resources(resources: Resources, asked: Mapping[str, str]) -> Resources:
+    values = {
+        key: parse_yaml(f"value: {value}", f"--set resources.{key}={value}").data["value"]
+        for key, value in asked.items()
+    }
+    return YamlFile("--set resources", resources.model_dump() | values, {}).validate(Resources)
 
 
 def _without(param: Param, key: str) -> Param:

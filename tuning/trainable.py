@@ -7,7 +7,7 @@ import torch
 from ray import tune
 
 from dcodr.config import Config
-from dcodr.data.store import open_store
+from dcodr.data.remote import open_dataset
 from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import PAPER
@@ -51,7 +51,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
             raise _InfeasibleError
 
     try:
-        data = open_store(config.store)
+        data = open_dataset(config)
         trained = fit(config, data, on_epoch=report, checkpoint=Path(assignment["checkpoint"]))
         if assignment["test"]:
             device = resolve_device(config.device)

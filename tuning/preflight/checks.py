@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from rich.progress import Progress
 from dcodr.config import Config
 from dcodr.data.dataset import DatasetSpec, FactorDataset
 from dcodr.data.prepare import prepare_synthetic
-from dcodr.data.store import open_store
+from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
+from dcodr.files import is_uri
 from dcodr.methods import build_method
 from dcodr.sampler import DomainBatchSampler
 from dcodr.strict_yaml import did_you_mean
@@ -44,9 +46,9 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     """
     if address is None:
         _check_resources(space.resources)
-    if space.base.dataset == "synthetic" and not space.base.store.exists():
+    if space.base.dataset == "synthetic" and not is_uri(space.base.data) and not space.base.store.exists():
         _render(space.base.store, console)
-    data = open_store(space.base.store)
+    data = open_dataset(space.base)
     _check_objectives(space.objectives, data.spec)
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
@@ -76,8 +78,14 @@ def check_storage(folder: Path, option: str = "--storage") -> None:
         option: What the user gave it by.
 
     Raises:
-        UserError: If it cannot be written to.
+        UserError: If it is a URI, or cannot be written to.
     """
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):
+        raise UserError(
+            f"{option} {folder}: has to be a folder, not a URI: the ledger is appended to under a "
+            "lock, which object stores do not have. On a cluster give a folder that all nodes share (NFS, EFS, Lustre); "
+            "the dataset (--data s3://...) and MLflow's artifacts may be on S3, see docs/cluster.md"
+        )
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryDirectory(dir=nearest):

@@ -44,10 +44,10 @@ def show_plan(
     Raises:
         UserError: If the search could not run.
     """
+    check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
     first = first_trials(space)
-    check_storage(storage)
     uri = tracking_uri or default_uri(storage)
     with console.status("trying the MLflow tracking store"):
         tracking = check_tracking(uri)

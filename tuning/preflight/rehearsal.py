@@ -16,7 +16,7 @@ import torch
 
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
-from dcodr.data.store import open_store
+from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
@@ -149,7 +149,7 @@ def measure(text: str, gpus: float) -> Timing:
     if 0 < gpus < 1:
         torch.cuda.set_per_process_memory_fraction(gpus)
     config = Config.model_validate_json(text)
-    data = open_store(config.store)
+    data = open_dataset(config)
     try:
         moments, steps = _steps(config, data)
         evaluation = _evaluation(config, data)

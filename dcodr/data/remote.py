@@ -1,0 +1,46 @@
+"""A dataset at a URI: fetched once a machine, then opened like any other."""
+
+import fcntl
+import shutil
+
+import fsspec
+
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.data.store import open_store
+from dcodr.errors import UserError
+from dcodr.files import appearing, is_uri
+
+
+def open_dataset(config: Config) -> FactorDataset:
+    """Open the dataset of a config; one at a URI is fetched first, unless this machine has it already.
+
+    Processes that ask at the same time wait for one of them to fetch it.
+
+    Args:
+        config: Its ``data`` is a path, or a URI that fsspec knows (``s3://``, ``gs://``, ``https://``).
+
+    Raises:
+        UserError: If it cannot be fetched, or is not a valid store.
+    """
+    if is_uri(config.data) and not config.store.is_file():
+        config.store.parent.mkdir(parents=True, exist_ok=True)
+        with config.store.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not config.store.is_file():
+                _fetch(config)
+    return open_store(config.store)
+
+
+def _fetch(config: Config) -> None:
+    try:
+        with (
+            fsspec.open(config.data, "rb") as source,
+            appearing(config.store) as temporary,
+            temporary.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+    except UserError:
+        raise
+    except Exception as error:  # every file system has its own
+        raise UserError(f"data: cannot fetch {config.data}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,174 @@
+"""The nodes of a Ray cluster: which can train a trial, and whether each sees what a trial needs."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from dcodr.config import Config
+from dcodr.data.remote import open_dataset
+from dcodr.errors import UserError
+from dcodr.files import is_uri
+from dcodr.weights import IMAGENET
+from tuning.preflight.checks import concurrent
+from tuning.settings import Resources
+from tuning.space import Space
+
+PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
+"""Seconds that a node has to look, and to fetch a dataset as well."""
+
+_TYPE = "accelerator_type:"
+_ADVICE = (
+    "Mount one shared folder (NFS, EFS, Lustre) at the same path on every node and give it as --storage; "
+    "install this package in the same version on every node. See docs/cluster.md."
+)
+
+
+def share(resources: Resources) -> dict[str, float]:
+    """What a trial asks of Ray: a share of a node, by GPU type if one is asked for."""
+    asked = {"cpu": float(resources.cpus_per_trial), "gpu": resources.gpus_per_trial}
+    return asked | ({_TYPE + resources.gpu_type: 0.001} if resources.gpu_type else {})
+
+
+def places(resources: Resources) -> int:
+    """How many trials the connected cluster trains at a time."""
+    fit = sum(_fit(resources, node) for node in _alive())
+    return min(fit, resources.max_concurrent or fit)
+
+
+def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
+    """Refuse a cluster on which a search could not run, before it begins.
+
+    A task on every node that can train a trial looks for a file that was just written to the storage folder,
+    writes one there, opens the dataset (fetching it, if it is at a URI) and looks for files of weights. A
+    cluster of one node is not asked anything.
+
+    Args:
+        space: The search, with paths that do not depend on a working folder.
+        storage: Folder of all searches; made if it is not there.
+        fingerprint: The dataset's.
+
+    Raises:
+        UserError: If no node has room for a trial, or a node does not see what it needs; each is named.
+    """
+    nodes = _alive()
+    fitting = [node for node in nodes if _fit(space.resources, node)]
+    if not fitting:
+        raise UserError(_no_place(space.resources, nodes))
+    if len(nodes) == 1:
+        return
+    storage.mkdir(parents=True, exist_ok=True)
+    meeting = storage / f".nodes-{uuid4().hex}"
+    meeting.mkdir()
+    try:
+        found = _look_everywhere(fitting, meeting, space.base, fingerprint)
+    finally:
+        shutil.rmtree(meeting, ignore_errors=True)
+    if found:
+        lines = [f"  node {_name(node)}: {what}" for node, what in found]
+        raise UserError(
+            "\n".join([f"{len(found)} of {len(fitting)} nodes cannot run trials:", *lines, _ADVICE])
+        )
+
+
+def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None:
+    """Say what a node lacks for trials; runs on that node.
+
+    Args:
+        meeting: A new folder in the storage folder, where the driver wrote ``driver``.
+        name: Name of a file that the node writes there.
+        base: What every trial starts from.
+        fingerprint: The dataset's.
+
+    Returns:
+        One reason, or ``None`` if there is all that is needed.
+    """
+    storage = meeting.parent
+    if not storage.is_dir():
+        return f"does not see the storage folder {storage}"
+    if not (meeting / "driver").is_file():
+        return f"has another folder at {storage}: what this machine writes there does not appear"
+    try:
+        (meeting / name).touch()
+    except OSError as error:
+        return f"cannot write to the storage folder {storage}: {error.strerror}"
+    try:
+        found = open_dataset(base).fingerprint
+    except UserError as error:
+        return f"cannot open the dataset: {error}"
+    if found != fingerprint:
+        return f"has another dataset at {base.store}: fingerprint {found}, here {fingerprint}"
+    for weights in (base.encoder.weights, base.perceptual.weights):
+        if weights not in (None, IMAGENET) and not Path(weights).is_file():
+            return f"does not see the weights {weights}"
+    return None
+
+
+def _look_everywhere(
+    nodes: list[dict[str, Any]], meeting: Path, base: Config, fingerprint: str
+) -> list[tuple[dict[str, Any], str]]:
+    """The nodes that lack something, each with what it is."""
+    (meeting / "driver").touch()
+    task = ray.remote(num_cpus=0, max_retries=0)(look)
+    asked = {
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+            meeting, node["NodeID"], base, fingerprint
+        ): node
+        for node in nodes
+    }
+    patience = PATIENCE_TO_FETCH if is_uri(base.data) else PATIENCE
+    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=patience)
+    found = []
+    for answer, node in asked.items():
+        what = _answer(answer) if answer in done else f"did not answer within {patience:g} s"
+        if what is None and not (meeting / node["NodeID"]).is_file():
+            what = f"has another folder at {meeting.parent}: what it writes there does not appear here"
+        if what is not None:
+            found.append((node, what))
+    return found
+
+
+def _answer(answer: "ray.ObjectRef[str | None]") -> str | None:
+    try:
+        return ray.get(answer)
+    except RayError as error:
+        return f"cannot run a task: {str(error).strip().splitlines()[-1]}"
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def _fit(resources: Resources, node: Mapping[str, Any]) -> int:
+    """How many trials fit on a node."""
+    total = node["Resources"]
+    if resources.gpu_type and _TYPE + resources.gpu_type not in total:
+        return 0
+    return concurrent(resources, total.get("CPU", 0), total.get("GPU", 0))
+
+
+def _no_place(resources: Resources, nodes: list[dict[str, Any]]) -> str:
+    asked = ", ".join(f"{amount:g} {name}" for name, amount in share(resources).items() if amount >= 0.01)
+    kind = f" of type {resources.gpu_type}" if resources.gpu_type else ""
+    lines = [f"  node {_name(node)}: {_offer(node['Resources'])}" for node in nodes]
+    return "\n".join(
+        [
+            f"resources: a trial asks for {asked}{kind}, which no node of the cluster has:",
+            *lines,
+            "Change resources in the space file or by --set, or start the search when the nodes are there.",
+        ]
+    )
+
+
+def _offer(total: Mapping[str, float]) -> str:
+    types = [key.removeprefix(_TYPE) for key in total if key.startswith(_TYPE)]
+    return f"{total.get('CPU', 0):g} cpu, {total.get('GPU', 0):g} gpu {' '.join(types)}".strip()
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    return f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']}, {node['NodeID'][:8]})"
