@@ -103,8 +103,8 @@ def run_search(
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
         with console.status("opening the MLflow tracking store"):
-            artifacts = None if uri.startswith(("http://", "https://")) else storage / "mlartifacts"
-            tracker = Tracker(uri, EXPERIMENT, artifacts and artifacts.as_uri())
+            remote = uri.startswith(("http://", "https://"))
+            tracker = Tracker(uri, EXPERIMENT, None if remote else (storage / "mlartifacts").as_uri())
         if resume:
             search = _reopen(Search.open(name, storage), tracker, space)
         else:
