@@ -82,8 +82,8 @@ def check_storage(folder: Path, option: str = "--storage") -> None:
     """
     if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):
         raise UserError(
-            f"{option} {folder}: has to be a folder, not a URI: the ledger is appended to under a "
-            "lock, which object stores do not have. On a cluster give a folder that all nodes share (NFS, EFS, Lustre); "
+            f"{option} {folder}: has to be a folder, not a URI: the ledger is appended to under a lock, "
+            "which object stores do not have. On a cluster give a folder that all nodes share (NFS); "
             "the dataset (--data s3://...) and MLflow's artifacts may be on S3, see docs/cluster.md"
         )
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
