@@ -19,7 +19,7 @@ from dcodr.config import differences
 from dcodr.errors import UserError
 from dcodr.files import is_uri, write_text
 from dcodr.weights import IMAGENET
-from tuning.cluster.nodes import check_nodes, places, share
+from tuning.cluster.nodes import check_nodes, places, require_reachable, share
 from tuning.display import Display
 from tuning.driver_lock import driving
 from tuning.export import export, versions
@@ -180,6 +180,8 @@ def _scheduler(search: Search) -> ParetoASHA | None:
 def _ray(address: str | None) -> Iterator[None]:
     """Ray, on this machine or a cluster, quiet."""
     os.environ.update(QUIET)
+    if address is not None:
+        require_reachable(address)
     try:
         ray.init(
             address=address or "local",
@@ -192,7 +194,10 @@ def _ray(address: str | None) -> Iterator[None]:
         if address is None:
             raise
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--address {address}: cannot connect to a Ray cluster: {reason}") from None
+        raise UserError(
+            f"--address {address}: {reason}. Does it run, with this version of Ray? If it was started with "
+            "a token, set RAY_AUTH_MODE=token here; see docs/cluster.md"
+        ) from None
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """The nodes of a Ray cluster: which can train a trial, and whether each sees what a trial needs."""
 
 import shutil
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from tuning.preflight.checks import concurrent
 from tuning.settings import Resources
 from tuning.space import Space
 
+REACHED = 10.0
+"""Seconds that a head has to answer."""
+
 PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
 """Seconds that a node has to look, and to fetch a dataset as well."""
 
@@ -27,6 +31,28 @@ _ADVICE = (
     "Mount one shared folder (NFS, EFS, Lustre) at the same path on every node and give it as --storage; "
     "install this package in the same version on every node. See docs/cluster.md."
 )
+
+
+def require_reachable(address: str) -> None:
+    """Refuse an address that nobody listens at, within seconds; Ray alone would try for many minutes.
+
+    Args:
+        address: ``auto``, or ``HOST:PORT`` of the cluster's head.
+
+    Raises:
+        UserError: If it is of another form, or there is no answer.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        raise UserError(
+            f"--address {address}: should be HOST:PORT of the head, or auto on a node of the cluster"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address}: nobody answers there: {error}") from None
 
 
 def share(resources: Resources) -> dict[str, float]:

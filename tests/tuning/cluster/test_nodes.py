@@ -1,0 +1,277 @@
+"""Which nodes of a cluster a search accepts: two real nodes of Ray on one machine, one of them blinded."""
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+import ray
+from mlflow import MlflowClient
+from ray._private.authentication.authentication_token_setup import enable_token_auth_by_default
+from rich.console import Console
+
+from dcodr.config import Config
+from dcodr.data.prepare import prepare_synthetic
+from dcodr.data.store import open_store
+from dcodr.errors import UserError
+from tuning.cluster.nodes import check_nodes, look, places, share
+from tuning.run import run_search
+from tuning.search import Search
+from tuning.settings import Resources
+from tuning.space import Space, load_space
+
+ROOT = Path(__file__).parents[3]
+QUICK = ROOT / "search_spaces" / "quick.yaml"
+RAY = Path(sys.executable).with_name("ray")
+
+
+class Nodes:
+    """Two nodes of Ray on this machine, each with a working folder of its own and one CPU.
+
+    Args:
+        folder: Where the working folders are made.
+        blind: A folder that the second node has another file system at, if any.
+    """
+
+    def __init__(self, folder: Path, blind: Path | None = None) -> None:
+        self._tmp = mkdtemp(prefix="rn", dir="/tmp")
+        subprocess.run([RAY, "get-auth-token", "--generate"], capture_output=True, check=True)
+        enable_token_auth_by_default()
+        self.env = os.environ | {"RAY_TMPDIR": self._tmp, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self._running: list[subprocess.Popen[bytes]] = []
+        self.folders = [folder / "first", folder / "second"]
+        for working in self.folders:
+            working.mkdir(parents=True)
+        self._start(["--head", "--port=0", "--include-dashboard=false"], self.folders[0], [])
+        address = Path(self._tmp) / "ray" / "ray_current_cluster"
+        wait_for(address.exists)
+        self.address = address.read_text()
+        apart = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(blind)]
+        kind = ["--num-gpus=1", '--resources={"accelerator_type:H100": 1}']
+        self._start([f"--address={self.address}", *kind], self.folders[1], apart if blind else [])
+
+    def _start(self, words: list[str], working: Path, before: list[str]) -> None:
+        command = [*before, str(RAY), "start", "--block", "--num-cpus=1", "--object-store-memory=100000000"]
+        process = subprocess.Popen(
+            [*command, *words],
+            cwd=working,
+            env=self.env,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._running.append(process)
+
+    def connect(self) -> list[dict[str, Any]]:
+        """Connect this process; the nodes, once both are alive."""
+        ray.init(address=self.address, log_to_driver=False)
+        wait_for(lambda: len(ray.nodes()) == 2)
+        return list(ray.nodes())
+
+    def stop(self) -> None:
+        """End what was started here, and only that."""
+        ray.shutdown()
+        for process in reversed(self._running):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        shutil.rmtree(self._tmp, ignore_errors=True)
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    started = Nodes(tmp_path_factory.mktemp("nodes"))
+    try:
+        started.connect()
+        ray.shutdown()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def connected(nodes: Nodes) -> Iterator[list[dict[str, Any]]]:
+    yield nodes.connect()
+    ray.shutdown()
+
+
+def quick(store: Path, **resources: Any) -> Space:
+    settings = [f"resources.{key}={value}" for key, value in resources.items()]
+    return load_space(QUICK, data=str(store), settings=settings, search={"trials": 4})
+
+
+def test_a_trial_asks_for_its_share_and_its_kind_of_gpu() -> None:
+    assert share(Resources(cpus_per_trial=2)) == {"cpu": 2, "gpu": 0}
+    asked = share(Resources(gpus_per_trial=0.25, gpu_type="L4"))
+    assert asked == {"cpu": 1, "gpu": 0.25, "accelerator_type:L4": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("nothing", None),
+        ("no storage", "does not see the storage folder"),
+        ("other storage", "has another folder at"),
+        ("no store", "cannot open the dataset: .* is not there"),
+        ("other store", "has another dataset at"),
+        ("no weights", r"does not see the weights .*vgg\.pth"),
+    ],
+)
+def test_what_a_node_says_of_itself(
+    change: str, reason: str | None, tmp_path: Path, tiny_config: Config, tiny_store: Path
+) -> None:
+    meeting = tmp_path / "runs" / ".nodes"
+    if change != "no storage":
+        meeting.mkdir(parents=True)
+    if change != "other storage" and meeting.exists():
+        (meeting / "driver").touch()
+    if change == "no store":
+        tiny_config = tiny_config.model_copy(update={"data": str(tmp_path / "none.h5")})
+    if change == "no weights":
+        perceptual = tiny_config.perceptual.model_copy(update={"weights": str(tmp_path / "vgg.pth")})
+        tiny_config = tiny_config.model_copy(update={"perceptual": perceptual})
+    fingerprint = "other" if change == "other store" else open_store(tiny_store).fingerprint
+    said = look(meeting, "me", tiny_config, fingerprint)
+    if reason is None:
+        assert said is None
+        assert (meeting / "me").is_file()
+    else:
+        assert said is not None
+        assert re.search(reason, said)
+
+
+@pytest.mark.ray
+def test_trials_fit_on_the_nodes_of_their_kind(
+    connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
+) -> None:
+    assert places(Resources()) == 2
+    assert places(Resources(max_concurrent=1)) == 1
+    assert places(Resources(gpus_per_trial=0.5)) == 1
+    assert places(Resources(gpus_per_trial=0.5, gpu_type="H100")) == 1
+    assert places(Resources(gpus_per_trial=0.5, gpu_type="A100")) == 0
+    fingerprint = open_store(tiny_store).fingerprint
+    lacking = quick(tiny_store, gpus_per_trial=0.5, gpu_type="A100")
+    with pytest.raises(UserError, match=r"0\.5 gpu of type A100, which no node") as refused:
+        check_nodes(lacking, tmp_path / "runs", fingerprint)
+    assert "1 cpu, 1 gpu H100" in str(refused.value)
+    with pytest.raises(UserError, match="asks for 3 cpu, which no node"):
+        check_nodes(quick(tiny_store, cpus_per_trial=3), tmp_path / "runs", fingerprint)
+
+
+@pytest.mark.ray
+def test_ray_places_a_trial_by_the_type_that_it_asks_for(connected: list[dict[str, Any]]) -> None:
+    asked = share(Resources(gpus_per_trial=0.5, gpu_type="H100"))
+    cpu, gpu = asked.pop("cpu"), asked.pop("gpu")
+    where = ray.remote(lambda: ray.get_runtime_context().get_node_id())
+    found = ray.get(where.options(num_cpus=cpu, num_gpus=gpu, resources=asked).remote(), timeout=60)
+    (kind,) = [node["NodeID"] for node in connected if "accelerator_type:H100" in node["Resources"]]
+    assert found == kind
+
+
+@pytest.mark.ray
+def test_the_check_leaves_nothing_where_all_is_well(
+    connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
+) -> None:
+    check_nodes(quick(tiny_store), tmp_path / "runs", open_store(tiny_store).fingerprint)
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.ray
+def test_a_search_on_two_nodes_with_working_folders_of_their_own(
+    nodes: Nodes, tiny_store: Path, tmp_path: Path
+) -> None:
+    shutil.copy(tiny_store, tmp_path / "tiny.h5")
+    words = [str(ROOT / "tune.py"), "--space", os.path.relpath(QUICK, tmp_path), "--data", "tiny.h5"]
+    words += ["--address", "auto", "--storage", "runs", "--trials", "4"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, env=nodes.env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    search = Search.open("quick", tmp_path / "runs")
+    trials = search.trials()
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    assert {trial.status for trial in trials} <= {"complete", "infeasible"}
+    client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    for trial in trials:
+        run = client.get_run(str(trial.run_id))
+        assert run.info.status == "FINISHED"
+        assert {name: run.data.metrics[name] for name in trial.figures} == pytest.approx(trial.figures)
+    assert all(not list(folder.iterdir()) for folder in nodes.folders)
+    assert set(trained_on(nodes)) == {node["NodeID"] for node in nodes.connect()}
+    ray.shutdown()
+
+
+def trained_on(nodes: Nodes) -> Counter[str]:
+    """How many processes of trials each node has had."""
+    alive = nodes.connect()
+    ids = {node["NodeID"] for node in alive}
+    actors = ray._private.state.actors().values()
+    ray.shutdown()
+    return Counter(actor["Address"]["NodeID"] for actor in actors if actor["Address"]["NodeID"] in ids)
+
+
+@pytest.mark.ray
+def test_a_node_that_does_not_see_the_storage_is_named(tmp_path: Path) -> None:
+    """The second node has a mount namespace of its own, with an empty file system over the storage folder."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("mount namespaces cannot be made here")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    store = tmp_path / "tiny.h5"
+    prepare_synthetic(store, 400)
+    started = Nodes(tmp_path / "nodes", blind=shared)
+    try:
+        (blind,) = [node for node in started.connect() if node["Resources"].get("GPU")]
+        ray.shutdown()
+        with pytest.raises(UserError) as refused:
+            run_search(
+                quick(store),
+                storage=shared / "runs",
+                address=started.address,
+                console=Console(file=io.StringIO()),
+            )
+    finally:
+        started.stop()
+    message = str(refused.value)
+    assert message.startswith("1 of 2 nodes cannot run trials:\n")
+    assert f"node {blind['NodeManagerAddress']} " in message
+    assert blind["NodeID"][:8] in message
+    assert f"does not see the storage folder {shared / 'runs'}" in message
+    assert "Mount one shared folder" in message
+    assert not list((shared / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1:1", "nobody answers there"),
+        ("127.0.0.1:99999", "nobody answers there"),
+        ("ray://127.0.0.1:10001", "should be HOST:PORT"),
+        ("somewhere", "should be HOST:PORT"),
+    ],
+)
+def test_a_cluster_that_is_not_there(address: str, reason: str, tiny_store: Path, tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    with pytest.raises(UserError, match=f"^--address {re.escape(address)}: {reason}"):
+        run_search(quick(tiny_store), storage=tmp_path / "runs", address=address, console=console)
+    assert not (tmp_path / "runs").exists()
