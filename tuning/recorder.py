@@ -16,8 +16,8 @@ from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.searcher import checkpoint_of
 from tuning.tracking import Status, Tracker
+from tuning.trials import checkpoint_of
 
 MLFLOW_STATUS: Mapping[Outcome, Status] = {
     "complete": "FINISHED",
