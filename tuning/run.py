@@ -26,7 +26,7 @@ from tuning.interrupts import ending_at_once
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.preflight.checks import check, concurrent, cpus_here
-from tuning.recorder import Recorder, end_run, label
+from tuning.recorder import WORKER_DEATHS, Recorder, end_run, label
 from tuning.report import front_csv, print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
 from tuning.search import CONFIGS, LEDGER, Search, names
@@ -41,9 +41,6 @@ from tuning.warm_start import first_trials
 
 EXPERIMENT = "dcodr"
 _FOLDER_NAME = re.compile(r"\w[\w .+-]{0,99}")
-
-WORKER_DEATHS = 3
-"""How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -194,7 +191,10 @@ def _tune(
     scheduler: ParetoASHA | None,
     time_budget: float | None,
 ) -> None:
-    """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early."""
+    """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early.
+
+    Tune asks no more once the last trial was handed out: for those put back afterwards it is started again.
+    """
     resources = search.space.resources
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
     share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
@@ -218,6 +218,8 @@ def _tune(
         ),
     )
     tuner.fit()
+    if search.ledger.left_over() and time_budget is None:
+        _tune(searcher, recorder, search, scheduler, None)
 
 
 def _begin(
