@@ -34,7 +34,7 @@ format: install
 ui: install  ## Compare the trials of all searches in a browser.
 	$(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000
 
-fuzz: install  ## 20,000 damaged or odd inputs for every reader of files that users share; about an hour on one core.
+fuzz: install  ## 20,000 damaged or odd inputs for every reader of files that users share; a quarter of an hour on one core.
 	FUZZ_INPUTS=20000 $(BIN)/python -m pytest tests/safety/test_fuzz.py --durations=0
 
 audit: install  ## Known vulnerabilities of everything installed; needs pypi.org, and fails where that has no answer.

@@ -86,7 +86,7 @@ def analyse(
     for file in files:
         print(file)
     uri = tracking_uri or default_uri(storage)
-    run_id = search.ledger.facts()["run_id"]
+    run_id = str(search.ledger.facts().get("run_id"))
     try:
         add_artifacts(uri, run_id, files, analysis.FOLDER)
     except UserError as error:

@@ -65,7 +65,7 @@ def provenance(search: Search, trial: TrialRecord) -> dict[str, Any]:
         "trial": trial.number,
         "exported": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "mlflow_run": trial.run_id,
-        "dataset_fingerprint": search.ledger.facts()["fingerprint"],
+        "dataset_fingerprint": search.ledger.facts().get("fingerprint"),
         "validation": trial.figures,
         "intervals": {name: list(bounds) for name, bounds in trial.intervals.items()},
         "versions": versions(),

@@ -184,9 +184,18 @@ class Ledger:
             if record.status == "running" and record.confirms is not None and record.number not in self._open:
                 self.study.tell(record.number, state=TrialState.FAIL)
 
+    def put_back(self, number: int) -> None:
+        """Have a trial handed out again, as its worker died before it could go about it."""
+        del self._open[number]
+        self._cut_off.append(number)
+
+    def left_over(self) -> bool:
+        """Whether trials were put back and not handed out again."""
+        return bool(self._cut_off)
+
     def waiting(self) -> int:
         """How many confirmations are still to be handed out."""
-        return len(self._confirmations)
+        return len(self._confirmations) + len(self._cut_off)
 
     def note(self, number: int, **facts: Any) -> None:
         """Attach facts, as JSON values, to a trial that this process has begun."""

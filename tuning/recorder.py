@@ -1,5 +1,6 @@
 """Everything that happens to a trial, written by the driver to ledger, MLflow and display."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,8 @@ from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.searcher import checkpoint_of
 from tuning.tracking import Status, Tracker
+from tuning.trials import checkpoint_of
 
 MLFLOW_STATUS: Mapping[Outcome, Status] = {
     "complete": "FINISHED",
@@ -25,6 +26,10 @@ MLFLOW_STATUS: Mapping[Outcome, Status] = {
     "pruned": "KILLED",
     "failed": "FAILED",
 }
+
+
+WORKER_DEATHS = 3
+"""How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
 
 
 @dataclass
@@ -70,6 +75,7 @@ class Recorder(Callback):
         self._display = display
         self._checkpoints = checkpoints
         self._started: dict[int, _Progress] = {}
+        self._put_back: Counter[int] = Counter()
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
@@ -131,10 +137,16 @@ class Recorder(Callback):
 
     @undisturbed()
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Close a trial whose worker raised or died."""
-        error = trial.get_error()
+        """Close a trial whose worker raised or died too often; put one back that had not begun to train."""
+        number, error = trial.config["number"], trial.get_error()
+        if number not in self._started:
+            self._put_back[number] += 1
+            if self._put_back[number] <= WORKER_DEATHS:
+                self._ledger.put_back(number)
+                return
+            self.on_trial_start(iteration, trials, trial)
         text = str(error).strip() or type(error).__name__
-        self.close(trial.config["number"], text.splitlines()[-1])
+        self.close(number, text.splitlines()[-1])
 
     def close(self, number: int, failure: str | None = None) -> None:
         """Give a trial its final status everywhere.

@@ -27,7 +27,7 @@ from tuning.interrupts import ending_at_once
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.preflight.checks import check, check_storage, cpus_here
-from tuning.recorder import Recorder, end_run, label
+from tuning.recorder import WORKER_DEATHS, Recorder, end_run, label
 from tuning.report import front_csv, print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
 from tuning.search import CONFIGS, LEDGER, Search, names
@@ -42,9 +42,6 @@ from tuning.warm_start import first_trials
 
 EXPERIMENT = "dcodr"
 _FOLDER_NAME = re.compile(r"\w[\w .+-]{0,99}")
-
-WORKER_DEATHS = 3
-"""How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -211,7 +208,10 @@ def _tune(
     scheduler: ParetoASHA | None,
     time_budget: float | None,
 ) -> None:
-    """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early."""
+    """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early.
+
+    Tune asks no more once the last trial was handed out: for those put back afterwards it is started again.
+    """
     resources = search.space.resources
     tuner = tune.Tuner(
         tune.with_resources(train_trial, share(resources)),
@@ -233,6 +233,8 @@ def _tune(
         ),
     )
     tuner.fit()
+    if search.ledger.left_over() and time_budget is None:
+        _tune(searcher, recorder, search, scheduler, None)
 
 
 def _begin(

@@ -9,6 +9,7 @@ from ray.tune.search import Searcher
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.space import Space
+from tuning.trials import checkpoint_of
 
 
 class LedgerSearcher(Searcher):
@@ -68,8 +69,3 @@ class LedgerSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a resumed search opens the ledger anew."""
-
-
-def checkpoint_of(folder: Path, number: int) -> Path:
-    """Where a trial's checkpoint is while it runs."""
-    return folder / f"{number:03d}.pt"

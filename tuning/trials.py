@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
@@ -99,6 +100,11 @@ class TrialRecord:
 def identity(trial: Begun | TrialRecord) -> str:
     """What two trials that would train alike have in common."""
     return json.dumps([trial.values, trial.seed], sort_keys=True)
+
+
+def checkpoint_of(folder: Path, number: int) -> Path:
+    """Where a trial's checkpoint is while it runs, in the folder of all of them."""
+    return folder / f"{number:03d}.pt"
 
 
 def progress(facts: Mapping[str, Any]) -> tuple[int, dict[str, float]]:

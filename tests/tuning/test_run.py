@@ -275,7 +275,8 @@ def test_a_trial_goes_on_when_its_worker_is_killed(driver: Driver) -> None:
 
     wait_for(found, 60)
     os.kill(victims[0], signal.SIGKILL)
-    assert driver.process.wait(180) == 0
+    printed, _ = driver.process.communicate(timeout=180)
+    assert driver.process.returncode == 0, printed
     driver.check_whole()
 
 
