@@ -12,7 +12,6 @@
 #SBATCH --exclusive
 #SBATCH --gpus-per-node=4
 #SBATCH --time=24:00:00
-#SBATCH --signal=INT@300
 #SBATCH --output=slurm-%j.out
 set -euo pipefail
 
@@ -25,10 +24,11 @@ export RAY_AUTH_TOKEN_PATH="$PWD/.ray-token-$SLURM_JOB_ID"
 (umask 077 && python -c "import secrets; print(secrets.token_hex(32), end='')" >"$RAY_AUTH_TOKEN_PATH")
 trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
 
-head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-port=$((20000 + SLURM_JOB_ID % 10000))
+# This script runs on the first node, which becomes the head. Set HEAD_IP if its first address is not the one
+# that the other nodes reach it at. At its end Ray stops all of Ray on a node, hence --exclusive.
+address="${HEAD_IP:-$(hostname -I | cut -d ' ' -f 1)}:$((20000 + SLURM_JOB_ID % 10000))"
 
 srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" \
-    ray symmetric-run --address "$head_node:$port" --min-nodes "$SLURM_JOB_NUM_NODES" \
+    ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --disable-usage-stats -- \
-    python tune.py --address "$head_node:$port" "$@"
+    python tune.py --address "$address" "$@"
