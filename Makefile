@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test check format ui bench-search fuzz audit
+.PHONY: install search test test-services check format ui bench-search fuzz audit
 
 install: $(VENV)/installed
 
@@ -18,6 +18,11 @@ search: install  ## The main job on the embedded dataset.
 
 test: install
 	$(BIN)/python -m pytest
+
+test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update && apt-get install --yes postgresql; }
+	$(BIN)/python -m pip install --quiet --editable '.[dev,server]'
+	$(BIN)/python -m pytest -m services
 
 check: install
 	$(BIN)/ruff check .

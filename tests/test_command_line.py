@@ -53,6 +53,23 @@ def test_a_missing_store(tmp_path: Path) -> None:
     assert "none.h5 is not there" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["search", "dry run"])
+def test_a_storage_folder_at_a_uri(tmp_path: Path, more: list[str]) -> None:
+    assert "has to be a folder, not a URI" in tune(tmp_path, "--storage", "s3://bucket/runs", *more)
+
+
+def test_a_store_at_a_uri_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCODR_CACHE", str(tmp_path.with_name(f"{tmp_path.name}-cache")))
+    assert "cannot fetch memory://bucket/x.h5" in tune(tmp_path, "--data", "memory://bucket/x.h5")
+
+
+def test_resources_that_are_none(tmp_path: Path) -> None:
+    message = tune(tmp_path, "--set", "resources.gpus=1")
+    assert message.startswith("error: --set resources: gpus: unknown key")
+    message = tune(tmp_path, "--set", "resources.gpu_type=H100")
+    assert "gpu_type: H100 is asked for, but gpus_per_trial is 0" in message
+
+
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("hello")
     assert "text.h5" in tune(tmp_path, "--data", "text.h5")

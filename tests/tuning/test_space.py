@@ -90,6 +90,16 @@ def test_a_space_survives_json(tmp_path: Path) -> None:
     assert Space.model_validate_json(space.model_dump_json()) == space
 
 
+def test_resources_of_the_command_line_replace_those_of_the_file() -> None:
+    settings = ["resources.gpus_per_trial=0", "resources.cpus_per_trial=3"]
+    space = load_space(SPACES / "paper_gpu.yaml", settings=settings)
+    assert (space.resources.gpus_per_trial, space.resources.cpus_per_trial) == (0, 3)
+    assert (space.base.device, space.base.threads) == ("cpu", 3)
+    typed = load_space(SPACES / "paper_gpu.yaml", settings=["resources.gpu_type=H100"])
+    assert typed.resources.gpu_type == "H100"
+    assert typed.params == load_space(SPACES / "paper_gpu.yaml").params
+
+
 WRONG = {
     "unknown key": (BASE + TEMPERATURE + "serch: {}\n", "line 4: serch: unknown key (did you mean search?)"),
     "unknown setting": (

@@ -75,8 +75,8 @@ class Nodes:
     def connect(self) -> list[dict[str, Any]]:
         """Connect this process; the nodes, once both are alive."""
         ray.init(address=self.address, log_to_driver=False)
-        wait_for(lambda: len(ray.nodes()) == 2)
-        return list(ray.nodes())
+        wait_for(lambda: len(alive()) == 2)
+        return alive()
 
     def stop(self) -> None:
         """End what was started here, and only that."""
@@ -89,6 +89,10 @@ class Nodes:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         shutil.rmtree(self._tmp, ignore_errors=True)
+
+
+def alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:
