@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dcodr.data.cli import app as data_app
 from dcodr.errors import UserError
-from dcodr.files import write_text
+from dcodr.files import CHECKPOINT, write_text
 from dcodr.studies.cli import app as study_app
 from dcodr.studies.reproduce_cli import reproduce
 from dcodr.training_display import TrainingDisplay
@@ -31,8 +31,6 @@ app.command(
 
     python -m dcodr reproduce --dataset cars3d --configs configs/cars3d"""
 )(reproduce)
-
-CHECKPOINT = "checkpoint.pt"
 
 
 @app.command(

@@ -10,6 +10,9 @@ from uuid import uuid4
 
 from dcodr.errors import UserError
 
+CHECKPOINT = "checkpoint.pt"
+"""The checkpoint of a training, in the training's folder."""
+
 
 def default_store(name: str) -> Path:
     """Where the store of a dataset is unless told otherwise."""

@@ -194,7 +194,7 @@ class Ledger:
         return bool(self._cut_off)
 
     def waiting(self) -> int:
-        """How many confirmations are still to be handed out."""
+        """How many confirmations, and trials put back, are still to be handed out."""
         return len(self._confirmations) + len(self._cut_off)
 
     def note(self, number: int, **facts: Any) -> None:

@@ -82,9 +82,8 @@ class Tracker:
         Returns:
             Run id of the parent.
         """
-        self._search_id = self._find(tags, " and attributes.status = 'RUNNING'") or self._create_run(
-            name, tags, params
-        )
+        left = self._find(tags, "attributes.status = 'RUNNING'")
+        self._search_id = left or self._create_run(name, tags, params)
         self._client.log_text(self._search_id, space_text, "space.yaml")
         return self._search_id
 
@@ -211,9 +210,10 @@ class Tracker:
                 closed.append(run.info.run_id)
         return closed
 
-    def _find(self, tags: Mapping[str, str], more: str = "") -> str | None:
-        """The run with some tags, if there is one."""
-        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items()) + more
+    def _find(self, tags: Mapping[str, str], *conditions: str) -> str | None:
+        """The run with some tags that meets some conditions more, if there is one."""
+        tagged = (f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
+        query = " and ".join((*tagged, *conditions))
         runs = self._client.search_runs([self.experiment_id], query, max_results=1)
         return str(runs[0].info.run_id) if runs else None
 
@@ -434,6 +434,11 @@ def _check_names(names: Mapping[str, object]) -> None:
                 f"{name!r} cannot be a name in MLflow: use alphanumerics, '_', '-', '.', space and ':', "
                 f"with '/' between parts, at most {_MAX_NAME} characters"
             )
+
+
+def _quoted(text: str) -> str:
+    """A text as MLflow's queries want it, which know no escapes: e.g. a folder with an apostrophe."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _limited(values: Mapping[str, object], limit: int) -> dict[str, str]:

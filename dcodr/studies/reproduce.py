@@ -10,11 +10,11 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
-from dcodr.files import write_text
+from dcodr.files import CHECKPOINT, write_text
 from dcodr.strict_yaml import StrictModel
 from dcodr.trainer import fit, resolve_device
 
-CHECKPOINT, RESULT = "checkpoint.pt", "result.json"
+RESULT = "result.json"
 
 
 class Result(StrictModel):

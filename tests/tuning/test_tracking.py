@@ -206,6 +206,18 @@ def test_an_unusable_store_is_refused_quickly_with_nothing_written(tmp_path: Pat
     }
 
 
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Host and port of a web server that ends with the block."""
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 @pytest.fixture
 def wrong_server() -> Iterator[str]:
     """A web server that is not MLflow."""
@@ -219,13 +231,8 @@ def wrong_server() -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), NotFound)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(NotFound) as address:
+        yield f"http://{address}"
 
 
 def test_a_server_that_is_not_mlflow(wrong_server: str) -> None:
@@ -261,13 +268,8 @@ def short_lived_server() -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Known)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Known) as address:
+        yield address
 
 
 def test_an_error_in_the_middle_of_a_search_repeats_no_secret(
@@ -280,6 +282,15 @@ def test_an_error_in_the_middle_of_a_search_repeats_no_secret(
         tracker.start_search("name", {}, {}, "")
     assert "hunter2" not in "".join(traceback.format_exception(caught.value)) + caplog.text
     assert "http://me:***@127.0.0.1" in str(caught.value)
+
+
+def test_a_search_that_was_cut_off_as_it_began_goes_on_in_its_run(tmp_path: Path) -> None:
+    tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", "x", tmp_path.as_uri())
+    tags = {"search": "s", "folder": "/home/o'brien/runs/s"}
+    first = tracker.start_search("s", tags, {}, "")
+    assert tracker.start_search("s", tags, {}, "") == first
+    assert tracker.start_search("s", tags | {"folder": "/runs/s"}, {}, "") != first
+    tracker.end_search("FINISHED", {}, {})
 
 
 @pytest.mark.parametrize("written", ["p%40ss+w", "p@ss+w", "p@ss w"])
