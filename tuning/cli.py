@@ -36,6 +36,33 @@ def status(name: str, storage: Storage = Path("runs")) -> None:
 @app.command(
     epilog="""Examples:
 
+    python -m tuning doctor augs
+
+    python -m tuning doctor augs --fix
+
+    python -m tuning doctor augs --fix --tracking-uri http://127.0.0.1:5000"""
+)
+def doctor(
+    name: str,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what is found.")] = False,
+    storage: Storage = Path("runs"),
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow's; by default the one that the search was started with.")
+    ] = None,
+) -> None:
+    """Compare a search's ledger with its checkpoints and with MLflow, which may be another one.
+
+    Exit code 1 if something was found and not mended.
+    """
+    from tuning.doctor import consult
+    from tuning.search import Search
+
+    raise typer.Exit(0 if consult(Search.open(name, storage), tracking_uri, fix, Console()) else 1)
+
+
+@app.command(
+    epilog="""Examples:
+
     python -m tuning export augs --pick knee --out best
 
     python -m tuning export augs --pick best:informativeness --out best"""
@@ -69,7 +96,8 @@ def analyse(
     from tuning.analysis.plane import write_trials
     from tuning.analysis.report import print_analysis
     from tuning.search import Search
-    from tuning.tracking import add_artifacts, default_uri, masked
+    from tuning.tracking import add_artifacts
+    from tuning.tracking_store import default_uri, masked
 
     search = Search.open(name, storage)
     console = Console()

@@ -64,7 +64,7 @@ def provenance(search: Search, trial: TrialRecord) -> dict[str, Any]:
         "search": search.name,
         "trial": trial.number,
         "exported": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "mlflow_run": trial.run_id,
+        "mlflow_run": search.ledger.facts().get("run_id"),
         "dataset_fingerprint": search.ledger.facts().get("fingerprint"),
         "validation": trial.figures,
         "intervals": {name: list(bounds) for name, bounds in trial.intervals.items()},

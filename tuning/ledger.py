@@ -1,5 +1,6 @@
 """The durable record of a search: an Optuna study in one append-only file, written by the driver alone."""
 
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,21 +9,19 @@ from typing import Any
 
 import optuna
 from optuna.storages import InMemoryStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from pydantic import TypeAdapter
 
 from dcodr.errors import UserError
 from tuning.budget import Budget
+from tuning.journal import Journal
 from tuning.outcome import Outcome
 from tuning.sampling.encoding import encode, is_whole, suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.trials import Begun, FirstTrial, TrialRecord, identity, progress, read
+from tuning.trials import Begun, FirstTrial, TrialRecord, identity, read
 
 STUDY = "search"
-STALE_LOCK = 3
-"""Seconds after which the lock of a killed driver is broken; a living one holds it for milliseconds."""
 _RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
 """Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
@@ -42,6 +41,7 @@ class Ledger:
         self._confirmations: list[tuple[int, int]] = []
         self._held: list[tuple[Trial, int]] = []
         self._cut_off: list[int] = []
+        self._ended: dict[int, TrialRecord] = {}
         self._exhausted = False
         self._count()
 
@@ -119,6 +119,7 @@ class Ledger:
         """
         if space is not None:
             self.space = space
+            self._ended.clear()
             self.remember("space", space.model_dump_json())
         trials = self.study.get_trials(deepcopy=False)
         self.study.sampler = SpaceSampler(self.space, seed=self.space.search.seed + len(trials))
@@ -210,16 +211,11 @@ class Ledger:
             epoch: Epochs it has completed.
             facts: ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
         """
-        self.note(number, **{f"epoch/{epoch}": facts})
+        self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
 
     def begun(self, number: int) -> Begun:
         """A trial that this process has begun, or goes on with, and not ended."""
         return self._open[number][1]
-
-    def noted(self, number: int) -> tuple[int, str | None]:
-        """Epochs of such a trial that are recorded, and its MLflow run; of a new one 0 and ``None``."""
-        facts = self._open[number][0].user_attrs
-        return progress(facts)[0], facts.get("run_id")
 
     def end(
         self, number: int, *, full_budget: bool, infeasible: str | None = None, failure: str | None = None
@@ -235,9 +231,9 @@ class Ledger:
         Returns:
             What it counts as from now on.
         """
+        record = self.record(number)
         trial, begun = self._open.pop(number)
-        epoch, figures = progress(trial.user_attrs)
-        objectives = [figures[name] for name in self.space.objectives if name in figures]
+        objectives = [record.figures[name] for name in self.space.objectives if name in record.figures]
         measured = len(objectives) == len(self.space.objectives)
         outcome: Outcome
         if infeasible is not None:
@@ -256,8 +252,9 @@ class Ledger:
             self.study.tell(trial, objectives)
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
+        self._ended[number] = read(trial.storage.get_trial(trial._trial_id), self.space)
         if begun.confirms is None:
-            self.budget.end(epoch, objectives if outcome == "complete" else None)
+            self.budget.end(record.epoch, objectives if outcome == "complete" else None)
         self._settle(number)
         return outcome
 
@@ -287,15 +284,34 @@ class Ledger:
         self._twins[identity(begun)] = begun.number
         return begun
 
+    def record(self, number: int) -> TrialRecord:
+        """A trial that this process has begun or gone on with."""
+        if number in self._ended:
+            return self._ended[number]
+        trial = self._open[number][0]
+        return read(trial.storage.get_trial(trial._trial_id), self.space)
+
     def records(self) -> list[TrialRecord]:
         """All trials whose parameters were drawn, by number."""
-        return [read(trial, self.space) for trial in self._begun_trials()]
+        return [self._read(trial) for trial in self._begun_trials()]
+
+    def _read(self, trial: FrozenTrial) -> TrialRecord:
+        """A trial's record, of one that has ended only once: nothing changes it any more."""
+        if not trial.state.is_finished():
+            return read(trial, self.space)
+        if trial.number not in self._ended:
+            self._ended[trial.number] = read(trial, self.space)
+        return self._ended[trial.number]
 
     def _begun_trials(self) -> list[FrozenTrial]:
         """The trials that were begun with all of their parameters; a driver may die while it draws them."""
         trials = self.study.get_trials(deepcopy=False)
         waiting, params = TrialState.WAITING, self.space.params
-        return [trial for trial in trials if trial.state != waiting and is_whole(params, trial.params)]
+        return [
+            trial
+            for trial in trials
+            if trial.number in self._ended or (trial.state != waiting and is_whole(params, trial.params))
+        ]
 
     def _settle(self, number: int) -> None:
         """Give an ended trial's result to the draws that repeat it."""
@@ -319,7 +335,7 @@ class Ledger:
         self._held.clear()
         self._cut_off.clear()
         for trial in sorted(self._begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
-            record = read(trial, space)
+            record = self._read(trial)
             if record.status in ("interrupted", "reused"):
                 continue
             if record.status != "failed":
@@ -339,8 +355,7 @@ class Ledger:
 
 
 def _storage(path: Path) -> JournalStorage:
-    file = str(path.resolve())
-    return JournalStorage(JournalFileBackend(file, JournalFileSymlinkLock(file, grace_period=STALE_LOCK)))
+    return JournalStorage(Journal(path))
 
 
 def _quiet() -> None:

@@ -1,7 +1,6 @@
 """Everything that happens to a trial, written by the driver to ledger, MLflow and display."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,24 +8,12 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.checkpoint import before
-from dcodr.config import Config, dump_config
-from dcodr.method_settings import has_effect
 from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
-from tuning.outcome import Outcome
-from tuning.tracking import Status, Tracker
-from tuning.trials import checkpoint_of
-
-MLFLOW_STATUS: Mapping[Outcome, Status] = {
-    "complete": "FINISHED",
-    "infeasible": "FINISHED",
-    "pruned": "KILLED",
-    "failed": "FAILED",
-}
-
+from tuning.outbox import Outbox
+from tuning.trials import checkpoint_of, label
 
 WORKER_DEATHS = 3
 """How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
@@ -37,22 +24,18 @@ class _Progress:
     """What is known of a running trial.
 
     Attributes:
-        run_id: Its MLflow run.
         label: Its values in one line.
         epochs: Epochs of the whole training.
         recorded: The last epoch in the ledger.
-        logged: The last epoch in MLflow.
         epoch: Epochs completed.
         figures: Its last figures.
         infeasible: Why it must not compete, if so.
         failure: Why it failed, if it did.
     """
 
-    run_id: str
     label: str
     epochs: int
     recorded: int
-    logged: int
     epoch: int = 0
     figures: dict[str, float] = field(default_factory=dict)
     infeasible: str | None = None
@@ -64,14 +47,14 @@ class Recorder(Callback):
 
     Args:
         ledger: The record of the search.
-        tracker: The search's MLflow runs.
+        outbox: What is on its way to MLflow.
         display: What the user watches.
         checkpoints: Folder of the trials' checkpoints, which go when a trial has ended.
     """
 
-    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display, checkpoints: Path) -> None:
+    def __init__(self, ledger: Ledger, outbox: Outbox, display: Display, checkpoints: Path) -> None:
         self._ledger = ledger
-        self._tracker = tracker
+        self._outbox = outbox
         self._display = display
         self._checkpoints = checkpoints
         self._started: dict[int, _Progress] = {}
@@ -83,25 +66,16 @@ class Recorder(Callback):
 
     @undisturbed()
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Open the trial's MLflow run, or go on with that of a trial that was cut off."""
-        number, config = trial.config["number"], Config.model_validate_json(trial.config["config"])
+        """Show a trial that begins or goes on."""
+        number = trial.config["number"]
         if number in self._started:  # its worker died, and Tune has started another
             return
-        begun = self._ledger.begun(number)
-        name, tags = label(begun.values), {"dataset": config.dataset, "method": config.method}
-        if begun.confirms is not None:
-            name = f"confirms {begun.confirms:03d} with seed {begun.seed}"
-            tags["confirms"] = str(begun.confirms)
-        recorded, run_id = self._ledger.noted(number)
-        logged = 0
-        if run_id is None:
-            run_id = self._tracker.start_trial(
-                number, f"{number:03d} {name}", readable(config, begun.values), tags, dump_config(config)
-            )
-            self._ledger.note(number, run_id=run_id)
-        else:
-            logged = self._tracker.resume_trial(run_id)
-        self._started[number] = _Progress(run_id, name, config.epochs, recorded, logged)
+        record = self._ledger.record(number)
+        name = label(record.values)
+        if record.confirms is not None:
+            name = f"confirms {record.confirms:03d} with seed {record.seed}"
+        self._started[number] = _Progress(name, self._ledger.space.config(record.values).epochs, record.epoch)
+        self._outbox.put(record)
         self._display.trial_started(number, name)
 
     @undisturbed()
@@ -114,8 +88,6 @@ class Recorder(Callback):
         progress.infeasible, progress.failure = result.get("infeasible"), result.get("failure")
         if "test" in result:
             self._ledger.note(number, test=result["test"])
-            tested = {f"test/{name}": value for name, value in result["test"].items()}
-            self._tracker.log_epoch(progress.run_id, progress.epoch, tested)
         if "epoch" not in result:
             return
         progress.epoch = result["epoch"]
@@ -124,10 +96,7 @@ class Recorder(Callback):
             noted = {name: result[name] for name in ("training", "figures", "intervals") if name in result}
             self._ledger.note_epoch(number, progress.epoch, **noted)
             progress.recorded = progress.epoch
-        if progress.epoch > progress.logged:
-            figures = {**result["training"], **result.get("figures", {})}
-            self._tracker.log_epoch(progress.run_id, progress.epoch, figures)
-            progress.logged = progress.epoch
+            self._outbox.put(self._ledger.record(number))
         self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
 
     @undisturbed()
@@ -159,7 +128,7 @@ class Recorder(Callback):
         failure = failure or progress.failure
         if not set(self._ledger.space.objectives) <= set(progress.figures):
             failure = failure or f"stopped after {progress.epoch} epochs, before its first evaluation"
-        status = self._ledger.end(
+        outcome = self._ledger.end(
             number,
             full_budget=progress.epoch == progress.epochs,
             infeasible=progress.infeasible,
@@ -168,42 +137,11 @@ class Recorder(Callback):
         checkpoint = checkpoint_of(self._checkpoints, number)
         for file in (checkpoint, before(checkpoint)):
             file.unlink(missing_ok=True)
-        reason = {"infeasible": progress.infeasible, "failed": failure}.get(status)
-        end_run(self._tracker, progress.run_id, status, progress.epoch, reason)
-        self._display.trial_ended(number, progress.label, status, progress.figures)
+        self._outbox.put(self._ledger.record(number))
+        self._display.trial_ended(number, progress.label, outcome, progress.figures)
 
     @undisturbed()
     def close_all(self) -> None:
         """Close what still runs when the search is stopped."""
         for number in list(self._started):
             self.close(number)
-
-
-def end_run(tracker: Tracker, run_id: str, outcome: Outcome, epoch: int, reason: str | None) -> None:
-    """Give a trial's MLflow run its final status and tags."""
-    tags = {"status": outcome, "epoch": str(epoch), "reason": reason or ""}
-    tracker.end_trial(run_id, MLFLOW_STATUS[outcome], tags)
-
-
-def label(values: Mapping[str, Any]) -> str:
-    """A trial's values in one short line, e.g. ``crop+gaussian_blur temperature=0.14``."""
-    return " ".join(
-        "+".join(value)
-        if isinstance(value, tuple)
-        else f"{key.rsplit('.')[-1]}={value:.3g}"
-        if isinstance(value, float)
-        else f"{key.rsplit('.')[-1]}={value}"
-        for key, value in values.items()
-    )
-
-
-def readable(config: Config, values: Mapping[str, Any]) -> dict[str, object]:
-    """What MLflow shows as a trial's parameters: what was searched, each augmentation as a boolean too.
-
-    A method without augmentations has none of them.
-    """
-    params: dict[str, object] = {"epochs": config.epochs, "seed": config.seed, **values}
-    if not has_effect("augmentations", config.method):
-        return params
-    params["augmentations"] = "+".join(config.augmentations)
-    return params | {f"augmentation.{name}": name in config.augmentations for name in AUGMENTATIONS}

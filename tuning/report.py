@@ -12,7 +12,7 @@ from rich.table import Table
 from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
 from tuning.search import CONFIGS, Search
-from tuning.tracking import ui_command
+from tuning.tracking_store import ui_command
 from tuning.trials import TrialRecord
 
 

@@ -1,11 +1,9 @@
 """``run_search``: puts a search together; the only file that knows all the others."""
 
 import itertools
-import json
 import logging
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,23 +22,26 @@ from tuning.display import Display
 from tuning.driver_lock import driving
 from tuning.export import export, versions
 from tuning.interrupts import ending_at_once
+from tuning.journal import mend
 from tuning.ledger import Ledger
-from tuning.outcome import Outcome
+from tuning.mirror import close_parent, open_parent
+from tuning.outbox import Outbox
 from tuning.preflight.checks import check, check_storage, cpus_here
-from tuning.recorder import WORKER_DEATHS, Recorder, end_run, label
-from tuning.report import front_csv, print_summary
+from tuning.recorder import WORKER_DEATHS, Recorder
+from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
 from tuning.search import CONFIGS, LEDGER, Search, names
 from tuning.searcher import LedgerSearcher
 from tuning.settings import BUDGETS
 from tuning.space import Space
-from tuning.tracking import Status as RunStatus
-from tuning.tracking import Tracker, default_uri, masked
+from tuning.tracking import Tracker
+from tuning.tracking_store import default_uri, masked, reason
 from tuning.trainable import train_trial
-from tuning.trials import FirstTrial
+from tuning.trials import FirstTrial, label
 from tuning.warm_start import first_trials
 
-EXPERIMENT = "dcodr"
+PATIENCE = 20.0
+"""Seconds for which MLflow is tried at a search's end, if it does not answer."""
 _FOLDER_NAME = re.compile(r"\w[\w .+-]{0,99}")
 
 QUIET = {
@@ -100,12 +101,12 @@ def run_search(
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
         with console.status("opening the MLflow tracking store"):
-            remote = uri.startswith(("http://", "https://"))
-            tracker = Tracker(uri, EXPERIMENT, None if remote else (storage / "mlartifacts").as_uri())
-        if resume:
-            search = _reopen(Search.open(name, storage), tracker, space)
-        else:
-            search = _begin(folder, space, text, data.fingerprint, tracker, first)
+            tracker = Tracker(uri)
+            if resume:
+                mend(folder / LEDGER)
+                search = _reopen(Search.open(name, storage), tracker, space)
+            else:
+                search = _begin(folder, space, text, data.fingerprint, tracker, first)
         _drive(search, tracker, address, console)
     print_summary(search, console, tracker.uri)
     return search
@@ -113,21 +114,27 @@ def run_search(
 
 def _drive(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
     """Search, and leave ledger, MLflow and exports in order however that ends."""
+    outbox = Outbox(tracker, search.space, lambda text: console.print(text, highlight=False, soft_wrap=True))
     try:
-        _train(search, tracker, address, console)
+        outbox.catch_up(search.ledger.records())
+        _train(search, outbox, address, console)
     except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt)
-        if stopped:
+        if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
             console.print(f"Stopped; Ctrl-C again to end at once. {again}", soft_wrap=True)
         with ending_at_once():
-            _cut_off(search, tracker)
-            _finish(search, tracker, "KILLED" if stopped else "FAILED")
+            for record in search.ledger.records():
+                if record.status == "running":
+                    outbox.put(record, driven=False)
+            try:
+                _finish(search, tracker, outbox, console)
+            except UserError as another:
+                console.print(str(another), markup=False, soft_wrap=True)
         raise
-    _finish(search, tracker, "FINISHED" if search.front() else "FAILED")
+    _finish(search, tracker, outbox, console)
 
 
-def _train(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
+def _train(search: Search, outbox: Outbox, address: str | None, console: Console) -> None:
     """Search until the budget is spent, then confirm what was found."""
     ledger, space = search.ledger, search.space
     if ledger.over() is None:
@@ -135,18 +142,18 @@ def _train(search: Search, tracker: Tracker, address: str | None, console: Conso
         for trial, outcome in search.ended():
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
-        recorder = Recorder(ledger, tracker, display, search.checkpoints)
+        recorder = Recorder(ledger, outbox, display, search.checkpoints)
         searcher = LedgerSearcher(ledger, _absolute(space), ledger.over, search.checkpoints)
         with _ray(address), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
-    ledger.remember("ended", ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent")
+    ended = ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent"
     for number, seed in search.unconfirmed():
         ledger.confirm(number, seed)
     if ledger.waiting():
         console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
         display = Display(ledger.waiting(), space.objectives, console=console)
-        recorder = Recorder(ledger, tracker, display, search.checkpoints)
+        recorder = Recorder(ledger, outbox, display, search.checkpoints)
         searcher = LedgerSearcher(
             ledger,
             _absolute(space),
@@ -157,6 +164,7 @@ def _train(search: Search, tracker: Tracker, address: str | None, console: Conso
             _tune(searcher, recorder, search, None, None)
         recorder.close_all()
     ledger.drop_confirmations()
+    ledger.remember("ended", ended)
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:
@@ -166,7 +174,7 @@ def _scheduler(search: Search) -> ParetoASHA | None:
         return None
     for trial in search.trials():
         if trial.status != "reused":
-            feasible = dict(trial.history)
+            feasible = {epoch: record.figures for epoch, record in trial.evaluated.items()}
             if trial.status in ("infeasible", "running"):
                 feasible.pop(trial.epoch, None)  # one that was cut off reports it again
             scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
@@ -241,11 +249,7 @@ def _begin(
     folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
     write_text(folder / "space.yaml", text)
-    tags = {"search": folder.name, "dataset": space.base.dataset, "method": space.base.method}
-    tags["folder"] = str(folder)
-    params: dict[str, Any] = {"trials": space.search.trials, "sampler": space.search.sampler}
-    params |= {"seed": space.search.seed, "objectives": ", ".join(space.objectives)}
-    run_id = tracker.start_search(folder.name, tags, params, text)
+    run_id = open_parent(folder, space, tracker)
     facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
     ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
     ledger.ready()
@@ -253,34 +257,36 @@ def _begin(
 
 
 def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
-    tracker.resume_search(search.ledger.facts()["run_id"])
-    _cut_off(search, tracker)
+    run_id = str(search.ledger.facts().get("run_id"))
+    if tracker.open_search(run_id) is None:
+        raise UserError(
+            f"{masked(tracker.uri)} has no MLflow run {run_id!r}, to which search {search.name!r} belongs: "
+            "give the tracking URI that the search was started with, or write it all there with "
+            f"'python -m tuning doctor {search.name} --fix --tracking-uri ...'"
+        )
+    tracker.set_status(run_id, "RUNNING", {})
+    search.ledger.remember("ended", None)
     search.ledger.ready(space)
     return search
 
 
-def _cut_off(search: Search, tracker: Tracker) -> None:
-    """Close in MLflow what was running when a driver stopped; it goes on when the search does.
-
-    A driver may have died after the ledger knew a trial's end and before MLflow did: the ledger is right.
-    """
-    closed = tracker.close_unfinished(search.ledger.facts()["run_id"])
-    for trial, outcome in search.ended():
-        if trial.run_id in closed:
-            end_run(tracker, trial.run_id, outcome, trial.epoch, trial.reason)
-
-
-def _finish(search: Search, tracker: Tracker, status: RunStatus) -> None:
-    """Close the parent run and export the front, as far as there is one."""
-    artifacts = {"environment.json": json.dumps(search.ledger.facts()["versions"], indent=2)}
-    front = search.front()
-    if front:
-        artifacts["front.csv"] = front_csv(search)
+def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> None:
+    """Export the front, as far as there is one, and leave in MLflow what the search came to."""
+    if search.front():
         export(search, "all-front", search.folder / CONFIGS)
-    counts = Counter(trial.status for trial in search.trials())
-    kinds: tuple[Outcome, ...] = ("complete", "pruned", "infeasible", "failed")
-    tags = {f"trials_{kind}": str(counts[kind]) for kind in kinds} | {"front": str(len(front))}
-    tracker.end_search(status, tags, artifacts)
+    with console.status("writing to MLflow"):
+        trouble = outbox.close(PATIENCE)
+        try:
+            close_parent(search, tracker)
+        except Exception as error:  # every driver and server has its own
+            trouble = reason(tracker.uri, error)
+    if trouble is not None:
+        console.print(
+            f"MLflow has not all of this search: {trouble}. Nothing is lost; write the rest with "
+            f"'python -m tuning doctor {search.name} --storage {search.folder.parent} --fix'",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _absolute(space: Space) -> Space:

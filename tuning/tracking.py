@@ -1,42 +1,68 @@
-"""MLflow as the mirror of a search: a parent run, one nested run a trial, written by the driver alone.
+"""MLflow's runs of a search: a parent, and one nested run a trial, written by the driver alone.
 
 Runs are made through `mlflow.MlflowClient`, never the fluent API, so that no run is active behind the
-driver's back and every run ends with the status it deserves. MLflow is slow to import and is imported where
-it is first needed.
+driver's back and every run ends with the status it deserves. What should be in them, `tuning.mirror` says.
 """
 
-import logging
 import math
-import os
 import re
-import shlex
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, unquote_plus
+from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
+from tuning.tracking_store import DiscreetClient, connect, masked, reason, require_file, unusable
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 _PARENT = "mlflow.parentRunId"
 EVERY_EPOCH = "images_per_second"
-"""A figure that every epoch of a trial has."""
-_MAX_NAME, _MAX_PARAM, _MAX_TAG = 250, 6000, 8000
+"""A figure that every epoch of a trial has; figures of one epoch are written together or not at all."""
+_MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_FIGURES = 250, 6000, 8000, 1000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-_SECRET_IN_QUERY = re.compile(
-    r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
-    re.IGNORECASE,
-)
-_TOKEN = re.compile(r"^(https?://)([^:/@]*)@")
-_PASSWORD = re.compile(r"^([\w+.-]+://[^:/@]*):(.*)@", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one epoch.
+
+    Attributes:
+        epoch: Becomes MLflow's step.
+        at: When they were measured, in seconds since 1970. MLflow takes the same figure of the same step and
+            time only once, so that what may or may not have arrived can be sent again.
+        values: Name to value.
+    """
+
+    epoch: int
+    at: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """The run of a trial, as MLflow has it.
+
+    Attributes:
+        run_id: Its id.
+        number: The trial's number.
+        status: Its status.
+        params: Its parameters.
+        tags: Its tags.
+        figures: The last value of every figure.
+        epochs: The epochs that it has figures of; more often than once, if they were written more often.
+    """
+
+    run_id: str
+    number: int
+    status: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    figures: Mapping[str, float]
+    epochs: tuple[int, ...]
 
 
 class Tracker:
@@ -47,29 +73,30 @@ class Tracker:
     MLflow takes (6000 characters a param, 8000 a tag) are cut, and say so at their end.
 
     Args:
-        uri: tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
-            new database is initialised here, once (some seconds), before anybody else opens it.
-        experiment: experiment to put the search in; made if there is none.
-        artifact_root: URI below which a new experiment keeps its artifacts; None leaves it to the server.
+        uri: tracking URI, as for `tuning.tracking_store.connect`.
 
     Raises:
         UserError: if the store cannot be reached, opened or written, within seconds; no password is repeated.
     """
 
-    def __init__(self, uri: str, experiment: str, artifact_root: str | None) -> None:
+    def __init__(self, uri: str) -> None:
         self.uri = uri
+        self.search_id = ""
         try:
-            with _environment(_FIRST_CONTACT):
-                self._client = _DiscreetClient(_connect(uri), uri)
-                self.experiment_id = _experiment_id(self._client, experiment, artifact_root)
-        except UserError:
-            raise
+            self._client = connect(uri)
+            self._client.search_experiments(max_results=1)
         except Exception as error:  # every driver and server has its own
-            raise _unusable(uri, error) from None
-        self._search_id = ""
+            raise unusable(uri, error) from None
+        self._experiment_id = ""
 
     def start_search(
-        self, name: str, tags: Mapping[str, str], params: Mapping[str, object], space_text: str
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, object],
+        *,
+        experiment: str,
+        artifact_root: str | None,
     ) -> str:
         """Open the parent run; one of the same tags that a killed process has left RUNNING is taken over.
 
@@ -77,151 +104,186 @@ class Tracker:
             name: the search's name.
             tags: what to find it by.
             params: settings of the search as a whole.
-            space_text: the space file as written, kept as artifact `space.yaml`.
+            experiment: experiment to put the search in; made if there is none.
+            artifact_root: URI below which a new experiment keeps its artifacts; None leaves it to the server.
 
         Returns:
             Run id of the parent.
-        """
-        left = self._find(tags, "attributes.status = 'RUNNING'")
-        self._search_id = left or self._create_run(name, tags, params)
-        self._client.log_text(self._search_id, space_text, "space.yaml")
-        return self._search_id
 
-    def resume_search(self, run_id: str) -> None:
-        """Go on below a parent run of an earlier process and set it back to RUNNING.
+        Raises:
+            UserError: if the experiment was deleted or cannot be made.
+        """
+        try:
+            self._experiment_id = _experiment_id(self._client, experiment, artifact_root)
+        except UserError:
+            raise
+        except Exception as error:  # every driver and server has its own
+            raise unusable(self.uri, error) from None
+        (left,) = self._runs(tags, "attributes.status = 'RUNNING'", most=1) or (None,)
+        self.search_id = left.info.run_id if left else self._create_run(name, tags, params)
+        return self.search_id
+
+    def open_search(self, run_id: str) -> str | None:
+        """Go on below a parent run of an earlier process.
 
         Args:
             run_id: what `start_search` returned.
 
-        Raises:
-            UserError: if the store has no such run or cannot be reached.
-        """
-        from mlflow.exceptions import MlflowException
+        Returns:
+            The run's status; None if the store has no such run.
 
+        Raises:
+            UserError: if the store cannot be reached.
+        """
         try:
-            self._client.update_run(run_id, status="RUNNING")
-        except MlflowException as error:
-            raise UserError(
-                f"cannot go on with MLflow run {run_id!r} in {masked(self.uri)}: {_reason(self.uri, error)}. "
-                "Resume with the tracking URI that the search was started with."
-            ) from None
-        self._search_id = run_id
+            run = self._client.get_run(run_id)
+        except Exception as error:  # every driver and server has its own
+            if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise unusable(self.uri, error) from None
+        if run.info.lifecycle_stage == "deleted":
+            return None
+        self.search_id, self._experiment_id = run_id, run.info.experiment_id
+        return str(run.info.status)
+
+    def keep(self, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
+        """Add to the parent run.
+
+        Args:
+            tags: what the search came to.
+            artifacts: file name to text.
+        """
+        for name, text in artifacts.items():
+            self._client.log_text(self.search_id, text, name)
+        self._write(self.search_id, tags, {})
 
     def start_trial(
         self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str
-    ) -> str:
-        """Open the run of one trial, nested in the search's; one that it has already is gone on with.
+    ) -> TrialRun:
+        """Open the run of one trial, nested in the search's.
 
         Args:
             number: the trial's number in the search, kept as tag `trial`.
             name: what the UI shows.
-            params: its settings, flat and readable.
+            params: its settings, flat and readable, at least one.
             tags: what else to find it by.
             config_yaml: its configuration, kept as artifact `config.yaml`.
 
-        Returns:
-            Run id of the trial.
-
         Raises:
-            RuntimeError: if no search was started or resumed.
+            RuntimeError: if no search was started or opened.
         """
-        if not self._search_id:
-            raise RuntimeError("start_search or resume_search comes before start_trial")
-        known = self._find({_PARENT: self._search_id, "trial": str(number)})
-        if known is not None:
-            self._client.update_run(known, status="RUNNING")
-            return known
-        run_id = self._create_run(name, {_PARENT: self._search_id, "trial": str(number), **tags}, params)
-        self._client.log_text(run_id, config_yaml, "config.yaml")
-        return run_id
+        if not self.search_id:
+            raise RuntimeError("start_search or open_search comes before start_trial")
+        _check_names(params)
+        run_id = self._create_run(name, {_PARENT: self.search_id, "trial": str(number), **tags}, {})
+        return self.describe_trial(TrialRun(run_id, number, "RUNNING", {}, tags, {}, ()), params, config_yaml)
 
-    def resume_trial(self, run_id: str) -> int:
-        """Go on with the run of a trial that was cut off and set it back to RUNNING.
+    def describe_trial(self, run: TrialRun, params: Mapping[str, object], config_yaml: str) -> TrialRun:
+        """Give a trial's run what a driver that died as it opened it has left out.
 
         Args:
-            run_id: what `start_trial` returned.
-
-        Returns:
-            The last epoch it has figures of; 0 for none.
+            run: the trial's run, without params.
+            params: as for `start_trial`.
+            config_yaml: as for `start_trial`.
         """
-        self._client.update_run(run_id, status="RUNNING")
-        history = self._client.get_metric_history(run_id, EVERY_EPOCH)
-        return max((metric.step for metric in history), default=0)
+        self._client.log_text(run.run_id, config_yaml, "config.yaml")
+        self._write(run.run_id, {}, params)
+        return replace(run, params=_limited(params, _MAX_PARAM))
 
-    def log_epoch(self, run_id: str, epoch: int, figures: Mapping[str, float]) -> None:
-        """Write the figures of one epoch in one batch.
+    def trial_runs(self, number: int | None = None) -> list[TrialRun]:
+        """The runs of the search's trials, or of one trial, without the epochs that they have figures of.
+
+        Args:
+            number: that trial's number; ``None`` for all.
+        """
+        tags = {_PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
+        return [
+            TrialRun(
+                run.info.run_id,
+                int(run.data.tags["trial"]),
+                run.info.status,
+                run.data.params,
+                run.data.tags,
+                run.data.metrics,
+                (),
+            )
+            for run in self._runs(tags)
+        ]
+
+    def epochs(self, run_id: str) -> tuple[int, ...]:
+        """The epochs that a trial's run has figures of, in order, each as often as it was written."""
+        history = self._client.get_metric_history(run_id, EVERY_EPOCH)
+        return tuple(sorted(metric.step for metric in history))
+
+    def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
+        """Write the figures of epochs, in as few requests as MLflow's limit of 1000 figures allows.
 
         Args:
             run_id: the trial's run.
-            epoch: becomes MLflow's step.
-            figures: name to value, at most 1000.
+            epochs: the figures, of an epoch at most 1000.
 
         Raises:
             ValueError: if a value is not finite; nothing is written then.
         """
         from mlflow.entities import Metric
 
-        _check_names(figures)
-        bad = {name: value for name, value in figures.items() if not math.isfinite(value)}
-        if bad:
-            raise ValueError(f"figures of epoch {epoch} are not finite: {bad}")
-        now = int(time.time() * 1000)
-        self._client.log_batch(run_id, metrics=[Metric(k, float(v), now, epoch) for k, v in figures.items()])
+        for epoch in epochs:
+            _check_names(epoch.values)
+            bad = {name: value for name, value in epoch.values.items() if not math.isfinite(value)}
+            if bad:
+                raise ValueError(f"figures of epoch {epoch.epoch} are not finite: {bad}")
+        batch: list[Metric] = []
+        for epoch in epochs:
+            at = round(epoch.at * 1000)
+            figures = [Metric(name, float(value), at, epoch.epoch) for name, value in epoch.values.items()]
+            if len(batch) + len(figures) > _MAX_FIGURES:
+                self._client.log_batch(run_id, metrics=batch)
+                batch = []
+            batch += figures
+        if batch:
+            self._client.log_batch(run_id, metrics=batch)
 
-    def end_trial(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
-        """Close a trial's run.
+    def set_status(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
+        """Give a run a status; one other than RUNNING ends it.
 
         Args:
-            run_id: the trial's run.
-            status: how it ended for MLflow.
+            run_id: a trial's run, or the search's.
+            status: how it stands for MLflow.
             tags: how it ended for the search: outcome, reason.
         """
-        self._write(run_id, tags, {})
-        self._client.set_terminated(run_id, status=status)
+        if tags:
+            self._write(run_id, tags, {})
+        if status == "RUNNING":
+            self._client.update_run(run_id, status=status)
+        else:
+            self._client.set_terminated(run_id, status=status)
 
-    def end_search(self, status: Status, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
-        """Close the parent run.
+    def discard(self, run_id: str) -> None:
+        """Move a trial's run to MLflow's trash, from which it can be restored."""
+        self._client.delete_run(run_id)
 
-        Args:
-            status: how the search ended.
-            tags: its summary.
-            artifacts: file name to text.
-        """
-        for name, text in artifacts.items():
-            self._client.log_text(self._search_id, text, name)
-        self.end_trial(self._search_id, status, tags)
-
-    def close_unfinished(self, parent_run_id: str) -> list[str]:
-        """Set every trial of a search that still counts as RUNNING to KILLED.
-
-        For the start of a resumed search and the clean-up of a crashed one: what left them RUNNING is gone.
-
-        Args:
-            parent_run_id: the search's run.
-
-        Returns:
-            Run ids of the trials that were closed.
-        """
-        query = f"tags.\"{_PARENT}\" = '{parent_run_id}' and attributes.status = 'RUNNING'"
-        closed: list[str] = []
-        while page := self._client.search_runs([self.experiment_id], query, max_results=1000):
-            for run in page:
-                self._client.set_terminated(run.info.run_id, status="KILLED")
-                closed.append(run.info.run_id)
-        return closed
-
-    def _find(self, tags: Mapping[str, str], *conditions: str) -> str | None:
-        """The run with some tags that meets some conditions more, if there is one."""
+    def _runs(self, tags: Mapping[str, str], *conditions: str, most: int | None = None) -> "list[Run]":
+        """The runs with some tags that meet some conditions more."""
         tagged = (f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
         query = " and ".join((*tagged, *conditions))
-        runs = self._client.search_runs([self.experiment_id], query, max_results=1)
-        return str(runs[0].info.run_id) if runs else None
+        runs: list[Run] = []
+        token: str | None = None
+        while most is None or len(runs) < most:
+            page = self._client.search_runs(
+                [self._experiment_id], query, max_results=most or 1000, page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                break
+        return runs
 
     def _create_run(self, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
         _check_names(params)
         _check_names(tags)
-        run = self._client.create_run(self.experiment_id, run_name=name, tags=_limited(tags, _MAX_TAG))
-        self._write(run.info.run_id, {}, params)
+        run = self._client.create_run(self._experiment_id, run_name=name, tags=_limited(tags, _MAX_TAG))
+        if params:
+            self._write(run.info.run_id, {}, params)
         return str(run.info.run_id)
 
     def _write(self, run_id: str, tags: Mapping[str, str], params: Mapping[str, object]) -> None:
@@ -234,34 +296,6 @@ class Tracker:
             params=[Param(key, value) for key, value in _limited(params, _MAX_PARAM).items()],
             tags=[RunTag(key, value) for key, value in _limited(tags, _MAX_TAG).items()],
         )
-
-
-def default_uri(storage: Path) -> str:
-    """The tracking URI of the searches in a folder, if none is given: an SQLite file in it."""
-    return f"sqlite:///{storage.resolve() / 'mlflow.db'}"
-
-
-def try_store(uri: str) -> str:
-    """Refuse a tracking store that could not be used; nothing in it is changed.
-
-    Args:
-        uri: tracking URI, as for `Tracker`; an SQLite file exists.
-
-    Returns:
-        What was found, in a few words.
-
-    Raises:
-        UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
-    """
-    try:
-        with _environment(_FIRST_CONTACT):
-            if _database(uri):
-                _try_database(uri)
-                return "can be opened"
-            _connect(uri).search_experiments(max_results=1)
-            return "answers"
-    except Exception as error:  # every driver and server has its own
-        raise _unusable(uri, error) from None
 
 
 def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
@@ -277,76 +311,19 @@ def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> 
         UserError: if the store cannot be reached or written, or has no such run.
     """
     try:
-        _require_file(uri)
-        with _environment(_FIRST_CONTACT):
-            client = _connect(uri)
-            client.get_run(run_id)
+        require_file(uri)
+        client = connect(uri)
+        client.get_run(run_id)
         for file in files:
             client.log_artifact(run_id, str(file), folder)
     except Exception as error:  # every driver and server has its own
         raise UserError(
-            f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {_reason(uri, error)}. Give the "
+            f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {reason(uri, error)}. Give the "
             "tracking URI that the search was started with."
         ) from None
 
 
-def masked(uri: str) -> str:
-    """Hide the secrets of a tracking URI, for messages, logs and artifacts.
-
-    `***` replaces the password, every query value that may be a secret, and the credentials of a web address.
-    Where a password has unquoted `/` or `@`, too much is hidden rather than too little.
-    """
-    uri = _SECRET_IN_QUERY.sub(r"\1***", uri)
-    uri = _TOKEN.sub(r"\1***@", uri)
-    return _PASSWORD.sub(r"\1:***@", uri)
-
-
-def ui_command(uri: str) -> str:
-    """Say how to look at the runs: the command for a database, the (masked) address of a server."""
-    if _database(uri):
-        return f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))} --host 127.0.0.1 --port 5000"
-    return masked(uri)
-
-
-def _connect(uri: str) -> "MlflowClient":
-    """Open the store, without MLflow's INFO lines and links on the terminal."""
-    import mlflow
-
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    if not uri:
-        raise ValueError("it is empty")
-    if _database(uri):
-        _try_database(uri)
-    return mlflow.MlflowClient(uri)
-
-
-def _try_database(uri: str) -> None:
-    """Connect once: MLflow would retry a database that cannot be opened for 100 seconds."""
-    import sqlalchemy
-
-    url = sqlalchemy.make_url(uri)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    impatient = url.get_driver_name() in ("psycopg", "psycopg2", "pymysql", "mysqldb")
-    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 10} if impatient else {})
-    try:
-        sqlalchemy.inspect(engine).get_table_names()
-    finally:
-        engine.dispose()
-
-
-def _require_file(uri: str) -> None:
-    """Refuse an SQLite file that does not exist, which opening would make."""
-    import sqlalchemy
-
-    if uri.startswith("sqlite"):
-        file = sqlalchemy.make_url(uri).database
-        if file and not Path(file).is_file():
-            raise FileNotFoundError(f"there is no file {file}")
-
-
-def _experiment_id(client: "_DiscreetClient", name: str, artifact_root: str | None) -> str:
+def _experiment_id(client: DiscreetClient, name: str, artifact_root: str | None) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return str(client.create_experiment(name, artifact_location=artifact_root))
@@ -356,75 +333,6 @@ def _experiment_id(client: "_DiscreetClient", name: str, artifact_root: str | No
             f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`."
         )
     return str(experiment.experiment_id)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, which is how MLflow takes its timeouts, for a while."""
-    before = {name: os.environ[name] for name in variables if name in os.environ}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in variables:
-            del os.environ[name]
-        os.environ.update(before)
-
-
-def _unusable(uri: str, error: Exception) -> UserError:
-    return UserError(
-        f"cannot use the MLflow tracking URI {masked(uri)!r}: {_reason(uri, error)}. Start the "
-        "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
-    )
-
-
-def _reason(uri: str, error: Exception) -> str:
-    """First line of an error, without the secrets of the URI (errors repeat it less its last slash)."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _discreet(lines[0], uri)[:400].rstrip(". ")
-
-
-def _discreet(text: str, uri: str) -> str:
-    """A text without the secrets of the URI, as they are written there or as a driver decodes them."""
-    secrets = {match[2] for rule in (_SECRET_IN_QUERY, _TOKEN, _PASSWORD) for match in rule.finditer(uri)}
-    secrets |= {decode(secret) for secret in secrets for decode in (unquote, unquote_plus)}
-    if uri.rstrip("/"):
-        text = text.replace(uri.rstrip("/"), masked(uri).rstrip("/"))
-    for secret in sorted(secrets - {""}, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
-
-
-class _DiscreetClient:
-    """An MLflow client whose errors repeat no secret of its tracking URI.
-
-    Args:
-        client: The client.
-        uri: Its tracking URI.
-    """
-
-    def __init__(self, client: "MlflowClient", uri: str) -> None:
-        self._client = client
-        self._uri = uri
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            from mlflow.exceptions import MlflowException
-
-            try:
-                return method(*args, **kwargs)
-            except Exception as error:  # every driver and server has its own
-                if masked(self._uri) == self._uri:
-                    raise
-                raise MlflowException(_discreet(str(error), self._uri)) from None
-
-        return call
-
-
-def _database(uri: str) -> bool:
-    return re.split(r"[+:]", uri, maxsplit=1)[0] in _DATABASES
 
 
 def _check_names(names: Mapping[str, object]) -> None:

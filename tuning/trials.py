@@ -46,6 +46,23 @@ class Begun:
 
 
 @dataclass(frozen=True)
+class EpochRecord:
+    """What was recorded of one epoch of a trial.
+
+    Attributes:
+        at: When, in seconds since 1970.
+        training: Losses and throughput.
+        figures: Validation figures, if it was evaluated: objectives, raw accuracies, their chance.
+        intervals: 95 % confidence intervals of some of them.
+    """
+
+    at: float
+    training: dict[str, float]
+    figures: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """One trial, as the ledger knows it.
 
@@ -58,14 +75,9 @@ class TrialRecord:
         origin: Where its values come from, if the search began with them; ``paper`` for the paper's settings.
         confirms: The trial that it trains again with another seed, if it does.
         repeats: The trial whose result it has, if it is ``reused``.
-        epoch: Epochs it completed.
-        training: Losses and throughput of its last epoch.
-        figures: Its last validation figures: objectives, raw accuracies, their chance.
-        intervals: 95 % confidence intervals of some of them.
-        history: Its validation figures by epoch.
+        epochs: What was recorded of each epoch, in order.
         test: Its test figures, if it confirms another trial.
         reason: Why it is infeasible or failed.
-        run_id: Its MLflow run.
         seconds: How long it took.
     """
 
@@ -76,15 +88,30 @@ class TrialRecord:
     origin: str | None
     confirms: int | None
     repeats: int | None
-    epoch: int
-    training: dict[str, float]
-    figures: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    history: dict[int, dict[str, float]]
+    epochs: dict[int, EpochRecord]
     test: dict[str, float]
     reason: str | None
-    run_id: str | None
     seconds: float
+
+    @property
+    def epoch(self) -> int:
+        """Epochs it completed."""
+        return max(self.epochs, default=0)
+
+    @property
+    def evaluated(self) -> dict[int, EpochRecord]:
+        """The epochs with validation figures."""
+        return {epoch: record for epoch, record in self.epochs.items() if record.figures}
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Its last validation figures."""
+        return next((record.figures for record in reversed(self.epochs.values()) if record.figures), {})
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % confidence intervals of some of its last validation figures."""
+        return next((record.intervals for record in reversed(self.epochs.values()) if record.figures), {})
 
     @property
     def paper(self) -> bool:
@@ -107,41 +134,26 @@ def checkpoint_of(folder: Path, number: int) -> Path:
     return folder / f"{number:03d}.pt"
 
 
-def progress(facts: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
-    """The last epoch noted, and the last figures."""
-    epochs = _epochs(facts)
-    return max(epochs, default=0), _last_evaluated(epochs)["figures"]
-
-
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
-    """The figures noted, by epoch, ascending."""
-    return _evaluated(_epochs(facts))
+    """The validation figures in a trial's facts, by epoch, ascending."""
+    return {epoch: noted["figures"] for epoch, noted in _noted(facts).items() if "figures" in noted}
 
 
-def _epochs(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """What was noted of each epoch, in order."""
-    named = {
-        int(name.removeprefix("epoch/")): noted for name, noted in facts.items() if name.startswith("epoch/")
-    }
-    return dict(sorted(named.items()))
-
-
-def _evaluated(epochs: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, float]]:
-    """The figures of the epochs that have any."""
-    return {epoch: noted["figures"] for epoch, noted in epochs.items() if "figures" in noted}
-
-
-def _last_evaluated(epochs: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
-    """What was noted of the last epoch with figures."""
-    evaluated = [noted for noted in epochs.values() if "figures" in noted]
-    return evaluated[-1] if evaluated else {"figures": {}, "intervals": {}}
+def label(values: Mapping[str, Any]) -> str:
+    """A trial's values in one short line, e.g. ``crop+gaussian_blur temperature=0.14``."""
+    return " ".join(
+        "+".join(value)
+        if isinstance(value, tuple)
+        else f"{key.rsplit('.')[-1]}={value:.3g}"
+        if isinstance(value, float)
+        else f"{key.rsplit('.')[-1]}={value}"
+        for key, value in values.items()
+    )
 
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:
     """What a trial of the study says of itself."""
     facts = trial.user_attrs
-    epochs = _epochs(facts)
-    last = _last_evaluated(epochs)
     return TrialRecord(
         number=trial.number,
         status=_status(trial),
@@ -150,16 +162,24 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         origin=facts.get("origin"),
         confirms=facts.get("confirms"),
         repeats=facts.get("repeats"),
-        epoch=max(epochs, default=0),
-        training=epochs[max(epochs)]["training"] if epochs else {},
-        figures=last["figures"],
-        intervals={name: (low, high) for name, (low, high) in last["intervals"].items()},
-        history=_evaluated(epochs),
+        epochs={epoch: _epoch(noted) for epoch, noted in _noted(facts).items()},
         test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
-        run_id=facts.get("run_id"),
         seconds=trial.duration.total_seconds() if trial.duration else 0.0,
     )
+
+
+def _noted(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What was noted of each epoch, in order."""
+    named = {
+        int(name.removeprefix("epoch/")): noted for name, noted in facts.items() if name.startswith("epoch/")
+    }
+    return dict(sorted(named.items()))
+
+
+def _epoch(noted: Mapping[str, Any]) -> EpochRecord:
+    intervals = {name: (low, high) for name, (low, high) in noted.get("intervals", {}).items()}
+    return EpochRecord(noted["at"], noted["training"], noted.get("figures", {}), intervals)
 
 
 def _status(trial: FrozenTrial) -> Status:

@@ -24,7 +24,7 @@ from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
 from tuning.settings import Resources
 from tuning.space import Space
-from tuning.tracking import try_store
+from tuning.tracking_store import try_store
 
 WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "perceptual.weights")
 """Settings that decide which pretrained weights a trial needs."""

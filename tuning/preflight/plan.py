@@ -19,7 +19,7 @@ from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
 from tuning.preflight.space_size import describe_size, n_configurations
 from tuning.scheduler import ParetoASHA
 from tuning.space import Space
-from tuning.tracking import default_uri, masked
+from tuning.tracking_store import default_uri, masked
 from tuning.trials import FirstTrial, TrialRecord
 from tuning.warm_start import first_trials
 

@@ -1,0 +1,245 @@
+"""What of a search's files and MLflow runs is not as its ledger says, and how it is mended.
+
+The ledger is right: no trial in it is changed, only an entry removed that a power cut has left half written.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from dcodr.errors import UserError
+from tuning import mirror
+from tuning.driver_lock import driving
+from tuning.journal import cut_short, mend
+from tuning.search import LEDGER, Search
+from tuning.tracking import Tracker, TrialRun
+from tuning.tracking_store import masked, require_file, unusable
+from tuning.trials import TrialRecord, checkpoint_of
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as the ledger says.
+
+    Attributes:
+        what: What, in one line.
+        mend: Puts it right; ``None`` where nothing is to be done.
+    """
+
+    what: str
+    mend: Callable[[], object] | None
+
+
+def consult(search: Search, tracking_uri: str | None, fix: bool, console: Console) -> bool:
+    """Print what is not as the ledger says, and mend it if asked to.
+
+    Args:
+        search: The search; no process is at work on it.
+        tracking_uri: MLflow's; ``None`` for the one that the search was started with.
+        fix: Whether to mend what is found.
+        console: Where to print.
+
+    Returns:
+        Whether all is well, in the end.
+
+    Raises:
+        UserError: If a process is at work on the search, or MLflow cannot be reached.
+    """
+    with driving(search.folder):
+        uri = tracking_uri or _uri(search)
+        if not fix:
+            _require(uri)
+        with console.status("opening the MLflow tracking store"):
+            tracker = Tracker(uri)
+        findings = _print(search, tracker, console)
+        to_mend = [finding.mend for finding in findings if finding.mend]
+        if fix and to_mend:
+            with console.status("mending"):
+                _mend(to_mend, tracker)
+            console.print(f"Mended {len(to_mend)}; looking again.")
+            findings = _print(search, tracker, console)
+        elif to_mend:
+            console.print(f"{len(to_mend)} to mend: the same command with --fix does.")
+        return not any(finding.mend for finding in findings)
+
+
+def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
+    try:
+        for repair in repairs:
+            repair()
+    except UserError:
+        raise
+    except Exception as error:  # every driver and server has its own
+        raise unusable(tracker.uri, error) from None
+
+
+def _print(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
+    with console.status("comparing ledger, checkpoints and MLflow"):
+        findings = list(examine(search, tracker))
+    for finding in findings:
+        console.print(f"- {finding.what}", markup=False, highlight=False, soft_wrap=True)
+    if not findings:
+        count = len(search.ledger.records())
+        console.print(f"Ledger, checkpoints and MLflow agree on all {count} trials.", highlight=False)
+    return findings
+
+
+def _require(uri: str) -> None:
+    """Refuse an SQLite file that does not exist: looking must not make one."""
+    try:
+        require_file(uri)
+    except FileNotFoundError as error:
+        raise unusable(uri, error) from None
+
+
+def _uri(search: Search) -> str:
+    """The tracking URI that a search was started with."""
+    uri = str(search.ledger.facts().get("tracking_uri"))
+    if "***" in uri:
+        raise UserError(f"--tracking-uri: {uri} was given, of which the secrets are not kept: give it again")
+    return uri
+
+
+def examine(search: Search, tracker: Tracker) -> Iterator[Finding]:
+    """Compare ledger, checkpoints and MLflow of a search that no process is at work on.
+
+    Args:
+        search: The search.
+        tracker: The store that its runs are in.
+    """
+    yield from _examine_ledger(search)
+    yield from _examine_checkpoints(search)
+    yield from _examine_runs(search, tracker)
+
+
+def _examine_ledger(search: Search) -> Iterator[Finding]:
+    path = search.folder / LEDGER
+    if size := cut_short(path):
+        yield Finding(
+            f"{path} ends with {size} bytes of an entry that was not written whole", partial(mend, path)
+        )
+
+
+def _examine_checkpoints(search: Search) -> Iterator[Finding]:
+    """Files of trials that have ended; checkpoints from which a trial cannot go on."""
+    running = {trial.number: trial for trial in search.ledger.records() if trial.status == "running"}
+    files = sorted(search.checkpoints.glob("*"))
+    for file in files:
+        stem = file.name.split(".", 1)[0]
+        if not stem.isdecimal() or int(stem) not in running:
+            yield Finding(f"{file} is left over from a trial that has ended", file.unlink)
+    for number, trial in running.items():
+        yield from _examine_checkpoint(trial, checkpoint_of(search.checkpoints, number))
+
+
+def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
+    from dcodr.checkpoint import before, load_checkpoint
+
+    epoch = 0
+    for file in (path, before(path)):
+        if file.exists() and not epoch:
+            try:
+                epoch = load_checkpoint(file).last.epoch
+            except UserError as error:
+                yield Finding(str(error), file.unlink)
+    if epoch < trial.epoch:
+        yield Finding(
+            f"trial {trial.number:03d}: the ledger knows {trial.epoch} epochs, its checkpoint {epoch}; "
+            "it trains the rest again, to the same figures",
+            None,
+        )
+
+
+def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
+    """MLflow's runs: the parent, and one of each trial."""
+    run_id = str(search.ledger.facts().get("run_id"))
+    found = tracker.open_search(run_id)
+    if found is None:
+        yield Finding(
+            f"{masked(tracker.uri)} has no run {run_id} of the search", partial(_write_all, search, tracker)
+        )
+        return
+    runs = defaultdict(list)
+    for run in tracker.trial_runs():
+        runs[run.number].append(replace(run, epochs=tracker.epochs(run.run_id)))
+    for record in search.ledger.records():
+        yield from _examine_trial(search, tracker, record, runs.pop(record.number, []))
+    for number, unknown in runs.items():
+        for run in unknown:
+            what = f"MLflow run {run.run_id} is of a trial {number:03d} that the ledger does not know"
+            yield Finding(what, partial(tracker.discard, run.run_id))
+    wanted = mirror.search_status(search)
+    if found != wanted:
+        yield Finding(
+            f"the search is {found} in MLflow, and should be {wanted}",
+            partial(mirror.close_parent, search, tracker),
+        )
+
+
+def _examine_trial(
+    search: Search, tracker: Tracker, record: TrialRecord, runs: list[TrialRun]
+) -> Iterator[Finding]:
+    """The runs that MLflow has of a trial."""
+    name = f"trial {record.number:03d}"
+    write = partial(mirror.bring, tracker, search.space, record, driven=False)
+    if not runs:
+        if mirror.is_mirrored(record):
+            yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
+        return
+    best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, run)), -len(run.epochs)))
+    for run in others:
+        what = f"{name}: MLflow has another run of it, {run.run_id}"
+        yield Finding(what, partial(tracker.discard, run.run_id))
+    if wrong := _wrong(record, best):
+
+        def write_anew() -> None:
+            tracker.discard(best.run_id)
+            write(None)
+
+        yield Finding(f"{name}: MLflow run {best.run_id} has {wrong}", write_anew)
+    elif lacks := mirror.gap(record, search.space, best, driven=False):
+        yield Finding(f"{name}: MLflow run {best.run_id} lacks {_in_words(lacks)}", partial(write, best))
+
+
+def _wrong(record: TrialRecord, run: TrialRun) -> str | None:
+    """What is in a run that cannot be taken back."""
+    twice = sorted({epoch for epoch in run.epochs if run.epochs.count(epoch) > 1})
+    if twice:
+        return f"figures twice, of epochs {_listed(twice)}"
+    foreign = sorted(set(run.epochs) - set(record.epochs))
+    if foreign:
+        return f"figures of epochs that the ledger does not know: {_listed(foreign)}"
+    if run.epochs and max(run.epochs) == record.epoch:
+        known = record.epochs[record.epoch]
+        for figure, value in {**known.training, **known.figures}.items():
+            if run.figures.get(figure) != value:
+                return f"{figure} {run.figures.get(figure)}, and the ledger {value}"
+    return None
+
+
+def _in_words(lacks: mirror.Gap) -> str:
+    parts = ["settings"] if lacks.settings else []
+    if lacks.epochs:
+        parts.append(f"epochs {_listed(lacks.epochs)}")
+    if lacks.status:
+        parts.append(f"its status {lacks.status}")
+    parts += [f"{name} {value!r}" for name, value in lacks.tags.items()]
+    return ", ".join(parts)
+
+
+def _listed(epochs: list[int] | tuple[int, ...]) -> str:
+    return ", ".join(map(str, epochs))
+
+
+def _write_all(search: Search, tracker: Tracker) -> None:
+    """Write the whole search to a store that has nothing of it."""
+    run_id = mirror.open_parent(search.folder, search.space, tracker)
+    for record in search.ledger.records():
+        mirror.bring(tracker, search.space, record, None, driven=False)
+    mirror.close_parent(search, tracker)
+    search.ledger.remember("run_id", run_id)
+    search.ledger.remember("tracking_uri", masked(tracker.uri))

@@ -1,0 +1,52 @@
+"""The ledger's file: Optuna's journal, which neither a full disk nor a power cut can spoil."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from dcodr.errors import UserError
+
+STALE_LOCK = 3
+"""Seconds after which the lock of a killed driver is broken; a living one holds it for milliseconds."""
+
+
+class Journal(JournalFileBackend):
+    """One line an entry; an entry is in the file whole or not at all.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        file = str(self._path)
+        super().__init__(file, JournalFileSymlinkLock(file, grace_period=STALE_LOCK))
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries.
+
+        Raises:
+            UserError: If they cannot be written, e.g. because the disk is full; none of them is then.
+        """
+        size = self._path.stat().st_size
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            os.truncate(self._path, size)
+            raise UserError(
+                f"cannot write {self._path}: {error.strerror}. Nothing that was finished is lost: once there "
+                "is room, the same command goes on with --resume"
+            ) from error
+
+
+def cut_short(path: Path) -> int:
+    """Bytes at a journal's end of an entry that a power cut kept from being written whole."""
+    content = path.read_bytes()
+    return len(content) - (content.rfind(b"\n") + 1)
+
+
+def mend(path: Path) -> None:
+    """Remove an entry that was not written whole, behind which nothing could be added; nobody knows of it."""
+    os.truncate(path, path.stat().st_size - cut_short(path))

@@ -1,0 +1,218 @@
+"""What MLflow should have of a search, and what brings it there: the ledger is right, MLflow its mirror.
+
+All of it follows from the ledger alone, however often it is done and whatever MLflow has already. So a driver
+writes as it goes (`tuning.outbox`), and `tuning.doctor` mends what an outage or a crash has left.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.config import Config, dump_config
+from dcodr.method_settings import has_effect
+from tuning.report import front_csv
+from tuning.search import Search
+from tuning.space import Space
+from tuning.tracking import Figures, Status, Tracker, TrialRun
+from tuning.trials import Status as TrialStatus
+from tuning.trials import TrialRecord, label
+
+EXPERIMENT = "dcodr"
+OUTCOMES: Mapping[TrialStatus, Status] = {
+    "complete": "FINISHED",
+    "infeasible": "FINISHED",
+    "pruned": "KILLED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a trial's run lacks of what the ledger knows.
+
+    Attributes:
+        settings: Whether it lacks parameters.
+        epochs: The epochs whose figures it lacks.
+        status: The status it should have instead, if so.
+        tags: How the trial ended, as far as the run has it otherwise.
+    """
+
+    settings: bool
+    epochs: tuple[int, ...]
+    status: Status | None
+    tags: Mapping[str, str]
+
+    def __bool__(self) -> bool:
+        return bool(self.settings or self.epochs or self.status or self.tags)
+
+
+def gap(record: TrialRecord, space: Space, run: TrialRun, *, driven: bool) -> Gap:
+    """Compare a trial with its run.
+
+    Args:
+        record: The trial.
+        space: What is searched.
+        run: Its run.
+        driven: Whether a process is at work on it, if it has not ended.
+    """
+    status = status_of(record, driven=driven)
+    tags = {} if record.status == "running" else ended(record)
+    return Gap(
+        settings=not parameters(record, space).keys() <= run.params.keys(),
+        epochs=tuple(epoch for epoch in record.epochs if epoch not in run.epochs),
+        status=status if run.status != status else None,
+        tags={name: value for name, value in tags.items() if run.tags.get(name) != value},
+    )
+
+
+def is_ended(record: TrialRecord, run: TrialRun) -> bool:
+    """Whether a run has how its trial ended, which is written last, so that the rest is there."""
+    tags = ended(record)
+    return (
+        record.status != "running"
+        and run.status == OUTCOMES.get(record.status)
+        and all(run.tags.get(name) == value for name, value in tags.items())
+    )
+
+
+def bring(
+    tracker: Tracker, space: Space, record: TrialRecord, run: TrialRun | None, *, driven: bool
+) -> TrialRun | None:
+    """Bring a trial's run to what the ledger knows, the status last.
+
+    Args:
+        tracker: The search's runs.
+        space: What is searched.
+        record: The trial.
+        run: Its run, with its epochs; ``None`` if it has none yet.
+        driven: Whether a process is at work on it, if it has not ended.
+
+    Returns:
+        The run as it is now; ``None`` if the trial needs none.
+    """
+    if run is None:
+        if not is_mirrored(record):
+            return None
+        tags, config = tags_of(record, space), dump_config(config_of(record, space))
+        run = tracker.start_trial(record.number, name_of(record), parameters(record, space), tags, config)
+    lacks = gap(record, space, run, driven=driven)
+    if lacks.settings:
+        run = tracker.describe_trial(run, parameters(record, space), dump_config(config_of(record, space)))
+    if lacks.epochs or (record.test and lacks):
+        tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs))
+    if lacks.status or lacks.tags:
+        tracker.set_status(run.run_id, status_of(record, driven=driven), lacks.tags)
+    return replace(
+        run,
+        status=status_of(record, driven=driven),
+        epochs=(*run.epochs, *lacks.epochs),
+        tags={**run.tags, **lacks.tags},
+    )
+
+
+def is_mirrored(record: TrialRecord) -> bool:
+    """Whether a trial should have a run: not if it was never trained."""
+    return record.status != "reused" and (record.status != "interrupted" or bool(record.epochs))
+
+
+def status_of(record: TrialRecord, *, driven: bool) -> Status:
+    """The status of a trial's run."""
+    if record.status == "running":
+        return "RUNNING" if driven else "KILLED"
+    return OUTCOMES[record.status]
+
+
+def ended(record: TrialRecord) -> dict[str, str]:
+    """How a trial ended."""
+    return {"status": record.status, "epoch": str(record.epoch), "reason": record.reason or ""}
+
+
+def name_of(record: TrialRecord) -> str:
+    """What the UI calls a trial."""
+    if record.confirms is not None:
+        return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
+    return f"{record.number:03d} {label(record.values)}"
+
+
+def tags_of(record: TrialRecord, space: Space) -> dict[str, str]:
+    """What to find a trial by, besides its number."""
+    config = config_of(record, space)
+    tags = {"dataset": config.dataset, "method": config.method}
+    return tags if record.confirms is None else tags | {"confirms": str(record.confirms)}
+
+
+def config_of(record: TrialRecord, space: Space) -> Config:
+    """The config that a trial trains."""
+    return space.config(record.values).model_copy(update={"seed": record.seed})
+
+
+def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
+    """What MLflow shows as a trial's parameters: what was searched, each augmentation as a boolean too.
+
+    A method without augmentations has none of them.
+    """
+    config = config_of(record, space)
+    shown: dict[str, object] = {"epochs": config.epochs, "seed": config.seed, **record.values}
+    if not has_effect("augmentations", config.method):
+        return shown
+    shown["augmentations"] = "+".join(config.augmentations)
+    return shown | {f"augmentation.{name}": name in config.augmentations for name in AUGMENTATIONS}
+
+
+def figures_of(record: TrialRecord, epochs: tuple[int, ...]) -> list[Figures]:
+    """What MLflow has of a trial's epochs, and of its test."""
+    noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
+    figures = [Figures(epoch, one.at, {**one.training, **one.figures}) for epoch, one in noted]
+    if record.test:
+        tested = {f"test/{name}": value for name, value in record.test.items()}
+        figures.append(Figures(record.epoch, record.epochs[record.epoch].at, tested))
+    return figures
+
+
+def search_status(search: Search) -> Status:
+    """The status of the parent run of a search that no process is at work on."""
+    if search.ledger.facts().get("ended") is None:
+        return "KILLED"
+    return "FINISHED" if search.front() else "FAILED"
+
+
+def open_parent(folder: Path, space: Space, tracker: Tracker) -> str:
+    """Open the parent run of a search, whose space file is in its folder; returns its id."""
+    settings = space.search
+    remote = tracker.uri.startswith(("http://", "https://"))
+    run_id = tracker.start_search(
+        folder.name,
+        {
+            "search": folder.name,
+            "dataset": space.base.dataset,
+            "method": space.base.method,
+            "folder": str(folder.resolve()),
+        },
+        {
+            "trials": settings.trials,
+            "sampler": settings.sampler,
+            "seed": settings.seed,
+            "objectives": ", ".join(space.objectives),
+        },
+        experiment=EXPERIMENT,
+        artifact_root=None if remote else (folder.resolve().parent / "mlartifacts").as_uri(),
+    )
+    tracker.keep({}, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
+    return run_id
+
+
+def close_parent(search: Search, tracker: Tracker) -> None:
+    """Leave in the parent run what a search came to, as far as it has come."""
+    counts = Counter(trial.status for trial in search.trials())
+    kinds: tuple[TrialStatus, ...] = ("complete", "pruned", "infeasible", "failed")
+    front = search.front()
+    tags = {f"trials_{kind}": str(counts[kind]) for kind in kinds} | {"front": str(len(front))}
+    artifacts = {"environment.json": json.dumps(search.ledger.facts().get("versions"), indent=2)}
+    if front:
+        artifacts["front.csv"] = front_csv(search)
+    tracker.keep(tags, artifacts)
+    tracker.set_status(tracker.search_id, search_status(search), {})

@@ -1,0 +1,182 @@
+"""A connection to an MLflow tracking store: patient with none, silent about its secrets.
+
+MLflow is slow to import and is imported where it is first needed.
+"""
+
+import logging
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_plus
+
+from dcodr.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""How MLflow is told, unless the user has: its own retries last for minutes, ours are in `tuning.outbox`."""
+_SECRET_IN_QUERY = re.compile(
+    r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"^(https?://)([^:/@]*)@")
+_PASSWORD = re.compile(r"^([\w+.-]+://[^:/@]*):(.*)@", re.DOTALL)
+
+
+def connect(uri: str) -> "DiscreetClient":
+    """Open a store, without MLflow's INFO lines and links on the terminal.
+
+    Args:
+        uri: tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
+            new database is initialised here, once (some seconds), before anybody else opens it.
+
+    Raises:
+        Exception: of many kinds, if it cannot be opened.
+    """
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if not uri:
+        raise ValueError("it is empty")
+    if _database(uri):
+        _try_database(uri)
+    return DiscreetClient(mlflow.MlflowClient(uri), uri)
+
+
+def _try_database(uri: str) -> None:
+    """Connect once: MLflow would retry a database that cannot be opened for 100 seconds."""
+    import sqlalchemy
+
+    url = sqlalchemy.make_url(uri)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    impatient = url.get_driver_name() in ("psycopg", "psycopg2", "pymysql", "mysqldb")
+    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 10} if impatient else {})
+    try:
+        sqlalchemy.inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+
+
+def require_file(uri: str) -> None:
+    """Refuse an SQLite file that does not exist, which opening would make."""
+    import sqlalchemy
+
+    if uri.startswith("sqlite"):
+        file = sqlalchemy.make_url(uri).database
+        if file and not Path(file).is_file():
+            raise FileNotFoundError(f"there is no file {file}")
+
+
+def default_uri(storage: Path) -> str:
+    """The tracking URI of the searches in a folder, if none is given: an SQLite file in it."""
+    return f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+
+
+def try_store(uri: str) -> str:
+    """Refuse a tracking store that could not be used; nothing in it is changed.
+
+    Args:
+        uri: tracking URI, as for `Tracker`; an SQLite file exists.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
+    """
+    try:
+        if _database(uri):
+            _try_database(uri)
+            return "can be opened"
+        connect(uri).search_experiments(max_results=1)
+        return "answers"
+    except Exception as error:  # every driver and server has its own
+        raise unusable(uri, error) from None
+
+
+def masked(uri: str) -> str:
+    """Hide the secrets of a tracking URI, for messages, logs and artifacts.
+
+    `***` replaces the password, every query value that may be a secret, and the credentials of a web address.
+    Where a password has unquoted `/` or `@`, too much is hidden rather than too little.
+    """
+    uri = _SECRET_IN_QUERY.sub(r"\1***", uri)
+    uri = _TOKEN.sub(r"\1***@", uri)
+    return _PASSWORD.sub(r"\1:***@", uri)
+
+
+def ui_command(uri: str) -> str:
+    """Say how to look at the runs: the command for a database, the (masked) address of a server."""
+    if _database(uri):
+        return f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))} --host 127.0.0.1 --port 5000"
+    return masked(uri)
+
+
+def unusable(uri: str, error: Exception) -> UserError:
+    """What to tell the user of a store that cannot be reached, opened or written."""
+    return UserError(
+        f"cannot use the MLflow tracking URI {masked(uri)!r}: {reason(uri, error)}. Start the "
+        "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
+    )
+
+
+def reason(uri: str, error: Exception) -> str:
+    """First line of an error, without the secrets of the URI (errors repeat it less its last slash)."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _discreet(lines[0], uri)[:400].rstrip(". ")
+
+
+def _discreet(text: str, uri: str) -> str:
+    """A text without the secrets of the URI, as they are written there or as a driver decodes them."""
+    secrets = {match[2] for rule in (_SECRET_IN_QUERY, _TOKEN, _PASSWORD) for match in rule.finditer(uri)}
+    secrets |= {decode(secret) for secret in secrets for decode in (unquote, unquote_plus)}
+    if uri.rstrip("/"):
+        text = text.replace(uri.rstrip("/"), masked(uri).rstrip("/"))
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+class DiscreetClient:
+    """An MLflow client whose errors repeat no secret of its tracking URI.
+
+    Args:
+        client: The client.
+        uri: Its tracking URI.
+    """
+
+    def __init__(self, client: "MlflowClient", uri: str) -> None:
+        self._client = client
+        self._uri = uri
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            from mlflow.exceptions import MlflowException
+            from mlflow.protos.databricks_pb2 import ErrorCode
+
+            try:
+                return method(*args, **kwargs)
+            except Exception as error:  # every driver and server has its own
+                if masked(self._uri) == self._uri:
+                    raise
+                code = ErrorCode.Value(getattr(error, "error_code", "INTERNAL_ERROR"))
+                raise MlflowException(_discreet(str(error), self._uri), code) from None
+
+        return call
+
+
+def _database(uri: str) -> bool:
+    return re.split(r"[+:]", uri, maxsplit=1)[0] in _DATABASES
