@@ -16,6 +16,7 @@ from tuning import mirror
 from tuning.driver_lock import driving
 from tuning.journal import cut_short, mend
 from tuning.search import LEDGER, Search
+from tuning.space import Space
 from tuning.tracking import Tracker, TrialRun
 from tuning.tracking_store import masked, require_file, unusable
 from tuning.trials import TrialRecord, checkpoint_of
@@ -190,11 +191,11 @@ def _examine_trial(
         if mirror.is_mirrored(record):
             yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
         return
-    best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, run)), -len(run.epochs)))
+    best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, search.space, run)), -len(run.epochs)))
     for run in others:
         what = f"{name}: MLflow has another run of it, {run.run_id}"
         yield Finding(what, partial(tracker.discard, run.run_id))
-    if wrong := _wrong(record, best):
+    if wrong := _wrong(record, search.space, best):
 
         def write_anew() -> None:
             tracker.discard(best.run_id)
@@ -205,7 +206,7 @@ def _examine_trial(
         yield Finding(f"{name}: MLflow run {best.run_id} lacks {_in_words(lacks)}", partial(write, best))
 
 
-def _wrong(record: TrialRecord, run: TrialRun) -> str | None:
+def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
     """What is in a run that cannot be taken back."""
     twice = sorted({epoch for epoch in run.epochs if run.epochs.count(epoch) > 1})
     if twice:
@@ -213,11 +214,15 @@ def _wrong(record: TrialRecord, run: TrialRun) -> str | None:
     foreign = sorted(set(run.epochs) - set(record.epochs))
     if foreign:
         return f"figures of epochs that the ledger does not know: {_listed(foreign)}"
+    known: dict[str, object] = {name: str(value) for name, value in mirror.parameters(record, space).items()}
+    found: dict[str, object] = {name: run.params.get(name, value) for name, value in known.items()}
     if run.epochs and max(run.epochs) == record.epoch:
-        known = record.epochs[record.epoch]
-        for figure, value in {**known.training, **known.figures}.items():
-            if run.figures.get(figure) != value:
-                return f"{figure} {run.figures.get(figure)}, and the ledger {value}"
+        last = record.epochs[record.epoch]
+        known |= {**last.training, **last.figures}
+        found |= run.figures
+    for name, value in known.items():
+        if found.get(name) != value:
+            return f"{name} {found.get(name)}, and the ledger {value}"
     return None
 
 

@@ -378,7 +378,6 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Path]:
     for _ in range(3):
         trial = begun.begin()
         assert trial is not None
-        begun.note(trial.number, run_id="run")
         begun.note_epoch(trial.number, 1, training={"loss": 1.0}, figures=figures, intervals={})
         begun.end(trial.number, full_budget=True)
     return (folder / LEDGER).read_bytes(), folder

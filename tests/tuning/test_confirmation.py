@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuning.confirmation import confirmed_trials, front_shares
 from tuning.pareto import Direction
-from tuning.trials import TrialRecord
+from tuning.trials import EpochRecord, TrialRecord
 
 BOTH: dict[str, Direction] = {"invariance": "maximize", "error": "minimize"}
 DIRECTIONS = list(BOTH.values())
@@ -18,9 +18,10 @@ FIGURES = ("invariance", "error", "domain_accuracy")
 
 
 def record(number: int, figures: dict[str, float], test: dict[str, float] | None = None) -> TrialRecord:
-    facts: dict[str, Any] = dict.fromkeys(("origin", "confirms", "repeats", "reason", "run_id"))
-    facts |= {"epoch": 4, "training": {}, "intervals": {}, "history": {}, "seconds": 1.0, "seed": number}
-    return TrialRecord(number=number, status="complete", values={}, figures=figures, test=test or {}, **facts)
+    facts: dict[str, Any] = dict.fromkeys(("origin", "confirms", "repeats", "reason"))
+    epochs = {4: EpochRecord(0.0, {}, figures, {})}
+    facts |= {"epochs": epochs, "seconds": 1.0, "seed": number}
+    return TrialRecord(number=number, status="complete", values={}, test=test or {}, **facts)
 
 
 def test_means_and_deviations_are_those_of_the_other_seeds_alone() -> None:

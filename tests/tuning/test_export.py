@@ -39,14 +39,13 @@ def search(tmp_path: Path) -> Search:
     folder.mkdir(parents=True)
     space = load_space(tmp_path / "s.yaml")
     first = [FirstTrial(space.paper_values(), "paper")]
-    ledger = Ledger.create(folder / LEDGER, space, {"fingerprint": "abc"}, first)
+    ledger = Ledger.create(folder / LEDGER, space, {"fingerprint": "abc", "run_id": "parent"}, first)
     ledger.ready()
     for invariance, informativeness, full, reason in OUTCOMES:
         begun = ledger.begin()
         assert begun is not None
         number = begun.number
         figures = {"invariance": invariance, "informativeness": informativeness, "domain_accuracy": 0.3}
-        ledger.note(number, run_id=f"run{number}")
         ledger.note_epoch(number, 3, training={}, figures=figures, intervals={"invariance": [0.1, 0.9]})
         ledger.end(number, full_budget=full, infeasible=reason)
     return Search.open("s", tmp_path / "runs")
@@ -81,7 +80,7 @@ def test_exported_files_hold_the_trials_config_and_its_origin(
         assert provenance["dataset_fingerprint"] == "abc"
         assert provenance["validation"] == trials[number].figures
         assert provenance["intervals"] == {"invariance": [0.1, 0.9]}
-        assert provenance["mlflow_run"] == f"run{number}"
+        assert provenance["mlflow_run"] == "parent"
         assert {"python", "torch", "dcodr-tuning"} <= set(provenance["versions"])
 
 

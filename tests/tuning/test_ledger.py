@@ -104,7 +104,7 @@ def test_the_first_trials_come_first(ledger: Ledger, space: Space) -> None:
 
 
 def test_figures_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledger, tmp_path: Path) -> None:
-    begun = begin(ledger)
+    begun, began = begin(ledger), round(time.time(), 3)
     note(ledger, begun.number, 1, 0.1, 0.2)
     ledger.note_epoch(begun.number, 2, training={"train/total": 0.5})
     ledger.note_epoch(
@@ -119,8 +119,15 @@ def test_figures_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledge
     assert record.status == "complete"
     assert record.values == begun.values
     assert record.figures == {"invariance": 0.25, "informativeness": 0.75}
-    assert record.history == {1: {"invariance": 0.1, "informativeness": 0.2}, 4: record.figures}
-    assert record.training == {"train/total": 0.25}
+    assert {epoch: one.figures for epoch, one in record.evaluated.items()} == {
+        1: {"invariance": 0.1, "informativeness": 0.2},
+        4: record.figures,
+    }
+    assert [one.training for one in record.epochs.values()][1:] == [
+        {"train/total": 0.5},
+        {"train/total": 0.25},
+    ]
+    assert began <= record.epochs[1].at <= record.epochs[4].at <= time.time()
     assert record.intervals == {"invariance": (0.2, 0.3)}
     assert record.epoch == 4
     assert ledger.study.trials[0].values == [0.25, 0.75]
@@ -166,17 +173,16 @@ def test_opening_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
 def test_cut_off_trials_go_on_under_their_numbers(ledger: Ledger, tmp_path: Path) -> None:
     first, second = begin(ledger), begin(ledger)
     note(ledger, first.number, 2, 0.5, 0.4)
-    ledger.note(first.number, run_id="r1")
     again = Ledger.open(tmp_path / "ledger.log")
     assert again.ready() == [first.number, second.number]
     assert [begin(again), begin(again)] == [first, second]
-    assert again.noted(first.number) == (2, "r1")
-    assert again.noted(second.number) == (0, None)
+    assert [again.record(number).epoch for number in (first.number, second.number)] == [2, 0]
     assert [record.origin for record in again.records()] == ["paper", None]
     note(again, first.number, 4, 0.6, 0.5)
     assert again.end(first.number, full_budget=True) == "complete"
-    record = again.records()[0]
-    assert record.history == {
+    record = again.record(first.number)
+    assert record == again.records()[0] == Ledger.open(tmp_path / "ledger.log").records()[0]
+    assert {epoch: one.figures for epoch, one in record.evaluated.items()} == {
         2: {"invariance": 0.5, "informativeness": 0.4},
         4: {"invariance": 0.6, "informativeness": 0.5},
     }

@@ -1,4 +1,4 @@
-"""What MLflow is told of a trial, and what becomes of trials whose workers die."""
+"""What becomes of trials whose workers die."""
 
 import io
 from pathlib import Path
@@ -8,20 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dcodr.config import PRESETS
 from tuning.display import Display
 from tuning.ledger import Ledger
-from tuning.recorder import WORKER_DEATHS, Recorder, readable
+from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.space import load_space
-
-
-def test_a_method_without_augmentations_shows_none() -> None:
-    paper = PRESETS["paper"]
-    shown = readable(paper, {"temperature": 0.1})
-    assert shown["augmentations"] == "crop+high_contrast+high_saturation+gaussian_blur"
-    assert (shown["augmentation.crop"], shown["augmentation.affine"]) == (True, False)
-    lord = readable(paper.model_copy(update={"method": "lord"}), {"lord.noise": 0.5})
-    assert lord == {"epochs": 200, "seed": 0, "lord.noise": 0.5}
+from tuning.trials import TrialRecord
 
 
 @pytest.fixture
@@ -32,19 +23,14 @@ def ledger(tmp_path: Path) -> Ledger:
     return ledger
 
 
-class Mirror:
-    """Stands in for MLflow: which runs were opened, and how they ended."""
+class Sent:
+    """Stands in for the outbox: what was to be written of which trial."""
 
     def __init__(self) -> None:
-        self.opened: list[int] = []
-        self.ended: list[str] = []
+        self.records: list[TrialRecord] = []
 
-    def start_trial(self, number: int, *more: object) -> str:
-        self.opened.append(number)
-        return f"run-{number}"
-
-    def end_trial(self, run_id: str, status: str, tags: dict[str, str]) -> None:
-        self.ended.append(f"{run_id} {status}: {tags['reason']}")
+    def put(self, record: TrialRecord) -> None:
+        self.records.append(record)
 
 
 def handed_out(ledger: Ledger, error: str) -> Any:
@@ -59,15 +45,18 @@ def handed_out(ledger: Ledger, error: str) -> Any:
 def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    mirror = Mirror()
+    sent = Sent()
     display = Display(4, ledger.space.objectives, console=Console(file=io.StringIO()))
-    recorder = Recorder(ledger, mirror, display, tmp_path)  # type: ignore[arg-type]
+    recorder = Recorder(ledger, sent, display, tmp_path)  # type: ignore[arg-type]
     for _ in range(WORKER_DEATHS):
         trial = handed_out(ledger, "the actor died")
         recorder.on_trial_error(0, [], trial)
-        assert (trial.config["number"], ledger.left_over(), mirror.opened) == (0, True, [])
+        assert (trial.config["number"], ledger.left_over(), sent.records) == (0, True, [])
     recorder.on_trial_error(0, [], handed_out(ledger, "the actor died"))
     assert not ledger.left_over()
-    assert mirror.ended == ["run-0 FAILED: the actor died"]
+    assert [(record.status, record.reason) for record in sent.records] == [
+        ("running", None),
+        ("failed", "the actor died"),
+    ]
     assert [(record.status, record.reason) for record in ledger.records()] == [("failed", "the actor died")]
     assert ledger.budget.trials == 1

@@ -1,0 +1,51 @@
+"""An MLflow store on a real database, for all tests of a run: a new one takes seconds."""
+
+import contextlib
+import io
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tuning.tracking import Figures, Tracker
+
+
+class Store:
+    """A database and a folder of artifacts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.uri = f"sqlite:///{folder}/deep/down/mlflow.db"
+        self.artifacts = folder / "artifacts"
+        terminal = io.StringIO()
+        with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
+            Tracker(self.uri)
+        self.said = terminal.getvalue()
+        self.client = MlflowClient(self.uri)
+
+    def begin(self, name: str, **tags: str) -> Tracker:
+        """A tracker with a new search."""
+        tracker = Tracker(self.uri)
+        artifacts = self.artifacts.as_uri()
+        tags = {"search": name, **tags}
+        tracker.start_search(name, tags, {"trials": 2}, experiment="tests", artifact_root=artifacts)
+        return tracker
+
+    def children(self, parent: str, condition: str = "") -> list[Run]:
+        """The runs of a search's trials."""
+        experiment = self.client.get_run(parent).info.experiment_id
+        query = f"tags.\"mlflow.parentRunId\" = '{parent}'{condition}"
+        return list(self.client.search_runs([experiment], query))
+
+    def points(self, run_id: str, figure: str) -> list[tuple[int, float]]:
+        """Step and value of all that was written of a figure."""
+        return [(point.step, point.value) for point in self.client.get_metric_history(run_id, figure)]
+
+    def artifact(self, run_id: str, name: str) -> str:
+        """The text of an artifact."""
+        folder = str(self.client.get_run(run_id).info.artifact_uri).removeprefix("file://")
+        return (Path(folder) / name).read_text()
+
+
+def figures(epoch: int, **values: float) -> list[Figures]:
+    """Figures of one epoch."""
+    return [Figures(epoch, 1000.0 + epoch, values)]

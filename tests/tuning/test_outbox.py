@@ -1,0 +1,120 @@
+"""What is on its way to MLflow arrives, however long MLflow does not answer."""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tuning.store import Store
+from tests.tuning.test_mirror import STATUSES, check
+from tests.tuning.trained import begin, train
+from tuning import outbox
+from tuning.outbox import Outbox
+from tuning.tracking import Tracker
+
+
+def test_what_is_put_arrives(store: Store, tmp_path: Path) -> None:
+    tracker, said = Tracker(store.uri), list[str]()
+    search = begin(tmp_path / "s", tracker)
+    box = Outbox(tracker, search.space, said.append)
+    for record in search.ledger.records():
+        box.put(record)
+    assert box.close(patience=0) is None
+    check(store, tracker.search_id, search, STATUSES)
+    assert said == []
+
+
+def test_a_driver_catches_up_with_what_an_earlier_one_left(store: Store, tmp_path: Path) -> None:
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "s", tracker)
+    first = Outbox(tracker, search.space, print)
+    for record in search.ledger.records()[::2]:
+        first.put(record)
+    assert first.close(patience=0) is None
+    again = Tracker(store.uri)
+    again.open_search(tracker.search_id)
+    second = Outbox(again, search.space, print)
+    second.catch_up(search.ledger.records())
+    train(search.ledger, 5, 3)
+    search.ledger.end(5, full_budget=True)
+    second.put(search.ledger.record(5))
+    assert second.close(patience=0) is None
+    check(store, tracker.search_id, search, [*STATUSES[:5], "FINISHED"])
+
+
+def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, said = Tracker(store.uri), list[str]()
+    search = begin(tmp_path / "s", tracker)
+    real, tried = tracker._client, threading.Event()
+
+    class Impatient:
+        """SQLite itself waits for 5 seconds and more before it tells."""
+
+        def __getattr__(self, name: str) -> Any:
+            if locked.in_transaction:
+                tried.set()
+                raise RuntimeError("database is locked")
+            return getattr(real, name)
+
+    locked = sqlite3.connect(store.uri.removeprefix("sqlite:///"), isolation_level=None)
+    locked.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr(tracker, "_client", Impatient())
+    box = Outbox(tracker, search.space, said.append)
+    began = time.monotonic()
+    for record in search.ledger.records():
+        box.put(record)
+    assert time.monotonic() - began < 0.5
+    assert tried.wait(5)
+    locked.execute("ROLLBACK")
+    assert box.close(patience=30) is None
+    locked.close()
+    check(store, tracker.search_id, search, STATUSES)
+    assert [text.split(":")[0] for text in said] == [
+        "MLflow cannot be written",
+        "MLflow can be written again; what was held up follows",
+    ]
+
+
+class Gone:
+    """A store that never answers."""
+
+    uri = "http://127.0.0.1:9"
+    search_id = "s"
+
+    def __getattr__(self, name: str) -> Any:
+        raise ConnectionError("connection refused")
+
+
+def test_an_outage_that_does_not_end_is_told_once_and_at_the_end(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.05)
+    said = list[str]()
+    search = begin(tmp_path / "s", Tracker(store.uri))
+    box = Outbox(Gone(), search.space, said.append)  # type: ignore[arg-type]
+    for record in search.ledger.records():
+        box.put(record)
+    began = time.monotonic()
+    assert box.close(patience=0.5) == "connection refused"
+    assert time.monotonic() - began < 4
+    assert said == [
+        "MLflow cannot be written: connection refused. The search goes on; what MLflow lacks follows"
+    ]
+
+
+def test_what_mlflow_will_never_take_is_told_and_holds_up_nothing(store: Store, tmp_path: Path) -> None:
+    tracker, said = Tracker(store.uri), list[str]()
+    search = begin(tmp_path / "s", tracker)
+    search.ledger.note_epoch(5, 3, training={"images_per_second": 1.0, "a[0]": 1.0})
+    box = Outbox(tracker, search.space, said.append)
+    for record in reversed(search.ledger.records()):
+        box.put(record)
+    assert "trial 005: 'a[0]' cannot be a name in MLflow" in str(box.close(patience=0))
+    assert len(said) == 1
+    assert len(tracker.trial_runs()) == 6
+    assert [run.status for run in sorted(tracker.trial_runs(), key=lambda run: run.number)] == STATUSES
