@@ -3,6 +3,7 @@
 import contextlib
 import io
 from pathlib import Path
+from uuid import uuid4
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -26,7 +27,7 @@ class Store:
         """A tracker with a new search."""
         tracker = Tracker(self.uri)
         artifacts = self.artifacts.as_uri()
-        tags = {"search": name, **tags}
+        tags = tags or {"search": uuid4().hex}
         tracker.start_search(name, tags, {"trials": 2}, experiment="tests", artifact_root=artifacts)
         return tracker
 

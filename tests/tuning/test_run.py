@@ -3,13 +3,8 @@
 import csv
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +13,7 @@ from rich.console import Console
 
 from dcodr.config import dump_config, read_config
 from dcodr.errors import UserError
-from tuning.driver_lock import driving
+from tests.faults.searching import runs_of, statuses
 from tuning.run import run_search
 from tuning.search import Search
 from tuning.space import load_space
@@ -53,18 +48,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Fini
     return Finished(tmp_path_factory.mktemp("search"), tiny_store)
 
 
-def mlflow_runs(client: MlflowClient, search: Search) -> tuple[list[str], list[str]]:
-    """Status of the parent run, and of every trial's."""
-    experiment = client.get_experiment_by_name("dcodr")
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], f"tags.search = '{search.name}'")
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert len(parents) == 1
-    query = f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'"
-    children = client.search_runs([experiment.experiment_id], query)
-    return [run.info.status for run in parents], [run.info.status for run in children]
-
-
 def test_all_trials_are_complete_and_the_first_has_the_papers_settings(finished: Finished) -> None:
     trials = finished.search.trials()
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
@@ -85,9 +68,7 @@ def test_the_end_of_a_search_says_what_came_of_it(finished: Finished) -> None:
 
 
 def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) -> None:
-    parent, children = mlflow_runs(finished.client, finished.search)
-    assert parent == ["FINISHED"]
-    assert children == ["FINISHED"] * 4
+    assert statuses(finished.client, finished.search) == ("FINISHED", ["FINISHED"] * 4)
 
 
 def test_trials_are_found_in_mlflow_by_their_figures_and_parameters(finished: Finished) -> None:
@@ -96,7 +77,7 @@ def test_trials_are_found_in_mlflow_by_their_figures_and_parameters(finished: Fi
     assert experiment is not None
     query = f"metrics.invariance >= {best.figures['invariance'] - 1e-6} and tags.trial = '{best.number}'"
     (run,) = finished.client.search_runs([experiment.experiment_id], query)
-    assert run.info.run_id == best.run_id
+    assert run.info.run_id == runs_of(finished.client, finished.search)[best.number].info.run_id
     assert run.data.params["augmentations"] == "+".join(best.values["augmentations"])
     for name in ("crop", "gaussian_blur", "affine"):
         assert run.data.params[f"augmentation.{name}"] == str(name in best.values["augmentations"])
@@ -140,15 +121,12 @@ def test_a_finished_search_resumes_to_nothing_and_extends_by_more_trials(finishe
     extended = finished.run(trials=5, name="quick", resume=True)
     assert extended.trials()[:4] == before
     assert len(extended.trials()) == 5
-    parent, children = mlflow_runs(finished.client, extended)
-    assert parent == ["FINISHED"]
-    assert children == ["FINISHED"] * 5
+    assert statuses(finished.client, extended) == ("FINISHED", ["FINISHED"] * 5)
 
 
 def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -> None:
     trials = finished.search.trials()
-    run_id = trials[1].run_id
-    assert run_id is not None
+    run_id = runs_of(finished.client, finished.search)[1].info.run_id
     finished.client.update_run(run_id, status="RUNNING")
     finished.run(trials=len(trials), name="quick", resume=True)
     run = finished.client.get_run(run_id)
@@ -166,118 +144,6 @@ def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
         run_search(
             space, storage=finished.storage / "other", resume=True, console=Console(file=io.StringIO())
         )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-
-
-class Driver:
-    """A search of six trials of three epochs in a process of its own."""
-
-    def __init__(self, folder: Path, store: Path) -> None:
-        self.storage = folder / "runs"
-        self.words = [sys.executable, str(ROOT / "tune.py"), "--space", str(QUICK), "--data", str(store)]
-        self.words += ["--trials", "6", "--set", "epochs=3"]
-        self.folder = folder
-        self.process = subprocess.Popen(
-            self.words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def resume(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*self.words, "--resume"], cwd=self.folder, capture_output=True, text=True)
-
-    def search(self) -> Search:
-        return Search.open("quick", self.storage)
-
-    def await_complete(self, trials: int) -> None:
-        ledger = self.storage / "quick" / "ledger.log"
-
-        def reached() -> bool:
-            assert self.process.poll() is None, "it ended too early"
-            return ledger.exists() and [t.status for t in self.search().trials()].count("complete") >= trials
-
-        wait_for(reached, 120)
-
-    def check_whole(self) -> None:
-        """Six trials, each with one finished MLflow run that has every epoch once, and nothing left over."""
-        search = self.search()
-        trials = search.trials()
-        assert [trial.number for trial in trials] == list(range(6))
-        assert {trial.status for trial in trials} <= {"complete", "infeasible"}
-        assert [trial.paper for trial in trials] == [True] + [False] * 5
-        assert {trial.state.name for trial in search.ledger.study.trials} <= {"COMPLETE", "PRUNED"}
-        client = MlflowClient(f"sqlite:///{self.storage / 'mlflow.db'}")
-        assert mlflow_runs(client, search) == (["FINISHED"], ["FINISHED"] * 6)
-        for trial in trials:
-            assert trial.run_id is not None
-            steps = [metric.step for metric in client.get_metric_history(trial.run_id, "images_per_second")]
-            assert steps == list(range(1, trial.epoch + 1))
-        assert not list(search.checkpoints.glob("*"))
-
-
-def trials_of(driver: int) -> list[int]:
-    """Processes that train for a driver, by /proc: its descendants that Ray has named so."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
-            parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            names[int(folder.name)] = (folder / "cmdline").read_bytes()
-
-    def descends(pid: int) -> bool:
-        return pid == driver or (pid in parents and descends(parents[pid]))
-
-    return [pid for pid, name in names.items() if name.startswith(b"ray::ImplicitFunc") and descends(pid)]
-
-
-@pytest.fixture
-def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
-    driver = Driver(tmp_path, tiny_store)
-    try:
-        yield driver
-    finally:
-        driver.process.kill()
-        driver.process.communicate()
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_a_stopped_search_is_resumed_without_loss(how: signal.Signals, driver: Driver) -> None:
-    driver.await_complete(2)
-    running = f"is running already, process {driver.process.pid} on"
-    with pytest.raises(UserError, match=running), driving(driver.storage / "quick"):
-        pass
-    driver.process.send_signal(how)
-    printed, _ = driver.process.communicate(timeout=60)
-    assert driver.process.returncode != 0
-    assert ("--name quick --resume" in printed) == (how == signal.SIGINT)
-    before = {trial.number: trial for trial in driver.search().trials()}
-    assert not driver.search().driven
-    done = driver.resume()
-    assert done.returncode == 0, done.stderr
-    after = {trial.number: trial for trial in driver.search().trials()}
-    assert all(after[number] == trial for number, trial in before.items() if trial.status == "complete")
-    for number, trial in before.items():
-        assert after[number].run_id == trial.run_id or trial.run_id is None
-        assert {epoch: after[number].history[epoch] for epoch in trial.history} == trial.history
-    driver.check_whole()
-
-
-def test_a_trial_goes_on_when_its_worker_is_killed(driver: Driver) -> None:
-    driver.await_complete(1)
-    victims: list[int] = []
-
-    def found() -> bool:
-        victims.extend(trials_of(driver.process.pid))
-        return bool(victims)
-
-    wait_for(found, 60)
-    os.kill(victims[0], signal.SIGKILL)
-    printed, _ = driver.process.communicate(timeout=180)
-    assert driver.process.returncode == 0, printed
-    driver.check_whole()
 
 
 HOSTILE = """
@@ -330,8 +196,8 @@ def test_nothing_is_left_running_after_bad_configs(hostile: Search) -> None:
     states = {trial.state.name for trial in hostile.ledger.study.trials}
     assert states <= {"COMPLETE", "PRUNED", "FAIL"}
     client = MlflowClient(f"sqlite:///{hostile.folder.parent / 'mlflow.db'}")
-    parent, children = mlflow_runs(client, hostile)
-    assert parent == ["FINISHED"]
+    parent, children = statuses(client, hostile)
+    assert parent == "FINISHED"
     assert len(children) == len(hostile.ended())
     assert set(children) <= {"FINISHED", "KILLED"}
 

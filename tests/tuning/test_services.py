@@ -19,6 +19,7 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
+from tests.faults.searching import runs_of
 from tuning.run import run_search
 from tuning.space import load_space
 
@@ -131,8 +132,9 @@ def test_all_figures_of_a_search_arrive(
     assert parent.info.status == "FINISHED"
     fetched = Path(client.download_artifacts(parent.info.run_id, "space.yaml", str(tmp_path)))
     assert fetched.read_text() == text
+    runs = runs_of(client, search)
     for trial in search.trials():
-        run = client.get_run(str(trial.run_id))
+        run = runs[trial.number]
         assert run.info.status == "FINISHED"
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert {name: run.data.metrics[name] for name in trial.figures} == pytest.approx(trial.figures)

@@ -4,26 +4,24 @@ import io
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 import ray
 from mlflow import MlflowClient
-from ray._private.authentication.authentication_token_setup import enable_token_auth_by_default
 from rich.console import Console
 
 from dcodr.config import Config
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
+from tests.faults.searching import runs_of
+from tests.tuning.cluster.two_nodes import Nodes
 from tuning.cluster.nodes import check_nodes, look, places, share
 from tuning.run import run_search
 from tuning.search import Search
@@ -32,74 +30,6 @@ from tuning.space import Space, load_space
 
 ROOT = Path(__file__).parents[3]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
-RAY = Path(sys.executable).with_name("ray")
-
-
-class Nodes:
-    """Two nodes of Ray on this machine, each with a working folder of its own and one CPU.
-
-    Args:
-        folder: Where the working folders are made.
-        blind: A folder that the second node has another file system at, if any.
-    """
-
-    def __init__(self, folder: Path, blind: Path | None = None) -> None:
-        self._tmp = mkdtemp(prefix="rn", dir="/tmp")
-        subprocess.run([RAY, "get-auth-token", "--generate"], capture_output=True, check=True)
-        enable_token_auth_by_default()
-        self.env = os.environ | {"RAY_TMPDIR": self._tmp, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        self._running: list[subprocess.Popen[bytes]] = []
-        self.folders = [folder / "first", folder / "second"]
-        for working in self.folders:
-            working.mkdir(parents=True)
-        self._start(["--head", "--port=0", "--include-dashboard=false"], self.folders[0], [])
-        address = Path(self._tmp) / "ray" / "ray_current_cluster"
-        wait_for(address.exists)
-        self.address = address.read_text()
-        apart = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(blind)]
-        kind = ["--num-gpus=1", '--resources={"accelerator_type:H100": 1}']
-        self._start([f"--address={self.address}", *kind], self.folders[1], apart if blind else [])
-
-    def _start(self, words: list[str], working: Path, before: list[str]) -> None:
-        command = [*before, str(RAY), "start", "--block", "--num-cpus=1", "--object-store-memory=100000000"]
-        process = subprocess.Popen(
-            [*command, *words],
-            cwd=working,
-            env=self.env,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._running.append(process)
-
-    def connect(self) -> list[dict[str, Any]]:
-        """Connect this process; the nodes, once both are alive."""
-        ray.init(address=self.address, log_to_driver=False)
-        wait_for(lambda: len(alive()) == 2)
-        return alive()
-
-    def stop(self) -> None:
-        """End what was started here, and only that."""
-        ray.shutdown()
-        for process in reversed(self._running):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        shutil.rmtree(self._tmp, ignore_errors=True)
-
-
-def alive() -> list[dict[str, Any]]:
-    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +146,9 @@ def test_a_search_on_two_nodes_with_working_folders_of_their_own(
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
     assert {trial.status for trial in trials} <= {"complete", "infeasible"}
     client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    runs = runs_of(client, search)
     for trial in trials:
-        run = client.get_run(str(trial.run_id))
+        run = runs[trial.number]
         assert run.info.status == "FINISHED"
         assert {name: run.data.metrics[name] for name in trial.figures} == pytest.approx(trial.figures)
     assert all(not list(folder.iterdir()) for folder in nodes.folders)

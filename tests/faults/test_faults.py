@@ -1,0 +1,106 @@
+"""Whatever dies, nothing that was finished is lost, nothing is there twice, and the same command goes on.
+
+`make soak` injects the same faults and more, a hundred times.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dcodr.errors import UserError
+from tests.faults.searching import Driver, mend, trials_of
+from tests.faults.server import MlflowServer
+from tuning.driver_lock import driving
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture
+def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
+    driver = Driver(tmp_path, tiny_store, 8)
+    try:
+        yield driver
+    finally:
+        driver.stop()
+
+
+def test_a_driver_that_is_killed_five_times_loses_nothing(driver: Driver) -> None:
+    moments = random.Random(0)
+    for _ in range(5):
+        driver.start()
+        driver.await_epochs(1)
+        time.sleep(moments.uniform(0, 1.5))
+        before = {record.number: record for record in driver.records()}
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.end()
+        assert not driver.search().driven
+        after = {record.number: record for record in driver.records()}
+        for number, record in before.items():
+            assert after[number] == record or record.status == "running"
+            assert record.epochs.items() <= after[number].epochs.items()
+    driver.start()
+    code, printed = driver.end()
+    assert code == 0, printed
+    driver.check_whole()
+
+
+def test_ctrl_c_and_the_death_of_a_worker(driver: Driver) -> None:
+    driver.start()
+    driver.await_epochs(3)
+    victims = trials_of(driver.pid)
+    os.kill(victims[0], signal.SIGKILL)
+    driver.await_epochs(3)
+    running = f"is running already, process {driver.pid} on"
+    with pytest.raises(UserError, match=running), driving(driver.storage / "quick"):
+        pass
+    os.kill(driver.pid, signal.SIGINT)
+    code, printed = driver.end(60)
+    assert code != 0
+    assert "--name quick --resume" in printed
+    driver.start()
+    code, printed = driver.end()
+    assert code == 0, printed
+    driver.check_whole()
+
+
+def test_an_mlflow_server_that_is_away_for_a_while(tmp_path: Path, tiny_store: Path) -> None:
+    with MlflowServer(tmp_path / "server") as server:
+        driver = Driver(tmp_path, tiny_store, 6, "--tracking-uri", server.uri)
+        try:
+            driver.start()
+            driver.await_epochs(2)
+            server.stop()
+            driver.await_epochs(4)
+            server.start()
+            code, printed = driver.end()
+        finally:
+            driver.stop()
+        assert code == 0, printed
+        assert "MLflow cannot be written" in printed
+        assert "MLflow has not all of this search" not in printed
+        driver.check_whole(server.uri)
+
+
+def test_a_server_that_does_not_come_back_is_caught_up_with_by_doctor(
+    tmp_path: Path, tiny_store: Path
+) -> None:
+    with MlflowServer(tmp_path / "server") as server:
+        driver = Driver(tmp_path, tiny_store, 3, "--tracking-uri", server.uri)
+        try:
+            driver.start()
+            driver.await_epochs(1)
+            server.stop()
+            code, printed = driver.end()
+        finally:
+            driver.stop()
+        assert code == 0, printed
+        assert "MLflow has not all of this search" in printed
+        assert "python -m tuning doctor quick" in printed
+        server.start()
+        mend(driver, server.uri)
+        driver.check_whole(server.uri)
