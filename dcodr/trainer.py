@@ -58,6 +58,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
+    on_unsaved: Callable[[UserError], None] | None = None,
     checkpoint: Path | None = None,
 ) -> Fit:
     """Train a method on the ``train`` split and evaluate it on ``validation``.
@@ -73,6 +74,8 @@ def fit(
         on_step: Called after each batch with the batches done in this epoch and their number.
         on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
             checkpoint is damaged and an older one used, what is wrong with it.
+        on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk, and training goes on; by
+            default it ends.
         checkpoint: File to save to after each epoch. If it exists, training goes on from it.
 
     Raises:
@@ -110,7 +113,12 @@ def fit(
         last = Epoch(epoch + 1, losses, report, images / seconds)
         if checkpoint is not None:
             states = method.state_dict(), optimizer.state_dict()
-            save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, last, *states))
+            try:
+                save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, last, *states))
+            except UserError as error:
+                if on_unsaved is None:
+                    raise
+                on_unsaved(error)
         on_epoch(last)
     if checkpoint is not None:
         before(checkpoint).unlink(missing_ok=True)

@@ -138,6 +138,14 @@ class Display:
             line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
             self._print(f"{line.rstrip()} | front {self._front_size} | {self._time_text()}")
 
+    def say(self, text: str) -> None:
+        """Show a line that stays.
+
+        Args:
+            text: the line.
+        """
+        self._print(text)
+
     def _end(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
         with self._lock:
             self._running.pop(number, None)

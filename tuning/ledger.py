@@ -186,7 +186,7 @@ class Ledger:
                 self.study.tell(record.number, state=TrialState.FAIL)
 
     def put_back(self, number: int) -> None:
-        """Have a trial handed out again, as its worker died before it could go about it."""
+        """Have a trial handed out again, as its worker could not go about it."""
         del self._open[number]
         self._cut_off.append(number)
 
@@ -262,7 +262,7 @@ class Ledger:
         """Open a trial again that an earlier process has begun."""
         frozen = self.study.get_trials(deepcopy=False)[number]
         record = read(frozen, self.space)
-        begun = Begun(number, record.values, record.seed, record.confirms)
+        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus)
         self._open[number] = Trial(self.study, frozen._trial_id), begun
         return begun
 

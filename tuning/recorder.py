@@ -31,6 +31,7 @@ class _Progress:
         figures: Its last figures.
         infeasible: Why it must not compete, if so.
         failure: Why it failed, if it did.
+        out_of_memory: Whether because its share of a GPU was too small.
     """
 
     label: str
@@ -40,6 +41,7 @@ class _Progress:
     figures: dict[str, float] = field(default_factory=dict)
     infeasible: str | None = None
     failure: str | None = None
+    out_of_memory: bool = False
 
 
 class Recorder(Callback):
@@ -86,6 +88,9 @@ class Recorder(Callback):
         number = trial.config["number"]
         progress = self._started[number]
         progress.infeasible, progress.failure = result.get("infeasible"), result.get("failure")
+        progress.out_of_memory = "out_of_memory" in result
+        if "unsaved" in result:
+            self._display.say(f"trial {number:03d} goes on without a checkpoint: {result['unsaved']}")
         if "test" in result:
             self._ledger.note(number, test=result["test"])
         if "epoch" not in result:
@@ -101,8 +106,18 @@ class Recorder(Callback):
 
     @undisturbed()
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Close a trial that finished, or that was stopped."""
-        self.close(trial.config["number"])
+        """Close a trial that finished, or that was stopped; put one back that needs more of a GPU."""
+        number, gpus = trial.config["number"], trial.config["gpus"]
+        retry = self._ledger.space.resources.on_oom == "retry" and gpus < 1
+        if self._started[number].out_of_memory and retry:
+            self._display.say(
+                f"trial {number:03d} goes on with more of a GPU: {self._started[number].failure}"
+            )
+            del self._started[number]
+            self._ledger.note(number, gpus=min(1.0, 2 * gpus))
+            self._ledger.put_back(number)
+            return
+        self.close(number)
 
     @undisturbed()
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

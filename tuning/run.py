@@ -221,8 +221,12 @@ def _tune(
     Tune asks no more once the last trial was handed out: for those put back afterwards it is started again.
     """
     resources = search.space.resources
+
+    def asked(assignment: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([share(resources, assignment["gpus"])])
+
     tuner = tune.Tuner(
-        tune.with_resources(train_trial, share(resources)),
+        tune.with_resources(train_trial, asked),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,

@@ -52,7 +52,7 @@ class LedgerSearcher(Searcher):
             "number": begun.number,
             "config": config.model_dump_json(),
             "checkpoint": str(checkpoint_of(self._checkpoints, begun.number)),
-            "gpus": self._space.resources.gpus_per_trial,
+            "gpus": begun.gpus or self._space.resources.gpus_per_trial,
             "floor": search.informativeness_floor,
             "floor_from": search.scheduler.grace_period if search.scheduler else 1,
             "test": begun.confirms is not None,

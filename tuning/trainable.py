@@ -15,7 +15,8 @@ from dcodr.evaluation.report import evaluate
 from dcodr.trainer import fit, resolve_device
 
 OUT_OF_MEMORY = (
-    "Give a trial more of the GPU (resources.gpus_per_trial), or make batches or networks smaller."
+    "Give a trial more of the GPU (resources.gpus_per_trial, or resources.on_oom: retry), or make batches or "
+    "networks smaller."
 )
 
 
@@ -26,11 +27,12 @@ class _InfeasibleError(Exception):
 def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
-    A report holds ``epoch`` and ``training`` (losses and throughput), and where the epoch was evaluated
-    ``figures``, ``intervals`` and ``infeasible`` of its validation; an infeasible one is the last. A training
-    that cannot go on reports ``infeasible`` (its loss is not finite) or ``failure`` alone instead: Tune would
-    drop the reason of an exception. One that confirms another ends with ``test``, its figures on the test
-    images under the paper's probe.
+    A report holds ``epoch`` and ``training`` (losses and throughput), where the epoch was evaluated
+    ``figures``, ``intervals`` and ``infeasible`` of its validation, and ``unsaved``, why there is no
+    checkpoint of it, if so; an infeasible one is the last. A training that cannot go on reports
+    ``infeasible`` (its loss is not finite) or ``failure`` alone instead, the latter with ``out_of_memory``:
+    Tune would drop the reason of an exception. One that confirms another ends with ``test``, its figures on
+    the test images under the paper's probe.
 
     A training that was cut off goes on from its checkpoint and reports the last epoch before once more.
 
@@ -42,17 +44,26 @@ def train_trial(assignment: dict[str, Any]) -> None:
     if 0 < assignment["gpus"] < 1:
         torch.cuda.set_per_process_memory_fraction(assignment["gpus"])
     config = Config.model_validate_json(assignment["config"])
+    unsaved: list[str] = []
 
     def report(epoch: Epoch) -> None:
         floor = assignment["floor"] if epoch.epoch >= assignment["floor_from"] else None
         result = as_report(epoch, floor)
+        if unsaved:
+            result["unsaved"] = unsaved.pop()
         tune.report(result)
         if result.get("infeasible") is not None:
             raise _InfeasibleError
 
     try:
         data = open_dataset(config)
-        trained = fit(config, data, on_epoch=report, checkpoint=Path(assignment["checkpoint"]))
+        trained = fit(
+            config,
+            data,
+            on_epoch=report,
+            on_unsaved=lambda error: unsaved.append(str(error)),
+            checkpoint=Path(assignment["checkpoint"]),
+        )
         if assignment["test"]:
             device = resolve_device(config.device)
             tested = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
@@ -62,7 +73,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
     except DivergedError as error:
         tune.report({"infeasible": str(error)})
     except torch.cuda.OutOfMemoryError as error:
-        tune.report({"failure": f"{str(error).splitlines()[0]} {OUT_OF_MEMORY}"})
+        tune.report({"failure": f"{str(error).splitlines()[0]} {OUT_OF_MEMORY}", "out_of_memory": True})
     except UserError as error:
         tune.report({"failure": str(error)})
 

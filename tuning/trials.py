@@ -37,12 +37,14 @@ class Begun:
         values: Its values of the searched settings that its method uses.
         seed: The seed to train it with.
         confirms: The trial that it trains again with another seed, if it does.
+        gpus: Its share of a GPU, if it needs another than the search's.
     """
 
     number: int
     values: dict[str, Any]
     seed: int
     confirms: int | None
+    gpus: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class TrialRecord:
         epochs: What was recorded of each epoch, in order.
         test: Its test figures, if it confirms another trial.
         reason: Why it is infeasible or failed.
+        gpus: Its share of a GPU, if it needed another than the search's.
         seconds: How long it took.
     """
 
@@ -91,6 +94,7 @@ class TrialRecord:
     epochs: dict[int, EpochRecord]
     test: dict[str, float]
     reason: str | None
+    gpus: float | None
     seconds: float
 
     @property
@@ -165,6 +169,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         epochs={epoch: _epoch(noted) for epoch, noted in _noted(facts).items()},
         test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
+        gpus=facts.get("gpus"),
         seconds=trial.duration.total_seconds() if trial.duration else 0.0,
     )
 

@@ -18,7 +18,7 @@ FIGURES = ("invariance", "error", "domain_accuracy")
 
 
 def record(number: int, figures: dict[str, float], test: dict[str, float] | None = None) -> TrialRecord:
-    facts: dict[str, Any] = dict.fromkeys(("origin", "confirms", "repeats", "reason"))
+    facts: dict[str, Any] = dict.fromkeys(("origin", "confirms", "repeats", "reason", "gpus"))
     epochs = {4: EpochRecord(0.0, {}, figures, {})}
     facts |= {"epochs": epochs, "seconds": 1.0, "seed": number}
     return TrialRecord(number=number, status="complete", values={}, test=test or {}, **facts)

@@ -14,10 +14,12 @@ from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.space import load_space
 from tuning.trials import TrialRecord
 
+QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    space = load_space(Path(__file__).parents[2] / "search_spaces" / "quick.yaml")
+    space = load_space(QUICK)
     ledger = Ledger.create(tmp_path / "ledger.log", space, {})
     ledger.ready()
     return ledger
@@ -38,7 +40,8 @@ def handed_out(ledger: Ledger, error: str) -> Any:
     begun = ledger.begin()
     assert begun is not None
     config = ledger.space.config(begun.values)
-    assignment = {"number": begun.number, "config": config.model_dump_json()}
+    gpus = begun.gpus or ledger.space.resources.gpus_per_trial
+    assignment = {"number": begun.number, "config": config.model_dump_json(), "gpus": gpus}
     return SimpleNamespace(config=assignment, get_error=lambda: RuntimeError(error))
 
 
@@ -60,3 +63,43 @@ def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
     ]
     assert [(record.status, record.reason) for record in ledger.records()] == [("failed", "the actor died")]
     assert ledger.budget.trials == 1
+
+
+@pytest.mark.parametrize(("on_oom", "shares"), [("fail", [0.3]), ("retry", [0.3, 0.6, 1.0])])
+def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
+    on_oom: str, shares: list[float], tmp_path: Path
+) -> None:
+    settings = ["resources.gpus_per_trial=0.3", f"resources.on_oom={on_oom}"]
+    ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
+    ledger.ready()
+    said = io.StringIO()
+    display = Display(4, ledger.space.objectives, console=Console(file=said))
+    recorder = Recorder(ledger, Sent(), display, tmp_path)  # type: ignore[arg-type]
+    tried = []
+    for _ in shares:
+        trial = handed_out(ledger, "")
+        tried.append(trial.config["gpus"])
+        recorder.on_trial_start(0, [], trial)
+        recorder.on_trial_result(0, [], trial, {"failure": "CUDA out of memory.", "out_of_memory": True})
+        recorder.on_trial_complete(0, [], trial)
+    assert tried == shares
+    (record,) = ledger.records()
+    assert (record.status, record.reason) == ("failed", "CUDA out of memory.")
+    assert said.getvalue().count("trial 000 goes on with more of a GPU") == len(shares) - 1
+    assert ledger.budget.trials == 1
+
+
+def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path) -> None:
+    said = io.StringIO()
+    display = Display(4, ledger.space.objectives, console=Console(file=said, width=200))
+    recorder = Recorder(ledger, Sent(), display, tmp_path)  # type: ignore[arg-type]
+    trial = handed_out(ledger, "")
+    recorder.on_trial_start(0, [], trial)
+    result = {
+        "epoch": 1,
+        "training": {"images_per_second": 1.0},
+        "unsaved": "000.pt: No space left on device",
+    }
+    recorder.on_trial_result(0, [], trial, result)
+    assert "trial 000 goes on without a checkpoint: 000.pt: No space left on device" in said.getvalue()
+    assert [record.epoch for record in ledger.records()] == [1]

@@ -5,13 +5,10 @@ import io
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -19,21 +16,15 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from tests.faults.searching import runs_of
+from tests.faults.searching import QUICK, runs_of
+from tests.faults.server import MlflowServer, free_port
 from tuning.run import run_search
 from tuning.space import load_space
 
 pytestmark = [pytest.mark.services, pytest.mark.ray, pytest.mark.train]
 
-QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 PASSWORD = "only-here"  # of a database that lives as long as the test
 USER = "postgres" if os.geteuid() == 0 else None
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager
@@ -103,20 +94,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def server(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    words = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    words += ["--backend-store-uri", database.uri, "--artifacts-destination", str(folder / "artifacts")]
-    address = f"http://127.0.0.1:{port}"
-
-    def healthy() -> bool:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    with running([*words, "--workers", "1"], healthy, folder / "mlflow.log"):
-        yield address
+    with MlflowServer(tmp_path_factory.mktemp("server"), database.uri) as started:
+        yield started.uri
 
 
 def test_all_figures_of_a_search_arrive(

@@ -55,9 +55,14 @@ def require_reachable(address: str) -> None:
         raise UserError(f"--address {address}: nobody answers there: {error}") from None
 
 
-def share(resources: Resources) -> dict[str, float]:
-    """What a trial asks of Ray: a share of a node, by GPU type if one is asked for."""
-    asked = {"cpu": float(resources.cpus_per_trial), "gpu": resources.gpus_per_trial}
+def share(resources: Resources, gpus: float) -> dict[str, float]:
+    """What a trial asks of Ray: a share of a node, by GPU type if one is asked for.
+
+    Args:
+        resources: What trials get.
+        gpus: The GPUs, or the share of one, of this trial.
+    """
+    asked = {"CPU": float(resources.cpus_per_trial), "GPU": gpus}
     return asked | ({_TYPE + resources.gpu_type: 0.001} if resources.gpu_type else {})
 
 
@@ -179,7 +184,8 @@ def _fit(resources: Resources, node: Mapping[str, Any]) -> int:
 
 
 def _no_place(resources: Resources, nodes: list[dict[str, Any]]) -> str:
-    asked = ", ".join(f"{amount:g} {name}" for name, amount in share(resources).items() if amount >= 0.01)
+    share = (resources.cpus_per_trial, "cpu"), (resources.gpus_per_trial, "gpu")
+    asked = ", ".join(f"{amount:g} {name}" for amount, name in share if amount)
     kind = f" of type {resources.gpu_type}" if resources.gpu_type else ""
     lines = [f"  node {_name(node)}: {_offer(node['Resources'])}" for node in nodes]
     return "\n".join(

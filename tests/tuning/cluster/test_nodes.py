@@ -55,9 +55,9 @@ def quick(store: Path, **resources: Any) -> Space:
 
 
 def test_a_trial_asks_for_its_share_and_its_kind_of_gpu() -> None:
-    assert share(Resources(cpus_per_trial=2)) == {"cpu": 2, "gpu": 0}
-    asked = share(Resources(gpus_per_trial=0.25, gpu_type="L4"))
-    assert asked == {"cpu": 1, "gpu": 0.25, "accelerator_type:L4": 0.001}
+    assert share(Resources(cpus_per_trial=2), 0) == {"CPU": 2, "GPU": 0}
+    asked = share(Resources(gpus_per_trial=0.25, gpu_type="L4"), 0.25)
+    assert asked == {"CPU": 1, "GPU": 0.25, "accelerator_type:L4": 0.001}
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_trials_fit_on_the_nodes_of_their_kind(
 
 @pytest.mark.ray
 def test_ray_places_a_trial_by_the_type_that_it_asks_for(connected: list[dict[str, Any]]) -> None:
-    asked = share(Resources(gpus_per_trial=0.5, gpu_type="H100"))
-    cpu, gpu = asked.pop("cpu"), asked.pop("gpu")
+    asked = share(Resources(gpus_per_trial=0.5, gpu_type="H100"), 0.5)
+    cpu, gpu = asked.pop("CPU"), asked.pop("GPU")
     where = ray.remote(lambda: ray.get_runtime_context().get_node_id())
     found = ray.get(where.options(num_cpus=cpu, num_gpus=gpu, resources=asked).remote(), timeout=60)
     (kind,) = [node["NodeID"] for node in connected if "accelerator_type:H100" in node["Resources"]]
