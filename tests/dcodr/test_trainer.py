@@ -15,6 +15,7 @@ from dcodr.errors import DivergedError, UserError
 from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.trainer import fit
+from tests.faults.full_disk import files_end_at
 
 pytestmark = pytest.mark.train
 
@@ -144,3 +145,17 @@ def test_a_damaged_checkpoint_costs_one_epoch(
     assert "c.pt: damaged" in damage
     assert [epoch.losses for epoch in epochs] == [epoch.losses for epoch in whole]
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_full_disk_ends_a_training_or_is_told(
+    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+) -> None:
+    path, told = tmp_path / "checkpoint.pt", list[str]()
+    reference = fit(tiny_config, tiny).report
+    with files_end_at(1000):
+        with pytest.raises(UserError, match=r"cannot write .*checkpoint\.pt"):
+            fit(tiny_config, tiny, checkpoint=path)
+        found = fit(tiny_config, tiny, checkpoint=path, on_unsaved=lambda error: told.append(str(error)))
+    assert found.report.figures == reference.figures
+    assert ["cannot write" in text for text in told] == [True, True]
+    assert list(tmp_path.iterdir()) == []

@@ -1,28 +1,15 @@
 """The ledger's file stays whole when the disk is full or the power fails."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dcodr.errors import UserError
+from tests.faults.full_disk import files_end_at
 from tests.tuning.trained import SPACE
 from tuning.journal import cut_short, mend
 from tuning.ledger import Ledger
 from tuning.space import load_space
-
-
-@contextmanager
-def files_end_at(size: int) -> Iterator[None]:
-    """Let the system write a part and refuse the rest, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
