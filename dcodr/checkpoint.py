@@ -56,7 +56,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer": checkpoint.optimizer,
     }
     with appearing(path) as temporary:
-        torch.save(content, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # what PyTorch makes of a write that the system refuses
+            raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
         if path.exists():
             path.replace(before(path))
 

@@ -105,8 +105,8 @@ class Resources(StrictModel):
     """Kind of GPU, on a cluster that has several, by Ray's name for it: ``A100``, ``H100``, ``L4``, ``T4``...
     (``python -c "from ray.util import accelerators as a; print(vars(a))"``); ``null`` is any."""
     on_oom: Literal["fail", "retry"] = "fail"
-    """What becomes of a trial whose share of a GPU is too small: ``retry`` goes on with it on twice the share,
-    so that half as many fit on a GPU, up to a whole one."""
+    """What becomes of a trial whose share of a GPU is too small: ``retry`` goes on with it on twice
+    the share, so that half as many fit on a GPU, up to a whole one."""
     max_concurrent: int | None = Field(default=None, ge=1)
     """Most trials at a time; ``null`` is as many as fit."""
 

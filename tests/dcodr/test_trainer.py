@@ -153,7 +153,7 @@ def test_a_full_disk_ends_a_training_or_is_told(
     path, told = tmp_path / "checkpoint.pt", list[str]()
     reference = fit(tiny_config, tiny).report
     with files_end_at(1000):
-        with pytest.raises(UserError, match=r"cannot write .*checkpoint\.pt"):
+        with pytest.raises(UserError, match=r"cannot write .*checkpoint\.pt: .*is the disk full"):
             fit(tiny_config, tiny, checkpoint=path)
         found = fit(tiny_config, tiny, checkpoint=path, on_unsaved=lambda error: told.append(str(error)))
     assert found.report.figures == reference.figures
