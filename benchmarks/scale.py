@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -49,6 +49,7 @@ from tuning.search import Search
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space, load_space
 from tuning.tracking import Tracker, default_uri
+from tuning.warm_start import first_trials
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "augs.yaml"
 WORKERS = 8
@@ -98,8 +99,8 @@ class Clock:
     """CPU time of the parts, each without the parts that it calls; threads count where they call."""
 
     def __init__(self) -> None:
-        self.cpu: Counter[str] = Counter()
-        self.wall: Counter[str] = Counter()
+        self.cpu: dict[str, float] = defaultdict(float)
+        self.wall: dict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
         self._inner = threading.local()
 
@@ -180,7 +181,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
     tracker = Tracker(default_uri(folder), run.EXPERIMENT, (folder / "mlartifacts").as_uri())
     (folder / "search").mkdir()
     with driving(folder / "search"):
-        search = run._begin(folder / "search", space, "", "", tracker, run.first_trials(space))
+        search = run._begin(folder / "search", space, "", "", tracker, first_trials(space))
         ledger = search.ledger
         recorder, scheduler = new_recorder(search, tracker, console), run._scheduler(search)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.checkpoints)
@@ -230,7 +231,7 @@ def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoAS
 
 def with_ray(space: Space, folder: Path, console: Console) -> Search:
     """The same through Ray Tune, on this machine."""
-    run.train_trial = only_report
+    setattr(run, "train_trial", only_report)  # noqa: B010
     return run.run_search(space, storage=folder, console=console)
 
 
