@@ -31,7 +31,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from rich.console import Console
@@ -240,6 +240,7 @@ def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoAS
 
 def with_ray(space: Space, folder: Path, console: Console) -> Search:
     """The same through Ray Tune, on this machine."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     run.train_trial = only_report  # type: ignore[attr-defined]
     return run.run_search(space, storage=folder, console=console)
 
@@ -347,11 +348,13 @@ def main() -> None:
     parser.add_argument("--sampler", default="gp", choices=("gp", "tpe", "nsga2", "random"))
     parser.add_argument("--ray", action="store_true", help="through Ray Tune")
     options = parser.parse_args()
+    from benchmarks.scale import measure as measure_by_name  # not as __main__, which Ray's workers have too
+
     costs = []
     for trials in options.trials:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             asked = (trials, options.sampler, options.epochs, options.ray)
-            costs.append(pool.submit(measure, *asked).result())
+            costs.append(pool.submit(measure_by_name, *asked).result())
     Console(width=None if sys.stdout.isatty() else 120).print(table(costs))
 
 
