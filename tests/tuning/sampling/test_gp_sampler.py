@@ -122,14 +122,13 @@ def test_above_the_cap_it_learns_from_the_latest_trials_and_the_front(
 @pytest.mark.parametrize("jump", [1, 7])
 def test_looking_at_each_trial_once_proposes_what_a_new_look_at_all_would(jump: int) -> None:
     first, again = gp_study(), gp_study()
+    sampler: Any = again.sampler
     for i in range(24):
         if i % jump == 0:  # forget all that was seen
-            again.sampler._inner._news = News()  # type: ignore[attr-defined]
-            again.sampler._inner._front = []  # type: ignore[attr-defined]
-            again.sampler._news = News()  # type: ignore[attr-defined]
+            sampler._news, sampler._inner._news, sampler._inner._front = News(), News(), []
         trials = first.ask(), again.ask()
-        values = [suggest(trial, PARAMS) for trial in trials]
-        assert values[0] == values[1]
+        values, same = (suggest(trial, PARAMS) for trial in trials)
+        assert values == same
         for study, trial in zip((first, again), trials, strict=True):
             if i % 3:
-                study.tell(trial, trade_off(values[0]))
+                study.tell(trial, trade_off(values))

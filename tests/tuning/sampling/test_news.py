@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import optuna
 from hypothesis import given, settings
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from tuning.sampling.news import News
 
@@ -14,7 +14,9 @@ ENDS = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 @given(st.lists(st.sampled_from(["ask", "end", "queue", "note", "look"]), max_size=30), st.data())
 def test_what_was_told_last_of_each_trial_is_what_it_is(steps: list[str], data: st.DataObject) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study, news, told, running = optuna.create_study(), News(), {}, []
+    study, news = optuna.create_study(), News()
+    told: dict[int, FrozenTrial] = {}
+    running: list[optuna.Trial] = []
     for step in [*steps, "look"]:
         match step:
             case "ask":
