@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuning.pareto import Direction, hypervolume, non_dominated
+from tuning.pareto import Direction, hypervolume, joined
 from tuning.settings import SearchSettings
 
 
@@ -51,8 +51,7 @@ class Budget:
         self._running -= 1
         self.spent += epochs
         if objectives is not None:
-            front = np.vstack([self._front, objectives])
-            self._front = front[non_dominated(front, self._directions)]
+            self._front = joined(self._front, objectives, self._directions)
             self.hypervolume = hypervolume(self._front, self._reference, self._directions)
         self._history.append(self.hypervolume)
 

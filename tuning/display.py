@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.outcome import Outcome
-from tuning.pareto import Direction, non_dominated
+from tuning.pareto import Direction, joined
 
 _MAX_RUNNING_ROWS = 10
 
@@ -69,8 +69,8 @@ class Display:
         self._ended: Counter[Outcome] = Counter()
         self._restored = 0
         self._running: dict[int, _Running] = {}
-        self._complete: list[_Complete] = []
-        self._front_size = 0
+        self._best: dict[str, _Complete] = {}
+        self._front = np.empty((0, len(self._objectives)))
         self._lock = threading.RLock()  # the panel is drawn by a thread of rich
         self._live: Live | None = None
 
@@ -136,7 +136,7 @@ class Display:
         self._end(number, label, status, figures)
         if self._live is None:
             line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
-            self._print(f"{line.rstrip()} | front {self._front_size} | {self._time_text()}")
+            self._print(f"{line.rstrip()} | front {len(self._front)} | {self._time_text()}")
 
     def say(self, text: str) -> None:
         """Show a line that stays.
@@ -151,20 +151,20 @@ class Display:
             self._running.pop(number, None)
             self._ended[status] += 1
             if status == "complete":
-                self._complete.append(_Complete(number, label, dict(figures)))
-                self._front_size = self._count_front()
+                row = [figures[name] for name in self._objectives]
+                self._front = joined(self._front, row, list(self._objectives.values()))
+                self._keep_best(_Complete(number, label, dict(figures)))
 
     @property
     def _done(self) -> int:
         return sum(self._ended.values())
 
-    def _count_front(self) -> int:
-        values = np.array([[trial.figures[name] for name in self._objectives] for trial in self._complete])
-        return int(non_dominated(values, list(self._objectives.values())).sum())
-
-    def _best_of(self, objective: str) -> _Complete:
-        pick = max if self._objectives[objective] == "maximize" else min
-        return pick(self._complete, key=lambda trial: trial.figures[objective])
+    def _keep_best(self, trial: _Complete) -> None:
+        for name, direction in self._objectives.items():
+            sign = 1 if direction == "maximize" else -1
+            best = self._best.get(name)
+            if best is None or sign * trial.figures[name] > sign * best.figures[name]:
+                self._best[name] = trial
 
     def _objective_text(self, figures: Mapping[str, float]) -> str:
         return " ".join(f"{name} {figures[name]:.3f}" for name in self._objectives if name in figures)
@@ -187,8 +187,8 @@ class Display:
     def _panel(self) -> RenderableType:
         with self._lock:
             parts = [self._progress(), self._counts()]
-            if self._complete:
-                parts += [Text(), self._best()]
+            if self._best:
+                parts += [Text(), self._best_trials()]
             if self._running:
                 parts += [Text(), self._running_table()]
             return Panel(
@@ -207,12 +207,11 @@ class Display:
     def _counts(self) -> RenderableType:
         counts = [f"{count} {outcome}" for outcome, count in sorted(self._ended.items())]
         counts.append(f"{len(self._running)} running")
-        return Text.assemble((" · ".join(counts), "dim"), f"   front {self._front_size}")
+        return Text.assemble((" · ".join(counts), "dim"), f"   front {len(self._front)}")
 
-    def _best(self) -> RenderableType:
+    def _best_trials(self) -> RenderableType:
         grid = _trial_grid()
-        for name in self._objectives:
-            best = self._best_of(name)
+        for name, best in self._best.items():
             figure = Text(f"{best.figures[name]:.3f}", "bold")
             grid.add_row(f"best {name}", figure, f"trial {best.number:03d}", _one_line(best.label))
         return grid

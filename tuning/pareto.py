@@ -19,7 +19,8 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
     """Tell which rows are on the Pareto front.
 
     A row is dominated when another one is at least as good in every objective and better in one. Equal rows
-    do not dominate each other, so every copy of a front member is on the front.
+    do not dominate each other, so every copy of a front member is on the front. The cost grows as
+    `n * log(n)` for two objectives, and at worst as `n` times the members of the front for more.
 
     Args:
         values: objectives, shape `(n, m)`, finite; n may be 0.
@@ -32,11 +33,48 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
         ValueError: if the shape does not fit the directions, a direction is unknown or a value is not finite.
     """
     gains = _as_gains(values, directions)
-    front = np.ones(len(gains), dtype=bool)
-    for i, row in enumerate(gains):
-        if front[i]:
-            front &= np.any(gains > row, axis=1) | np.all(gains == row, axis=1)
+    return _best_of_two(gains) if gains.shape[1] == 2 else _best(gains)
+
+
+def _best_of_two(gains: FloatArray) -> npt.NDArray[np.bool_]:
+    """The front of two objectives: the best in the second one of all that are no worse in the first."""
+    order = np.lexsort((-gains[:, 1], -gains[:, 0]))
+    first, second = gains[order].T
+    group = np.searchsorted(-first, -first)  # where the rows with the same first objective begin
+    best = np.append(-np.inf, np.maximum.accumulate(second))
+    front = np.empty(len(gains), dtype=bool)
+    front[order] = (second == second[group]) & (second > best[group])
     return front
+
+
+def _best(gains: FloatArray) -> npt.NDArray[np.bool_]:
+    """The front of any number of objectives: each member in turn leaves those that it does not dominate."""
+    distinct, copy_of = np.unique(gains, axis=0, return_inverse=True)
+    front = np.zeros(len(distinct), dtype=bool)
+    left = np.arange(len(distinct))
+    while len(left):  # the last is the best in the first objective
+        member, left = left[-1], left[:-1]
+        front[member] = True
+        left = left[np.any(distinct[left] > distinct[member], axis=1)]
+    return front[copy_of]
+
+
+def joined(front: FloatArray, row: Sequence[float], directions: Sequence[Direction]) -> FloatArray:
+    """The front of a front and one row more.
+
+    Args:
+        front: its members, shape `(n, m)`, copies included; n may be 0.
+        row: objectives, shape `(m,)`, finite.
+        directions: what is better, one a column.
+
+    Returns:
+        The members, shape `(k, m)`; those of `front` that stay come first.
+
+    Raises:
+        ValueError: as `non_dominated`.
+    """
+    rows = np.vstack([front, row])
+    return rows[non_dominated(rows, directions)]
 
 
 def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.int64]:
@@ -150,7 +188,7 @@ def contributions(
     """
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     distinct, copy_of = np.unique(sides, axis=0, return_inverse=True)
-    on_front = fronts(distinct, ["maximize"] * len(directions)) == 0
+    on_front = non_dominated(distinct, ["maximize"] * len(directions))
     front = distinct[on_front]
     added = np.zeros(len(distinct))
     if front.shape[1] == 2:  # ascending in the first objective, so descending in the second

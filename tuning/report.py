@@ -44,16 +44,17 @@ def print_status(search: Search, console: Console) -> None:
         console.print("No trial is complete yet: there is no front.")
         return
     knee = search.knee()
+    figures = search.all_objectives([trial for trial, _ in compared])
     rows = [
         FrontRow(
             number=trial.number,
-            figures=search.objectives(trial),
+            figures=reached,
             params=trial.readable,
             label="paper" if trial.paper else "",
             knee=trial == knee,
             on_front=on_front,
         )
-        for trial, on_front in compared
+        for (trial, on_front), reached in zip(compared, figures, strict=True)
     ]
     console.print(front_table(rows, list(search.space.objectives), console.width))
     confirmed = search.confirmed()
@@ -79,7 +80,7 @@ def print_gain(search: Search, console: Console) -> None:
             f"Best {name}: {reached:.3f} (trial {best.number:03d}), the paper's settings "
             f"{start:.3f}, a change of {reached - start:+.3f}",
         )
-    beaten = [trial for trial in search.front() if search.better(trial, paper)]
+    beaten = search.all_better(search.front(), paper)
     numbers = ", ".join(f"{trial.number:03d}" for trial in beaten)
     _line(console, f"Better than the paper's settings in every objective at once: {numbers or 'none'}")
 
@@ -106,8 +107,9 @@ def front_csv(search: Search) -> str:
 
 def trials_csv(search: Search) -> str:
     """All complete trials as CSV, by number."""
-    front = search.front()
-    return _csv(search, [(trial, trial in front) for trial in search.trials() if trial.status == "complete"])
+    front = {trial.number for trial in search.front()}
+    complete = [trial for trial in search.trials() if trial.status == "complete"]
+    return _csv(search, [(trial, trial.number in front) for trial in complete])
 
 
 def _csv(search: Search, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
@@ -117,8 +119,8 @@ def _csv(search: Search, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["trial", "paper", "on_front", *settings, *figures])
-    for trial, on_front in rows:
-        means = search.objectives(trial)
+    objectives = search.all_objectives([trial for trial, _ in rows])
+    for (trial, on_front), means in zip(rows, objectives, strict=True):
         measured = [means.get(name, trial.figures.get(name)) for name in figures]
         values = [trial.readable.get(key) for key in settings]
         writer.writerow([trial.number, trial.paper, on_front, *values, *measured])

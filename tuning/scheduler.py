@@ -10,12 +10,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.utils import flatten_dict
 
-from tuning.pareto import Direction, FloatArray, contributions, crowding, fronts
+from tuning.pareto import Direction, FloatArray, contributions, crowding
+from tuning.rung import Rung, Vector
 from tuning.settings import TieBreak
 from tuning.space import Space
-
-Vector = tuple[float, ...]
-"""A trial's objectives at an evaluation."""
 
 
 class ParetoASHA(FIFOScheduler):
@@ -63,16 +61,18 @@ class ParetoASHA(FIFOScheduler):
             raise ValueError(f"reduction_factor {reduction_factor}: should be above 1")
         if brackets < 1:
             raise ValueError(f"brackets {brackets}: should be at least 1")
-        self._objectives = tuple(objectives)
-        self._directions = tuple(objectives.values())
+        self._signs = {name: 1.0 if of == "maximize" else -1.0 for name, of in objectives.items()}
         self._max_epochs = max_epochs
-        self._percentile = (1 - 1 / reduction_factor) * 100
-        self._merit = {"hypervolume": _share, "crowding": crowding}[tie_break]
+        self._cut = (1 - 1 / reduction_factor) * 100 / 100  # rounded as Ray's percentile is
+        merit = {"hypervolume": _share, "crowding": _spacing}[tie_break]
         self._seed = seed
         # Ray's own expressions, whose rounding decides how many rungs there are. The last rung is first.
         steps = np.log(max_epochs / grace_period) / np.log(reduction_factor)
-        self._brackets: list[dict[float, dict[int, Vector]]] = [
-            {grace_period * reduction_factor ** (k + s): {} for k in reversed(range(int(steps - s + 1)))}
+        self._brackets = [
+            {
+                grace_period * reduction_factor ** (k + s): Rung(len(objectives), merit)
+                for k in reversed(range(int(steps - s + 1)))
+            }
             for s in range(brackets)
         ]
 
@@ -92,9 +92,8 @@ class ParetoASHA(FIFOScheduler):
         rung = self._next_rung(number, result["epoch"])
         if rung is None:
             return TrialScheduler.CONTINUE
-        behind = self._behind(vector, list(rung.values()))
-        rung[number] = vector
-        return TrialScheduler.STOP if behind else TrialScheduler.CONTINUE
+        rung.add(number, vector)
+        return TrialScheduler.STOP if rung.behind(vector, self._cut) else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Record an ended trial's last result once more, at a rung that it skipped, as Ray's ASHA does."""
@@ -130,54 +129,31 @@ class ParetoASHA(FIFOScheduler):
         )
 
     def _vector(self, result: Mapping[str, Any]) -> Vector | None:
-        """The objectives of a result, if it takes part."""
+        """The objectives of a result, signed so that more is better, if it takes part."""
         flat = flatten_dict(dict(result))  # as Tune hands results on already
         if flat.get("failure") is not None or flat.get("infeasible") is not None:
             return None
-        vector = tuple(float(flat.get(f"figures/{name}", math.nan)) for name in self._objectives)
+        vector = tuple(
+            sign * float(flat.get(f"figures/{name}", math.nan)) for name, sign in self._signs.items()
+        )
         return vector if all(map(math.isfinite, vector)) else None
 
     def _record(self, number: int, epoch: int, vector: Vector) -> None:
         rung = self._next_rung(number, epoch)
         if rung is not None:
-            rung[number] = vector
+            rung.add(number, vector)
 
-    def _next_rung(self, number: int, epoch: int) -> dict[int, Vector] | None:
+    def _next_rung(self, number: int, epoch: int) -> Rung | None:
         """The last rung that a trial has reached without being recorded there."""
         bracket = self._bracket(number)
         return next((rung for at, rung in bracket.items() if epoch >= at and number not in rung), None)
 
-    def _bracket(self, number: int) -> dict[float, dict[int, Vector]]:
+    def _bracket(self, number: int) -> dict[float, Rung]:
         """A trial's bracket: drawn with Ray's weights, exp(rungs), from its number, so that it stays."""
         sizes = np.array([len(bracket) for bracket in self._brackets])
         weights = np.exp(sizes - sizes.max())
         generator = np.random.default_rng((self._seed, number))
         return self._brackets[generator.choice(len(sizes), p=weights / weights.sum())]
-
-    def _behind(self, vector: Vector, recorded: list[Vector]) -> bool:
-        """Whether a vector is below the cut that the recorded ones make."""
-        if not recorded:
-            return False
-        scores = self._scores(np.array([*recorded, vector]))
-        return bool(scores[-1] < np.percentile(scores[:-1], self._percentile))
-
-    def _scores(self, values: FloatArray) -> FloatArray:
-        """Score `(n, m)` objectives by how the last row compares with each other row; more is better.
-
-        One objective is its own score, so that the cut between two records lies where Ray's does. Several
-        have no more than an order: the score is the place in it. Only the last row's own front is ranked
-        within, as the order in others does not matter to it.
-        """
-        if len(self._directions) == 1:
-            return values[:, 0] if self._directions[0] == "maximize" else -values[:, 0]
-        front = fronts(values, self._directions)
-        own = front == front[-1]
-        merit = np.zeros(len(values))
-        # Rounding lets mirror-image rows tie, whatever their last bits.
-        merit[own] = self._merit(values[own], self._directions).round(12)
-        _, place = np.unique(np.stack([-front, merit], axis=1), axis=0, return_inverse=True)
-        # Who is at the cut goes on, whatever the last bits of the cut.
-        return np.append(place[:-1], place[-1] + 1e-9)
 
 
 def scheduler_of(space: Space) -> ParetoASHA | None:
@@ -193,8 +169,8 @@ def scheduler_of(space: Space) -> ParetoASHA | None:
     )
 
 
-def _share(front: FloatArray, directions: tuple[Direction, ...]) -> FloatArray:
-    """What each of a front's `(n, m)` members adds to its hypervolume, `(n,)`.
+def _share(front: FloatArray) -> FloatArray:
+    """What each of a front's `(n, m)` members, all maximised, adds to its hypervolume, `(n,)`.
 
     Objectives are scaled to 0..1 over the front, so that neither units nor dominated trials matter. The
     reference is -1/H in each, where H + 1 members would lie along an edge of an even front; with two
@@ -204,8 +180,12 @@ def _share(front: FloatArray, directions: tuple[Direction, ...]) -> FloatArray:
     """
     n, m = np.unique(front, axis=0).shape
     steps = next(h for h in count(1) if math.comb(h + m - 1, m - 1) >= n)
-    gains = front * np.where(np.asarray(directions) == "maximize", 1.0, -1.0)
-    above = gains - gains.min(axis=0)
+    above = front - front.min(axis=0)
     spread = above.max(axis=0)
     scaled = above / np.where(spread > 0, spread, 1.0)
     return contributions(scaled, np.full(m, -1 / steps), ["maximize"] * m)
+
+
+def _spacing(front: FloatArray) -> FloatArray:
+    """Crowding distances of a front's `(n, m)` members, `(n,)`."""
+    return crowding(front, ["maximize"] * front.shape[1])

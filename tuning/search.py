@@ -130,7 +130,12 @@ class Search:
 
     def objectives(self, trial: TrialRecord) -> dict[str, float]:
         """A trial's objectives: the means of its confirmations, or else its own."""
-        return dict(zip(self.space.objectives, self.values([trial])[0].tolist(), strict=True))
+        return self.all_objectives([trial])[0]
+
+    def all_objectives(self, trials: list[TrialRecord]) -> list[dict[str, float]]:
+        """The objectives of some trials; see :meth:`objectives`."""
+        names = list(self.space.objectives)
+        return [dict(zip(names, row, strict=True)) for row in self.values(trials).tolist()]
 
     def knee(self) -> TrialRecord:
         """The front's best compromise; see :func:`tuning.pareto.knee`.
@@ -156,9 +161,13 @@ class Search:
 
     def better(self, one: TrialRecord, other: TrialRecord) -> bool:
         """Whether a trial is better than another in every objective."""
+        return bool(self.all_better([one], other))
+
+    def all_better(self, trials: list[TrialRecord], other: TrialRecord) -> list[TrialRecord]:
+        """Those of some trials that are better than another one in every objective."""
         signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
-        first, second = self.values([one, other])
-        return bool(((first - second) * signs > 0).all())
+        *rows, level = self.values([*trials, other])
+        return [trial for trial, row in zip(trials, rows, strict=True) if ((row - level) * signs > 0).all()]
 
     def paper(self) -> TrialRecord | None:
         """The trial with the paper's settings, if it has been begun."""

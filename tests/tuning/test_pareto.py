@@ -18,6 +18,7 @@ from tuning.pareto import (
     fronts,
     hypervolume,
     improvements,
+    joined,
     knee,
     non_dominated,
 )
@@ -68,6 +69,16 @@ def test_front_is_what_nothing_dominates(problem: Problem) -> None:
     values, directions = problem
     expected = [not any(dominates(other, row, directions) for other in values) for row in values]
     assert non_dominated(values, directions).tolist() == expected
+
+
+@unhurried
+@given(problems())
+def test_a_front_joined_by_row_after_row_is_the_front_of_all(problem: Problem) -> None:
+    values, directions = problem
+    front = values[:0]
+    for row in values:
+        front = joined(front, row.tolist(), directions)
+    assert np.array_equal(front, values[non_dominated(values, directions)])
 
 
 def test_front_by_hand_with_duplicates_and_mixed_directions() -> None:

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning.pareto import improvements, non_dominated
 from tuning.sampling.encoding import is_whole
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
+from tuning.sampling.news import News
 from tuning.sampling.points import Point, Points
 from tuning.space import Space
 from tuning.trials import history
@@ -23,9 +24,28 @@ CANDIDATES = 400
 GROWTH = 1.15
 """By how much the evaluations must have grown before the parameters of the processes are tuned again."""
 MOST = 1000
-"""Evaluations, the latest and the front, that the processes learn from; a proposal costs their cube."""
+"""Evaluations that the processes learn from, the latest, and those of the front besides; a proposal costs the
+cube."""
 TUNED = 300
 """Evaluations, the latest of these, that the parameters are tuned to."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a trial has to say.
+
+    Attributes:
+        number: Its number.
+        point: What it drew.
+        row: ``(f,)`` its features.
+        judged: Its evaluations: base-2 logarithm of the share of the training that was done, and the
+            objectives, NaN where they are infeasible.
+    """
+
+    number: int
+    point: Point
+    row: FloatArray
+    judged: list[tuple[float, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,10 @@ class GPSampler(BaseSampler):
         self._directions = list(space.objectives.values())
         self._processes: list[GaussianProcess] = []
         self._tuned = 0
+        self._news = News()
+        self._looks: dict[int, Look] = {}
+        self._front: list[Look] = []
+        self._tried: set[bytes] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Nothing: a proposal is a whole point."""
@@ -77,25 +101,21 @@ class GPSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Point:
         """A whole point that was not tried; empty while there are too few trials to learn from."""
-        params = self._space.params
-        known = study.get_trials(deepcopy=False)
-        others = [other for other in known if other.number != trial.number and is_whole(params, other.params)]
-        if len(others) < self._space.search.startup:
+        running = self._look(study.get_trials(deepcopy=False), trial.number)
+        if len(self._looks) < self._space.search.startup:
             return {}
-        judged = self._judgements(others)
+        latest = self._latest()
+        judged = self._judgements(latest)
         if len(judged.trial) < 2:
             return {}
-        points = [other.params for other in others]
-        x = self._points.features(points)
+        x = np.stack([look.row for look in latest])
         self._learn(x[judged.trial], judged)
-        candidates = self._candidates(x, judged.trial, points)
+        candidates = self._candidates(x, judged.trial, [look.point for look in latest])
         rows = self._points.features(candidates)
-        tried = {row.tobytes() for row in x}
-        new = np.flatnonzero([row.tobytes() not in tried for row in rows])
+        new = np.flatnonzero([row.tobytes() not in self._tried for row in rows])
         if not len(new):
             return {}
-        running = [i for i, other in enumerate(others) if other.state == TrialState.RUNNING]
-        standing = x[[*judged.trial[judged.training == 0], *running]]
+        standing = np.stack([*x[judged.trial[judged.training == 0]], *(look.row for look in running)])
         best: Point = candidates[new[self._best(rows[new], standing)]]
         return best
 
@@ -105,8 +125,36 @@ class GPSampler(BaseSampler):
         """Never asked: a proposal is a whole point."""
         raise NotImplementedError(param_name)
 
-    def _judgements(self, trials: Sequence[FrozenTrial]) -> Judgements:
-        found = [(i, *judged) for i, trial in enumerate(trials) for judged in self._judged(trial)]
+    def _look(self, trials: Sequence[FrozenTrial], asking: int) -> list[Look]:
+        """Take note of what the trials have to say by now; return those that run."""
+        running = []
+        for trial in self._news.of(trials):
+            if trial.number == asking or not is_whole(self._space.params, trial.params):
+                continue
+            row = self._points.features([trial.params])[0]
+            look = Look(trial.number, trial.params, row, self._judged(trial))
+            self._looks[trial.number] = look
+            self._tried.add(row.tobytes())
+            if trial.state == TrialState.RUNNING:
+                running.append(look)
+            elif look.judged and look.judged[-1][0] == 0 and not np.isnan(look.judged[-1][1]).any():
+                rivals = [*self._front, look]
+                keep = non_dominated([rival.judged[-1][1] for rival in rivals], self._directions)
+                self._front = [rival for rival, kept in zip(rivals, keep, strict=True) if kept]
+        return running
+
+    def _latest(self) -> list[Look]:
+        """The latest trials with ``MOST`` evaluations, and those of the front, by number."""
+        chosen, evaluations = {look.number: look for look in self._front}, 0
+        for number in sorted(self._looks, reverse=True):
+            if evaluations >= MOST:
+                break
+            chosen[number] = self._looks[number]
+            evaluations += len(self._looks[number].judged)
+        return [chosen[number] for number in sorted(chosen)]
+
+    def _judgements(self, looks: Sequence[Look]) -> Judgements:
+        found = [(i, *judged) for i, look in enumerate(looks) for judged in look.judged]
         n, m = len(found), len(self._directions)
         trial = np.array([i for i, _, _ in found], dtype=np.int64)
         training = np.array([training for _, training, _ in found])
@@ -116,10 +164,7 @@ class GPSampler(BaseSampler):
             return Judgements(trial[:0], training[:0], figures[:0])
         measured, maximised = figures[~infeasible], np.array(self._directions) == "maximize"
         figures[infeasible] = np.where(maximised, measured.min(axis=0), measured.max(axis=0))
-        whole = np.flatnonzero(training == 0)
-        front = whole[non_dominated(figures[whole], self._directions)]
-        kept = np.union1d(front, np.arange(max(0, n - MOST), n))
-        return Judgements(trial[kept], training[kept], figures[kept])
+        return Judgements(trial, training, figures)
 
     def _judged(self, trial: FrozenTrial) -> list[tuple[float, list[float]]]:
         """Logarithm of the share of the training done, and the objectives, NaN where they are infeasible.

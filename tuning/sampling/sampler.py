@@ -12,8 +12,9 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.params import SubsetParam
-from tuning.sampling.encoding import booleans, chosen, distributions, needed, strengths
+from tuning.sampling.encoding import booleans, chosen, distributions, is_whole, needed, strengths
 from tuning.sampling.gp_sampler import GPSampler
+from tuning.sampling.news import News
 from tuning.sampling.points import Points
 from tuning.space import Space
 
@@ -36,6 +37,8 @@ class SpaceSampler(BaseSampler):
         self._points = Points(space.params)
         self._rng = np.random.default_rng(seed)
         self._inner = _sampler(space, seed, self._rng)
+        self._news = News()
+        self._taken: set[frozenset[tuple[str, Any]]] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All of the space that has more than one value: nothing is drawn independently."""
@@ -73,10 +76,15 @@ class SpaceSampler(BaseSampler):
         self._inner.after_trial(study, trial, state, values)
 
     def _tried(self, study: Study, trial: FrozenTrial, drawn: Mapping[str, Any]) -> bool:
+        for other in self._news.of(study.get_trials(deepcopy=False)):
+            if other.number != trial.number and is_whole(self._params, other.params):
+                self._taken.add(self._used(other.params))
+        return self._used(drawn) in self._taken
+
+    def _used(self, drawn: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+        """What a trial trains with, of all that was drawn."""
         used = needed(self._params, drawn)
-        params = {name: value for name, value in drawn.items() if name in used}
-        others = study.get_trials(deepcopy=False)
-        return any(params.items() <= other.params.items() for other in others if other.number != trial.number)
+        return frozenset((name, value) for name, value in drawn.items() if name in used)
 
 
 def _sampler(space: Space, seed: int, rng: np.random.Generator) -> BaseSampler:

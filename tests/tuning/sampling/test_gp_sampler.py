@@ -10,9 +10,10 @@ from optuna.trial import TrialState
 from dcodr.augmentation_names import PAPER_13
 from tests.tuning.sampling.spaces import BOTH, space_of, study_of
 from tuning.params import FloatParam, Param, SubsetParam
-from tuning.pareto import Direction, hypervolume
+from tuning.pareto import Direction, hypervolume, non_dominated
 from tuning.sampling.encoding import suggest
 from tuning.sampling.gp_sampler import GPSampler
+from tuning.sampling.news import News
 
 PARAMS: dict[str, Param] = {
     "augmentations": SubsetParam(type="subset", members=PAPER_13, max_size=4),
@@ -100,3 +101,34 @@ def test_a_long_training_teaches_once_for_each_halving() -> None:
     assert [(200 * 2**training, figures[0]) for training, figures in judged] == [
         pytest.approx((epoch, epoch / 200)) for epoch in (10, 20, 50, 100, 160)
     ]
+
+
+def test_above_the_cap_it_learns_from_the_latest_trials_and_the_front(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study, figures = gp_study(startup_trials=99), np.random.default_rng(0).random((40, 2))
+    for row in figures:
+        trial = study.ask()
+        suggest(trial, PARAMS)
+        study.tell(trial, row.tolist())
+    monkeypatch.setattr("tuning.sampling.gp_sampler.MOST", 10)
+    sampler = GPSampler(space_of(PARAMS), np.random.default_rng(0))
+    sampler._look(study.get_trials(), asking=-1)
+    front = np.flatnonzero(non_dominated(figures, list(BOTH.values())))
+    assert [look.number for look in sampler._latest()] == sorted({*front.tolist(), *range(30, 40)})
+    assert min(front) < 30
+
+
+@pytest.mark.parametrize("jump", [1, 7])
+def test_looking_at_each_trial_once_proposes_what_a_new_look_at_all_would(jump: int) -> None:
+    first, again = gp_study(), gp_study()
+    sampler: Any = again.sampler
+    for i in range(24):
+        if i % jump == 0:  # forget all that was seen
+            sampler._news, sampler._inner._news, sampler._inner._front = News(), News(), []
+        trials = first.ask(), again.ask()
+        values, same = (suggest(trial, PARAMS) for trial in trials)
+        assert values == same
+        for study, trial in zip((first, again), trials, strict=True):
+            if i % 3:
+                study.tell(trial, trade_off(values))

@@ -1,0 +1,362 @@
+"""What does a search cost its driver, and how does that grow with the number of its trials?
+
+    python -m benchmarks.scale --trials 100 1000 10000
+    python -m benchmarks.scale --trials 100 1000 --ray
+
+Searches ``augs.yaml`` with trials that only report, so that all the time there is goes to the driver. Without
+``--ray`` searcher, ledger, scheduler, recorder, MLflow (an SQLite file) and display are driven as Tune would,
+in one process; with it by Ray Tune itself, through ``tuning.run.run_search``. Every search has a process of
+its own.
+"""
+
+import argparse
+import functools
+import io
+import itertools
+import logging
+import multiprocessing
+import resource
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from ray import cloudpickle, tune
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+from rich.console import Console
+from rich.table import Table
+
+from dcodr.config import Config
+from dcodr.data.prepare import prepare_synthetic
+from tuning import run
+from tuning.display import Display
+from tuning.driver_lock import driving
+from tuning.ledger import Ledger
+from tuning.recorder import Recorder
+from tuning.sampling.encoding import suggest
+from tuning.sampling.sampler import SpaceSampler
+from tuning.scheduler import ParetoASHA
+from tuning.search import LEDGER, Search
+from tuning.searcher import LedgerSearcher
+from tuning.space import Space, load_space
+from tuning.tracking import Tracker, default_uri
+from tuning.warm_start import first_trials
+
+SPACE = Path(__file__).parents[1] / "search_spaces" / "augs.yaml"
+WORKERS = 8
+"""Trials at a time, without Ray."""
+IMAGES = 400
+"""Size of the dataset that a search with Ray checks before it begins."""
+
+GO_ON = TrialScheduler.CONTINUE
+
+PARTS: Mapping[str, tuple[Any, Sequence[str]]] = {
+    "draws": (LedgerSearcher, ["suggest"]),
+    "ledger, written": (Ledger, ["note", "noted", "end"]),
+    "ledger, read": (Ledger, ["records"]),
+    "scheduler": (ParetoASHA, ["on_trial_result", "on_trial_complete"]),
+    "MLflow": (Tracker, ["start_trial", "log_epoch", "end_trial"]),
+    "display": (Display, ["trial_started", "trial_epoch", "trial_ended"]),
+    "opening": (Tracker, ["__init__", "start_search"]),
+    "exports and summary": (run, ["_finish", "print_summary"]),
+}
+"""Where the driver's time goes, by method; what is left is Ray's, and the benchmark's own."""
+PROPOSALS = 10
+"""Proposals of the Gaussian process that are timed after a search."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a search cost.
+
+    Attributes:
+        trials: Its trials.
+        reports: Reports of all of them.
+        cpu: CPU seconds of the driver from the first trial to the summary, all threads.
+        wall: Seconds of the same.
+        parts: CPU seconds of each of ``PARTS``.
+        mlflow_wall: Seconds that MLflow's writes took.
+        proposal: CPU seconds of one more proposal of the Gaussian process.
+        memory: Largest resident memory of the driver, MB.
+        ledger: Size of the ledger, MB.
+    """
+
+    trials: int
+    reports: int
+    cpu: float
+    wall: float
+    parts: dict[str, float]
+    mlflow_wall: float
+    proposal: float
+    memory: float
+    ledger: float
+
+
+class Clock:
+    """CPU time of the parts, each without the parts that it calls; threads count where they call."""
+
+    def __init__(self) -> None:
+        self.cpu: dict[str, float] = defaultdict(float)
+        self.wall: dict[str, float] = defaultdict(float)
+        self.calls: Counter[str] = Counter()
+        self._inner = threading.local()
+
+    def timed(self, part: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A method that adds its time to a part's."""
+
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            outside = getattr(self._inner, "spent", 0.0)
+            self._inner.spent = 0.0
+            cpu, wall = time.thread_time(), time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                spent = time.thread_time() - cpu
+                self.cpu[part] += spent - self._inner.spent
+                self.wall[part] += time.perf_counter() - wall
+                self.calls[f"{part}.{method.__name__}"] += 1
+                self._inner.spent = outside + spent
+
+        return call
+
+
+@contextmanager
+def clocked() -> Iterator[Clock]:
+    """Time all parts for a while."""
+    clock = Clock()
+    before = {(owner, name): getattr(owner, name) for owner, names in PARTS.values() for name in names}
+    for part, (owner, names) in PARTS.items():
+        for name in names:
+            setattr(owner, name, clock.timed(part, before[owner, name]))
+    try:
+        yield clock
+    finally:
+        for (owner, name), method in before.items():
+            setattr(owner, name, method)
+
+
+def reports(assignment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a trial reports, epoch by epoch: temperature and crop trade one objective for the other.
+
+    As many losses, figures and intervals as a training on the embedded dataset has.
+    """
+    config = Config.model_validate_json(assignment["config"])
+    rng = np.random.default_rng(assignment["number"])
+    warmth = float(np.log10(config.temperature / 0.05))
+    crop = "crop" in config.augmentations
+    for epoch in range(1, config.epochs + 1):
+        noise = rng.normal(0, 0.03, 14)
+        learned = 1 - 0.5**epoch
+        figures = {f"figure/{i}": float(0.5 + noise[i]) for i in range(2, 14)}
+        figures["invariance"] = float(np.clip(learned * (0.9 * warmth + 0.1 * crop) + noise[0], 0, 1))
+        figures["informativeness"] = float(np.clip(learned * (0.9 - 0.7 * warmth) + noise[1], 0, 1))
+        yield {
+            "epoch": epoch,
+            "training": {f"train/{name}": float(abs(noise[0])) for name in ("total", "pixel", "contrastive")}
+            | {"images_per_second": 1000.0},
+            "figures": figures,
+            "intervals": {name: (value - 0.05, value + 0.05) for name, value in figures.items()},
+            "infeasible": None,
+        }
+
+
+def only_report(assignment: dict[str, Any]) -> None:
+    """A trial without a training, for Ray."""
+    for report in reports(assignment):
+        tune.report(report)
+
+
+def space_of(trials: int, sampler: str, epochs: int, data: Path) -> Space:
+    """``augs.yaml`` with so many trials and epochs."""
+    space = load_space(SPACE, data=str(data), search={"trials": trials, "sampler": sampler})
+    return space.model_copy(update={"base": space.base.model_copy(update={"epochs": epochs})})
+
+
+def drive(space: Space, folder: Path, console: Console) -> Search:
+    """A search without Ray: as many trials at a time as ``WORKERS``, reporting in turn."""
+    tracker = Tracker(default_uri(folder), run.EXPERIMENT, (folder / "mlartifacts").as_uri())
+    (folder / "search").mkdir()
+    with driving(folder / "search"):
+        search = run._begin(folder / "search", space, "", "", tracker, first_trials(space))
+        ledger = search.ledger
+        recorder, scheduler = new_recorder(search, tracker, console), run._scheduler(search)
+        searcher = LedgerSearcher(ledger, space, ledger.over, search.checkpoints)
+        with Display(space.search.trials, space.objectives, console=console):
+            take_turns(searcher, recorder, scheduler)
+        ledger.remember("ended", ledger.over())
+        run._finish(search, tracker, "FINISHED")
+    run.print_summary(search, console, tracker.uri)  # type: ignore[attr-defined]
+    return search
+
+
+def new_recorder(search: Search, tracker: Tracker, console: Console) -> Recorder:
+    """The recorder of a search."""
+    display = Display(search.space.search.trials, search.space.objectives, console=console)
+    return Recorder(search.ledger, tracker, display, search.checkpoints)
+
+
+def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoASHA | None) -> None:
+    """Begin, report and end trials, as Tune calls the parts, until there is none to begin."""
+    running: list[tuple[Any, Iterator[dict[str, Any]]]] = []
+    over = False
+    for turn in itertools.count():
+        while not over and len(running) < WORKERS:
+            assignment = searcher.suggest(str(turn))
+            over = assignment == Searcher.FINISHED
+            if over or assignment is None:
+                break
+            trial = SimpleNamespace(config=assignment, last_result=None)
+            recorder.on_trial_start(turn, [], trial)  # type: ignore[arg-type]
+            running.append((trial, reports(assignment)))
+        if not running:
+            return
+        trial, left = running.pop(0)
+        result = next(left, None)
+        if result is not None:
+            trial.last_result = result
+            goes_on = (
+                scheduler is None or scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
+            )
+            recorder.on_trial_result(turn, [], trial, result)
+            if goes_on:
+                running.append((trial, left))
+                continue
+        if scheduler is not None:
+            scheduler.on_trial_complete(None, trial, trial.last_result)
+        recorder.on_trial_complete(turn, [], trial)
+
+
+def with_ray(space: Space, folder: Path, console: Console) -> Search:
+    """The same through Ray Tune, on this machine."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
+    run.train_trial = only_report  # type: ignore[attr-defined]
+    return run.run_search(space, storage=folder, console=console)
+
+
+def measure(trials: int, sampler: str, epochs: int, ray: bool) -> Cost:
+    """Run one search and tell what it cost this process."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory(prefix="scale-") as name, clocked() as clock:
+        folder = Path(name)
+        data = folder / "data.h5"
+        if ray:
+            prepare_synthetic(data, IMAGES)
+        space = space_of(trials, sampler, epochs, data)
+        console = Console(file=Progress(trials), width=100)
+        cpu, wall = time.process_time(), time.perf_counter()
+        search = (with_ray if ray else drive)(space, folder, console)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        size = (search.folder / LEDGER).stat().st_size / 2**20
+        return Cost(
+            trials=trials,
+            reports=clock.calls["scheduler.on_trial_result"],
+            cpu=cpu,
+            wall=wall,
+            parts={part: clock.cpu[part] for part in PARTS},
+            mlflow_wall=clock.wall["MLflow"],
+            proposal=proposal(search),
+            memory=memory,
+            ledger=size,
+        )
+
+
+def proposal(search: Search) -> float:
+    """CPU seconds of a proposal of the Gaussian process that knows all of a search's trials."""
+    settings = search.space.search.model_copy(update={"sampler": "gp"})
+    study, space = search.ledger.study, search.space.model_copy(update={"search": settings})
+    study.sampler = SpaceSampler(space, seed=0)
+    suggest(study.ask(), space.params)  # reads all trials and tunes the processes
+    began = time.process_time()
+    for _ in range(PROPOSALS):
+        suggest(study.ask(), space.params)
+    return (time.process_time() - began) / PROPOSALS
+
+
+class Progress(io.StringIO):
+    """Where a search prints: kept nowhere, but for a line a tenth of its trials on standard error."""
+
+    def __init__(self, trials: int) -> None:
+        super().__init__()
+        self._every = max(1, trials // 10)
+        self._trials = trials
+        self._done = 0
+
+    def write(self, text: str) -> int:
+        """Count the trials that ended."""
+        ended = text.count("] trial ")
+        if (self._done + ended) // self._every > self._done // self._every:
+            print(f"{self._done + ended} of {self._trials} trials", file=sys.stderr, flush=True)
+        self._done += ended
+        return len(text)
+
+
+def exponent(sizes: Sequence[int], totals: Sequence[float]) -> str:
+    """How a total grows: k where it goes as the number of trials to the k-th power."""
+    if len(sizes) < 2 or min(totals) <= 0:
+        return ""
+    return f"{np.polyfit(np.log(sizes), np.log(totals), 1)[0]:.2f}"
+
+
+def table(costs: Sequence[Cost]) -> Table:
+    """One row a measure, one column a search, and how each total grows with the number of trials."""
+    sizes = [cost.trials for cost in costs]
+    result = Table("", *(f"{size:,} trials" for size in sizes), "grows as trials^")
+
+    def row(name: str, total: Callable[[Cost], float], per: Callable[[Cost], float], form: str) -> None:
+        totals = [total(cost) for cost in costs]
+        cells = [form.format(all_ / per(cost)) for all_, cost in zip(totals, costs, strict=True)]
+        result.add_row(name, *cells, exponent(sizes, totals))
+
+    each, ms = (lambda cost: cost.trials / 1000), "{:.2f}"
+    row("driver, CPU ms a trial", lambda cost: cost.cpu, each, ms)
+    row("driver, CPU ms a report", lambda cost: cost.cpu, lambda cost: cost.reports / 1000, ms)
+    for part in PARTS:
+        row(f"  {part}, CPU ms a trial", functools.partial(part_of, part), each, ms)
+    row("  rest, CPU ms a trial", lambda cost: cost.cpu - sum(cost.parts.values()), each, ms)
+    row("one more GP proposal, CPU ms", lambda cost: cost.proposal, lambda cost: 1 / 1000, "{:.0f}")
+    row("MLflow writes, ms a trial", lambda cost: cost.mlflow_wall, each, ms)
+    row("whole search, s", lambda cost: cost.wall, lambda cost: 1, "{:.1f}")
+    row("driver's memory, MB", lambda cost: cost.memory, lambda cost: 1, "{:.0f}")
+    row("ledger, MB", lambda cost: cost.ledger, lambda cost: 1, "{:.2f}")
+    return result
+
+
+def part_of(part: str, cost: Cost) -> float:
+    """CPU seconds of a part."""
+    return cost.parts[part]
+
+
+def main() -> None:
+    """Measure searches of several sizes and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000], help="sizes of the searches")
+    parser.add_argument("--epochs", type=int, default=4, help="reports of a trial that is not stopped")
+    parser.add_argument("--sampler", default="gp", choices=("gp", "tpe", "nsga2", "random"))
+    parser.add_argument("--ray", action="store_true", help="through Ray Tune")
+    options = parser.parse_args()
+    from benchmarks.scale import measure as measure_by_name  # not as __main__, which Ray's workers have too
+
+    costs = []
+    for trials in options.trials:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            asked = (trials, options.sampler, options.epochs, options.ray)
+            costs.append(pool.submit(measure_by_name, *asked).result())
+    Console(width=None if sys.stdout.isatty() else 120).print(table(costs))
+
+
+if __name__ == "__main__":
+    main()
