@@ -61,6 +61,13 @@ def search(
         bool,
         typer.Option("--resume", help="Go on with a search: finished trials are kept, cut-off ones go on."),
     ] = False,
+    allow_space_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-space-change",
+            help="With --resume: go on in a changed space, if every earlier trial is one of it as well.",
+        ),
+    ] = False,
 ) -> None:
     """Search the settings that make codes invariant to the domain and informative of all else."""
     from tuning.space import load_space
@@ -89,6 +96,7 @@ def search(
         storage=storage,
         tracking_uri=tracking_uri,
         resume=resume,
+        allow_space_change=allow_space_change,
     )
     raise typer.Exit(0 if found.front() else 1)
 

@@ -43,6 +43,7 @@ from tuning import run
 from tuning.display import Display
 from tuning.driver_lock import driving
 from tuning.ledger import Ledger
+from tuning.outbox import Outbox
 from tuning.recorder import Recorder
 from tuning.sampling.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler
@@ -50,7 +51,8 @@ from tuning.scheduler import ParetoASHA
 from tuning.search import LEDGER, Search
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space, load_space
-from tuning.tracking import Tracker, default_uri
+from tuning.tracking import Tracker
+from tuning.tracking_store import default_uri
 from tuning.warm_start import first_trials
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "augs.yaml"
@@ -63,10 +65,10 @@ GO_ON = TrialScheduler.CONTINUE
 
 PARTS: Mapping[str, tuple[Any, Sequence[str]]] = {
     "draws": (LedgerSearcher, ["suggest"]),
-    "ledger, written": (Ledger, ["note", "noted", "end"]),
-    "ledger, read": (Ledger, ["records"]),
+    "ledger, written": (Ledger, ["note", "end"]),
+    "ledger, read": (Ledger, ["record", "records"]),
     "scheduler": (ParetoASHA, ["on_trial_result", "on_trial_complete"]),
-    "MLflow": (Tracker, ["start_trial", "log_epoch", "end_trial"]),
+    "MLflow": (Outbox, ["_write"]),
     "display": (Display, ["trial_started", "trial_epoch", "trial_ended"]),
     "opening": (Tracker, ["__init__", "start_search"]),
     "exports and summary": (run, ["_finish", "print_summary"]),
@@ -186,25 +188,26 @@ def space_of(trials: int, sampler: str, epochs: int, data: Path) -> Space:
 
 def drive(space: Space, folder: Path, console: Console) -> Search:
     """A search without Ray: as many trials at a time as ``WORKERS``, reporting in turn."""
-    tracker = Tracker(default_uri(folder), run.EXPERIMENT, (folder / "mlartifacts").as_uri())
+    tracker = Tracker(default_uri(folder))
     (folder / "search").mkdir()
     with driving(folder / "search"):
         search = run._begin(folder / "search", space, "", "", tracker, first_trials(space))
         ledger = search.ledger
-        recorder, scheduler = new_recorder(search, tracker, console), run._scheduler(search)
+        outbox = Outbox(tracker, space, print)
+        recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.checkpoints)
         with Display(space.search.trials, space.objectives, console=console):
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
-        run._finish(search, tracker, "FINISHED")
+        run._finish(search, tracker, outbox, console)
     run.print_summary(search, console, tracker.uri)  # type: ignore[attr-defined]
     return search
 
 
-def new_recorder(search: Search, tracker: Tracker, console: Console) -> Recorder:
+def new_recorder(search: Search, outbox: Outbox, console: Console) -> Recorder:
     """The recorder of a search."""
     display = Display(search.space.search.trials, search.space.objectives, console=console)
-    return Recorder(search.ledger, tracker, display, search.checkpoints)
+    return Recorder(search.ledger, outbox, display, search.checkpoints)
 
 
 def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoASHA | None) -> None:

@@ -293,7 +293,7 @@ class Ledger:
 
     def records(self) -> list[TrialRecord]:
         """All trials whose parameters were drawn, by number."""
-        return [self._read(trial) for trial in self._begun_trials()]
+        return [self._read(trial) for trial in self.begun_trials()]
 
     def _read(self, trial: FrozenTrial) -> TrialRecord:
         """A trial's record, of one that has ended only once: nothing changes it any more."""
@@ -303,7 +303,7 @@ class Ledger:
             self._ended[trial.number] = read(trial, self.space)
         return self._ended[trial.number]
 
-    def _begun_trials(self) -> list[FrozenTrial]:
+    def begun_trials(self) -> list[FrozenTrial]:
         """The trials that were begun with all of their parameters; a driver may die while it draws them."""
         trials = self.study.get_trials(deepcopy=False)
         waiting, params = TrialState.WAITING, self.space.params
@@ -334,7 +334,7 @@ class Ledger:
         self._twins: dict[str, int] = {}
         self._held.clear()
         self._cut_off.clear()
-        for trial in sorted(self._begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
+        for trial in sorted(self.begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
             record = self._read(trial)
             if record.status in ("interrupted", "reused"):
                 continue

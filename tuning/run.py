@@ -13,7 +13,6 @@ import ray
 from ray import tune
 from rich.console import Console
 
-from dcodr.config import differences
 from dcodr.errors import UserError
 from dcodr.files import is_uri, write_text
 from dcodr.weights import IMAGENET
@@ -32,8 +31,8 @@ from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
 from tuning.search import CONFIGS, LEDGER, Search, names
 from tuning.searcher import LedgerSearcher
-from tuning.settings import BUDGETS
 from tuning.space import Space
+from tuning.space_change import require_same
 from tuning.tracking import Tracker
 from tuning.tracking_store import default_uri, masked, reason
 from tuning.trainable import train_trial
@@ -63,6 +62,7 @@ def run_search(
     tracking_uri: str | None = None,
     address: str | None = None,
     resume: bool = False,
+    allow_space_change: bool = False,
     console: Console | None = None,
 ) -> Search:
     """Run a search to its end, or go on with one.
@@ -76,6 +76,8 @@ def run_search(
         address: Ray cluster to run on; by default this machine alone.
         resume: Whether to go on with the search of that name: finished trials are kept, those that were cut
             off go on at their last checkpoints.
+        allow_space_change: Whether the space may differ from the one that it began with, where the earlier
+            trials can be carried over; see :func:`tuning.space_change.require_same`.
         console: Where to show progress; by default standard output.
 
     Returns:
@@ -93,7 +95,10 @@ def run_search(
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or default_uri(storage)
     if resume:
-        _check_same(Search.open(name, storage), space, data.fingerprint)
+        earlier = Search.open(name, storage)
+        require_same(earlier.ledger, space, allow_change=allow_space_change)
+        if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
+            raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
     if address is not None or space.resources.gpu_type is not None:
         with console.status("checking the nodes of the cluster"), _ray(address):
             check_nodes(_absolute(space), storage, data.fingerprint)
@@ -324,18 +329,3 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
             f"--name {given!r}: should be a plain folder name, of letters, digits, - _ . + and spaces"
         )
     return given
-
-
-def _check_same(search: Search, space: Space, fingerprint: str) -> None:
-    """Refuse to resume a search as another one; only its budget may differ."""
-    old, new = search.space.model_dump(), space.model_dump()
-    for spec in (old, new):
-        del spec["name"]
-        for key in BUDGETS:
-            del spec["search"][key]
-    changed = differences(old, new)
-    if changed:
-        lines = "".join(f"\n  {line}" for line in changed)
-        raise UserError(f"--resume: the space differs from that of {search.name!r}:{lines}")
-    if search.ledger.facts()["fingerprint"] != fingerprint:
-        raise UserError(f"--resume: {space.base.store} is not the dataset that {search.name!r} began with")
