@@ -28,10 +28,11 @@ class MlflowServer:
     def __init__(self, folder: Path, backend: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "mlflow.log"
+        self.database = folder / "mlflow.db"
         self.uri = f"http://127.0.0.1:{free_port()}"
         self._words = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
         self._words += ["--port", self.uri.rsplit(":", 1)[1]]
-        self._words += ["--backend-store-uri", backend or f"sqlite:///{folder / 'mlflow.db'}"]
+        self._words += ["--backend-store-uri", backend or f"sqlite:///{self.database}"]
         self._words += ["--artifacts-destination", str(folder / "artifacts")]
         self._process: subprocess.Popen[bytes] | None = None
 

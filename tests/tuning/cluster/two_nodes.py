@@ -39,9 +39,19 @@ class Nodes:
         address = Path(self._tmp) / "ray" / "ray_current_cluster"
         wait_for(address.exists)
         self.address = address.read_text()
+        self.add(blind)
+
+    def add(self, blind: Path | None = None) -> None:
+        """Start the second node."""
         apart = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(blind)]
         kind = ["--num-gpus=1", '--resources={"accelerator_type:H100": 1}']
         self._start([f"--address={self.address}", *kind], self.folders[1], apart if blind else [])
+
+    def remove(self) -> None:
+        """Kill the second node, and all that runs on it."""
+        process = self._running.pop()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def _start(self, words: list[str], working: Path, before: list[str]) -> None:
         command = [*before, str(RAY), "start", "--block", "--num-cpus=1", "--object-store-memory=100000000"]

@@ -1,0 +1,324 @@
+"""Inject faults into real searches, a hundred by default, and count what they cost.
+
+    python -m tests.faults.soak
+    python -m tests.faults.soak --each 2 --only "a worker"
+
+Every kind of fault has a search of its own, with its tracking on a real MLflow server, and is injected at
+random moments of it. Then the search is brought to its end, and ledger, checkpoints and MLflow are compared.
+Prints the table of docs/reliability.md; progress goes to standard error. Exit code 1 if anything was lost.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+from mlflow import MlflowClient
+
+from dcodr.data.prepare import prepare_synthetic
+from tests.faults.searching import Driver, mend, trials_of, wait_for
+from tests.faults.server import MlflowServer
+from tests.tuning.cluster.two_nodes import Nodes
+
+ENDLESS = 10_000
+AWAY = 8.0
+"""Seconds for which a server is away, a database is locked or a disk is full."""
+
+
+@dataclass
+class Site:
+    """Where a search runs.
+
+    Attributes:
+        driver: The search.
+        store: Its dataset.
+        server: Its MLflow.
+        nodes: Its cluster, if it has one.
+    """
+
+    driver: Driver
+    store: Path
+    server: MlflowServer
+    nodes: Nodes | None
+
+
+def kill_driver(site: Site) -> None:
+    """``kill -9`` of the driver."""
+    os.kill(site.driver.pid, signal.SIGKILL)
+    site.driver.end()
+
+
+def interrupt(site: Site) -> None:
+    """Ctrl-C."""
+    os.kill(site.driver.pid, signal.SIGINT)
+    site.driver.end()
+
+
+def interrupt_twice(site: Site) -> None:
+    """Ctrl-C, and once more within two seconds."""
+    os.kill(site.driver.pid, signal.SIGINT)
+    time.sleep(random.uniform(0.1, 2))
+    if site.driver.process is not None and site.driver.process.poll() is None:
+        os.kill(site.driver.pid, signal.SIGINT)
+    site.driver.end()
+
+
+def kill_worker(site: Site) -> None:
+    """``kill -9`` of the process that trains."""
+    victims: list[int] = []
+
+    def found() -> bool:
+        victims.extend(trials_of(site.driver.pid))
+        return bool(victims)
+
+    wait_for(found)
+    os.kill(victims[0], signal.SIGKILL)
+
+
+def remove_node(site: Site) -> None:
+    """``kill -9`` of one of two nodes, with all its processes; a new one joins."""
+    assert site.nodes is not None
+    site.nodes.remove()
+    site.nodes.add()
+
+
+def stop_server(site: Site) -> None:
+    """The MLflow server is ended, and started again after a while."""
+    site.server.stop()
+    time.sleep(AWAY)
+    site.server.start()
+
+
+def lock_database(site: Site) -> None:
+    """Another process holds the lock of the tracking database."""
+    with closing(sqlite3.connect(site.server.database, isolation_level=None, timeout=60)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        time.sleep(AWAY)
+        database.execute("ROLLBACK")
+
+
+def fill_disk(site: Site) -> None:
+    """The file system of the checkpoints is filled for a while."""
+    folder = site.driver.search().checkpoints
+    if not os.path.ismount(folder):
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)], check=True)
+    filler = folder.parent / "checkpoints" / ".filler.tmp"
+    try:
+        with filler.open("wb", buffering=0) as file:
+            while file.write(b"0" * 2**16):
+                pass
+    except OSError:
+        time.sleep(AWAY)
+    filler.unlink()
+
+
+def damage_checkpoints(site: Site) -> None:
+    """``kill -9`` of the driver; the newest checkpoint of every running trial loses its second half."""
+    kill_driver(site)
+    for path in site.driver.search().checkpoints.glob("[0-9][0-9][0-9].pt"):
+        os.truncate(path, path.stat().st_size // 2)
+
+
+def cut_power(site: Site) -> None:
+    """``kill -9`` of the driver; its ledger ends in the middle of an entry."""
+    kill_driver(site)
+    ledger = site.driver.storage / "quick" / "ledger.log"
+    last = ledger.read_bytes().splitlines()[-1]
+    with ledger.open("ab") as file:
+        file.write(last[: random.randrange(1, len(last))])
+
+
+def damage_dataset(site: Site) -> None:
+    """``kill -9`` of the driver; going on is refused while bytes of the HDF5 file are wrong."""
+    kill_driver(site)
+    whole = site.store.read_bytes()
+    spoilt = bytearray(whole)
+    at = random.randrange(len(whole) // 4, len(whole) - 5000)
+    spoilt[at : at + 4096] = random.randbytes(4096)
+    site.store.write_bytes(spoilt)
+    site.driver.start()
+    code, printed = site.driver.end()
+    assert (code, "Traceback" in printed) == (2, False), printed
+    site.store.write_bytes(whole)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A kind of fault.
+
+    Attributes:
+        name: What it is.
+        inject: Does it, and undoes it where it lasts for a while.
+    """
+
+    name: str
+    inject: Callable[[Site], None]
+
+
+FAULTS = [
+    Fault("the driver is killed", kill_driver),
+    Fault("Ctrl-C", interrupt),
+    Fault("Ctrl-C twice", interrupt_twice),
+    Fault("a worker is killed", kill_worker),
+    Fault("a node is lost", remove_node),
+    Fault("the MLflow server is away", stop_server),
+    Fault("the tracking database is locked", lock_database),
+    Fault("the disk is full", fill_disk),
+    Fault("checkpoints are cut short", damage_checkpoints),
+    Fault("the ledger is cut short", cut_power),
+    Fault("the dataset is damaged", damage_dataset),
+]
+
+
+@dataclass
+class Row:
+    """What a kind of fault has cost.
+
+    Attributes:
+        fault: The kind.
+        times: How often it was injected.
+        lost: Trials that had ended and are not as they were.
+        twice: MLflow runs and epochs that are there more than once.
+        running: Records and runs left RUNNING, in the end.
+        amiss: Whether the doctor found anything in the end.
+        seconds: From each fault, or from the command that goes on, to the next recorded epoch.
+        trials: Trials of the search.
+    """
+
+    fault: Fault
+    times: int
+    lost: int
+    twice: int
+    running: int
+    amiss: bool
+    seconds: list[float]
+    trials: int
+
+    def __str__(self) -> str:
+        how = (self.fault.inject.__doc__ or "").strip()
+        middle, most = statistics.median(self.seconds), max(self.seconds)
+        cells = [self.fault.name, how, self.times, self.trials, self.lost, self.twice, self.running]
+        cells += ["something" if self.amiss else "nothing", f"{middle:.1f} (at most {most:.1f})"]
+        return f"| {' | '.join(map(str, cells))} |"
+
+
+COLUMNS = (
+    "fault",
+    "how it is injected",
+    "times",
+    "trials",
+    "finished lost",
+    "duplicates",
+    "left RUNNING",
+    "doctor finds",
+    "seconds to recover",
+)
+
+
+def soak(fault: Fault, times: int, folder: Path) -> Row:
+    """Inject one kind of fault into a search, and bring that to its end."""
+    store = folder / "tiny.h5"
+    prepare_synthetic(store, 400)
+    nodes = Nodes(folder / "nodes") if fault.inject is remove_node else None
+    with MlflowServer(folder / "server") as server:
+        words = ["--tracking-uri", server.uri] + (["--address", nodes.address] if nodes else [])
+        site = Site(Driver(folder, store, ENDLESS, *words), store, server, nodes)
+        if nodes is not None:
+            site.driver.env |= nodes.env
+        try:
+            return _soak(fault, times, site)
+        finally:
+            site.driver.stop()
+            if nodes is not None:
+                nodes.stop()
+            if os.path.ismount(checkpoints := site.driver.storage / "quick" / "checkpoints"):
+                subprocess.run(["umount", str(checkpoints)], check=True)
+
+
+def _soak(fault: Fault, times: int, site: Site) -> Row:
+    driver, lost, seconds = site.driver, 0, list[float]()
+    driver.start()
+    for time_ in range(times):
+        driver.await_epochs(2)
+        time.sleep(random.uniform(0, 1.5))
+        before = driver.ended()
+        fault.inject(site)
+        began = time.monotonic()
+        if driver.process is None:
+            driver.start()
+        driver.await_epochs(1)
+        seconds.append(time.monotonic() - began)
+        after = driver.ended()
+        lost += sum(after.get(number) != record for number, record in before.items())
+        tell(f"{fault.name}: {time_ + 1} of {times}, recovered in {seconds[-1]:.1f} s")
+    driver.await_epochs(1)
+    interrupt(site)
+    before = driver.ended()
+    driver.trials = len(driver.search().trials())
+    driver.start()
+    code, printed = driver.end()
+    assert code == 0, printed
+    lost += sum(driver.ended().get(number) != record for number, record in before.items())
+    twice, running = count(driver, site.server.uri)
+    amiss = "agree on all" not in mend(driver, site.server.uri).splitlines()[0]
+    return Row(fault, times, lost, twice, running, amiss, seconds, driver.trials)
+
+
+def count(driver: Driver, uri: str) -> tuple[int, int]:
+    """What is in MLflow more than once, and what is left RUNNING there and in the ledger."""
+    search, client = driver.search(), MlflowClient(uri)
+    parent = client.get_run(search.ledger.facts()["run_id"])
+    query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    runs = client.search_runs([parent.info.experiment_id], query, max_results=5000)
+    twice = len(runs) - len({run.data.tags["trial"] for run in runs})
+    for run in runs:
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "images_per_second")]
+        twice += len(steps) - len(set(steps))
+    running = sum(run.info.status == "RUNNING" for run in [parent, *runs])
+    running += sum(trial.state.name in ("RUNNING", "WAITING") for trial in search.ledger.study.trials)
+    return twice, running
+
+
+def tell(text: str) -> None:
+    """Show progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Run all kinds of faults and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--each", type=int, default=10, help="faults of each kind")
+    parser.add_argument("--only", default="", help="kinds whose names have this in them")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
+    well = True
+    for fault in FAULTS:
+        if options.only not in fault.name:
+            continue
+        if fault.inject is fill_disk and os.geteuid() != 0:
+            tell(f"{fault.name}: not injected, as it takes root to mount a small file system")
+            continue
+        with tempfile.TemporaryDirectory(prefix="soak-") as name:
+            row = soak(fault, options.each, Path(name))
+        print(row, flush=True)
+        well = well and not (row.lost or row.twice or row.running or row.amiss)
+    ray.shutdown()
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
