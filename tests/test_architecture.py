@@ -67,6 +67,7 @@ def test_building_blocks_take_scalars_and_tensors(path: Path) -> None:
                 "trials.py",
                 "analysis/importance.py",
                 "sampling/encoding.py",
+                "sampling/news.py",
                 "sampling/points.py",
                 "sampling/sampler.py",
                 "sampling/gp_sampler.py",
