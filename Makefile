@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test test-services check format ui bench-search fuzz audit
+.PHONY: install search test test-services check format ui bench-search soak fuzz audit
 
 install: $(VENV)/installed
 
@@ -38,6 +38,9 @@ format: install
 
 ui: install  ## Compare the trials of all searches in a browser.
 	$(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000
+
+soak: install  ## A hundred faults and more, injected into real searches; an hour on two cores.
+	$(BIN)/python -m tests.faults.soak
 
 fuzz: install  ## 20,000 damaged or odd inputs for every reader of files that users share; a quarter of an hour on one core.
 	FUZZ_INPUTS=20000 $(BIN)/python -m pytest tests/safety/test_fuzz.py --durations=0
