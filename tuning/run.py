@@ -14,8 +14,7 @@ from ray import tune
 from rich.console import Console
 
 from dcodr.errors import UserError
-from dcodr.files import is_uri, write_text
-from dcodr.weights import IMAGENET
+from dcodr.files import write_text
 from tuning.cluster.nodes import check_nodes, places, require_reachable, share
 from tuning.display import Display
 from tuning.driver_lock import driving
@@ -99,12 +98,12 @@ def run_search(
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
-    if address is not None or space.resources.gpu_type is not None:
-        with console.status("checking the nodes of the cluster"), _ray(address):
-            check_nodes(_absolute(space), storage, data.fingerprint)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
+        if address is not None or space.resources.gpu_type is not None:
+            with console.status("checking the nodes of the cluster"), _ray(address):
+                check_nodes(space, storage, data.fingerprint)
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
             if resume:
@@ -148,7 +147,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
         recorder = Recorder(ledger, outbox, display, search.checkpoints)
-        searcher = LedgerSearcher(ledger, _absolute(space), ledger.over, search.checkpoints)
+        searcher = LedgerSearcher(ledger, space, ledger.over, search.checkpoints)
         with _ray(address), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
@@ -161,7 +160,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
         recorder = Recorder(ledger, outbox, display, search.checkpoints)
         searcher = LedgerSearcher(
             ledger,
-            _absolute(space),
+            space,
             lambda: None if ledger.waiting() else "confirmed",
             search.checkpoints,
         )
@@ -296,17 +295,6 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) 
             highlight=False,
             soft_wrap=True,
         )
-
-
-def _absolute(space: Space) -> Space:
-    """The space with paths that hold wherever a worker runs."""
-    base = space.base
-    update: dict[str, Any] = {} if is_uri(base.data) else {"data": str(base.store.resolve())}
-    for name in ("encoder", "perceptual"):
-        part = getattr(base, name)
-        if part.weights not in (None, IMAGENET):
-            update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
-    return space.model_copy(update={"base": base.model_copy(update=update)})
 
 
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:

@@ -6,10 +6,23 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from dcodr.config import Config
+from dcodr.files import is_uri
+from dcodr.weights import IMAGENET
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.space import Space
 from tuning.trials import checkpoint_of
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """A config whose paths hold wherever a worker runs."""
+    update: dict[str, Any] = {} if is_uri(config.data) else {"data": str(config.store.resolve())}
+    for name in ("encoder", "perceptual"):
+        part = getattr(config, name)
+        if part.weights not in (None, IMAGENET):
+            update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
+    return config.model_copy(update=update)
 
 
 class LedgerSearcher(Searcher):
@@ -20,7 +33,7 @@ class LedgerSearcher(Searcher):
 
     Args:
         ledger: The record of the search.
-        space: What is searched; its ``base.data`` is a path that every worker can open.
+        space: What is searched.
         over: Says why no more trials begin; ``None`` while they do.
         checkpoints: Folder for the trials' checkpoints, which every worker can write; absolute.
     """
@@ -48,6 +61,7 @@ class LedgerSearcher(Searcher):
             return None
         search = self._space.search
         config = self._space.config(begun.values).model_copy(update={"seed": begun.seed})
+        config = with_absolute_paths(config)
         return {
             "number": begun.number,
             "config": config.model_dump_json(),

@@ -17,6 +17,7 @@ from dcodr.errors import UserError
 from dcodr.files import is_uri
 from dcodr.weights import IMAGENET
 from tuning.preflight.checks import concurrent
+from tuning.searcher import with_absolute_paths
 from tuning.settings import Resources
 from tuning.space import Space
 
@@ -80,7 +81,7 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
     cluster of one node is not asked anything.
 
     Args:
-        space: The search, with paths that do not depend on a working folder.
+        space: The search.
         storage: Folder of all searches; made if it is not there.
         fingerprint: The dataset's.
 
@@ -97,7 +98,7 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
     meeting = storage / f".nodes-{uuid4().hex}"
     meeting.mkdir()
     try:
-        found = _look_everywhere(fitting, meeting, space.base, fingerprint)
+        found = _look_everywhere(fitting, meeting, with_absolute_paths(space.base), fingerprint)
     finally:
         shutil.rmtree(meeting, ignore_errors=True)
     if found:
