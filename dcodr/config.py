@@ -18,7 +18,7 @@ from dcodr.augmentation_names import (
     strengths_of,
 )
 from dcodr.errors import UserError
-from dcodr.files import cached, default_store, is_uri
+from dcodr.files import IMAGENET, cached, default_store, is_uri
 from dcodr.method_settings import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
 
@@ -214,6 +214,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         elif before != after:
             found.append(f"{prefix}{key}: {before!r} there, {after!r} here")
     return found
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """A config whose paths hold in every working folder."""
+    update: dict[str, Any] = {} if is_uri(config.data) else {"data": str(config.store.resolve())}
+    for name in ("encoder", "perceptual"):
+        part = getattr(config, name)
+        if part.weights not in (None, IMAGENET):
+            update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
+    return config.model_copy(update=update)
 
 
 def override(

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from dcodr.errors import UserError
 
+IMAGENET = "imagenet"
+"""In place of a file of weights: those that torchvision publishes."""
 CHECKPOINT = "checkpoint.pt"
 """The checkpoint of a training, in the training's folder."""
 

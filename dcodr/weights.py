@@ -9,10 +9,10 @@ from torch import nn
 from torchvision.models import get_model_weights
 
 from dcodr.errors import UserError
+from dcodr.files import IMAGENET
 from dcodr.models.encoder import Arch, Encoder
 from dcodr.models.perceptual import Backbone
 
-IMAGENET = "imagenet"
 _MOCO_PREFIX = "module.encoder_q."
 
 

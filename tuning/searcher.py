@@ -6,23 +6,11 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from dcodr.config import Config
-from dcodr.files import is_uri
-from dcodr.weights import IMAGENET
+from dcodr.config import with_absolute_paths
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.space import Space
 from tuning.trials import checkpoint_of
-
-
-def with_absolute_paths(config: Config) -> Config:
-    """A config whose paths hold wherever a worker runs."""
-    update: dict[str, Any] = {} if is_uri(config.data) else {"data": str(config.store.resolve())}
-    for name in ("encoder", "perceptual"):
-        part = getattr(config, name)
-        if part.weights not in (None, IMAGENET):
-            update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
-    return config.model_copy(update=update)
 
 
 class LedgerSearcher(Searcher):

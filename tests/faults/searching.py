@@ -133,6 +133,12 @@ class Driver:
 
         wait_for(reached, seconds)
 
+    def mirrored(self, uri: str) -> int:
+        """How many epochs MLflow has."""
+        client = MlflowClient(uri)
+        runs = runs_of(client, self.search()).values()
+        return sum(len(client.get_metric_history(run.info.run_id, "images_per_second")) for run in runs)
+
     def check_whole(self, uri: str | None = None) -> None:
         """All trials, each with one finished run that has every epoch once, and nothing left over."""
         search = self.search()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dcodr.errors import UserError
-from tests.faults.searching import Driver, mend, trials_of
+from tests.faults.searching import Driver, mend, trials_of, wait_for
 from tests.faults.server import MlflowServer
 from tuning.driver_lock import driving
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
-    driver = Driver(tmp_path, tiny_store, 8)
+    driver = Driver(tmp_path, tiny_store, 12)
     try:
         yield driver
     finally:
@@ -44,17 +44,9 @@ def test_a_driver_that_is_killed_five_times_loses_nothing(driver: Driver) -> Non
             assert after[number] == record or record.status == "running"
             assert record.epochs.items() <= after[number].epochs.items()
     driver.start()
-    code, printed = driver.end()
-    assert code == 0, printed
-    driver.check_whole()
-
-
-def test_ctrl_c_and_the_death_of_a_worker(driver: Driver) -> None:
-    driver.start()
-    driver.await_epochs(3)
-    victims = trials_of(driver.pid)
-    os.kill(victims[0], signal.SIGKILL)
-    driver.await_epochs(3)
+    driver.await_epochs(1)
+    os.kill(trials_of(driver.pid)[0], signal.SIGKILL)
+    driver.await_epochs(1)
     running = f"is running already, process {driver.pid} on"
     with pytest.raises(UserError, match=running), driving(driver.storage / "quick"):
         pass
@@ -68,39 +60,24 @@ def test_ctrl_c_and_the_death_of_a_worker(driver: Driver) -> None:
     driver.check_whole()
 
 
-def test_an_mlflow_server_that_is_away_for_a_while(tmp_path: Path, tiny_store: Path) -> None:
+def test_an_mlflow_server_that_is_away_for_a_while_and_at_the_end(tmp_path: Path, tiny_store: Path) -> None:
     with MlflowServer(tmp_path / "server") as server:
-        driver = Driver(tmp_path, tiny_store, 6, "--tracking-uri", server.uri)
+        driver = Driver(tmp_path, tiny_store, 8, "--tracking-uri", server.uri)
         try:
             driver.start()
             driver.await_epochs(2)
             server.stop()
-            driver.await_epochs(4)
+            driver.await_epochs(3)
             server.start()
-            code, printed = driver.end()
-        finally:
-            driver.stop()
-        assert code == 0, printed
-        assert "MLflow cannot be written" in printed
-        assert "MLflow has not all of this search" not in printed
-        driver.check_whole(server.uri)
-
-
-def test_a_server_that_does_not_come_back_is_caught_up_with_by_doctor(
-    tmp_path: Path, tiny_store: Path
-) -> None:
-    with MlflowServer(tmp_path / "server") as server:
-        driver = Driver(tmp_path, tiny_store, 3, "--tracking-uri", server.uri)
-        try:
-            driver.start()
-            driver.await_epochs(1)
+            wait_for(lambda: driver.mirrored(server.uri) >= 5)
             server.stop()
             code, printed = driver.end()
         finally:
             driver.stop()
         assert code == 0, printed
+        assert printed.count("MLflow cannot be written") == 2
+        assert printed.count("MLflow can be written again") == 1
         assert "MLflow has not all of this search" in printed
-        assert "python -m tuning doctor quick" in printed
         server.start()
-        mend(driver, server.uri)
+        assert "to mend" not in mend(driver, server.uri)
         driver.check_whole(server.uri)

@@ -11,13 +11,11 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from dcodr.config import Config
+from dcodr.config import Config, with_absolute_paths
 from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
-from dcodr.files import is_uri
-from dcodr.weights import IMAGENET
+from dcodr.files import IMAGENET, is_uri
 from tuning.preflight.checks import concurrent
-from tuning.searcher import with_absolute_paths
 from tuning.settings import Resources
 from tuning.space import Space
 
