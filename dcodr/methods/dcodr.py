@@ -45,6 +45,11 @@ class DCoDR(DCoDRNorec):
         loss = contrastive + self.reconstruction_weight * reconstruction
         return {"loss": loss, "contrastive": contrastive, "reconstruction": reconstruction}
 
+    def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
+        """Images with the content of some images and the domain of others; see :class:`Method`."""
+        rendered: Tensor = self.generator(self.encoder(content), domain)
+        return rendered
+
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""
         generator, embedding = self.generator.parts()

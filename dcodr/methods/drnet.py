@@ -87,6 +87,11 @@ class DrNet(Method):
             "discrimination": discrimination,
         }
 
+    def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
+        """Images with the content of some images and the domain of others; see :class:`Method`."""
+        rendered: Tensor = self.decoder(self.encoder(content), self.domain_encoder(lenders))
+        return rendered
+
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the key of the setting that is their learning rate."""
         return {

@@ -69,6 +69,11 @@ class LORD(Method):
         loss = reconstruction + self.norm_weight * norm + encoding
         return {"loss": loss, "reconstruction": reconstruction, "norm": norm, "encoding": encoding}
 
+    def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
+        """Images with the content of some images and the domain of others; see :class:`Method`."""
+        rendered: Tensor = self.generator(self.encoder(content), domain)
+        return rendered
+
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""
         generator, domain_embedding = self.generator.parts()

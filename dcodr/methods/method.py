@@ -25,6 +25,19 @@ class Method(nn.Module, ABC):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars of a batch: ``loss``, whose gradient is followed, and its parts."""
 
+    def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor | None:
+        """Images with the content of some images and the domain of others.
+
+        Args:
+            content: ``(B, 3, H, W)`` images in [0, 1].
+            lenders: ``(B, 3, H, W)`` images whose domains are lent.
+            domain: ``(B,)`` int64 domain labels of these.
+
+        Returns:
+            ``(B, 3, H, W)`` in [0, 1]; ``None`` where a method has no generator.
+        """
+        return None
+
     @abstractmethod
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the dotted key of the setting that is their learning rate.

@@ -72,6 +72,15 @@ class MLVAE(Method):
         loss = reconstruction + self.kl_weight * (code_kl + domain_kl) / values
         return {"loss": loss, "reconstruction": reconstruction, "code_kl": code_kl, "domain_kl": domain_kl}
 
+    def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
+        """Images with the content of some images and the domain of others; see :class:`Method`.
+
+        Each lender is taken for all that is known of its domain.
+        """
+        domain_means, _ = self.posterior.raw(lenders)[:, self.code_dim :].chunk(2, dim=1)
+        rendered: Tensor = self.decoder(self.encoder.raw(content), domain_means)
+        return rendered
+
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""
         return {
