@@ -141,7 +141,8 @@ def _one_a_domain(domain: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.i
     _, first = np.unique(domain[order], return_index=True)
     first = np.sort(first)
     rest = np.setdiff1d(np.arange(len(order)), first)
-    return order[np.concatenate([first, rest])[:count]]
+    chosen: npt.NDArray[np.int64] = order[np.concatenate([first, rest])[:count]]
+    return chosen
 
 
 def _bar(share: float) -> Image.Image:
