@@ -193,9 +193,9 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
     with driving(folder / "search"):
         search = run._begin(folder / "search", space, "", "", tracker, first_trials(space))
         ledger = search.ledger
-        outbox = Outbox(tracker, space, print)
+        outbox = Outbox(tracker, search, print)
         recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)
-        searcher = LedgerSearcher(ledger, space, ledger.over, search.checkpoints)
+        searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
         with Display(space.search.trials, space.objectives, console=console):
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
@@ -207,7 +207,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
 def new_recorder(search: Search, outbox: Outbox, console: Console) -> Recorder:
     """The recorder of a search."""
     display = Display(search.space.search.trials, search.space.objectives, console=console)
-    return Recorder(search.ledger, outbox, display, search.checkpoints)
+    return Recorder(search, outbox, display)
 
 
 def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoASHA | None) -> None:

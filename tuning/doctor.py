@@ -134,7 +134,7 @@ def _examine_checkpoints(search: Search) -> Iterator[Finding]:
         if not stem.isdecimal() or int(stem) not in running:
             yield Finding(f"{file} is left over from a trial that has ended", file.unlink)
     for number, trial in running.items():
-        yield from _examine_checkpoint(trial, checkpoint_of(search.checkpoints, number))
+        yield from _examine_checkpoint(trial, checkpoint_of(search.folder, number))
 
 
 def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
@@ -186,7 +186,7 @@ def _examine_trial(
 ) -> Iterator[Finding]:
     """The runs that MLflow has of a trial."""
     name = f"trial {record.number:03d}"
-    write = partial(mirror.bring, tracker, search.space, record, driven=False)
+    write = partial(mirror.bring, tracker, search, record, driven=False)
     if not runs:
         if mirror.is_mirrored(record):
             yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
@@ -202,7 +202,7 @@ def _examine_trial(
             write(None)
 
         yield Finding(f"{name}: MLflow run {best.run_id} has {wrong}", write_anew)
-    elif lacks := mirror.gap(record, search.space, best, driven=False):
+    elif lacks := mirror.gap(search, record, best, driven=False):
         yield Finding(f"{name}: MLflow run {best.run_id} lacks {_in_words(lacks)}", partial(write, best))
 
 
@@ -244,7 +244,7 @@ def _write_all(search: Search, tracker: Tracker) -> None:
     """Write the whole search to a store that has nothing of it."""
     run_id = mirror.open_parent(search.folder, search.space, tracker)
     for record in search.ledger.records():
-        mirror.bring(tracker, search.space, record, None, driven=False)
+        mirror.bring(tracker, search, record, None, driven=False)
     mirror.close_parent(search, tracker)
     search.ledger.remember("run_id", run_id)
     search.ledger.remember("tracking_uri", masked(tracker.uri))

@@ -13,12 +13,13 @@ from pathlib import Path
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from dcodr.method_settings import has_effect
+from tuning.budget import Budget
 from tuning.report import front_csv
 from tuning.search import Search
 from tuning.space import Space
 from tuning.tracking import Figures, Status, Tracker, TrialRun
 from tuning.trials import Status as TrialStatus
-from tuning.trials import TrialRecord, label
+from tuning.trials import TrialRecord, kept_of, label
 
 EXPERIMENT = "dcodr"
 OUTCOMES: Mapping[TrialStatus, Status] = {
@@ -50,19 +51,19 @@ class Gap:
         return bool(self.settings or self.epochs or self.status or self.tags)
 
 
-def gap(record: TrialRecord, space: Space, run: TrialRun, *, driven: bool) -> Gap:
+def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> Gap:
     """Compare a trial with its run.
 
     Args:
+        search: The search.
         record: The trial.
-        space: What is searched.
         run: Its run.
         driven: Whether a process is at work on it, if it has not ended.
     """
     status = status_of(record, driven=driven)
     tags = {} if record.status == "running" else ended(record)
     return Gap(
-        settings=not parameters(record, space).keys() <= run.params.keys(),
+        settings=not parameters(record, search.space).keys() <= run.params.keys(),
         epochs=tuple(epoch for epoch in record.epochs if epoch not in run.epochs),
         status=status if run.status != status else None,
         tags={name: value for name, value in tags.items() if run.tags.get(name) != value},
@@ -80,13 +81,13 @@ def is_ended(record: TrialRecord, run: TrialRun) -> bool:
 
 
 def bring(
-    tracker: Tracker, space: Space, record: TrialRecord, run: TrialRun | None, *, driven: bool
+    tracker: Tracker, search: Search, record: TrialRecord, run: TrialRun | None, *, driven: bool
 ) -> TrialRun | None:
-    """Bring a trial's run to what the ledger knows, the status last.
+    """Bring a trial's run to what ledger and folder have, the status last.
 
     Args:
         tracker: The search's runs.
-        space: What is searched.
+        search: The search.
         record: The trial.
         run: Its run, with its epochs; ``None`` if it has none yet.
         driven: Whether a process is at work on it, if it has not ended.
@@ -94,16 +95,21 @@ def bring(
     Returns:
         The run as it is now; ``None`` if the trial needs none.
     """
+    space = search.space
     if run is None:
         if not is_mirrored(record):
             return None
-        tags, config = tags_of(record, space), dump_config(config_of(record, space))
+        tags = tags_of(search, record)
+        config = dump_config(config_of(record, space))
         run = tracker.start_trial(record.number, name_of(record), parameters(record, space), tags, config)
-    lacks = gap(record, space, run, driven=driven)
+    lacks = gap(search, record, run, driven=driven)
     if lacks.settings:
         run = tracker.describe_trial(run, parameters(record, space), dump_config(config_of(record, space)))
     if lacks.epochs or (record.test and lacks):
         tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs))
+    if lacks.tags:
+        tracker.keep(run.run_id, {}, artifacts_of(search, record))
+        tracker.add_files(run.run_id, sorted(kept_of(search.folder, record.number).glob("*.png")))
     if lacks.status or lacks.tags:
         tracker.set_status(run.run_id, status_of(record, driven=driven), lacks.tags)
     return replace(
@@ -128,21 +134,35 @@ def status_of(record: TrialRecord, *, driven: bool) -> Status:
 
 def ended(record: TrialRecord) -> dict[str, str]:
     """How a trial ended."""
-    return {"status": record.status, "epoch": str(record.epoch), "reason": record.reason or ""}
+    feasible = {} if record.status == "failed" else {"feasible": str(record.status != "infeasible").lower()}
+    return {"status": record.status, "epoch": str(record.epoch), "reason": record.reason or "", **feasible}
 
 
 def name_of(record: TrialRecord) -> str:
-    """What the UI calls a trial."""
+    """What the UI calls a trial, e.g. ``012 blur+crop t=0.14``."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
     return f"{record.number:03d} {label(record.values)}"
 
 
-def tags_of(record: TrialRecord, space: Space) -> dict[str, str]:
+def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:
     """What to find a trial by, besides its number."""
-    config = config_of(record, space)
-    tags = {"dataset": config.dataset, "method": config.method}
+    config = config_of(record, search.space)
+    tags = {"search": search.name, "dataset": config.dataset, "method": config.method}
+    if record.paper:
+        tags["paper"] = "true"
     return tags if record.confirms is None else tags | {"confirms": str(record.confirms)}
+
+
+def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
+    """What MLflow keeps of a trial besides its config: the probes as a table, file name to text."""
+    if not record.figures:
+        return {}
+    rows = ["figure,value,low,high"]
+    for name, value in record.figures.items():
+        low, high = record.intervals.get(name, ("", ""))
+        rows.append(f"{name},{value},{low},{high}")
+    return {"probes.csv": "\n".join(rows) + "\n"}
 
 
 def config_of(record: TrialRecord, space: Space) -> Config:
@@ -201,12 +221,12 @@ def open_parent(folder: Path, space: Space, tracker: Tracker) -> str:
         experiment=EXPERIMENT,
         artifact_root=None if remote else (folder.resolve().parent / "mlartifacts").as_uri(),
     )
-    tracker.keep({}, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
+    tracker.keep(run_id, {}, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
     return run_id
 
 
 def close_parent(search: Search, tracker: Tracker) -> None:
-    """Leave in the parent run what a search came to, as far as it has come."""
+    """Leave in MLflow what a search came to, as far as it has come: its trials' ranks and the parent run."""
     counts = Counter(trial.status for trial in search.trials())
     kinds: tuple[TrialStatus, ...] = ("complete", "pruned", "infeasible", "failed")
     front = search.front()
@@ -214,5 +234,35 @@ def close_parent(search: Search, tracker: Tracker) -> None:
     artifacts = {"environment.json": json.dumps(search.ledger.facts().get("versions"), indent=2)}
     if front:
         artifacts["front.csv"] = front_csv(search)
-    tracker.keep(tags, artifacts)
+        _tell_ranks(search, tracker)
+        tracker.log_epochs(tracker.search_id, hypervolumes(search))
+    tracker.keep(tracker.search_id, tags, artifacts)
     tracker.set_status(tracker.search_id, search_status(search), {})
+
+
+def _tell_ranks(search: Search, tracker: Tracker) -> None:
+    """Tag every complete trial with whether it is on the front, and with its rank: 1 for the front, 2..."""
+    ranks = search.ranks()
+    front = {trial.number for trial in search.front()}
+    for run in tracker.trial_runs():
+        if run.number in ranks:
+            tags = {"front": str(run.number in front).lower(), "rank": str(ranks[run.number])}
+            if not tags.items() <= run.tags.items():
+                tracker.keep(run.run_id, tags, {})
+
+
+def hypervolumes(search: Search) -> list[Figures]:
+    """The hypervolume of the front after each complete trial, in the order in which they ended."""
+    budget = Budget(
+        search.space.search,
+        search.space.base.epochs,
+        list(search.space.objectives.values()),
+        search.space.reference,
+    )
+    ended = [trial for trial in search.trials() if trial.status == "complete"]
+    ended.sort(key=lambda trial: trial.epochs[trial.epoch].at)
+    history = []
+    for count, trial in enumerate(ended, start=1):
+        budget.end(trial.epoch, [trial.figures[name] for name in search.space.objectives])
+        history.append(Figures(count, trial.epochs[trial.epoch].at, {"hypervolume": budget.hypervolume}))
+    return history

@@ -6,7 +6,7 @@ from dataclasses import replace
 from time import monotonic
 
 from tuning import mirror
-from tuning.space import Space
+from tuning.search import Search
 from tuning.tracking import Tracker, TrialRun
 from tuning.tracking_store import reason
 from tuning.trials import TrialRecord
@@ -23,13 +23,13 @@ class Outbox:
 
     Args:
         tracker: The search's runs, used by this class alone until it is closed.
-        space: What is searched.
+        search: The search.
         say: Tells the user that MLflow does not answer, or does again.
     """
 
-    def __init__(self, tracker: Tracker, space: Space, say: Callable[[str], None]) -> None:
+    def __init__(self, tracker: Tracker, search: Search, say: Callable[[str], None]) -> None:
         self._tracker = tracker
-        self._space = space
+        self._search = search
         self._say = say
         self._waiting: dict[int, tuple[TrialRecord, bool]] = {}
         self._runs: dict[int, TrialRun] = {}
@@ -113,7 +113,7 @@ class Outbox:
             if found:
                 epochs = self._tracker.epochs(found[0].run_id)
                 self._runs[number] = replace(found[0], epochs=epochs)
-        run = mirror.bring(self._tracker, self._space, record, self._runs.pop(number, None), driven=driven)
+        run = mirror.bring(self._tracker, self._search, record, self._runs.pop(number, None), driven=driven)
         self._uncertain.discard(number)
         if run is not None and record.status == "running":
             self._runs[number] = run

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -11,8 +10,8 @@ from ray.tune.experiment import Trial
 from dcodr.checkpoint import before
 from tuning.display import Display
 from tuning.interrupts import undisturbed
-from tuning.ledger import Ledger
 from tuning.outbox import Outbox
+from tuning.search import Search
 from tuning.trials import checkpoint_of, label
 
 WORKER_DEATHS = 3
@@ -48,17 +47,17 @@ class Recorder(Callback):
     """Tune's callbacks, on the driver.
 
     Args:
-        ledger: The record of the search.
+        search: The search. Checkpoints of its trials go when they have ended, the kept encoders of those that
+            are on no front.
         outbox: What is on its way to MLflow.
         display: What the user watches.
-        checkpoints: Folder of the trials' checkpoints, which go when a trial has ended.
     """
 
-    def __init__(self, ledger: Ledger, outbox: Outbox, display: Display, checkpoints: Path) -> None:
-        self._ledger = ledger
+    def __init__(self, search: Search, outbox: Outbox, display: Display) -> None:
+        self._search = search
+        self._ledger = search.ledger
         self._outbox = outbox
         self._display = display
-        self._checkpoints = checkpoints
         self._started: dict[int, _Progress] = {}
         self._put_back: Counter[int] = Counter()
 
@@ -149,9 +148,11 @@ class Recorder(Callback):
             infeasible=progress.infeasible,
             failure=failure,
         )
-        checkpoint = checkpoint_of(self._checkpoints, number)
+        checkpoint = checkpoint_of(self._search.folder, number)
         for file in (checkpoint, before(checkpoint)):
             file.unlink(missing_ok=True)
+        if outcome == "complete":
+            self._search.forget_encoders()
         self._outbox.put(self._ledger.record(number))
         self._display.trial_ended(number, progress.label, outcome, progress.figures)
 

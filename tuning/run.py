@@ -118,7 +118,7 @@ def run_search(
 
 def _drive(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
     """Search, and leave ledger, MLflow and exports in order however that ends."""
-    outbox = Outbox(tracker, search.space, lambda text: console.print(text, highlight=False, soft_wrap=True))
+    outbox = Outbox(tracker, search, lambda text: console.print(text, highlight=False, soft_wrap=True))
     try:
         outbox.catch_up(search.ledger.records())
         _train(search, outbox, address, console)
@@ -146,8 +146,8 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
         for trial, outcome in search.ended():
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
-        recorder = Recorder(ledger, outbox, display, search.checkpoints)
-        searcher = LedgerSearcher(ledger, space, ledger.over, search.checkpoints)
+        recorder = Recorder(search, outbox, display)
+        searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
         with _ray(address), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
@@ -157,12 +157,12 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
     if ledger.waiting():
         console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
         display = Display(ledger.waiting(), space.objectives, console=console)
-        recorder = Recorder(ledger, outbox, display, search.checkpoints)
+        recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(
             ledger,
             space,
             lambda: None if ledger.waiting() else "confirmed",
-            search.checkpoints,
+            search.folder,
         )
         with _ray(address), display:
             _tune(searcher, recorder, search, None, None)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.errors import UserError
+from dcodr.files import CHECKPOINT
 from tuning.confirmation import Confirmed, confirmed_trials
 from tuning.driver_lock import driven
 from tuning.ledger import Ledger
@@ -98,6 +99,14 @@ class Search:
         first = self.values(front)[:, 0] * (-1 if self._directions[0] == "maximize" else 1)
         return [front[i] for i in np.argsort(first, kind="stable")]
 
+    def ranks(self) -> dict[int, int]:
+        """The non-domination rank of every complete trial, by number: 1 is the front, 2 the next..."""
+        complete = self._competing()
+        if not complete:
+            return {}
+        ranks = fronts(self.values(complete), self._directions)
+        return {trial.number: int(rank) + 1 for trial, rank in zip(complete, ranks, strict=True)}
+
     def candidates(self, top: int) -> list[TrialRecord]:
         """The trials worth confirming: the best by the search's figures, and the paper's settings."""
         complete = [trial for trial in self.trials() if trial.status == "complete"]
@@ -184,6 +193,17 @@ class Search:
         if front and paper in self._competing() and paper not in front:
             rows.append((paper, False))
         return rows
+
+    def forget_encoders(self) -> None:
+        """Delete the kept encoders of trials that others dominate."""
+        files = {int(file.parent.name): file for file in self.folder.glob(f"trials/*/{CHECKPOINT}")}
+        kept = [trial for trial in map(self.ledger.record, files) if trial.status == "complete"]
+        if not kept:
+            return
+        values = [[trial.figures[name] for name in self.space.objectives] for trial in kept]
+        for trial, keep in zip(kept, non_dominated(values, self._directions), strict=True):
+            if not keep:
+                files[trial.number].unlink()
 
     def config_file(self, trial: TrialRecord) -> str:
         """The name of the file that a trial's config is exported to."""

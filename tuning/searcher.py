@@ -10,7 +10,7 @@ from dcodr.config import with_absolute_paths
 from tuning.interrupts import undisturbed
 from tuning.ledger import Ledger
 from tuning.space import Space
-from tuning.trials import checkpoint_of
+from tuning.trials import checkpoint_of, kept_of
 
 
 class LedgerSearcher(Searcher):
@@ -23,17 +23,15 @@ class LedgerSearcher(Searcher):
         ledger: The record of the search.
         space: What is searched.
         over: Says why no more trials begin; ``None`` while they do.
-        checkpoints: Folder for the trials' checkpoints, which every worker can write; absolute.
+        folder: The search's folder, which every worker can write; absolute.
     """
 
-    def __init__(
-        self, ledger: Ledger, space: Space, over: Callable[[], str | None], checkpoints: Path
-    ) -> None:
+    def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None], folder: Path) -> None:
         super().__init__()
         self._ledger = ledger
         self._space = space
         self._over = over
-        self._checkpoints = checkpoints
+        self._folder = folder
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
@@ -53,7 +51,8 @@ class LedgerSearcher(Searcher):
         return {
             "number": begun.number,
             "config": config.model_dump_json(),
-            "checkpoint": str(checkpoint_of(self._checkpoints, begun.number)),
+            "checkpoint": str(checkpoint_of(self._folder, begun.number)),
+            "kept": str(kept_of(self._folder, begun.number)),
             "gpus": begun.gpus or self._space.resources.gpus_per_trial,
             "floor": search.informativeness_floor,
             "floor_from": search.scheduler.grace_period if search.scheduler else 1,

@@ -146,16 +146,28 @@ class Tracker:
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
         return str(run.info.status)
 
-    def keep(self, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
-        """Add to the parent run.
+    def keep(self, run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
+        """Add to a run.
 
         Args:
-            tags: what the search came to.
+            run_id: a trial's run, or the search's.
+            tags: what it came to.
             artifacts: file name to text.
         """
         for name, text in artifacts.items():
-            self._client.log_text(self.search_id, text, name)
-        self._write(self.search_id, tags, {})
+            self._client.log_text(run_id, text, name)
+        if tags:
+            self._write(run_id, tags, {})
+
+    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
+        """Keep files with a run, under their names.
+
+        Args:
+            run_id: a trial's run, or the search's.
+            files: they replace those of the same names.
+        """
+        for file in files:
+            self._client.log_artifact(run_id, str(file))
 
     def start_trial(
         self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str

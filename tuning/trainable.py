@@ -6,12 +6,17 @@ from typing import Any
 import torch
 from ray import tune
 
+from dcodr.checkpoint import Checkpoint, before, save_checkpoint
 from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
 from dcodr.data.remote import open_dataset
 from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
+from dcodr.files import CHECKPOINT, appearing
+from dcodr.methods.method import Method
+from dcodr.pictures import retrieval_picture, swap_picture
 from dcodr.trainer import fit, resolve_device
 
 OUT_OF_MEMORY = (
@@ -32,12 +37,13 @@ def train_trial(assignment: dict[str, Any]) -> None:
     checkpoint of it, if so; an infeasible one is the last. A training that cannot go on reports
     ``infeasible`` (its loss is not finite) or ``failure`` alone instead, the latter with ``out_of_memory``:
     Tune would drop the reason of an exception. One that confirms another ends with ``test``, its figures on
-    the test images under the paper's probe.
+    the test images under the paper's probe. Of others, trained to the end, pictures and encoder are kept.
 
     A training that was cut off goes on from its checkpoint and reports the last epoch before once more.
 
     Args:
         assignment: ``config``, the config as JSON; ``checkpoint``, the file to save to after every epoch;
+            ``kept``, the folder for what remains of the training;
             ``gpus``, the trial's GPUs or share of one; ``floor``, the least informativeness from epoch
             ``floor_from`` on, or ``None``; ``test``, whether it confirms.
     """
@@ -68,6 +74,11 @@ def train_trial(assignment: dict[str, Any]) -> None:
             device = resolve_device(config.device)
             tested = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
             tune.report({"test": dict(tested.figures)})
+        else:
+            try:
+                keep(trained.method, config, data, Path(assignment["kept"]))
+            except UserError as error:
+                tune.report({"unsaved": str(error)})
     except _InfeasibleError:
         pass
     except DivergedError as error:
@@ -76,6 +87,34 @@ def train_trial(assignment: dict[str, Any]) -> None:
         tune.report({"failure": f"{str(error).splitlines()[0]} {OUT_OF_MEMORY}", "out_of_memory": True})
     except UserError as error:
         tune.report({"failure": str(error)})
+
+
+def keep(method: Method, config: Config, data: FactorDataset, folder: Path) -> None:
+    """Draw what a trained method does to validation images, and keep its encoder as a checkpoint.
+
+    Args:
+        method: Trained to the end.
+        config: Its config.
+        data: What it was trained on.
+        folder: Where to write ``retrieval.png``, ``reconstruction.png`` (if it has a generator) and the
+            checkpoint, from which ``python -m dcodr evaluate`` measures it on the test images.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    device = resolve_device(config.device)
+    pictures = {
+        "retrieval": retrieval_picture(method, data, "validation", device),
+        "reconstruction": swap_picture(method, data, "validation", device),
+    }
+    for name, picture in pictures.items():
+        if picture is not None:
+            with appearing(folder / f"{name}.png") as temporary:
+                picture.save(temporary, format="png", optimize=True)
+    last = Epoch(config.epochs, {}, None, 0.0)
+    weights = {f"encoder.{name}": value for name, value in method.encoder.state_dict().items()}
+    save_checkpoint(folder / CHECKPOINT, Checkpoint(config, data.fingerprint, last, weights, {}))
+    before(folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def as_report(epoch: Epoch, floor: float | None) -> dict[str, Any]:

@@ -133,9 +133,14 @@ def identity(trial: Begun | TrialRecord) -> str:
     return json.dumps([trial.values, trial.seed], sort_keys=True)
 
 
+def kept_of(folder: Path, number: int) -> Path:
+    """Where the pictures and the encoder of a trial of full budget are, in the search's folder."""
+    return folder / "trials" / f"{number:03d}"
+
+
 def checkpoint_of(folder: Path, number: int) -> Path:
-    """Where a trial's checkpoint is while it runs, in the folder of all of them."""
-    return folder / f"{number:03d}.pt"
+    """Where the checkpoint of a trial is while it runs, in the search's folder."""
+    return folder / "checkpoints" / f"{number:03d}.pt"
 
 
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
@@ -143,16 +148,36 @@ def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
     return {epoch: noted["figures"] for epoch, noted in _noted(facts).items() if "figures" in noted}
 
 
+_SHORT: Mapping[str, str] = {
+    "gaussian_blur": "blur",
+    "horizontal_flip": "hflip",
+    "vertical_flip": "vflip",
+    "high_contrast": "contrast",
+    "high_saturation": "saturation",
+    "high_brightness": "brightness",
+    "low_contrast": "-contrast",
+    "low_brightness": "-brightness",
+    "color_rotation": "rotation",
+    "random_erase": "erase",
+    "temperature": "t",
+    "encoder_lr": "lr",
+    "generator_lr": "glr",
+    "embedding_lr": "elr",
+    "reconstruction_weight": "rec",
+}
+
+
 def label(values: Mapping[str, Any]) -> str:
-    """A trial's values in one short line, e.g. ``crop+gaussian_blur temperature=0.14``."""
-    return " ".join(
-        "+".join(value)
-        if isinstance(value, tuple)
-        else f"{key.rsplit('.')[-1]}={value:.3g}"
-        if isinstance(value, float)
-        else f"{key.rsplit('.')[-1]}={value}"
-        for key, value in values.items()
-    )
+    """A trial's values in one short line, e.g. ``crop+blur t=0.14 lr=0.001``."""
+    words = []
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            words.append("+".join(_SHORT.get(name, name) for name in map(str, value)) or "none")
+        else:
+            setting = key.rsplit(".")[-1]
+            shown = f"{value:.3g}" if isinstance(value, float) else value
+            words.append(f"{_SHORT.get(setting, setting)}={shown}")
+    return " ".join(words)
 
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:

@@ -82,7 +82,7 @@ def bring_all(search: Search, tracker: Tracker, *numbers: int) -> None:
             continue
         found = tracker.trial_runs(record.number)
         run = replace(found[0], epochs=tracker.epochs(found[0].run_id)) if found else None
-        mirror.bring(tracker, search.space, record, run, driven=True)
+        mirror.bring(tracker, search, record, run, driven=True)
 
 
 @pytest.mark.parametrize("arrives", [False, True])
@@ -116,9 +116,9 @@ def test_nothing_is_lacking_afterwards_and_nothing_written_then(store: Store, tm
     for run in tracker.trial_runs():
         record = search.ledger.record(run.number)
         full = replace(run, epochs=tracker.epochs(run.run_id))
-        assert not mirror.gap(record, search.space, full, driven=True)
+        assert not mirror.gap(search, record, full, driven=True)
         assert mirror.is_ended(record, run) == (record.status != "running")
-        assert bool(mirror.gap(record, search.space, full, driven=False)) == (record.status == "running")
+        assert bool(mirror.gap(search, record, full, driven=False)) == (record.status == "running")
 
 
 def test_a_trial_that_was_never_trained_has_no_run(store: Store, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_trial_that_was_never_trained_has_no_run(store: Store, tmp_path: Path)
     search = begin(tmp_path / "s", tracker)
     (*_, running) = search.ledger.records()
     never = replace(running, status="interrupted", epochs={})
-    assert mirror.bring(tracker, search.space, never, None, driven=False) is None
+    assert mirror.bring(tracker, search, never, None, driven=False) is None
     assert tracker.trial_runs() == []
 
 

@@ -19,7 +19,7 @@ from tuning.tracking import Tracker
 def test_what_is_put_arrives(store: Store, tmp_path: Path) -> None:
     tracker, said = Tracker(store.uri), list[str]()
     search = begin(tmp_path / "s", tracker)
-    box = Outbox(tracker, search.space, said.append)
+    box = Outbox(tracker, search, said.append)
     for record in search.ledger.records():
         box.put(record)
     assert box.close(patience=0) is None
@@ -30,13 +30,13 @@ def test_what_is_put_arrives(store: Store, tmp_path: Path) -> None:
 def test_a_driver_catches_up_with_what_an_earlier_one_left(store: Store, tmp_path: Path) -> None:
     tracker = Tracker(store.uri)
     search = begin(tmp_path / "s", tracker)
-    first = Outbox(tracker, search.space, print)
+    first = Outbox(tracker, search, print)
     for record in search.ledger.records()[::2]:
         first.put(record)
     assert first.close(patience=0) is None
     again = Tracker(store.uri)
     again.open_search(tracker.search_id)
-    second = Outbox(again, search.space, print)
+    second = Outbox(again, search, print)
     second.catch_up(search.ledger.records())
     train(search.ledger, 5, 3)
     search.ledger.end(5, full_budget=True)
@@ -64,7 +64,7 @@ def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
     locked = sqlite3.connect(store.uri.removeprefix("sqlite:///"), isolation_level=None)
     locked.execute("BEGIN EXCLUSIVE")
     monkeypatch.setattr(tracker, "_client", Impatient())
-    box = Outbox(tracker, search.space, said.append)
+    box = Outbox(tracker, search, said.append)
     began = time.monotonic()
     for record in search.ledger.records():
         box.put(record)
@@ -96,7 +96,7 @@ def test_an_outage_that_does_not_end_is_told_once_and_at_the_end(
     monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.05)
     said = list[str]()
     search = begin(tmp_path / "s", Tracker(store.uri))
-    box = Outbox(Gone(), search.space, said.append)  # type: ignore[arg-type]
+    box = Outbox(Gone(), search, said.append)  # type: ignore[arg-type]
     for record in search.ledger.records():
         box.put(record)
     began = time.monotonic()
@@ -111,7 +111,7 @@ def test_what_mlflow_will_never_take_is_told_and_holds_up_nothing(store: Store, 
     tracker, said = Tracker(store.uri), list[str]()
     search = begin(tmp_path / "s", tracker)
     search.ledger.note_epoch(5, 3, training={"images_per_second": 1.0, "a[0]": 1.0})
-    box = Outbox(tracker, search.space, said.append)
+    box = Outbox(tracker, search, said.append)
     for record in reversed(search.ledger.records()):
         box.put(record)
     assert "trial 005: 'a[0]' cannot be a name in MLflow" in str(box.close(patience=0))

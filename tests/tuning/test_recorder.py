@@ -11,6 +11,7 @@ from rich.console import Console
 from tuning.display import Display
 from tuning.ledger import Ledger
 from tuning.recorder import WORKER_DEATHS, Recorder
+from tuning.search import Search
 from tuning.space import load_space
 from tuning.trials import TrialRecord
 
@@ -50,7 +51,7 @@ def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
 ) -> None:
     sent = Sent()
     display = Display(4, ledger.space.objectives, console=Console(file=io.StringIO()))
-    recorder = Recorder(ledger, sent, display, tmp_path)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), sent, display)  # type: ignore[arg-type]
     for _ in range(WORKER_DEATHS):
         trial = handed_out(ledger, "the actor died")
         recorder.on_trial_error(0, [], trial)
@@ -74,7 +75,7 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     ledger.ready()
     said = io.StringIO()
     display = Display(4, ledger.space.objectives, console=Console(file=said))
-    recorder = Recorder(ledger, Sent(), display, tmp_path)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
     tried = []
     for _ in shares:
         trial = handed_out(ledger, "")
@@ -92,7 +93,7 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
 def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path) -> None:
     said = io.StringIO()
     display = Display(4, ledger.space.objectives, console=Console(file=said, width=200))
-    recorder = Recorder(ledger, Sent(), display, tmp_path)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
     trial = handed_out(ledger, "")
     recorder.on_trial_start(0, [], trial)
     result = {

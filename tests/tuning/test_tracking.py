@@ -20,7 +20,7 @@ def test_a_search_from_start_to_end(store: Store) -> None:
     tracker.log_epochs(bad.run_id, figures(0, invariance=0.1))
     tracker.set_status(good.run_id, "FINISHED", {"outcome": "complete"})
     tracker.set_status(bad.run_id, "FAILED", {"outcome": "failed", "reason": "the loss is not finite"})
-    tracker.keep({"front": "1"}, {"front.txt": "table"})
+    tracker.keep(parent, {"front": "1"}, {"front.txt": "table"})
     tracker.set_status(parent, "FINISHED", {})
 
     search = store.client.get_run(parent)

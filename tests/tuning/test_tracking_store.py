@@ -128,7 +128,7 @@ def test_an_error_in_the_middle_of_a_search_repeats_no_secret(
     with short_lived_server() as address:
         tracker = Tracker(f"http://me:hunter2@{address}")
     with pytest.raises(MlflowException) as caught:
-        tracker.keep({"front": "1"}, {})
+        tracker.keep("run", {"front": "1"}, {})
     assert "hunter2" not in "".join(traceback.format_exception(caught.value)) + caplog.text
     assert "http://me:***@127.0.0.1" in str(caught.value)
 
