@@ -62,7 +62,9 @@ def axis(title: str, **more: Any) -> Spec:
 
 def layout(x: Spec, y: Spec, **more: Any) -> Spec:
     """A layout without background, in the page's colours and font, with the legend above."""
-    return framed(xaxis=x, yaxis=y, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}) | more
+    return (
+        framed(xaxis=x, yaxis=y, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}) | more
+    )
 
 
 def framed(**more: Any) -> Spec:
@@ -71,7 +73,12 @@ def framed(**more: Any) -> Spec:
         "paper_bgcolor": CLEAR,
         "plot_bgcolor": CLEAR,
         "font": {"color": "--ink", "family": "system-ui, sans-serif", "size": 13},
-        "hoverlabel": {"bgcolor": "--card", "bordercolor": "--grey", "font": {"color": "--ink"}, "align": "left"},
+        "hoverlabel": {
+            "bgcolor": "--card",
+            "bordercolor": "--grey",
+            "font": {"color": "--ink"},
+            "align": "left",
+        },
         "margin": {"l": 8, "r": 16, "t": 40, "b": 8},
         **more,
     }

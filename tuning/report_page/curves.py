@@ -22,7 +22,9 @@ def curve_charts(search: Search) -> list[Chart]:
             trace["showlegend"] = trace["name"] not in [t["name"] for t in data[: data.index(trace)]]
         x, y = axis("epoch", dtick=_tick(trials)), axis(better(objective, direction))
         charts.append(
-            Chart(f"curve-{i}", objective, _alt(trials, objective), data, layout(x, y, hovermode="closest"), 340)
+            Chart(
+                f"curve-{i}", objective, _alt(trials, objective), data, layout(x, y, hovermode="closest"), 340
+            )
         )
     return charts
 
@@ -44,7 +46,9 @@ def hypervolume_chart(search: Search) -> Chart | None:
         "showlegend": False,
     }
     best = next(i for i, volume in enumerate(history, start=1) if volume == history[-1])
-    alt = f"Hypervolume {history[-1]:.4f} after {len(history)} trials; the last to raise it was number {best}."
+    alt = (
+        f"Hypervolume {history[-1]:.4f} after {len(history)} trials; the last to raise it was number {best}."
+    )
     x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")
     return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 340)
 

@@ -38,7 +38,12 @@ def importance_tables(analyses: Sequence[Analysis]) -> list[Table]:
             f"Share of importance for {analysis.objective}, {analysis.trials} trials",
             ("setting", "trials", "fANOVA", "PED-ANOVA"),
             [
-                (row.name, str(row.trials), "-" if row.fanova is None else f"{row.fanova:.2f}", f"{row.ped_anova:.2f}")
+                (
+                    row.name,
+                    str(row.trials),
+                    "-" if row.fanova is None else f"{row.fanova:.2f}",
+                    f"{row.ped_anova:.2f}",
+                )
                 for row in analysis.importances
             ],
         )
@@ -53,9 +58,11 @@ def _importance(i: int, analysis: Analysis) -> Chart:
         _bars("fANOVA", "--blue", names, [row.fanova for row in rows]),
         _bars("PED-ANOVA", "--orange", names, [row.ped_anova for row in rows]),
     ]
-    told = [f"{row.name} {row.ped_anova if row.fanova is None else row.fanova:.2f}" for row in rows if not row.of]
+    told = [
+        f"{row.name} {row.ped_anova if row.fanova is None else row.fanova:.2f}" for row in rows if not row.of
+    ]
     alt = f"Share of importance for {analysis.objective}: {', '.join(told)}."
-    y = axis("", autorange="reversed", tickmode="linear", ticksuffix="  ", type="category")
+    y = axis("", autorange="reversed", tickmode="linear", ticksuffix="  ", type="category", showgrid=False)
     x = axis("share of importance", rangemode="tozero")
     frame = layout(x, y, barmode="group", bargap=0.25)
     return Chart(f"importance-{i}", analysis.objective, alt, data, frame, 130 + 28 * len(rows))
@@ -77,11 +84,11 @@ def _effects(i: int, analysis: Analysis) -> Chart:
     told = [member for member in analysis.ranked() if member.main and member.shapley]
     names = [plain(member.member) for member in told]
     data = [
-        _dots("main effect", "--blue", "circle", names, [member.main for member in told], -0.16),
-        _dots("Shapley value", "--orange", "diamond", names, [member.shapley for member in told], 0.16),
+        *_dots("main effect", "--blue", "circle", names, [member.main for member in told], -0.16),
+        *_dots("Shapley value", "--orange", "diamond", names, [member.shapley for member in told], 0.16),
     ]
     y = axis("", tickmode="array", tickvals=list(range(len(names))), ticktext=names, ticksuffix="  ")
-    y |= {"range": [len(names) - 0.5, -0.5], "zeroline": False}
+    y |= {"range": [len(names) - 0.5, -0.5], "zeroline": False, "showgrid": False}
     x = axis(f"change of {analysis.objective}", zerolinecolor="--ink", tickformat="+.2~f", nticks=7)
     means = [f"{member.member} {member.main.mean:+.3f}" for member in told if member.main]
     alt = f"Main effects on {analysis.objective}: {', '.join(means) or 'not enough trials'}."
@@ -90,13 +97,20 @@ def _effects(i: int, analysis: Analysis) -> Chart:
 
 
 def _dots(
-    name: str, color: str, symbol: str, names: Sequence[str], estimates: Sequence[Estimate | None], shift: float
-) -> Spec:
+    name: str,
+    color: str,
+    symbol: str,
+    names: Sequence[str],
+    estimates: Sequence[Estimate | None],
+    shift: float,
+) -> list[Spec]:
+    """Points with their intervals, and one without a place, for the legend: it would take the first's opacity."""
     known = [estimate for estimate in estimates if estimate]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
+    shape = {"type": "scatter", "mode": "markers", "name": name, "legendgroup": name}
+    legend = {**shape, "x": [None], "y": [None], "marker": {"color": color, "symbol": symbol, "size": 10}}
+    points = {
+        **shape,
+        "showlegend": False,
         "x": [round(estimate.mean, 5) for estimate in known],
         "y": [row + shift for row in range(len(known))],
         "error_x": {
@@ -114,9 +128,12 @@ def _dots(
             "size": 10,
             "opacity": [1.0 if estimate.clear else PALE for estimate in known],
         },
-        "text": [f"<b>{member}</b>, {name}<br>{_interval(e)}" for member, e in zip(names, known, strict=True)],
+        "text": [
+            f"<b>{member}</b>, {name}<br>{_interval(e)}" for member, e in zip(names, known, strict=True)
+        ],
         "hoverinfo": "text",
     }
+    return [legend, points]
 
 
 def _member_table(analysis: Analysis) -> Table:

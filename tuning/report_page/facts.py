@@ -25,7 +25,7 @@ def overview(search: Search) -> list[tuple[str, str]]:
         ("Method", _method(search)),
         ("Objectives", objectives),
         ("Trials", _counts(search)),
-        ("End", _end(search)),
+        ("Ended", _end(search)),
         ("When", _when(search)),
         ("Training", f"{budget.spent} epochs of {space.base.epochs} a trial at most"),
         ("Sampler", f"{space.search.sampler}, seed {space.search.seed}"),
@@ -89,7 +89,8 @@ def alone_table(search: Search, subset: str) -> Table:
     first, direction = next(iter(search.space.objectives.items()))
     trials.sort(key=lambda trial: trial.figures[first], reverse=direction == "maximize")
     rows = [
-        (setting_text(trial.values[subset]), *map(figure, search.objectives(trial).values())) for trial in trials
+        (setting_text(trial.values[subset]), *map(figure, search.objectives(trial).values()))
+        for trial in trials
     ]
     return Table("Each augmentation alone", ("augmentation", *search.space.objectives), rows)
 
@@ -164,7 +165,7 @@ def _when(search: Search) -> str:
     last = max((trial.datetime_complete for trial in begun if trial.datetime_complete), default=None)
     spent = timedelta(seconds=round(sum(trial.seconds for trial, _ in search.ended())))
     until = f" to {_minute(last)}" if last else " on"
-    return f"{_minute(first)}{until}, trials of {spent} hours together"
+    return f"{_minute(first)}{until}, the trials took {spent} h together"
 
 
 def _minute(moment: datetime) -> str:

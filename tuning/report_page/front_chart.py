@@ -24,7 +24,9 @@ def front_chart(search: Search) -> Chart:
     rest = [trial for trial in search.trials() if trial.status == "complete" and trial not in front]
     trials = [*front, *rest]
     points = _points(search, trials)
-    texts = [hover(trial, reached) for trial, reached in zip(trials, search.all_objectives(trials), strict=True)]
+    texts = [
+        hover(trial, reached) for trial, reached in zip(trials, search.all_objectives(trials), strict=True)
+    ]
     n, at = len(front), {trial.number: i for i, trial in enumerate(trials)}
     data = _rest(search, points, texts, trials, n)
     if len(search.space.objectives) == 2:
@@ -113,5 +115,3 @@ def _alt(search: Search, front: Sequence[TrialRecord], complete: int) -> str:
         f"{members} on the front of {complete} complete trials, with {', '.join(spans)}. "
         f"The knee is trial {number(search.knee())}. The table below has all of them."
     )
-
-

@@ -1,11 +1,11 @@
 "use strict";
 
+const NEED_WEBGL = ["parcoords", "scattergl"];
 const charts = JSON.parse(document.getElementById("charts").textContent);
-const config = {
-  responsive: true,
-  displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-};
+const config = { responsive: true, displayModeBar: false };
+// A finger on a chart scrolls the page; a mouse zooms in.
+const dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
+const webgl = document.createElement("canvas").getContext("webgl") !== null;
 
 // Where a colour is asked for, the name of a CSS variable stands for its value in this colour scheme.
 function themed(value, key, style) {
@@ -24,7 +24,12 @@ function themed(value, key, style) {
 function draw() {
   const style = getComputedStyle(document.documentElement);
   for (const chart of charts) {
-    Plotly.react(chart.name, themed(chart.data, "", style), themed(chart.layout, "", style), config);
+    if (!webgl && chart.data.some((trace) => NEED_WEBGL.includes(trace.type))) {
+      document.getElementById(chart.name).textContent = "This chart needs WebGL, which this browser has switched off.";
+      continue;
+    }
+    const layout = { ...themed(chart.layout, "", style), dragmode };
+    Plotly.react(chart.name, themed(chart.data, "", style), layout, config);
   }
 }
 

@@ -72,7 +72,9 @@ def render(search: Search) -> str:
     content = _content(search)
     charts = [chart for group in content["charts"].values() for chart in group]
     library, script = get_plotlyjs(), _text("page.js")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(_text("page.html")).render(
         content,
         palette=palette,

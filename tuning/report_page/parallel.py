@@ -45,8 +45,8 @@ def parallel_chart(search: Search) -> Chart | None:
     }
     names = ", ".join(str(dimension["label"]) for dimension in dimensions)
     alt = f"{len(trials)} complete trials as lines over {names}; blue where {first} is best, orange where worst."
-    layout = framed(margin={"l": 56, "r": 56, "t": 110, "b": 24})
-    width = 112 + AXIS_WIDTH * (len(dimensions) - 1)
+    layout = framed(margin={"l": 96, "r": 64, "t": 110, "b": 24})
+    width = 160 + AXIS_WIDTH * (len(dimensions) - 1)
     return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)
 
 
@@ -82,24 +82,34 @@ def _axis(key: str, param: Param, values: Sequence[Any]) -> Spec:
     if isinstance(param, CategoricalParam):
         places = {choice: float(i) for i, choice in enumerate(param.choices)}
         ticks = {place: setting_text(choice) for choice, place in places.items()}
-        return _dimension(label, [None if v is None else places[v] for v in values], ticks, 0)
+        return _dimension(label, [None if v is None else places[v] for v in values], ticks)
     assert isinstance(param, (FloatParam, IntParam))
     scale = math.log10 if param.log else float
-    low, high = scale(param.low), scale(param.high)
-    inner = [low + (high - low) * part / 4 for part in range(5)] if high > low else [low]
-    ticks = {place: setting_text(10**place if param.log else place) for place in inner}
-    return _dimension(label, [None if v is None else scale(v) for v in values], ticks, low)
+    ticks = {scale(value): f"{value:.4g}" for value in _ticks(param)}
+    return _dimension(label, [None if v is None else scale(v) for v in values], ticks)
+
+
+def _ticks(param: FloatParam | IntParam) -> list[float]:
+    """The bounds of a range, and round numbers between them."""
+    low, high = param.low, param.high
+    if param.log:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+        heads = (1, 2, 5) if len(decades) <= 3 else (1,)
+        between = [head * 10.0**decade for decade in decades for head in heads]
+    else:
+        between = [low + (high - low) * part / 4 for part in (1, 2, 3)]
+    return sorted({low, *(value for value in between if low < value < high), high})
 
 
 def _member(member: str, values: Sequence[Any]) -> Spec:
     inside = [None if chosen is None else float(member in chosen) for chosen in values]
-    return _dimension(member, inside, {0.0: "without", 1.0: "with"}, 0)
+    return _dimension(member, inside, {0.0: "without", 1.0: "with"})
 
 
 def _size(key: str, param: SubsetParam, values: Sequence[Any]) -> Spec:
     sizes = [None if chosen is None else float(len(chosen)) for chosen in values]
     ticks = {float(size): str(size) for size in range(param.min_size, param.largest + 1)}
-    return _dimension(f"number of {key}", sizes, ticks, param.min_size)
+    return _dimension(f"number of {key}", sizes, ticks)
 
 
 def _objectives(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
@@ -109,10 +119,10 @@ def _objectives(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
     ]
 
 
-def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, str], low: float) -> Spec:
+def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, str]) -> Spec:
     """An axis; trials without a value are one step below its lowest."""
     span = max(ticks) - min(ticks) or 1.0
-    foot = low - span / 6
+    foot = min(ticks) - span / 6
     if None in values:
         ticks = {foot: UNUSED, **ticks}
     return {

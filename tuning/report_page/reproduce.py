@@ -33,7 +33,10 @@ def commands(search: Search) -> list[tuple[str, str]]:
     if search.front():
         config = search.folder / CONFIGS / search.config_file(search.knee())
         found += [
-            ("Train the knee", _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained")),
+            (
+                "Train the knee",
+                _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained"),
+            ),
             ("Test what was trained", "python -m dcodr evaluate trained"),
         ]
     return [*found, ("This page", _joined("python", "-m", "tuning", "report", name, "--storage", storage))]
@@ -48,7 +51,9 @@ def caveat(search: Search) -> str | None:
     except UserError as error:
         return f"The space file that was kept with the search does not load by itself: {error}"
     if _comparable(again) != _comparable(search.space):
-        return "The command does not hold every change that was made to the space file; the exported configs do."
+        return (
+            "The command does not hold every change that was made to the space file; the exported configs do."
+        )
     return None
 
 
@@ -110,7 +115,9 @@ def _comparable(space: Space) -> dict[str, Any]:
 
 def _yaml(value: object) -> str:
     """A value in one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
+    )
 
 
 def _joined(*words: str | Path) -> str:
