@@ -104,7 +104,7 @@ def _dots(
     estimates: Sequence[Estimate | None],
     shift: float,
 ) -> list[Spec]:
-    """Points with their intervals, and one without a place, for the legend: it would take the first's opacity."""
+    """Points with their intervals, and one without a place for the legend, which has the first's opacity."""
     known = [estimate for estimate in estimates if estimate]
     shape = {"type": "scatter", "mode": "markers", "name": name, "legendgroup": name}
     legend = {**shape, "x": [None], "y": [None], "marker": {"color": color, "symbol": symbol, "size": 10}}

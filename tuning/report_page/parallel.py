@@ -1,5 +1,6 @@
 """All complete trials as lines over their settings and objectives."""
 
+import html
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,7 @@ UNUSED = "unused"
 
 
 def parallel_chart(search: Search) -> Chart | None:
-    """Parallel coordinates of the complete trials: the settings, then the objectives; ``None`` without any."""
+    """Parallel coordinates of the complete trials, settings before objectives; ``None`` without any."""
     trials = [trial for trial in search.trials() if trial.status == "complete"]
     if not trials:
         return None
@@ -43,8 +44,8 @@ def parallel_chart(search: Search) -> Chart | None:
         "tickfont": {"color": "--ink", "size": 11},
         "rangefont": {"color": CLEAR, "size": 1},
     }
-    names = ", ".join(str(dimension["label"]) for dimension in dimensions)
-    alt = f"{len(trials)} complete trials as lines over {names}; blue where {first} is best, orange where worst."
+    names = html.unescape(", ".join(dimension["label"] for dimension in dimensions))
+    alt = f"{len(trials)} complete trials as lines over {names}; blue where {first} is best, else orange."
     layout = framed(margin={"l": 96, "r": 64, "t": 110, "b": 24})
     width = 160 + AXIS_WIDTH * (len(dimensions) - 1)
     return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -31,7 +30,7 @@ def commands(search: Search) -> list[tuple[str, str]]:
         ),
     ]
     if search.front():
-        config = search.folder / CONFIGS / search.config_file(search.knee())
+        config = str(search.folder / CONFIGS / search.config_file(search.knee()))
         found += [
             (
                 "Train the knee",
@@ -59,8 +58,8 @@ def caveat(search: Search) -> str | None:
 
 def _search_again(search: Search, name: str) -> str:
     """The command that makes the space of a search from its space file, as far as options can."""
-    words = ["python", "tune.py", "--space", search.folder / "space.yaml", "--name", name]
-    words += ["--storage", search.folder.parent]
+    words = ["python", "tune.py", "--space", str(search.folder / "space.yaml"), "--name", name]
+    words += ["--storage", str(search.folder.parent)]
     try:
         options = _options(search)
     except UserError:
@@ -120,5 +119,5 @@ def _yaml(value: object) -> str:
     )
 
 
-def _joined(*words: str | Path) -> str:
-    return shlex.join(map(str, words))
+def _joined(*words: str) -> str:
+    return shlex.join(words)

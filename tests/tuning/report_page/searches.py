@@ -1,0 +1,55 @@
+"""Searches with made-up figures, for the page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tuning.ledger import Ledger
+from tuning.search import LEDGER, Search
+from tuning.space import load_space
+from tuning.trials import FirstTrial
+
+PARAMS = """
+  augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation]}
+  temperature: {type: float, low: 0.05, high: 0.5, log: true}
+"""
+TWO = {"invariance": "maximize", "informativeness": "maximize"}
+
+
+def space_text(objectives: Mapping[str, str], params: str = PARAMS) -> str:
+    """A space file of trainings of two epochs."""
+    named = "".join(f"  {name!r}: {direction}\n" for name, direction in objectives.items())
+    overrides = "{encoder: {arch: small, weights: null}, epochs: 2, evaluate_every: 1}"
+    base = f"base: {{preset: synthetic, overrides: {overrides}}}\n"
+    return f"{base}params:{params}objectives:\n{named}search: {{trials: 40, sampler: random}}\n"
+
+
+def made(
+    folder: Path,
+    values: Sequence[Sequence[float]],
+    objectives: Mapping[str, str] = TWO,
+    params: str = PARAMS,
+    extra: Mapping[str, float] = {},
+) -> Search:
+    """A search, not over, of complete trials that reached these objectives, half of them after an epoch.
+
+    The first trial has the paper's settings. ``extra`` are further figures of every trial.
+    """
+    folder.mkdir(parents=True)
+    (folder / "space.yaml").write_text(space_text(objectives, params))
+    space = load_space(folder / "space.yaml")
+    facts = {"run_id": "run", "fingerprint": "abc", "versions": {"python": "3.12"}}
+    ledger = Ledger.create(folder / LEDGER, space, facts, [FirstTrial(space.paper_values(), "paper")])
+    ledger.ready()
+    for row in values:
+        begun = ledger.begin()
+        assert begun is not None
+        for epoch in (1, 2):
+            reached = {name: value * epoch / 2 for name, value in zip(objectives, row, strict=True)}
+            ledger.note_epoch(begun.number, epoch, training={}, figures={**extra, **reached})
+        ledger.end(begun.number, full_budget=True)
+    return Search(folder, ledger)
+
+
+def spread(trials: int, objectives: int = 2) -> list[list[float]]:
+    """Objectives that differ from trial to trial, some of them dominated."""
+    return [[(7 * i + 13 * j * i + 3 * j) % 29 / 29 for j in range(objectives)] for i in range(trials)]
