@@ -1,5 +1,6 @@
 """Searches with made-up figures, for the page."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,12 +16,13 @@ PARAMS = """
 TWO = {"invariance": "maximize", "informativeness": "maximize"}
 
 
-def space_text(objectives: Mapping[str, str], params: str = PARAMS) -> str:
+def space_text(objectives: Mapping[str, str], params: str = PARAMS, paper: bool = True) -> str:
     """A space file of trainings of two epochs."""
-    named = "".join(f"  {name!r}: {direction}\n" for name, direction in objectives.items())
+    named = "".join(f"  {json.dumps(name)}: {direction}\n" for name, direction in objectives.items())
     overrides = "{encoder: {arch: small, weights: null}, epochs: 2, evaluate_every: 1}"
     base = f"base: {{preset: synthetic, overrides: {overrides}}}\n"
-    return f"{base}params:{params}objectives:\n{named}search: {{trials: 40, sampler: random}}\n"
+    search = f"search: {{trials: 40, sampler: random, warm_start: {{paper: {str(paper).lower()}}}}}\n"
+    return f"{base}params:{params}objectives:\n{named}{search}"
 
 
 def made(
@@ -29,16 +31,18 @@ def made(
     objectives: Mapping[str, str] = TWO,
     params: str = PARAMS,
     extra: Mapping[str, float] = {},
+    paper: bool = True,
 ) -> Search:
     """A search, not over, of complete trials that reached these objectives, half of them after an epoch.
 
-    The first trial has the paper's settings. ``extra`` are further figures of every trial.
+    With ``paper`` the first has the paper's settings. ``extra`` are further figures of every trial.
     """
     folder.mkdir(parents=True)
-    (folder / "space.yaml").write_text(space_text(objectives, params))
+    (folder / "space.yaml").write_text(space_text(objectives, params, paper))
     space = load_space(folder / "space.yaml")
     facts = {"run_id": "run", "fingerprint": "abc", "versions": {"python": "3.12"}}
-    ledger = Ledger.create(folder / LEDGER, space, facts, [FirstTrial(space.paper_values(), "paper")])
+    first = [FirstTrial(space.paper_values(), "paper")] if paper else []
+    ledger = Ledger.create(folder / LEDGER, space, facts, first)
     ledger.ready()
     for row in values:
         begun = ledger.begin()
