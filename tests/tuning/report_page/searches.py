@@ -1,5 +1,6 @@
 """Searches with made-up figures, for the page."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,10 @@ PARAMS = """
   augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation]}
   temperature: {type: float, low: 0.05, high: 0.5, log: true}
 """
+EVIL = "<script>hacked=1</script><img src=https://evil.example/x onerror=hacked=1>&\"'"
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 TWO = {"invariance": "maximize", "informativeness": "maximize"}
 
 
@@ -57,3 +62,21 @@ def made(
 def spread(trials: int, objectives: int = 2) -> list[list[float]]:
     """Objectives that differ from trial to trial, some of them dominated."""
     return [[(7 * i + 13 * j * i + 3 * j) % 29 / 29 for j in range(objectives)] for i in range(trials)]
+
+
+def hostile(folder: Path) -> Search:
+    """A search whose names, figures, reasons and space file are markup, with a picture of its knee."""
+    objectives = {"invariance": "maximize", f"accuracy/{EVIL}": "maximize"}
+    search = made(folder / "<b>x<i>&", spread(12), objectives, extra={f"accuracy/2{EVIL}": 0.5})
+    search.ledger.remember("ended", EVIL)
+    search.ledger.remember("fingerprint", EVIL)
+    search.ledger.remember("versions", {EVIL: EVIL})
+    begun = search.ledger.begin()
+    assert begun is not None
+    search.ledger.end(begun.number, full_budget=False, failure=EVIL)
+    with (search.folder / "space.yaml").open("a") as file:
+        file.write(f"# </pre>{EVIL}\n")
+    trial = search.folder / "trials" / f"{search.knee().number:03d}"
+    trial.mkdir(parents=True)
+    (trial / "retrieval.png").write_bytes(PNG)
+    return search

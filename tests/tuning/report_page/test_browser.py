@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.tuning.report_page.test_page import hostile
-from tuning.report_page.page import write_report
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
@@ -51,10 +48,10 @@ look();
 
 
 @pytest.fixture(scope="module")
-def browsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
+def browsed(evil_page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
     """What is seen of a page full of markup in its names, and the browser's console."""
     folder = tmp_path_factory.mktemp("browser")
-    write_report(hostile(folder), folder / "report.html")
+    (folder / "report.html").write_text(evil_page, encoding="utf-8")
     (folder / "watcher.html").write_text(WATCHER)
     options = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     options += ["--allow-file-access-from-files", "--enable-logging=stderr", "--virtual-time-budget=20000"]

@@ -4,20 +4,15 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from tests.tuning.report_page.searches import TWO, made, spread
+from tests.tuning.report_page.searches import EVIL, PNG, TWO, made, spread
 from tuning.cli import app
 from tuning.report_page.page import render, write_report
-from tuning.search import Search
-
-EVIL = "<script>hacked=1</script><img src=https://evil.example/x onerror=hacked=1>&\"'"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 
 
 class Elements(HTMLParser):
@@ -49,42 +44,13 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-def hostile(folder: Path) -> Search:
-    """A search whose names, figures, reasons and space file are markup."""
-    objectives = {"invariance": "maximize", f"accuracy/{EVIL}": "maximize"}
-    search = made(folder / "<b>x<i>&", spread(12), objectives, extra={f"accuracy/2{EVIL}": 0.5})
-    search.ledger.remember("ended", EVIL)
-    search.ledger.remember("fingerprint", EVIL)
-    search.ledger.remember("versions", {EVIL: EVIL})
-    begun = search.ledger.begin()
-    assert begun is not None
-    search.ledger.end(begun.number, full_budget=False, failure=EVIL)
-    space = search.folder / "space.yaml"
-    space.write_text(f"{space.read_text()}# </pre>{EVIL}\n")
-    return search
-
-
-@pytest.fixture(scope="module")
-def evil_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return render(hostile(tmp_path_factory.mktemp("evil")))
-
-
-@pytest.fixture(scope="module")
-def tame_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page of a search with a picture of its knee."""
-    search = made(tmp_path_factory.mktemp("tame") / "s", spread(12))
-    folder = search.folder / "trials" / f"{search.knee().number:03d}"
-    folder.mkdir(parents=True)
-    (folder / "retrieval.png").write_bytes(PNG)
-    return render(search)
-
-
-def test_no_text_of_a_search_becomes_markup(evil_page: str, tame_page: str) -> None:
-    evil, tame = Elements(evil_page), Elements(tame_page)
-    assert {tag for tag, _ in evil.found} <= {tag for tag, _ in tame.found}
-    assert len(evil.all("script")) == len(tame.all("script")) == 3
-    assert not [name for _, attributes in evil.found for name in attributes if name.startswith("on")]
-    assert any(EVIL in text for text in evil.texts)
+def test_no_text_of_a_search_becomes_markup(evil_page: str) -> None:
+    page = Elements(evil_page)
+    template = files("tuning.report_page").joinpath("page.html").read_text()
+    assert {tag for tag, _ in page.found} <= {*re.findall("<([a-z][a-z0-9]*)", template)}
+    assert len(page.all("script")) == template.count("<script") == 3
+    assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
+    assert any(EVIL in text for text in page.texts)
     assert EVIL not in evil_page
 
 
@@ -109,8 +75,8 @@ def test_the_policy_lets_only_the_pages_own_scripts_run(evil_page: str) -> None:
     assert "connect-src" not in rules
 
 
-def test_headings_images_and_tables_are_told_to_screen_readers(tame_page: str) -> None:
-    page = Elements(tame_page)
+def test_headings_images_and_tables_are_told_to_screen_readers(evil_page: str) -> None:
+    page = Elements(evil_page)
     (picture,) = page.all("img")
     assert picture["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     assert re.search(r"nearest neighbours by code, trial \d\d\d", str(picture["alt"]))
@@ -124,7 +90,7 @@ def test_headings_images_and_tables_are_told_to_screen_readers(tame_page: str) -
     assert len(ids) == len(set(ids))
     targets = [str(a["href"])[1:] for a in page.all("a") if str(a["href"]).startswith("#")]
     assert {*targets} <= {*ids}
-    assert len(tame_page) < 6e6
+    assert len(evil_page) < 6e6
 
 
 def test_a_search_without_a_complete_trial_has_a_page(tmp_path: Path) -> None:
