@@ -14,7 +14,7 @@ PARAMS = """
   augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation]}
   temperature: {type: float, low: 0.05, high: 0.5, log: true}
 """
-EVIL = "<script>hacked=1</script><img src=https://evil.example/x onerror=hacked=1>&\"'"
+EVIL = "<script>hacked=1</script><a href='https://evil.example'>x</a><img src=x: onerror=hacked=1>&\"'"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
