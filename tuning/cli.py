@@ -145,7 +145,8 @@ def report(
 
     search = Search.open(name, storage)
     path = out or search.folder / "report.html"
-    write_report(search, path)
+    with Console().status("analysing"):
+        write_report(search, path)
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
