@@ -125,6 +125,31 @@ def analyse(
         print(f"also in MLflow, run {run_id} of {masked(uri)}")
 
 
+@app.command(
+    epilog="""Examples:
+
+    python -m tuning report augs
+
+    python -m tuning report augs --out augs.html"""
+)
+def report(
+    name: str,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write.", show_default="STORAGE/NAME/report.html")
+    ] = None,
+    storage: Storage = Path("runs"),
+) -> None:
+    """Write a search as one HTML page, to read without a network: front, curves, what mattered, configs."""
+    from tuning.report_page.page import write_report
+    from tuning.search import Search
+
+    search = Search.open(name, storage)
+    path = out or search.folder / "report.html"
+    with Console().status("analysing"):
+        write_report(search, path)
+    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
 @app.command(epilog="Example:\n\n    python -m tuning schema > search_spaces/space.schema.json")
 def schema() -> None:
     """Print the JSON schema of a space file, by which editors complete and check it."""
