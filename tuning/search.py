@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dcodr.errors import UserError
 from tuning.confirmation import Confirmed, confirmed_trials
 from tuning.driver_lock import driven
+from tuning.export import export
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
@@ -32,7 +33,7 @@ class Search:
     ledger: Ledger
 
     @classmethod
-    def open(cls, name: str, storage: Path) -> "Search":
+    def open(cls, name: str, storage: str | Path = "runs") -> "Search":
         """Open a search by name, changing nothing.
 
         Args:
@@ -42,6 +43,7 @@ class Search:
         Raises:
             UserError: If there is none of that name.
         """
+        storage = Path(storage)
         folder = storage / name
         if not (folder / LEDGER).is_file():
             known = ", ".join(names(storage)) or "none"
@@ -184,6 +186,21 @@ class Search:
         if front and paper in self._competing() and paper not in front:
             rows.append((paper, False))
         return rows
+
+    def export(self, which: str, out: str | Path) -> list[Path]:
+        """Write the configs of chosen trials; see :func:`tuning.export.export`.
+
+        Args:
+            which: ``knee``, ``best:OBJECTIVE`` or ``all-front``.
+            out: Folder to write to; files there of the same names are replaced.
+
+        Returns:
+            The files written, ``<search>-<trial>.yaml``.
+
+        Raises:
+            UserError: If nothing can be chosen.
+        """
+        return export(self, which, Path(out))
 
     def config_file(self, trial: TrialRecord) -> str:
         """The name of the file that a trial's config is exported to."""
