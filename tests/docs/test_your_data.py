@@ -26,7 +26,7 @@ def run(command: str, folder: Path) -> str:
 def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
     for name in ("tune.py", "search_spaces"):
         (tmp_path / name).symlink_to(ROOT / name)
-    printed = {}
+    printed: dict[str, str] = {}
     for language, text in BLOCK.findall(PAGE.read_text()):
         if language == "sh":
             printed |= {command: run(command, tmp_path) for command in text.splitlines()}
