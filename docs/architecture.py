@@ -117,7 +117,7 @@ def _below(room: str, direct: Mapping[str, set[str]], path: tuple[str, ...] = ()
 
 def draw(diagram: Diagram, out: Path) -> None:
     """Draw the diagram in layers, each room above all that it imports, arrows around the rooms between."""
-    height = _heights(diagram)
+    height = heights(diagram)
     routes = [_route(of, to, height) for of, to in sorted(diagram.arrows)]
     layers: list[list[str]] = [[] for _ in range(max(height.values()) + 1)]
     for node in dict.fromkeys([*diagram.rooms, *(node for route in routes for node in route)]):
@@ -137,20 +137,20 @@ def draw(diagram: Diagram, out: Path) -> None:
     figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None)
 
 
-def _heights(diagram: Diagram) -> dict[str, int]:
+def heights(diagram: Diagram) -> dict[str, int]:
     """The layer of every room, above all that it imports; what imports nothing is right below its users."""
     direct = {room: {to for of, to in diagram.arrows if of == room} for room in diagram.rooms}
 
     def height(room: str) -> int:
         return max((height(other) + 1 for other in direct[room]), default=0)
 
-    heights = {room: height(room) for room in diagram.rooms}
+    lowest = {room: height(room) for room in diagram.rooms}
     lifted = {
-        room: min((heights[of] - 1 for of, to in diagram.arrows if to == room), default=0)
+        room: min((lowest[of] - 1 for of, to in diagram.arrows if to == room), default=0)
         for room in diagram.rooms
         if not direct[room]
     }
-    return heights | lifted
+    return lowest | lifted
 
 
 def _route(of: str, to: str, height: dict[str, int]) -> list[str]:

@@ -13,7 +13,7 @@ from tuning.params import CategoricalParam, FloatParam, IntParam, SubsetParam
 from tuning.settings import Confirm, Resources, SchedulerSettings, SearchSettings, Stall, WarmStart
 from tuning.space import Base, SpaceFile
 
-HEADINGS = {
+HEADINGS: dict[str, type[BaseModel]] = {
     "A space file": SpaceFile,
     "`base`": Base,
     "`params`: float": FloatParam,
