@@ -42,7 +42,7 @@ def main() -> None:
         prepare_synthetic(store)
     data = open_store(store)
     figures = {
-        "augmentations": draw_augmentations(data, data.indices("train")[12]),
+        "augmentations": draw_augmentations(data, data.indices("train")[20]),
         "batch": draw_batch(data),
         "neighbours": draw_neighbours(data),
         "front": draw_front(),
@@ -119,7 +119,7 @@ def draw_front() -> Figure:
     axes.scatter(
         best[0], best[1], s=190, color=ORANGE, marker="*", zorder=3, label="knee: the best compromise"
     )
-    axes.set(xlabel="invariance", ylabel="informativeness", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="invariance", ylabel="informativeness", xlim=(0, 1.02), ylim=(0, 1))
     axes.legend(loc="lower left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

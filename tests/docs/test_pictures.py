@@ -1,0 +1,37 @@
+"""The pictures of docs/concepts.md that need no training."""
+
+import numpy as np
+import pytest
+
+from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.data.dataset import FactorDataset
+from docs.pictures import draw_augmentations, draw_batch, draw_front
+
+
+def test_there_is_a_view_by_each_of_the_thirteen_and_all_differ(tiny: FactorDataset) -> None:
+    figure = draw_augmentations(tiny, int(tiny.indices("train")[0]))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["the image", *(name for name in AUGMENTATIONS if name != "simsiam")]
+    original, *views = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
+    assert all(np.abs(view - original / 255).max() > 0.05 for view in views)
+
+
+def test_negatives_have_the_anchors_domain_and_all_others_have_not(tiny: FactorDataset) -> None:
+    domain_of = {image.tobytes(): domain for image, domain in zip(tiny.images, tiny.domain, strict=True)}
+    shown = {
+        (axes.get_title(), domain_of.get(np.asarray(axes.images[0].get_array()).tobytes()))
+        for axes in draw_batch(tiny).axes
+        if axes.images
+    }
+    domains = {kind: {domain for title, domain in shown if title == kind} for kind, _ in shown}
+    assert domains["negative"] == domains["anchor"]
+    assert not domains["no part"] & domains["anchor"]
+
+
+def test_the_area_in_the_picture_is_the_share_of_the_square_that_the_front_dominates() -> None:
+    (axes,) = draw_front().axes
+    front = np.asarray(axes.collections[2].get_offsets())
+    points = np.random.default_rng(0).random((20_000, 2))
+    dominated = np.all(points[:, None] <= front, axis=2).any(axis=1)
+    label = str(axes.collections[0].get_label())
+    assert float(label.removeprefix("hypervolume: ")) == pytest.approx(dominated.mean(), abs=0.01)
