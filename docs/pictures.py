@@ -1,10 +1,10 @@
-"""The pictures of docs/concepts.md, from real images, trainings and fronts.
+"""The pictures of docs/concepts.md, from real images, views, batches, measurements and fronts.
 
-python -m docs.pictures    # a few minutes; rewrites docs/pictures/
+python -m docs.pictures    # rewrites docs/pictures/
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,13 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import dcodr
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.augmentations import Augment
-from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
-from dcodr.evaluation.embed import embed, float_images
-from dcodr.evaluation.retrieval import nearest_neighbours
+from dcodr.evaluation.embed import float_images
 from dcodr.files import appearing, default_store
-from dcodr.method_settings import MethodName
 from dcodr.palette import BLUE, GREY, ORANGE
 from dcodr.sampler import DomainBatchSampler
 from tuning.pareto import Direction, hypervolume, knee, non_dominated
@@ -44,7 +40,7 @@ def main() -> None:
     figures = {
         "augmentations": draw_augmentations(data, data.indices("train")[20]),
         "batch": draw_batch(data),
-        "neighbours": draw_neighbours(data),
+        "probes": draw_probes(),
         "front": draw_front(),
     }
     for name, figure in figures.items():
@@ -83,21 +79,22 @@ def draw_batch(data: FactorDataset, n: int = 7) -> Figure:
     return figure
 
 
-def draw_neighbours(data: FactorDataset, n_queries: int = 3, k: int = 5) -> Figure:
-    """Images and those with the nearest codes, by SimCLR and by DCoDR; orange has the query's domain."""
-    figure = Figure(figsize=(9, 1.35 * n_queries + 0.4), layout="constrained")
-    methods: tuple[MethodName, MethodName] = ("simclr", "dcodr_norec")
-    parts = list(np.asarray(figure.subfigures(1, 2)))
-    for part, method in zip(parts, methods, strict=True):
-        codes, reached = _codes(data, method)
-        figures = "   ".join(f"{name} {reached[name]:.2f}" for name in ("invariance", "informativeness"))
-        part.suptitle(f"{method}: {figures}", fontsize=10)
-        test, neighbours = data.indices("test"), nearest_neighbours(codes, k)
-        for row, query in zip(part.subplots(n_queries, k + 1), range(0, 20 * n_queries, 20), strict=True):
-            _show(row[0], data.images[test[query]], "", BLUE)
-            for axes, index in zip(row[1:], test[neighbours[query]], strict=True):
-                same = data.domain[index] == data.domain[test[query]]
-                _show(axes, data.images[index], "", ORANGE if same else GREY)
+def draw_probes() -> Figure:
+    """What probes find in the codes of two systems on Cars3D: the table of docs/results.md on a scale."""
+    table = dict(_measured())
+    figure = Figure(figsize=(7.4, 2.9), layout="constrained")
+    axes = figure.subplots()
+    for row, (factor, chance) in enumerate(table["chance"].items()):
+        axes.plot([chance, 1], [row, row], color="#D0D0D0", lw=6, solid_capstyle="butt", zorder=0)
+        axes.text(chance, row + 0.33, "chance", ha="center", va="center", fontsize=8, color=GREY)
+        for system, color in (("simclr", ORANGE), ("dcodr_norec", BLUE)):
+            label = _summary(system, table[system], table["chance"]) if not row else None
+            axes.scatter(table[system][factor], row, s=70, color=color, label=label, zorder=2)
+    axes.set_yticks(range(4), ["domain: which car", *list(table["chance"])[1:]])
+    axes.set(xlim=(-0.03, 1.02), ylim=(3.6, -0.6), xlabel="accuracy of a probe on codes of test images")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside upper left", frameon=False)
     return figure
 
 
@@ -125,13 +122,20 @@ def draw_front() -> Figure:
     return figure
 
 
-def _codes(data: FactorDataset, method: MethodName) -> tuple[torch.Tensor, Mapping[str, float]]:
-    """Codes of the test images by a small encoder of four epochs, and its figures on them."""
-    encoder = EncoderConfig(arch="small", code_dim=16)
-    config = Config(method=method, encoder=encoder, encoder_lr=1e-3, temperature=0.1, epochs=4, device="cpu")
-    trained = dcodr.fit(config, data).method.encoder
-    report = dcodr.evaluate(trained, data, probe="fast", device="cpu")
-    return embed(trained, data.images, data.indices("test"), CPU), report.figures
+def _measured() -> Iterator[tuple[str, dict[str, float]]]:
+    """The accuracies of every system, and of chance, in the first table of docs/results.md."""
+    lines = (HERE / "results.md").read_text(encoding="utf-8").splitlines()
+    table = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    for system, *cells in table[2:]:
+        yield system, dict(zip(table[0][1:5], map(float, cells[:4]), strict=True))
+
+
+def _summary(system: str, accuracy: Mapping[str, float], chance: Mapping[str, float]) -> str:
+    """Invariance and informativeness, from the accuracies."""
+    skill = {factor: (accuracy[factor] - least) / (1 - least) for factor, least in chance.items()}
+    leak = skill.pop("domain")
+    informativeness = sum(skill.values()) / len(skill)
+    return f"{system}: invariance {1 - leak:.2f}, informativeness {informativeness:.2f}"
 
 
 def _reached(run: Mapping[str, Any]) -> tuple[float, float]:
