@@ -23,7 +23,7 @@ DIAGRAM = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 NOT_DRAWN = {"errors", "files", "strict_yaml", "palette", "console", "__init__", "__main__"}
 """Modules beside the rooms that any room may use."""
 
-HALF_HEIGHT = 0.27
+HALF_HEIGHT = 0.31
 """Half the height of a room, in layers."""
 
 Arrow = tuple[str, str]
@@ -123,7 +123,7 @@ def draw(diagram: Diagram, out: Path) -> None:
     for node in dict.fromkeys([*diagram.rooms, *(node for route in routes for node in route)]):
         layers[height[node]].append(node)
     x = _across(layers, [step for route in routes for step in itertools.pairwise(route)])
-    figure = Figure(figsize=(8.6, 0.95 * len(layers)))
+    figure = Figure(figsize=(8.6, len(layers)))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     for first, *between, last in routes:
@@ -185,8 +185,8 @@ def _box(axes: Axes, x: float, y: float, room: str, color: str, members: tuple[s
     size = 0.94, 2 * HALF_HEIGHT
     axes.add_patch(FancyBboxPatch(corner, *size, boxstyle=style, fc="white", ec=color, lw=1.6, zorder=2))
     text = "\n".join(_wrapped([name.removesuffix(".py") for name in members], 26))
-    axes.text(x, y + 0.16, room, ha="center", va="center", fontsize=10, fontweight="bold", zorder=3)
-    axes.text(x, y + 0.08, text, ha="center", va="top", fontsize=6.8, color="#404040", zorder=3)
+    axes.text(x, y + 0.19, room, ha="center", va="center", fontsize=10, fontweight="bold", zorder=3)
+    axes.text(x, y + 0.1, text, ha="center", va="top", fontsize=7.4, color="#404040", zorder=3)
 
 
 def _wrapped(words: list[str], width: int) -> list[str]:
