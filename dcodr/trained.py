@@ -22,8 +22,8 @@ def load(path: str | Path) -> Encoder:
         path: The folder that ``python -m dcodr train`` wrote, or a checkpoint.
 
     Returns:
-        The encoder on the CPU, in evaluation mode: images ``(B, 3, H, W)``, float in [0, 1], to codes
-        ``(B, code_dim)`` of length 1.
+        The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
+        codes ``(B, code_dim)`` of length 1.
 
     Raises:
         UserError: If there is no checkpoint, or it is damaged.

@@ -1,8 +1,12 @@
 """Sphinx, as ``make docs`` runs it. Nothing is fetched."""
 
 import importlib.metadata
+import re
 from pathlib import Path
 from typing import Any
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
 
 from docs.architecture import DIAGRAM, draw, read_diagram
 from docs.space_reference import reference
@@ -13,6 +17,7 @@ project = "dcodr-tuning"
 release = importlib.metadata.version(project)
 html_title = project
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_show_copyright = False
 html_show_sourcelink = False
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -31,9 +36,18 @@ add_module_names = False
 
 
 def setup(app: Any) -> None:
-    """Write what is generated before anything is read."""
+    """Write what is generated before anything is read; browsers draw formulas themselves."""
+    app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
     app.connect("builder-inited", _generate)
     app.connect("source-read", _draw_diagrams)
+
+
+def _formula(page: Any, node: Any) -> None:
+    latex = re.sub(
+        r"\\[Bb]ig\b", "", node.astext()
+    )  # unknown to docutils; MathML stretches brackets by itself
+    page.body.append(tex2mathml(latex, as_block=node.tagname == "math_block"))
+    raise SkipNode
 
 
 def _generate(app: Any) -> None:

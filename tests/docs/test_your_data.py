@@ -29,7 +29,7 @@ def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
     printed: dict[str, str] = {}
     for language, text in BLOCK.findall(PAGE.read_text()):
         if language == "sh":
-            printed |= {command: run(command, tmp_path) for command in text.splitlines()}
+            printed |= {command: run(command, tmp_path) for command in text.replace("\\\n", "").splitlines()}
         else:
             (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
     train, evaluate, embed = list(printed)[-3:]
