@@ -43,9 +43,8 @@ def setup(app: Any) -> None:
 
 
 def _formula(page: Any, node: Any) -> None:
-    latex = re.sub(
-        r"\\[Bb]ig\b", "", node.astext()
-    )  # unknown to docutils; MathML stretches brackets by itself
+    # Docutils does not know \big, and brackets in MathML are as high as what they hold without it.
+    latex = re.sub(r"\\[Bb]ig\b", "", node.astext())
     page.body.append(tex2mathml(latex, as_block=node.tagname == "math_block"))
     raise SkipNode
 
