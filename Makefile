@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test test-services check format ui bench-search soak fuzz audit
+.PHONY: install search test test-services check format ui docs bench-search soak fuzz audit
 
 install: $(VENV)/installed
 
@@ -38,6 +38,10 @@ format: install
 
 ui: install  ## Compare the trials of all searches in a browser.
 	$(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000
+
+docs: install  ## The documentation as a website: docs/_build/index.html.
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build
 
 soak: install  ## A hundred faults and more, injected into real searches; an hour on two cores.
 	$(BIN)/python -m tests.faults.soak

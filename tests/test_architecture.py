@@ -4,8 +4,12 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import dcodr
+import tuning
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "dcodr").rglob("*.py"), *(ROOT / "tuning").rglob("*.py")])
@@ -100,3 +104,17 @@ def test_help_imports_no_engine(words: list[str]) -> None:
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "ray", "mlflow", "optuna", "scipy", "matplotlib"}
     assert "python" in done.stdout
+
+
+def test_the_packages_import_no_engine_until_it_is_used() -> None:
+    code = "import sys, dcodr, tuning; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"torch", "ray", "mlflow", "optuna", "numpy", "pydantic"}
+
+
+@pytest.mark.parametrize("package", [dcodr, tuning], ids=["dcodr", "tuning"])
+def test_every_public_name_is_there_and_no_other(package: ModuleType) -> None:
+    for name in package.__all__:
+        assert callable(getattr(package, name))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        getattr(package, "nonsense")  # noqa: B009

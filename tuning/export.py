@@ -4,18 +4,20 @@ import datetime
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcodr.config import dump_config
 from dcodr.errors import UserError
 from dcodr.files import write_text
-from tuning.search import Search
 from tuning.trials import TrialRecord
+
+if TYPE_CHECKING:
+    from tuning.search import Search
 
 PACKAGES = ("dcodr-tuning", "torch", "torchvision", "numpy", "optuna", "ray")
 
 
-def pick(search: Search, which: str) -> list[TrialRecord]:
+def pick(search: "Search", which: str) -> list[TrialRecord]:
     """Choose trials of a front.
 
     Args:
@@ -35,7 +37,7 @@ def pick(search: Search, which: str) -> list[TrialRecord]:
     return [search.best(objective)]
 
 
-def export(search: Search, which: str, out: Path) -> list[Path]:
+def export(search: "Search", which: str, out: Path) -> list[Path]:
     """Write the configs of chosen trials.
 
     Args:
@@ -58,7 +60,7 @@ def export(search: Search, which: str, out: Path) -> list[Path]:
     return written
 
 
-def provenance(search: Search, trial: TrialRecord) -> dict[str, Any]:
+def provenance(search: "Search", trial: TrialRecord) -> dict[str, Any]:
     """Where a config comes from: search, trial, versions, dataset, validation figures."""
     return {
         "search": search.name,

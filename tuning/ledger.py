@@ -291,6 +291,10 @@ class Ledger:
         trial = self._open[number][0]
         return read(trial.storage.get_trial(trial._trial_id), self.space)
 
+    def ended(self, number: int) -> TrialRecord | None:
+        """A trial that has ended; ``None`` while it has not."""
+        return self._ended.get(number)
+
     def records(self) -> list[TrialRecord]:
         """All trials whose parameters were drawn, by number."""
         return [self._read(trial) for trial in self.begun_trials()]

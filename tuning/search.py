@@ -10,6 +10,7 @@ from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tuning.confirmation import Confirmed, confirmed_trials
 from tuning.driver_lock import driven
+from tuning.export import export
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
@@ -33,7 +34,7 @@ class Search:
     ledger: Ledger
 
     @classmethod
-    def open(cls, name: str, storage: Path) -> "Search":
+    def open(cls, name: str, storage: str | Path = "runs") -> "Search":
         """Open a search by name, changing nothing.
 
         Args:
@@ -43,6 +44,7 @@ class Search:
         Raises:
             UserError: If there is none of that name.
         """
+        storage = Path(storage)
         folder = storage / name
         if not (folder / LEDGER).is_file():
             known = ", ".join(names(storage)) or "none"
@@ -197,13 +199,29 @@ class Search:
     def forget_encoders(self) -> None:
         """Delete the kept encoders of trials that others dominate."""
         files = {int(file.parent.name): file for file in self.folder.glob(f"trials/*/{CHECKPOINT}")}
-        kept = [trial for trial in map(self.ledger.record, files) if trial.status == "complete"]
+        ended = filter(None, map(self.ledger.ended, files))
+        kept = [trial for trial in ended if trial.status == "complete"]
         if not kept:
             return
         values = [[trial.figures[name] for name in self.space.objectives] for trial in kept]
         for trial, keep in zip(kept, non_dominated(values, self._directions), strict=True):
             if not keep:
                 files[trial.number].unlink()
+
+    def export(self, which: str, out: str | Path) -> list[Path]:
+        """Write the configs of chosen trials; see :func:`tuning.export.export`.
+
+        Args:
+            which: ``knee``, ``best:OBJECTIVE`` or ``all-front``.
+            out: Folder to write to; files there of the same names are replaced.
+
+        Returns:
+            The files written, ``<search>-<trial>.yaml``.
+
+        Raises:
+            UserError: If nothing can be chosen.
+        """
+        return export(self, which, Path(out))
 
     def config_file(self, trial: TrialRecord) -> str:
         """The name of the file that a trial's config is exported to."""

@@ -84,6 +84,12 @@ def test_exported_files_hold_the_trials_config_and_its_origin(
         assert {"python", "torch", "dcodr-tuning"} <= set(provenance["versions"])
 
 
+def test_a_search_exports_itself(search: Search, tmp_path: Path) -> None:
+    (path,) = search.export("knee", str(tmp_path / "best"))
+    assert read_config(path)[0] == search.space.config(search.knee().values)
+    assert search.trials() == Search.open("s", str(tmp_path / "runs")).trials()
+
+
 @pytest.mark.parametrize(
     ("which", "message"), [("top", "--pick top: expected knee"), ("best:speed", "'speed' is no objective")]
 )

@@ -1,0 +1,1 @@
+"""The documentation, and what its pages are made with."""

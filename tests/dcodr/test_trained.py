@@ -1,0 +1,56 @@
+"""Trained encoders, read back and measured as a script would."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import dcodr
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.evaluation.embed import embed
+from dcodr.files import CHECKPOINT
+
+
+class MeanColours(nn.Module):
+    """Codes that are the images' mean colours: whatever a probe finds is in the pixels."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean(dim=(2, 3))
+
+
+@pytest.mark.train
+def test_a_training_is_read_back_and_measured(
+    tiny: FactorDataset, tiny_config: Config, tmp_path: Path
+) -> None:
+    trained = dcodr.fit(tiny_config, tiny, checkpoint=tmp_path / CHECKPOINT)
+    encoder = dcodr.load(tmp_path)
+    assert not encoder.training
+    indices, cpu = tiny.indices("test"), torch.device("cpu")
+    codes = embed(encoder, tiny.images, indices, cpu)
+    assert torch.equal(codes, embed(trained.method.encoder, tiny.images, indices, cpu))
+    assert torch.equal(codes, embed(dcodr.load(str(tmp_path / CHECKPOINT)), tiny.images, indices, cpu))
+    again = dcodr.evaluate(encoder, tiny, "validation", probe="fast", seed=tiny_config.seed, device="cpu")
+    assert again == trained.report
+
+
+def test_no_training_is_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"checkpoint\.pt: no such checkpoint"):
+        dcodr.load(tmp_path)
+
+
+def test_the_split_is_the_one_asked_for(tiny: FactorDataset) -> None:
+    validation, test = (
+        dcodr.evaluate(MeanColours(), tiny, split, probe="fast", device="cpu").figures
+        for split in ("validation", "test")
+    )
+    assert validation["domain_accuracy"] != test["domain_accuracy"]
+    assert test == dcodr.evaluate(MeanColours(), tiny, probe="fast", device="cpu").figures
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tiny: FactorDataset) -> None:
+    with pytest.raises(UserError, match="no usable GPU"):
+        dcodr.evaluate(MeanColours(), tiny, device="cuda")

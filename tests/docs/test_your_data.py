@@ -1,0 +1,33 @@
+"""docs/your-data.md, executed: its files written, its commands run one after the other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.commands import run_python
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "your-data.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.ray
+def test_every_command_of_the_page_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("tune.py", "search_spaces"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    printed: dict[str, str] = {}
+    for language, text in BLOCK.findall(PAGE.read_text()):
+        if language != "sh":
+            (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
+            continue
+        for command in text.replace("\\\n", "").splitlines():
+            run_python(command, tmp_path, monkeypatch)
+            printed[command] = capsys.readouterr().out
+    train, evaluate, embed = list(printed)[-3:]
+    assert "are reproduced exactly" in printed[train]
+    assert "informativeness" in printed[evaluate]
+    assert "codes of 16 numbers" in printed[embed]
+    assert (tmp_path / "data" / "toys.png").is_file()
