@@ -17,8 +17,9 @@ class AdaptiveInstanceNorm(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Normalise, then scale and shift by the style."""
         scale, shift = self.scale(style)[:, :, None, None], self.shift(style)[:, :, None, None]
-        normalised: Tensor = self.norm(x)
-        return normalised * scale + shift
+        normalised = self.norm(x)
+        styled: Tensor = normalised * scale + shift
+        return styled
 
 
 class Generator(nn.Module):
@@ -53,4 +54,5 @@ class Generator(nn.Module):
         x = self.to_map(codes)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = norm(F.leaky_relu(conv(self.upsample(x))), style)
-        return torch.sigmoid(self.to_image(x))
+        images: Tensor = torch.sigmoid(self.to_image(x))
+        return images
