@@ -50,5 +50,5 @@ def views(images: npt.NDArray[np.uint8], names: Sequence[str]) -> Tensor:
         ``(B, 3, 64, 64)`` float32 in [0, 1].
     """
     transform: Transform = v2.RandomChoice([TRANSFORMS[name] for name in names])
-    made = [np.asarray(transform(Image.fromarray(image))) for image in images]
+    made = [np.array(transform(Image.fromarray(image))) for image in images]
     return torch.stack([torch.from_numpy(view).permute(2, 0, 1).float() / 255 for view in made])
