@@ -5,13 +5,12 @@ hidden units, so that no linear probe reads it: a probe that is too weak would f
 """
 
 import statistics
-import time
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.measure import Row, note, seconds, times_better
+from benchmarks.measure import Row, clock, note, seconds, times_better
 from benchmarks.reference.probes import accuracies
 from dcodr.evaluation.probes import FAST, fit_probes
 
@@ -50,9 +49,9 @@ def _of_size(size: str) -> list[Row]:
     def ours() -> Labels:
         return fit_probes(codes, factors, classes, FAST, seed=0).predict(scored)
 
-    started = time.perf_counter()
+    started = clock()
     theirs = accuracies(codes, factors, scored, actual)
-    reference = time.perf_counter() - started
+    reference = clock() - started
     fast = statistics.median(seconds(ours) for _ in range(3))
     found = {name: (labels == actual[name]).float().mean().item() for name, labels in ours().items()}
     for name in factors:

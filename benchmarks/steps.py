@@ -6,7 +6,6 @@ belongs to what is compared.
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmarks.measure import Row, alone, note, peak_memory, times_better
+from benchmarks.measure import Row, alone, clock, note, peak_memory, times_better
 from benchmarks.reference.training import stepper
 from dcodr.config import Config, EncoderConfig, PerceptualConfig
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
@@ -47,19 +46,19 @@ def reference_steps(reconstruct: bool, warm: int, n: int) -> Steps:
     """Seconds of ``n`` steps of the reference after others, and the peak of memory in bytes."""
     data = random_dataset()
     step = stepper(data.images, data.domain, reconstruct, torch.device("cpu"))
-    moments = [time.perf_counter()]
+    moments = [clock()]
     for _ in range(warm + n):
         step()
-        moments.append(time.perf_counter())
+        moments.append(clock())
     return np.diff(moments)[warm:].tolist(), peak_memory()
 
 
 def our_steps(config: Config, warm: int, n: int) -> Steps:
     """As :func:`reference_steps`, of ``fit``."""
-    moments = [time.perf_counter()]
+    moments = [clock()]
 
     def on_step(done: int, total: int) -> None:
-        moments.append(time.perf_counter())
+        moments.append(clock())
         if len(moments) > warm + n:
             raise _EnoughError
 
@@ -134,7 +133,7 @@ def other_share(config: Config, n: int) -> float:
     moments: list[list[float]] = []
 
     def on_step(done: int, total: int) -> None:
-        moments.append([time.perf_counter(), *spent.values()])
+        moments.append([clock(), *spent.values()])
         if len(moments) == n + 2:
             raise _EnoughError
 
@@ -149,10 +148,10 @@ def _timed(owner: Any, name: str, spent: dict[str, float]) -> None:
     inner = getattr(owner, name)
 
     def outer(*args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
+        started = clock()
         try:
             return inner(*args, **kwargs)
         finally:
-            spent[name] += time.perf_counter() - started
+            spent[name] += clock() - started
 
     setattr(owner, name, outer)
