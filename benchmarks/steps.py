@@ -24,18 +24,18 @@ from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
 from dcodr.trainer import fit
 
 GIB = 2**30
-N_DOMAINS, N_IMAGES = 20, 96
+N_DOMAINS = 20
 Side = Literal["reference", "float32", "bfloat16"]
 Steps = tuple[list[float], int]
 
 
-class _EnoughError(Exception):
+class EnoughError(Exception):
     """So many steps were asked for."""
 
 
-def random_dataset() -> FactorDataset:
-    """Noise: 20 domains of 96 images to train on."""
-    domain = np.repeat(np.arange(N_DOMAINS), N_IMAGES)
+def random_dataset(n_per_domain: int = 96) -> FactorDataset:
+    """Noise to train on, in 20 domains."""
+    domain = np.repeat(np.arange(N_DOMAINS), n_per_domain)
     images = np.random.default_rng(0).integers(0, 256, (len(domain), 64, 64, 3), dtype=np.uint8)
     spec = DatasetSpec("noise", "domain", (Attribute("attribute", 2),))
     split = np.zeros(len(domain), np.uint8)
@@ -60,20 +60,26 @@ def our_steps(config: Config, warm: int, n: int) -> Steps:
     def on_step(done: int, total: int) -> None:
         moments.append(clock())
         if len(moments) > warm + n:
-            raise _EnoughError
+            raise EnoughError
 
     with tempfile.TemporaryDirectory() as folder:
         run(config, Path(folder), on_step)
     return np.diff(moments)[warm:].tolist(), peak_memory()
 
 
+def random_weights(folder: Path) -> Path:
+    """A file of random weights for the perceptual network."""
+    path = folder / "vgg16.pt"
+    torch.save(backbone_features("vgg16", max(DEFAULT_LAYERS["vgg16"])).state_dict(), path)
+    return path
+
+
 def run(config: Config, folder: Path, on_step: Callable[[int, int], None]) -> None:
     """Train until ``on_step`` has enough; the perceptual network's weights are random, from the folder."""
-    weights = folder / "vgg16.pt"
-    torch.save(backbone_features("vgg16", max(DEFAULT_LAYERS["vgg16"])).state_dict(), weights)
-    settings = {"perceptual": PerceptualConfig(weights=str(weights), normalise=False), "device": "cpu"}
+    perceptual = PerceptualConfig(weights=str(random_weights(folder)), normalise=False)
+    settings = {"perceptual": perceptual, "device": "cpu"}
     lasting = {"epochs": 10_000, "evaluate_every": 10_000, "threads": torch.get_num_threads()}
-    with suppress(_EnoughError):
+    with suppress(EnoughError):
         fit(config.model_copy(update=settings | lasting), random_dataset(), on_step=on_step)
 
 
@@ -135,7 +141,7 @@ def other_share(config: Config, n: int) -> float:
     def on_step(done: int, total: int) -> None:
         moments.append([clock(), *spent.values()])
         if len(moments) == n + 2:
-            raise _EnoughError
+            raise EnoughError
 
     with tempfile.TemporaryDirectory() as folder:
         run(config, Path(folder), on_step)
