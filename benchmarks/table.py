@@ -33,14 +33,17 @@ def measured(name: str) -> list[Row]:
     return rows
 
 
+def line(row: Row) -> str:
+    """A row as Markdown."""
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    cells = (row.work, row.reference, row.ours, ratio, row.goal, "yes" if row.met else "**no**")
+    return f"| {' | '.join(cells)} |"
+
+
 def table(rows: list[Row]) -> str:
-    """Rows as Markdown."""
-    lines = ["| work | reference | ours | ratio | goal | met |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        cells = (row.work, row.reference, row.ours, ratio, row.goal, "yes" if row.met else "**no**")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    """Rows as Markdown, with a head."""
+    head = ["| work | reference | ours | ratio | goal | met |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *map(line, rows)])
 
 
 def main() -> None:
@@ -63,7 +66,10 @@ def main() -> None:
     rows = []
     for name in arguments.only:
         started = time.perf_counter()
-        rows += alone(measured, name)
+        found = alone(measured, name)
+        rows += found
+        for row in found:
+            note(line(row))
         note(f"{name}: {time.perf_counter() - started:.0f} s, 1-minute load {os.getloadavg()[0]:.1f}")
     print(f"{arguments.threads} threads of {os.cpu_count()} cores, {arguments.clock} time\n\n{table(rows)}")
 
