@@ -27,9 +27,9 @@ PAPER_GOAL, GOAL = 20_000, 5_000
 
 
 def views() -> list[Row]:
-    """Positive views, 64x64, in batches of 128: those of the paper, then each augmentation alone."""
+    """Positive views, 64x64, in batches of 128: the paper's four, then each of its 13 alone."""
     rows = [_views("views, the paper's four", PAPER_SET, PAPER_GOAL)]
-    return rows + [_views(f"views, {name}", (name,), GOAL) for name in AUGMENTATIONS]
+    return rows + [_views(f"views, {name}", (name,), GOAL) for name in AUGMENTATIONS if name != "simsiam"]
 
 
 def _views(work: str, names: Sequence[str], goal: int) -> Row:
