@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test test-services check format ui docs bench-search soak fuzz audit
+.PHONY: install search test test-services check format ui docs bench bench-search soak fuzz audit
 
 install: $(VENV)/installed
 
@@ -28,6 +28,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+
+bench: install  ## One table of speed, plain against ours; twenty minutes on two quiet cores.
+	$(BIN)/python -m benchmarks.table
 
 bench-search: install  ## How many epochs searches need, simulated on recorded trainings; half an hour on two cores.
 	$(BIN)/python -m benchmarks.search_efficiency.compare

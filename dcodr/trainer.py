@@ -2,16 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from dcodr.augmentations import Augment
+from dcodr.batches import Batches
 from dcodr.checkpoint import Checkpoint, before, latest_checkpoint, restore, save_checkpoint
 from dcodr.config import Config, differences, setting
 from dcodr.data.dataset import FactorDataset
@@ -19,8 +18,8 @@ from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate
+from dcodr.memory import fits, keep_freed_memory
 from dcodr.methods import build_method
-from dcodr.methods.batch import Batch
 from dcodr.methods.method import Method
 from dcodr.sampler import DomainBatchSampler
 
@@ -84,6 +83,8 @@ def fit(
     """
     torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     train = data.indices("train")
     batch = config.batch
     sampler = DomainBatchSampler(data.domain[train], batch.n_domains, batch.n_per_domain, config.seed)
@@ -92,11 +93,13 @@ def fit(
         method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(
-        [{"params": params, "setting": name} for name, params in method.learned().items()], betas=ADAM_BETAS
+        [{"params": params, "setting": name} for name, params in method.learned().items()],
+        betas=ADAM_BETAS,
+        fused=True,
     )
     last = _resume(checkpoint, config, data, method, optimizer, on_resume)
     augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
-    batches = _Batches(data, train, sampler, augment, device)
+    batches = Batches(data, train, sampler, augment, device, resident=fits(data.images.nbytes, device))
 
     if last is not None:
         on_epoch(last)
@@ -127,42 +130,10 @@ def fit(
     return Fit(method, last.report)
 
 
-class _Batches:
-    """The batches of any epoch, on the device."""
-
-    def __init__(
-        self,
-        data: FactorDataset,
-        train: npt.NDArray[np.int64],
-        sampler: DomainBatchSampler,
-        augment: Augment,
-        device: torch.device,
-    ) -> None:
-        self.images = torch.from_numpy(data.images).to(device)
-        self.domain = torch.from_numpy(data.domain).to(device)
-        self.train = torch.from_numpy(train)
-        self.sampler = sampler
-        self.augment = augment
-        self.device = device
-
-    def of_epoch(self, epoch: int, seed: int) -> Iterator[Batch]:
-        """The batches of an epoch: a function of the epoch and the seed alone."""
-        self.sampler.set_epoch(epoch)
-        random = torch.Generator().manual_seed(
-            int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-        )
-        for positions in self.sampler:
-            index = torch.from_numpy(positions)
-            chosen = self.train[index].to(self.device, non_blocking=True)
-            anchors = self.images[chosen].permute(0, 3, 1, 2).float().div_(255)
-            index = index.to(self.device, non_blocking=True)
-            yield Batch(anchors, self.domain[chosen], index, self.augment, random)
-
-
 def _train_epoch(
     method: Method,
     optimizer: torch.optim.Optimizer,
-    batches: _Batches,
+    batches: Batches,
     epoch: int,
     config: Config,
     on_step: Callable[[int, int], None],
@@ -171,7 +142,7 @@ def _train_epoch(
     method.train()
     totals: dict[str, Tensor] = {}
     half = config.precision == "bfloat16"
-    n_batches = len(batches.sampler)
+    n_batches = len(batches)
     for step, batch in enumerate(batches.of_epoch(epoch, config.seed)):
         with torch.autocast(batch.anchors.device.type, torch.bfloat16, enabled=half):
             losses = method.losses(batch)

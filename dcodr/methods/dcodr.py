@@ -6,6 +6,7 @@ from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
+from dcodr.models.reconstruction import reconstruction_error
 
 
 class DCoDR(DCoDRNorec):
@@ -41,7 +42,9 @@ class DCoDR(DCoDRNorec):
         """The losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
         codes = self.encoder(batch.anchors)
         contrastive = self.contrastive(codes, self.encoder(batch.views()))
-        reconstruction = self.distance(self.generator(codes, batch.domain), batch.anchors)
+        reconstruction = reconstruction_error(
+            self.generator, self.distance, codes, batch.domain, batch.anchors
+        )
         loss = contrastive + self.reconstruction_weight * reconstruction
         return {"loss": loss, "contrastive": contrastive, "reconstruction": reconstruction}
 

@@ -9,6 +9,7 @@ from dcodr.methods.method import Method
 from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder
+from dcodr.models.reconstruction import reconstruction_error
 
 
 class DrNet(Method):
@@ -73,7 +74,9 @@ class DrNet(Method):
         """
         codes, domain_codes = self.encoder(batch.anchors), self.domain_encoder(batch.anchors)
         partners, partner_domain_codes = self._partners(codes), self._partners(domain_codes)
-        reconstruction = self.distance(self.decoder(codes, partner_domain_codes), batch.anchors)
+        reconstruction = reconstruction_error(
+            self.decoder, self.distance, codes, partner_domain_codes, batch.anchors
+        )
         similarity = (domain_codes - partner_domain_codes).square().sum(dim=1).mean()
         fixed = {name: parameter.detach() for name, parameter in self.discriminator.named_parameters()}
         confusion = confusion_loss(functional_call(self.discriminator, fixed, (codes, partners)))

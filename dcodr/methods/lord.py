@@ -7,6 +7,7 @@ from dcodr.methods.batch import Batch
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
+from dcodr.models.reconstruction import reconstruction_error
 
 
 class LORD(Method):
@@ -62,7 +63,9 @@ class LORD(Method):
         """The losses of a batch: scalars ``loss``, ``reconstruction``, ``norm`` and ``encoding``."""
         embedding = self.embedding(batch.index)
         noisy = embedding + self.noise * batch.noise(*embedding.shape)
-        reconstruction = self.distance(self.generator(noisy, batch.domain), batch.anchors)
+        reconstruction = reconstruction_error(
+            self.generator, self.distance, noisy, batch.domain, batch.anchors
+        )
         norm = embedding.square().sum(dim=1).mean()
         direction = F.normalize(embedding.detach(), dim=1)
         encoding = (self.encoder(batch.anchors) - direction).square().sum(dim=1).mean()

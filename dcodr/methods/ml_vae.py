@@ -8,6 +8,7 @@ from dcodr.methods.batch import Batch
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder
+from dcodr.models.reconstruction import reconstruction_error
 
 
 class MLVAE(Method):
@@ -66,7 +67,7 @@ class MLVAE(Method):
         domain = product_of_gaussians(domain_means, domain_log_variances, self.n_domains)
         latents = _sample(batch, means, log_variances)
         shared = _sample(batch, *domain).repeat_interleave(size // self.n_domains, dim=0)
-        reconstruction = self.distance(self.decoder(latents, shared), batch.anchors)
+        reconstruction = reconstruction_error(self.decoder, self.distance, latents, shared, batch.anchors)
         code_kl = kl_to_standard_normal(means, log_variances).mean()
         domain_kl = kl_to_standard_normal(*domain).sum() / size
         loss = reconstruction + self.kl_weight * (code_kl + domain_kl) / values

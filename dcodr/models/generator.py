@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dcodr.models.adain import AdaptiveInstanceNorm
+
 N_BLOCKS = 4
 
 
@@ -24,27 +26,6 @@ class UpsampleConv2d(nn.Conv2d):
         """Upsample and convolve."""
         kernel = F.avg_pool2d(self.weight.flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
         return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
-
-
-class AdaptiveInstanceNorm(nn.Module):
-    """Instance normalisation whose scale and shift are linear in a domain embedding.
-
-    Huang & Belongie, *Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization*, ICCV 2017,
-    https://arxiv.org/abs/1703.06868.
-
-    Shapes: ``x`` ``(B, channels, H, W)``, ``embedding`` ``(B, domain_dim)``; result as ``x``.
-    """
-
-    def __init__(self, channels: int, domain_dim: int) -> None:
-        super().__init__()
-        self.scale = nn.Linear(domain_dim, channels)
-        self.shift = nn.Linear(domain_dim, channels)
-
-    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        """Give every channel of every image the mean and deviation that its domain asks for."""
-        scale: torch.Tensor = self.scale(embedding)[:, :, None, None]
-        shift: torch.Tensor = self.shift(embedding)[:, :, None, None]
-        return F.instance_norm(x) * scale + shift
 
 
 class Decoder(nn.Module):
@@ -96,7 +77,7 @@ class Decoder(nn.Module):
 
     def forward(self, codes: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """Generate the image of every code in its style."""
-        x = self.to_map(codes)
+        x = self.to_map(codes).contiguous(memory_format=torch.channels_last)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = norm(F.leaky_relu(conv(x), inplace=True), style)
         return torch.sigmoid(self.to_image(x).float())

@@ -1,0 +1,28 @@
+"""The perceptual distance, its network as trainable as any other."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PerceptualDistance(nn.Module):
+    """As :class:`dcodr.models.perceptual.PerceptualDistance` with ``normalise=False``, nothing frozen.
+
+    Images and targets both go through the network with gradients, which also reach its weights.
+    """
+
+    def __init__(self, features: nn.Sequential, layers: Sequence[int]) -> None:
+        super().__init__()
+        self.features = features
+        self.layers = layers
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Compare two batches, pixels and features."""
+        distances = [F.l1_loss(output, target)]
+        for index, layer in enumerate(self.features):
+            output, target = layer(output), layer(target)
+            if index in self.layers:
+                distances.append(F.l1_loss(output, target))
+        return torch.stack(distances).sum()
