@@ -98,12 +98,12 @@ def run_search(
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
+    if address is not None or space.resources.gpu_type is not None:
+        with console.status("checking the nodes of the cluster"), _ray(address):
+            check_nodes(space, storage, data.fingerprint)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
-        if address is not None or space.resources.gpu_type is not None:
-            with console.status("checking the nodes of the cluster"), _ray(address):
-                check_nodes(space, storage, data.fingerprint)
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
             if resume:
