@@ -16,8 +16,8 @@ $(VENV)/installed: pyproject.toml
 search: install  ## The main job on the embedded dataset.
 	$(BIN)/python tune.py --space search_spaces/augs.yaml
 
-test: install
-	$(BIN)/python -m pytest
+test: install  ## In two processes: one for the tests that start Ray, one for the others until those are done.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update && apt-get install --yes postgresql; }

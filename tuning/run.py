@@ -22,7 +22,8 @@ from tuning.export import export, versions
 from tuning.interrupts import ending_at_once
 from tuning.journal import mend
 from tuning.ledger import Ledger
-from tuning.mirror import close_parent, open_parent
+from tuning.mirror import close_parent, open_parent, search_status
+from tuning.models import register
 from tuning.outbox import Outbox
 from tuning.preflight.checks import check, check_storage, cpus_here
 from tuning.recorder import WORKER_DEATHS, Recorder
@@ -98,12 +99,12 @@ def run_search(
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
+    if address is not None or space.resources.gpu_type is not None:
+        with console.status("checking the nodes of the cluster"), _ray(address):
+            check_nodes(space, storage, data.fingerprint)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
-        if address is not None or space.resources.gpu_type is not None:
-            with console.status("checking the nodes of the cluster"), _ray(address):
-                check_nodes(space, storage, data.fingerprint)
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
             if resume:
@@ -286,6 +287,8 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) 
         trouble = outbox.close(PATIENCE)
         try:
             close_parent(search, tracker)
+            if search_status(search) == "FINISHED":
+                register(search, tracker)
         except Exception as error:  # every driver and server has its own
             trouble = reason(tracker.uri, error)
     if trouble is not None:

@@ -30,8 +30,8 @@ def closed_port() -> int:
 @pytest.mark.parametrize(
     "uri",
     [
-        f"http://user:hunter2@127.0.0.1:{closed_port()}/",
-        f"http://hunter2@127.0.0.1:{closed_port()}",
+        "http://user:hunter2@127.0.0.1:{port}/",
+        "http://hunter2@127.0.0.1:{port}",
         "postgresql+nodriver://user:hunter2@127.0.0.1/mlflow",
         "sqlite:///{folder}/no_database",
         "sqlite:///{folder}/no_database/mlflow.db",
@@ -41,7 +41,7 @@ def closed_port() -> int:
     ],
 )
 def test_an_unusable_store_is_refused_quickly_with_nothing_written(tmp_path: Path, uri: str) -> None:
-    uri = uri.replace("{folder}", str(tmp_path))
+    uri = uri.replace("{folder}", str(tmp_path)).replace("{port}", str(closed_port()))
     (tmp_path / "no_database").write_text("some text, long enough to be taken for a header of a database" * 9)
     began = time.monotonic()
     with pytest.raises(UserError) as caught:
