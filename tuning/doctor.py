@@ -15,6 +15,7 @@ from dcodr.errors import UserError
 from tuning import mirror
 from tuning.driver_lock import driving
 from tuning.journal import cut_short, mend
+from tuning.models import register
 from tuning.search import LEDGER, Search
 from tuning.space import Space
 from tuning.tracking import Tracker, TrialRun
@@ -246,5 +247,7 @@ def _write_all(search: Search, tracker: Tracker) -> None:
     for record in search.ledger.records():
         mirror.bring(tracker, search, record, None, driven=False)
     mirror.close_parent(search, tracker)
+    if search.front():
+        register(search, tracker)
     search.ledger.remember("run_id", run_id)
     search.ledger.remember("tracking_uri", masked(tracker.uri))

@@ -22,7 +22,8 @@ from tuning.export import export, versions
 from tuning.interrupts import ending_at_once
 from tuning.journal import mend
 from tuning.ledger import Ledger
-from tuning.mirror import close_parent, open_parent
+from tuning.mirror import close_parent, open_parent, search_status
+from tuning.models import register
 from tuning.outbox import Outbox
 from tuning.preflight.checks import check, check_storage, cpus_here
 from tuning.recorder import WORKER_DEATHS, Recorder
@@ -286,6 +287,8 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) 
         trouble = outbox.close(PATIENCE)
         try:
             close_parent(search, tracker)
+            if search_status(search) == "FINISHED":
+                register(search, tracker)
         except Exception as error:  # every driver and server has its own
             trouble = reason(tracker.uri, error)
     if trouble is not None:

@@ -200,7 +200,7 @@ class Search:
         """Delete the kept encoders of trials that others dominate."""
         files = {int(file.parent.name): file for file in self.folder.glob(f"trials/*/{CHECKPOINT}")}
         ended = filter(None, map(self.ledger.ended, files))
-        kept = [trial for trial in ended if trial.status == "complete"]
+        kept = [trial for trial in ended if trial.status == "complete" and trial.confirms is None]
         if not kept:
             return
         values = [[trial.figures[name] for name in self.space.objectives] for trial in kept]

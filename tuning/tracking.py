@@ -270,6 +270,36 @@ class Tracker:
         else:
             self._client.set_terminated(run_id, status=status)
 
+    def model_run(self, name: str, alias: str) -> str | None:
+        """The run that a registered model's version comes from; None if there is none of that alias.
+
+        Args:
+            name: the model's name.
+            alias: the version's.
+        """
+        try:
+            return str(self._client.get_model_version_by_alias(name, alias).run_id)
+        except Exception as error:  # every driver and server has its own
+            if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def register_model(self, name: str, alias: str, run_id: str, folder: Path) -> None:
+        """Keep a saved model with a run, and register it as the version of an alias.
+
+        Args:
+            name: the model's name; made if there is none.
+            alias: moves to the new version.
+            run_id: the run of the trial that trained it.
+            folder: what MLflow saved; its name becomes that of the artifact.
+        """
+        self._client.log_artifacts(run_id, str(folder), folder.name)
+        if not self._client.search_registered_models(f"name = {_quoted(name)}", max_results=1):
+            self._client.create_registered_model(name)
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
+        version = self._client.create_model_version(name, source, run_id)
+        self._client.set_registered_model_alias(name, alias, version.version)
+
     def discard(self, run_id: str) -> None:
         """Move a trial's run to MLflow's trash, from which it can be restored."""
         self._client.delete_run(run_id)

@@ -1,0 +1,66 @@
+"""The encoders of the front's best trials, as registered models of MLflow."""
+
+import tempfile
+from pathlib import Path
+
+from dcodr.checkpoint import load_checkpoint, trained_encoder
+from dcodr.files import CHECKPOINT
+from tuning.search import Search
+from tuning.tracking import Tracker
+from tuning.trials import TrialRecord, kept_of
+
+ALIASES = {"invariance": "most-invariant", "informativeness": "most-informative"}
+"""Of the best trial in an objective; of others ``best-OBJECTIVE``."""
+
+
+def chosen(search: Search) -> dict[str, TrialRecord]:
+    """The trials whose encoders are registered, by alias: the knee, and the best in each objective."""
+    best = {ALIASES.get(name, f"best-{name}"): search.best(name) for name in search.space.objectives}
+    return {"knee": search.knee(), **best}
+
+
+def register(search: Search, tracker: Tracker) -> list[str]:
+    """Register the encoders of the best trials as versions of a model of the search's name.
+
+    ``mlflow.pytorch.load_model("models:/SEARCH@knee")`` loads one: a module that maps float images
+    ``(B, 3, H, W)`` in [0, 1] to codes ``(B, d)``. An alias that is at its trial's version already stays.
+
+    Args:
+        search: A search with a front.
+        tracker: The store that its runs are in.
+
+    Returns:
+        The aliases whose encoders were kept, and so are registered.
+    """
+    runs = {run.number: run.run_id for run in tracker.trial_runs()}
+    registered = []
+    for alias, trial in chosen(search).items():
+        checkpoint = kept_of(search.folder, trial.number) / CHECKPOINT
+        if not checkpoint.is_file():
+            continue
+        if tracker.model_run(search.name, alias) != runs[trial.number]:
+            with tempfile.TemporaryDirectory() as folder:
+                _save(checkpoint, Path(folder) / "encoder")
+                tracker.register_model(search.name, alias, runs[trial.number], Path(folder) / "encoder")
+        registered.append(alias)
+    return registered
+
+
+def _save(checkpoint: Path, folder: Path) -> None:
+    """Write an encoder as a traced graph: loading it runs no code of the file, and needs none of ours."""
+    import mlflow.pytorch
+    import numpy as np
+    import torch
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    encoder = trained_encoder(load_checkpoint(checkpoint))
+    images, codes = (TensorSpec(np.dtype("float32"), shape) for shape in ((-1, 3, -1, -1), (-1, -1)))
+    mlflow.pytorch.save_model(
+        encoder,
+        str(folder),
+        signature=ModelSignature(Schema([images]), Schema([codes])),
+        input_example=np.zeros((2, 3, 64, 64), np.float32),
+        serialization_format="pt2",
+        pip_requirements=[f"torch=={torch.__version__}"],
+    )
