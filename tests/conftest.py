@@ -12,6 +12,7 @@ from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that start Ray in one process, first, and those of a file that share fixtures in one."""
     items.sort(key=lambda item: item.get_closest_marker("ray") is None)
