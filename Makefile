@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test test-ray test-others test-services check format ui docs bench bench-search soak fuzz audit
+.PHONY: install search test test-services check format ui docs bench bench-search soak fuzz audit
 
 install: $(VENV)/installed
 
@@ -16,14 +16,8 @@ $(VENV)/installed: pyproject.toml
 search: install  ## The main job on the embedded dataset.
 	$(BIN)/python tune.py --space search_spaces/augs.yaml
 
-test: install  ## All tests, those that start Ray beside the others.
-	$(MAKE) --jobs 2 test-ray test-others
-
-test-ray: install
-	$(BIN)/python -m pytest -m "ray and not services"
-
-test-others: install
-	$(BIN)/python -m pytest -m "not ray and not services"
+test: install
+	$(BIN)/python -m pytest
 
 test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update && apt-get install --yes postgresql; }
