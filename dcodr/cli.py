@@ -96,20 +96,16 @@ def evaluate(
 
     from dcodr.checkpoint import load_checkpoint, trained_encoder
     from dcodr.data.remote import open_dataset
-    from dcodr.evaluation.probes import FAST, PAPER
-    from dcodr.evaluation.report import evaluate as measure
-    from dcodr.trainer import resolve_device
+    from dcodr.trained import evaluate as measure
 
-    budget = {"paper": PAPER, "fast": FAST}[probe]
     state = load_checkpoint(folder / CHECKPOINT)
     config = state.config if data is None else state.config.model_copy(update={"data": data})
     dataset = open_dataset(config)
     torch.set_num_threads(config.threads)
-    device = resolve_device(config.device)
-    encoder = trained_encoder(state).to(device)
     console = Console()
     with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes"):
-        report = measure(encoder, dataset, split, budget, seed=config.seed, device=device)
+        encoder = trained_encoder(state)
+        report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
     _write_report(folder / f"{split}.json", report)
     console.print(_table(f"{split}, {probe} probe", report))
 

@@ -11,6 +11,8 @@ from tuning.settings import SearchSettings
 class Budget:
     """What a search has spent and reached so far.
 
+    ``history`` is the front's hypervolume at the beginning and after each trial that ended.
+
     Args:
         settings: The limits.
         epochs: Epochs of a trial that is not stopped early.
@@ -34,7 +36,7 @@ class Budget:
         self._reference = reference
         self._running = 0
         self._front = np.empty((0, len(directions)))
-        self._history = [0.0]
+        self.history = [0.0]
 
     def begin(self) -> None:
         """A trial began."""
@@ -53,7 +55,7 @@ class Budget:
         if objectives is not None:
             self._front = joined(self._front, objectives, self._directions)
             self.hypervolume = hypervolume(self._front, self._reference, self._directions)
-        self._history.append(self.hypervolume)
+        self.history.append(self.hypervolume)
 
     def over(self) -> str | None:
         """Say why no trial begins any more; ``None`` while some may."""
@@ -64,8 +66,8 @@ class Budget:
             return f"{self.spent} of {limits.epoch_budget} epochs are spent, too many for another trial"
         if limits.target_hypervolume is not None and self.hypervolume >= limits.target_hypervolume:
             return f"the hypervolume {self.hypervolume:.4f} has reached {limits.target_hypervolume:g}"
-        if limits.stall is not None and len(self._history) > limits.stall.trials:
-            enough = self._history[-1 - limits.stall.trials] * (1 + limits.stall.growth)
+        if limits.stall is not None and len(self.history) > limits.stall.trials:
+            enough = self.history[-1 - limits.stall.trials] * (1 + limits.stall.growth)
             if self.hypervolume < enough or self.hypervolume == 0:
                 return (
                     f"the hypervolume has grown by less than {limits.stall.growth:.1%} "

@@ -70,14 +70,10 @@ def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> 
     )
 
 
-def is_ended(record: TrialRecord, run: TrialRun) -> bool:
+def is_ended(search: Search, record: TrialRecord, run: TrialRun) -> bool:
     """Whether a run has how its trial ended, which is written last, so that the rest is there."""
-    tags = ended(record)
-    return (
-        record.status != "running"
-        and run.status == OUTCOMES.get(record.status)
-        and all(run.tags.get(name) == value for name, value in tags.items())
-    )
+    lacks = gap(search, record, run, driven=False)
+    return record.status != "running" and not (lacks.status or lacks.tags)
 
 
 def bring(

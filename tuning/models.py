@@ -1,6 +1,7 @@
 """The encoders of the front's best trials, as registered models of MLflow."""
 
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 from dcodr.checkpoint import load_checkpoint, trained_encoder
@@ -32,17 +33,20 @@ def register(search: Search, tracker: Tracker) -> list[str]:
     Returns:
         The aliases whose encoders were kept, and so are registered.
     """
-    runs = {run.number: run.run_id for run in tracker.trial_runs()}
-    registered = []
+    aliases = defaultdict(list)
     for alias, trial in chosen(search).items():
-        checkpoint = kept_of(search.folder, trial.number) / CHECKPOINT
-        if not checkpoint.is_file():
-            continue
-        if tracker.model_run(search.name, alias) != runs[trial.number]:
-            with tempfile.TemporaryDirectory() as folder:
-                _save(checkpoint, Path(folder) / "encoder")
-                tracker.register_model(search.name, alias, runs[trial.number], Path(folder) / "encoder")
-        registered.append(alias)
+        aliases[trial.number].append(alias)
+    registered = []
+    for number, of_trial in aliases.items():
+        checkpoint = kept_of(search.folder, number) / CHECKPOINT
+        if checkpoint.is_file():
+            registered += of_trial
+            (run, *_) = tracker.trial_runs(number)
+            moving = [alias for alias in of_trial if tracker.model_run(search.name, alias) != run.run_id]
+            if moving:
+                with tempfile.TemporaryDirectory() as folder:
+                    _save(checkpoint, Path(folder) / "encoder")
+                    tracker.register_model(search.name, moving, run.run_id, Path(folder) / "encoder")
     return registered
 
 

@@ -61,7 +61,7 @@ class Outbox:
         runs = {run.number: run for run in self._tracker.trial_runs()}
         for record in records:
             run = runs.get(record.number)
-            if run is None or not mirror.is_ended(record, run):
+            if run is None or not mirror.is_ended(self._search, record, run):
                 self._uncertain.add(record.number)
                 self.put(record, driven=False)
 

@@ -15,7 +15,7 @@ from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
 from tuning.space import Space
-from tuning.trials import TrialRecord
+from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
 
 LEDGER = "ledger.log"
 CONFIGS = "configs"
@@ -64,7 +64,7 @@ class Search:
     @property
     def checkpoints(self) -> Path:
         """Where the checkpoints of running trials are."""
-        return self.folder / "checkpoints"
+        return self.folder / CHECKPOINTS
 
     @property
     def driven(self) -> bool:
@@ -198,7 +198,7 @@ class Search:
 
     def forget_encoders(self) -> None:
         """Delete the kept encoders of trials that others dominate."""
-        files = {int(file.parent.name): file for file in self.folder.glob(f"trials/*/{CHECKPOINT}")}
+        files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
         ended = filter(None, map(self.ledger.ended, files))
         kept = [trial for trial in ended if trial.status == "complete" and trial.confirms is None]
         if not kept:

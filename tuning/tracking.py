@@ -284,12 +284,12 @@ class Tracker:
                 return None
             raise
 
-    def register_model(self, name: str, alias: str, run_id: str, folder: Path) -> None:
-        """Keep a saved model with a run, and register it as the version of an alias.
+    def register_model(self, name: str, aliases: Sequence[str], run_id: str, folder: Path) -> None:
+        """Keep a saved model with a run, and register it, a version for each alias.
 
         Args:
             name: the model's name; made if there is none.
-            alias: moves to the new version.
+            aliases: each moves to its new version.
             run_id: the run of the trial that trained it.
             folder: what MLflow saved; its name becomes that of the artifact.
         """
@@ -297,8 +297,9 @@ class Tracker:
         if not self._client.search_registered_models(f"name = {_quoted(name)}", max_results=1):
             self._client.create_registered_model(name)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
-        version = self._client.create_model_version(name, source, run_id)
-        self._client.set_registered_model_alias(name, alias, version.version)
+        for alias in aliases:
+            version = self._client.create_model_version(name, source, run_id)
+            self._client.set_registered_model_alias(name, alias, version.version)
 
     def discard(self, run_id: str) -> None:
         """Move a trial's run to MLflow's trash, from which it can be restored."""

@@ -12,6 +12,8 @@ from tuning.outcome import Outcome
 from tuning.sampling.encoding import decode
 from tuning.space import Space
 
+CHECKPOINTS, KEPT = "checkpoints", "trials"
+"""Folders in a search's: of running trials, and of those of full budget."""
 Status = Outcome | Literal["running", "interrupted", "reused"]
 
 
@@ -135,12 +137,12 @@ def identity(trial: Begun | TrialRecord) -> str:
 
 def kept_of(folder: Path, number: int) -> Path:
     """Where the pictures and the encoder of a trial of full budget are, in the search's folder."""
-    return folder / "trials" / f"{number:03d}"
+    return folder / KEPT / f"{number:03d}"
 
 
 def checkpoint_of(folder: Path, number: int) -> Path:
     """Where the checkpoint of a trial is while it runs, in the search's folder."""
-    return folder / "checkpoints" / f"{number:03d}.pt"
+    return folder / CHECKPOINTS / f"{number:03d}.pt"
 
 
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:

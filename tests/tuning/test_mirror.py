@@ -117,7 +117,7 @@ def test_nothing_is_lacking_afterwards_and_nothing_written_then(store: Store, tm
         record = search.ledger.record(run.number)
         full = replace(run, epochs=tracker.epochs(run.run_id))
         assert not mirror.gap(search, record, full, driven=True)
-        assert mirror.is_ended(record, run) == (record.status != "running")
+        assert mirror.is_ended(search, record, run) == (record.status != "running")
         assert bool(mirror.gap(search, record, full, driven=False)) == (record.status == "running")
 
 

@@ -1,8 +1,5 @@
 """How the search and the members of its front came to where they are."""
 
-from datetime import datetime
-
-from tuning.budget import Budget
 from tuning.report_page.chart import Chart, Spec, axis, better, figure, layout, number, plain
 from tuning.search import Search
 from tuning.trials import TrialRecord
@@ -55,27 +52,7 @@ def hypervolume_chart(search: Search) -> Chart | None:
 
 def hypervolumes(search: Search) -> list[float]:
     """The hypervolume after each trial that ended, in their order."""
-    space = search.space
-    budget = Budget(space.search, space.base.epochs, list(space.objectives.values()), space.reference)
-    records = {trial.number: trial for trial in search.trials()}
-    ended = [
-        (trial.datetime_complete, records[trial.number])
-        for trial in search.ledger.begun_trials()
-        if trial.datetime_complete and trial.number in records
-    ]
-    history = []
-    for _, trial in sorted(ended, key=_when):
-        if trial.status == "reused":
-            continue
-        budget.begin()
-        complete = trial.status == "complete"
-        budget.end(trial.epoch, [trial.figures[name] for name in space.objectives] if complete else None)
-        history.append(round(budget.hypervolume, 6))
-    return history
-
-
-def _when(ended: tuple[datetime, TrialRecord]) -> datetime:
-    return ended[0]
+    return [round(volume, 6) for volume in search.ledger.budget.history[1:]]
 
 
 def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:

@@ -28,7 +28,7 @@ from tuning.report_page.curves import curve_charts, hypervolume_chart
 from tuning.report_page.front_chart import front_chart
 from tuning.report_page.parallel import parallel_chart
 from tuning.search import CONFIGS, Search
-from tuning.trials import TrialRecord
+from tuning.trials import TrialRecord, kept_of
 
 PICTURES = {
     "retrieval": "Queries and their nearest neighbours by code",
@@ -137,7 +137,7 @@ def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
     """The pictures there are of a trial."""
     found = []
     for kind, caption in PICTURES.items():
-        path = search.folder / "trials" / number(trial) / f"{kind}.png"
+        path = kept_of(search.folder, trial.number) / f"{kind}.png"
         if path.is_file():
             found.append(Picture(number(trial), kind, caption, _data_uri("image/png", path.read_bytes())))
     return found
