@@ -1,5 +1,6 @@
 """``run_search``: puts a search together; the only file that knows all the others."""
 
+import gc
 import itertools
 import logging
 import os
@@ -211,7 +212,13 @@ def _ray(address: str | None) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        # Ray ends the process if another thread, such as the one that writes to MLflow, happens to be the one
+        # whose garbage collection frees a reference of Ray's in the middle of this.
+        gc.disable()
+        try:
+            ray.shutdown()
+        finally:
+            gc.enable()
 
 
 def _tune(

@@ -221,3 +221,28 @@ def test_the_best_are_trained_again_with_new_seeds_and_tested_once(hostile: Sear
     assert not any(trial.test for trial in hostile.trials())
     means = [sum(run.figures[name] for run in runs) / 2 for name in ("invariance", "informativeness")]
     assert list(hostile.objectives(confirmed.trial).values()) == pytest.approx(means)
+
+
+COLLECTING = """
+import gc, threading, ray
+from tuning.run import _ray
+
+def collect():
+    while references:
+        cycle = [references.pop()]
+        cycle.append(cycle)
+
+with _ray(None):
+    one = ray.put(b"").binary()
+    references = [ray.ObjectRef(one) for _ in range(1_000_000)]
+    gc.set_threshold(100)
+    threading.Thread(target=collect, daemon=True).start()
+print("alive")
+"""
+
+
+def test_a_thread_that_collects_garbage_outlives_the_end_of_ray() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
