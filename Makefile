@@ -40,7 +40,7 @@ format: install
 	$(BIN)/ruff format .
 
 ui: install  ## Compare the trials of all searches in a browser.
-	$(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri $(STORE) --host 127.0.0.1 --port 5000
 
 docs: install  ## The documentation as a website: docs/_build/index.html.
 	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'

@@ -90,7 +90,6 @@ def search(
 
     found = run_search(
         what,
-        text=space.read_text(encoding="utf-8"),
         name=name,
         address=address,
         storage=storage,

@@ -50,11 +50,13 @@ class YamlFile:
         source: The file's path as given, for messages.
         data: The parsed mapping.
         lines: One-based line of every key, by its path of mapping keys and sequence positions.
+        text: All of it as it was written.
     """
 
     source: str
     data: dict[str, Any]
     lines: Mapping[Key, int]
+    text: str = ""
 
     def error(self, key: Key, message: str) -> UserError:
         """An error at a key; a key that is not in the file is placed at its closest parent."""
@@ -168,7 +170,7 @@ def parse_yaml(text: str, source: str) -> YamlFile:
     # An explicit tag on a text of another kind (!!bool x) is reported by whatever that leads to.
     except Exception as error:
         raise UserError(f"{source}: not valid YAML: {error}") from None
-    return YamlFile(source, data, lines)
+    return YamlFile(source, data, lines, text)
 
 
 def read_yaml(path: str | Path) -> YamlFile:

@@ -19,9 +19,8 @@ SPACES = Path(__file__).parents[1] / "search_spaces"
 
 def search() -> Search:
     """Search a space file, with some of it replaced, as ``tune.py`` does with ``--set`` and ``--trials``."""
-    path = SPACES / "quick.yaml"
-    space = load_space(path, settings=["generator_lr=1e-3"], search={"trials": 2})
-    return run_search(space, text=path.read_text(encoding="utf-8"), storage=Path("runs"))
+    space = load_space(SPACES / "quick.yaml", settings=["generator_lr=1e-3"], search={"trials": 2})
+    return run_search(space, storage=Path("runs"))
 
 
 def show(found: Search) -> None:

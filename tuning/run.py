@@ -57,7 +57,6 @@ QUIET = {
 def run_search(
     space: Space,
     *,
-    text: str = "",
     name: str | None = None,
     storage: Path = Path("runs"),
     tracking_uri: str | None = None,
@@ -70,7 +69,6 @@ def run_search(
 
     Args:
         space: What to search.
-        text: The space file as it was written, kept with the search.
         name: The search's name; by default the space's, numbered if taken.
         storage: Folder of all searches; on a cluster one that every node sees.
         tracking_uri: MLflow's; by default an SQLite file in ``storage``.
@@ -112,7 +110,7 @@ def run_search(
                 mend(folder / LEDGER)
                 search = _reopen(Search.open(name, storage), tracker, space)
             else:
-                search = _begin(folder, space, text, data.fingerprint, tracker, first)
+                search = _begin(folder, space, data.fingerprint, tracker, first)
         _drive(search, tracker, address, console)
     print_summary(search, console, tracker.uri)
     return search
@@ -262,9 +260,9 @@ def _tune(
 
 
 def _begin(
-    folder: Path, space: Space, text: str, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
+    folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    write_text(folder / "space.yaml", text)
+    write_text(folder / "space.yaml", space.text)
     run_id = open_parent(folder, space, tracker)
     facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
     ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)

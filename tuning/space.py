@@ -87,6 +87,8 @@ class Space(StrictModel):
     """How to search."""
     resources: Resources
     """What one trial gets."""
+    text: str = ""
+    """The file as it was written."""
 
     def config(self, values: Mapping[str, Any]) -> Config:
         """The config of a trial.
@@ -198,6 +200,7 @@ def load_space(
             content.search.model_dump() | given | {"warm_start": warm_start.model_dump()}
         ),
         resources=resources,
+        text=file.text,
     )
 
 

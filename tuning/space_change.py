@@ -54,7 +54,7 @@ _ADVICE = "Begin a new search instead; search.warm_start.searches takes this one
 
 def _compared(space: Space) -> Mapping[str, Any]:
     spec = space.model_dump()
-    del spec["name"]
+    del spec["name"], spec["text"]
     for key in BUDGETS:
         del spec["search"][key]
     return spec

@@ -272,7 +272,9 @@ def _soak(fault: Fault, times: int, site: Site) -> Row:
     assert code == 0, printed
     lost += sum(driver.ended().get(number) != record for number, record in before.items())
     twice, running = count(driver, site.server.uri)
-    amiss = "agree on all" not in mend(driver, site.server.uri).splitlines()[0]
+    said = mend(driver, site.server.uri)
+    if amiss := "agree on all" not in said.splitlines()[0]:
+        tell(said)
     return Row(fault, times, lost, twice, running, amiss, seconds, driver.trials)
 
 

@@ -32,7 +32,6 @@ class Finished:
         space = load_space(QUICK, data=str(self.store), search={"trials": trials})
         return run_search(
             space,
-            text=QUICK.read_text(),
             storage=self.storage,
             tracking_uri=self.uri,
             resume=resume,

@@ -36,7 +36,7 @@ class Finished:
     def run(self, trials: int, **options: object) -> Search:
         space = load_space(QUICK, data=str(self.store), search={"trials": trials})
         console = Console(file=self.output, width=100)
-        return run_search(space, text=QUICK.read_text(), storage=self.storage, console=console, **options)  # type: ignore[arg-type]
+        return run_search(space, storage=self.storage, console=console, **options)  # type: ignore[arg-type]
 
     @property
     def client(self) -> MlflowClient:

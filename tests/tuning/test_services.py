@@ -104,13 +104,12 @@ def test_all_figures_of_a_search_arrive(
     space = load_space(QUICK, data=str(tiny_store), search={"trials": 4})
     storage = tmp_path / "runs"
     console = Console(file=io.StringIO())
-    text = QUICK.read_text()
-    search = run_search(space, text=text, storage=storage, tracking_uri=server, console=console)
+    search = run_search(space, storage=storage, tracking_uri=server, console=console)
     client = MlflowClient(server)
     parent = client.get_run(search.ledger.facts()["run_id"])
     assert parent.info.status == "FINISHED"
     fetched = Path(client.download_artifacts(parent.info.run_id, "space.yaml", str(tmp_path)))
-    assert fetched.read_text() == text
+    assert fetched.read_text() == QUICK.read_text()
     runs = runs_of(client, search)
     for trial in search.trials():
         run = runs[trial.number]

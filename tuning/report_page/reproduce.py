@@ -109,7 +109,9 @@ def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _comparable(space: Space) -> dict[str, Any]:
-    return space.model_copy(update={"base": with_absolute_paths(space.base)}).model_dump(exclude={"name"})
+    return space.model_copy(update={"base": with_absolute_paths(space.base)}).model_dump(
+        exclude={"name", "text"}
+    )
 
 
 def _yaml(value: object) -> str:
