@@ -191,7 +191,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
     tracker = Tracker(default_uri(folder))
     (folder / "search").mkdir()
     with driving(folder / "search"):
-        search = run._begin(folder / "search", space, "", "", tracker, first_trials(space))
+        search = run._begin(folder / "search", space, "", tracker, first_trials(space))
         ledger = search.ledger
         outbox = Outbox(tracker, search, print)
         recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)

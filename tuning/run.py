@@ -1,22 +1,18 @@
 """``run_search``: puts a search together; the only file that knows all the others."""
 
-import gc
 import itertools
-import logging
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from rich.console import Console
 
 from dcodr.errors import UserError
 from dcodr.files import write_text
-from tuning.cluster.nodes import check_nodes, places, require_reachable, share
+from tuning.cluster.nodes import check_cluster, places, share
+from tuning.cluster.session import ray_session
 from tuning.display import Display
 from tuning.driver_lock import driving
 from tuning.export import export, versions
@@ -26,7 +22,7 @@ from tuning.ledger import Ledger
 from tuning.mirror import close_parent, open_parent, search_status
 from tuning.models import register
 from tuning.outbox import Outbox
-from tuning.preflight.checks import check, check_storage, cpus_here
+from tuning.preflight.checks import check, check_storage
 from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
@@ -43,15 +39,6 @@ from tuning.warm_start import first_trials
 PATIENCE = 20.0
 """Seconds for which MLflow is tried at a search's end, if it does not answer."""
 _FOLDER_NAME = re.compile(r"\w[\w .+-]{0,99}")
-
-QUIET = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "3600",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
-}
-"""Ray writes no logs of its own beside ours; a report without some figure is no error; Ctrl-C reaches us."""
 
 
 def run_search(
@@ -99,8 +86,7 @@ def run_search(
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
     if address is not None or space.resources.gpu_type is not None:
-        with console.status("checking the nodes of the cluster"), _ray(address):
-            check_nodes(space, storage, data.fingerprint)
+        check_cluster(space, address, storage, data.fingerprint, console)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
@@ -148,7 +134,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
         recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
-        with _ray(address), display:
+        with ray_session(address), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
     ended = ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent"
@@ -164,7 +150,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
             lambda: None if ledger.waiting() else "confirmed",
             search.folder,
         )
-        with _ray(address), display:
+        with ray_session(address), display:
             _tune(searcher, recorder, search, None, None)
         recorder.close_all()
     ledger.drop_confirmations()
@@ -183,40 +169,6 @@ def _scheduler(search: Search) -> ParetoASHA | None:
                 feasible.pop(trial.epoch, None)  # one that was cut off reports it again
             scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
     return scheduler
-
-
-@contextmanager
-def _ray(address: str | None) -> Iterator[None]:
-    """Ray, on this machine or a cluster, quiet."""
-    os.environ.update(QUIET)
-    if address is not None:
-        require_reachable(address)
-    try:
-        ray.init(
-            address=address or "local",
-            num_cpus=None if address else cpus_here(),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        if address is None:
-            raise
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"--address {address}: {reason}. Does it run, with this version of Ray? If it was started with "
-            "a token, set RAY_AUTH_MODE=token here; see docs/cluster.md"
-        ) from None
-    try:
-        yield
-    finally:
-        # Ray ends the process if another thread, such as the one that writes to MLflow, happens to be the one
-        # whose garbage collection frees a reference of Ray's in the middle of this.
-        gc.disable()
-        try:
-            ray.shutdown()
-        finally:
-            gc.enable()
 
 
 def _tune(

@@ -117,3 +117,10 @@ class Resources(StrictModel):
         if self.gpu_type is not None and not self.gpus_per_trial:
             raise ValueError(f"gpu_type: {self.gpu_type} is asked for, but gpus_per_trial is 0")
         return self
+
+    def concurrent(self, cpus: float, gpus: float) -> int:
+        """How many trials run at a time on so many CPUs and GPUs."""
+        fit, share = int(cpus // self.cpus_per_trial), self.gpus_per_trial
+        if share:
+            fit = min(fit, int(gpus // share) if share >= 1 else int(gpus) * int(1 / share))
+        return min(fit, self.max_concurrent or fit)

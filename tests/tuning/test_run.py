@@ -225,14 +225,14 @@ def test_the_best_are_trained_again_with_new_seeds_and_tested_once(hostile: Sear
 
 COLLECTING = """
 import gc, threading, ray
-from tuning.run import _ray
+from tuning.cluster.session import ray_session
 
 def collect():
     while references:
         cycle = [references.pop()]
         cycle.append(cycle)
 
-with _ray(None):
+with ray_session(None):
     one = ray.put(b"").binary()
     references = [ray.ObjectRef(one) for _ in range(1_000_000)]
     gc.set_threshold(100)

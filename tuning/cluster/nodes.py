@@ -1,7 +1,6 @@
 """The nodes of a Ray cluster: which can train a trial, and whether each sees what a trial needs."""
 
 import shutil
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,15 @@ from uuid import uuid4
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from rich.console import Console
 
 from dcodr.config import Config, with_absolute_paths
 from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, is_uri
-from tuning.preflight.checks import concurrent
+from tuning.cluster.session import ray_session
 from tuning.settings import Resources
 from tuning.space import Space
-
-REACHED = 10.0
-"""Seconds that a head has to answer."""
 
 PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
 """Seconds that a node has to look, and to fetch a dataset as well."""
@@ -30,28 +27,6 @@ _ADVICE = (
     "Mount one shared folder (NFS, EFS, Lustre) at the same path on every node and give it as --storage; "
     "install this package in the same version on every node. See docs/cluster.md."
 )
-
-
-def require_reachable(address: str) -> None:
-    """Refuse an address that nobody listens at, within seconds; Ray alone would try for many minutes.
-
-    Args:
-        address: ``auto``, or ``HOST:PORT`` of the cluster's head.
-
-    Raises:
-        UserError: If it is of another form, or there is no answer.
-    """
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not host or "/" in host or not port.isdigit():
-        raise UserError(
-            f"--address {address}: should be HOST:PORT of the head, or auto on a node of the cluster"
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--address {address}: nobody answers there: {error}") from None
 
 
 def share(resources: Resources, gpus: float) -> dict[str, float]:
@@ -71,12 +46,35 @@ def places(resources: Resources) -> int:
     return min(fit, resources.max_concurrent or fit)
 
 
+def check_cluster(
+    space: Space, address: str | None, storage: Path, fingerprint: str, console: Console
+) -> int:
+    """Refuse a cluster on which a search could not run, before it begins; see :func:`check_nodes`.
+
+    Args:
+        space: The search.
+        address: The cluster's; ``None`` for this machine alone.
+        storage: Folder of all searches; made if it is not there.
+        fingerprint: The dataset's.
+        console: Where to show progress.
+
+    Returns:
+        How many trials it trains at a time.
+
+    Raises:
+        UserError: If it cannot be reached, or a node does not see what it needs.
+    """
+    with console.status("checking the nodes of the cluster"), ray_session(address):
+        check_nodes(space, storage, fingerprint)
+        return places(space.resources)
+
+
 def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
     """Refuse a cluster on which a search could not run, before it begins.
 
     A task on every node that can train a trial looks for a file that was just written to the storage folder,
     writes one there, opens the dataset (fetching it, if it is at a URI) and looks for files of weights. A
-    cluster of one node is not asked anything.
+    cluster of one node is not asked anything; one that is lost meanwhile is not waited for.
 
     Args:
         space: The search.
@@ -99,7 +97,8 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
         found = _look_everywhere(fitting, meeting, with_absolute_paths(space.base), fingerprint)
     finally:
         shutil.rmtree(meeting, ignore_errors=True)
-    if found:
+    alive = {node["NodeID"] for node in _alive()}
+    if found := [(node, what) for node, what in found if node["NodeID"] in alive]:
         lines = [f"  node {_name(node)}: {what}" for node, what in found]
         raise UserError(
             "\n".join([f"{len(found)} of {len(fitting)} nodes cannot run trials:", *lines, _ADVICE])
@@ -179,7 +178,7 @@ def _fit(resources: Resources, node: Mapping[str, Any]) -> int:
     total = node["Resources"]
     if resources.gpu_type and _TYPE + resources.gpu_type not in total:
         return 0
-    return concurrent(resources, total.get("CPU", 0), total.get("GPU", 0))
+    return resources.concurrent(total.get("CPU", 0), total.get("GPU", 0))
 
 
 def _no_place(resources: Resources, nodes: list[dict[str, Any]]) -> str:

@@ -1,7 +1,6 @@
 """Everything that can be known to be wrong before a search begins."""
 
 import itertools
-import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from dcodr.files import is_uri
 from dcodr.methods import build_method
 from dcodr.sampler import DomainBatchSampler
 from dcodr.strict_yaml import did_you_mean
+from tuning.cluster.session import cpus_here
 from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
 from tuning.settings import Resources
@@ -111,19 +111,6 @@ def check_tracking(uri: str) -> str:
         check_storage(file.parent.resolve(), "--tracking-uri")
         return "not there yet, will be made"
     return try_store(uri)
-
-
-def concurrent(resources: Resources, cpus: float, gpus: float) -> int:
-    """How many trials run at a time on so many CPUs and GPUs."""
-    fit, share = int(cpus // resources.cpus_per_trial), resources.gpus_per_trial
-    if share:
-        fit = min(fit, int(gpus // share) if share >= 1 else int(gpus) * int(1 / share))
-    return min(fit, resources.max_concurrent or fit)
-
-
-def cpus_here() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_resources(resources: Resources) -> None:

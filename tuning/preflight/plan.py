@@ -11,9 +11,11 @@ from rich.text import Text
 
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
+from tuning.cluster.nodes import check_cluster
+from tuning.cluster.session import cpus_here
 from tuning.front_table import FrontRow, front_table
 from tuning.ledger import Ledger
-from tuning.preflight.checks import check, check_storage, check_tracking, concurrent, cpus_here
+from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
 from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
 from tuning.preflight.space_size import describe_size, n_configurations
@@ -36,7 +38,7 @@ def show_plan(
 
     Args:
         space: What to search.
-        address: Ray cluster to run on; it is not asked anything.
+        address: Ray cluster to run on; its nodes are asked for what a trial needs.
         storage: Folder of all searches.
         tracking_uri: MLflow's; by default an SQLite file in ``storage``.
         console: Where to show it.
@@ -58,7 +60,10 @@ def show_plan(
     }
     _print(plan, console)
     _print_first(space, first, console)
-    _print(_cost(space, address, console), console)
+    places = None
+    if address is not None or space.resources.gpu_type is not None:
+        places = check_cluster(space, address, storage, data.fingerprint, console)
+    _print(_cost(space, places, console), console)
 
 
 def duration(seconds: float) -> str:
@@ -133,13 +138,19 @@ def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
     return [record for record in ledger.records() if record.number in numbers]
 
 
-def _cost(space: Space, address: str | None, console: Console) -> dict[str, str]:
-    """What runs at a time, and the time and memory that it takes."""
+def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
+    """What runs at a time, and the time and memory that it takes.
+
+    Args:
+        space: What is searched.
+        places: Trials that a cluster trains at a time; ``None`` for this machine alone.
+        console: Where to show progress.
+    """
     config = space.config(largest(space))
-    plan, at_once = _at_once(space, address)
+    plan, at_once = _at_once(space, places)
     if config.device == "cuda" and not torch.cuda.is_available():
         return plan | {"Time": "not measured, nor memory: this machine has no GPU"}
-    copies = _sharing(space, at_once)
+    copies = _sharing(space, at_once, places is None)
     with console.status(f"timing steps of the largest configuration, {copies} at a time"):
         timing = rehearse(config, copies, space.resources.gpus_per_trial)
     plan |= _timed(config, timing, copies)
@@ -148,25 +159,26 @@ def _cost(space: Space, address: str | None, console: Console) -> dict[str, str]
     return plan | _estimated(space, config, timing, at_once)
 
 
-def _at_once(space: Space, address: str | None) -> tuple[dict[str, str], int | None]:
-    """How many trials run at a time; ``None`` if only the cluster knows."""
+def _at_once(space: Space, places: int | None) -> tuple[dict[str, str], int]:
+    """How many trials run at a time, and a line that says so."""
     resources = space.resources
     each = f"{resources.cpus_per_trial} CPU{'s' * (resources.cpus_per_trial > 1)}"
     each += f" and {resources.gpus_per_trial:g} GPUs" * (resources.gpus_per_trial > 0)
-    if address is not None:
-        return {"At a time": f"as many trials of {each} as the cluster {address} has room for"}, None
+    if places is not None:
+        fit = min(places, space.search.trials)
+        return {"At a time": f"{fit} trials of {each}; the cluster has room for {places}"}, fit
     cpus, gpus = cpus_here(), torch.cuda.device_count()
-    fit = min(concurrent(resources, cpus, gpus), space.search.trials)
+    fit = min(resources.concurrent(cpus, gpus), space.search.trials)
     return {"At a time": f"{fit} trials of {each}; this machine has {cpus} CPUs and {gpus} GPUs"}, fit
 
 
-def _sharing(space: Space, at_once: int | None) -> int:
-    """How many trials share this machine, or one GPU of it."""
+def _sharing(space: Space, at_once: int, here: bool) -> int:
+    """How many trials are timed together: those that share this machine, or one GPU of it."""
     share = space.resources.gpus_per_trial
     if not share:
-        return at_once or 1
-    fit = concurrent(space.resources, cpus_here(), max(share, 1.0))
-    return max(1, min(fit, at_once or fit))
+        return at_once if here else 1
+    fit = space.resources.concurrent(cpus_here(), max(share, 1.0))
+    return max(1, min(fit, at_once))
 
 
 def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
@@ -181,7 +193,7 @@ def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
     }
 
 
-def _estimated(space: Space, config: Config, timing: Timing, at_once: int | None) -> dict[str, str]:
+def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> dict[str, str]:
     """The time of the search and of its confirmations."""
     training = Training(
         step=timing.step,
@@ -199,13 +211,12 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int | None
             training,
             ends(training, _brackets(space, config), factor),
             trials=trials,
-            at_once=at_once or 1,
+            at_once=at_once,
             epoch_budget=search.epoch_budget,
             time_budget=search.time_budget,
         )
 
-    by = f"{at_once} at a time" if at_once else "divided by the trials that the cluster runs at a time"
-    each = f"{trials} trials of {duration(whole)}, {by}"
+    each = f"{trials} trials of {duration(whole)}, {at_once} at a time"
     plan = {"Time": f"about {duration(seconds(1))}: {each}"}
     if search.scheduler is not None:
         plan["Time"] = (
@@ -215,7 +226,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int | None
         )
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
-        extra = math.ceil(n / (at_once or 1)) * whole
+        extra = math.ceil(n / at_once) * whole
         plan["Confirmation"] = (
             f"about {duration(extra)} more for {n} trainings; the paper's probe after each is not counted"
         )

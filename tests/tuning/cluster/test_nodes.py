@@ -166,6 +166,18 @@ def trained_on(nodes: Nodes) -> Counter[str]:
 
 
 @pytest.mark.ray
+def test_a_node_that_has_just_been_lost_is_not_missed(
+    nodes: Nodes, connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
+) -> None:
+    nodes.remove()
+    try:
+        check_nodes(quick(tiny_store), tmp_path / "runs", open_store(tiny_store).fingerprint)
+        assert not list((tmp_path / "runs").iterdir())
+    finally:
+        nodes.add()
+
+
+@pytest.mark.ray
 def test_a_node_that_does_not_see_the_storage_is_named(tmp_path: Path) -> None:
     """The second node has a mount namespace of its own, with an empty file system over the storage folder."""
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:

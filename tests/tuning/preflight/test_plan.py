@@ -98,11 +98,12 @@ def test_limits_are_named(shown: Plan) -> None:
     assert lines["Time"].startswith("about 48 s")  # 10 whole trials, three rounds
 
 
-def test_a_cluster_is_not_known(shown: Plan) -> None:
+def test_a_cluster_is_asked(shown: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "check_cluster", lambda space, address, *_: {"auto": 2}[address])
     lines = shown(address="auto")
-    assert lines["At a time"] == "as many trials of 1 CPU as the cluster auto has room for"
+    assert lines["At a time"] == "2 trials of 1 CPU; the cluster has room for 2"
     assert lines["copies"] == "1"
-    assert lines["Time"].startswith("about 1.1 min: 4 trials of 16 s, divided by")
+    assert lines["Time"].startswith("about 32 s: 4 trials of 16 s, 2 at a time")
 
 
 def test_the_first_configurations_are_shown(shown: Plan) -> None:
