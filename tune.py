@@ -7,7 +7,7 @@ import typer
 
 from dcodr.console import run
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
 @app.command(
@@ -100,5 +100,10 @@ def search(
     raise typer.Exit(0 if found.front() else 1)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line."""
     run(app)
+
+
+if __name__ == "__main__":
+    main()

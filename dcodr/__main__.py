@@ -3,5 +3,11 @@
 from dcodr.cli import app
 from dcodr.console import run
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run the command line."""
     run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from dcodr.training_display import TrainingDisplay
 if TYPE_CHECKING:
     from dcodr.evaluation.report import Report
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and evaluate DCoDR.")
+app = typer.Typer(no_args_is_help=True, help="Train and evaluate DCoDR.")
 app.add_typer(data_app, name="data")
 app.add_typer(study_app, name="study")
 app.command(
@@ -90,6 +90,7 @@ def evaluate(
     ] = None,
     split: Annotated[Literal["test", "validation"], typer.Option(help="Scored split.")] = "test",
     probe: Annotated[Literal["paper", "fast"], typer.Option(help="Probe budget.")] = "paper",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the file, instead of a table.")] = False,
 ) -> None:
     """Write the figures of a trained config, by default on the test images under the paper's probe."""
     import torch
@@ -102,12 +103,15 @@ def evaluate(
     config = state.config if data is None else state.config.model_copy(update={"data": data})
     dataset = open_dataset(config)
     torch.set_num_threads(config.threads)
-    console = Console()
+    console = Console(stderr=as_json)
     with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes"):
         encoder = trained_encoder(state)
         report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
     _write_report(folder / f"{split}.json", report)
-    console.print(_table(f"{split}, {probe} probe", report))
+    if as_json:
+        print((folder / f"{split}.json").read_text(encoding="utf-8"), end="")
+    else:
+        console.print(_table(f"{split}, {probe} probe", report))
 
 
 def _write_report(path: Path, report: "Report") -> None:

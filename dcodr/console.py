@@ -1,10 +1,17 @@
 """How the command lines end: clean messages and exit codes."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from dcodr.errors import DivergedError, UserError
+
+_HELP = "Show where in the program an error comes from."
 
 
 def printable(text: str) -> str:
@@ -12,16 +19,61 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
-def run(app: typer.Typer) -> None:
-    """Run a command line.
+def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, and end the process.
 
-    Wrong input ends it with one message on standard error and exit code 2, a failed training with 1.
+    Exit code 0 is success; 1 a training that failed, or whatever the command calls so; 2 wrong input; 3 a
+    defect of the program. An error is one message on standard error, with ``--debug`` a traceback.
+
+    Args:
+        app: The commands; each gets the option ``--debug``. Options for a shell's completion are only kept
+            where the program has a name that a shell can complete after.
+        words: What was given; by default the process's arguments.
     """
+    command = get_command(app)
+    if Path(sys.argv[0]).suffix == ".py":
+        command.params = [option for option in command.params if not str(option.name).endswith("_completion")]
+    asked: list[bool] = []
+
+    def note(debug: bool) -> None:
+        asked.append(debug)
+
+    option = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
+    for leaf in _leaves(command):
+        leaf.params += _params(option)
     try:
-        app()
-    except UserError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except DivergedError as error:
-        print(f"error: {error}; try a lower learning rate", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(command(words))
+    except Exception as error:
+        if any(asked):
+            raise
+        message, code = _told(error)
+        print(f"error: {printable(message)}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _params(option: Any) -> list[Any]:
+    """An option as the parameters of a command that has it alone."""
+    app = typer.Typer(add_completion=False)
+
+    @app.command()
+    def _(value: Annotated[bool, option] = False) -> None: ...
+
+    return get_command(app).params
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What a user reads of an exception, and the exit code."""
+    if isinstance(error, UserError):
+        return str(error), 2
+    if isinstance(error, DivergedError):
+        return f"{error}; try a lower learning rate", 1
+    return f"{type(error).__name__}: {error}\nThis is a defect; --debug shows where it comes from", 3
+
+
+def _leaves(command: object) -> Iterator[TyperCommand]:
+    """The commands that do something."""
+    if isinstance(command, TyperGroup):
+        for below in command.commands.values():
+            yield from _leaves(below)
+    elif isinstance(command, TyperCommand):
+        yield command

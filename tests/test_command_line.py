@@ -1,123 +1,207 @@
-"""Bad input on the command lines: one clear message, exit code 2, nothing written."""
+"""The command lines: bad input is one clear message, exit code 2, nothing written."""
 
+import contextlib
+import io
+import json
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
+
+import dcodr.cli
+import tune
+import tuning.cli
+from dcodr import console
+from dcodr.errors import UserError
+from tests.tuning.store import Store
+from tests.tuning.trained import begin
 
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
 
-def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True)
+APPS = {"tune": tune.app, "tuning": tuning.cli.app, "dcodr": dcodr.cli.app}
 
 
-def refused(words: list[str], folder: Path) -> str:
+@dataclass
+class Done:
+    """What a command did: its exit code, and what it printed."""
+
+    code: object
+    out: str
+    err: str
+
+
+def run(app: str | typer.Typer, words: list[str], folder: Path) -> Done:
+    """Run a command in this process, in which everything is imported already."""
+    out, err, here = io.StringIO(), io.StringIO(), Path.cwd()
+    os.chdir(folder)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            console.run(APPS[app] if isinstance(app, str) else app, words)
+    except SystemExit as end:
+        return Done(end.code, out.getvalue(), err.getvalue())
+    finally:
+        os.chdir(here)
+
+
+def refused(app: str, words: list[str], folder: Path) -> str:
     """The one message of a command that must fail and leave its folder as it was."""
     before = sorted(folder.rglob("*"))
-    done = run(words, folder)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    done = run(app, words, folder)
+    assert done.code == 2, done
+    assert "Traceback" not in done.err
     assert sorted(folder.rglob("*")) == before
-    return done.stderr
+    return done.err
 
 
-def tune(folder: Path, *words: str, space: Path = QUICK) -> str:
-    return refused([str(ROOT / "tune.py"), "--space", str(space), *words], folder)
+def search(folder: Path, *words: str, space: Path = QUICK) -> str:
+    """The message of a search that is refused."""
+    return refused("tune", ["--space", str(space), *words], folder)
+
+
+def test_a_process_ends_with_the_message_and_the_exit_code(tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "tune.py"), "--space", "none.yaml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: none.yaml: cannot be read")
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        search(tmp_path, "--debug", space=tmp_path / "none.yaml")
+    assert "read_yaml" in [entry.name for entry in caught.traceback]
+
+
+def test_a_defect_is_told_apart_from_wrong_input(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(lambda: os.environ["NO_SUCH_KEY"])
+    done = run(app, [], tmp_path)
+    assert done.code == 3
+    assert done.err == "error: KeyError: 'NO_SUCH_KEY'\nThis is a defect; --debug shows where it comes from\n"
+
+
+def test_a_shell_completes_the_names_of_searches(tmp_path: Path) -> None:
+    for name in ("augs", "augs-2", "cars"):
+        (tmp_path / "elsewhere" / name).mkdir(parents=True)
+        (tmp_path / "elsewhere" / name / "ledger.log").touch()
+    line = "dcodr-tuning status --storage elsewhere au"
+    env = {"COMP_WORDS": line, "COMP_CWORD": "4", "_DCODR_TUNING_COMPLETE": "complete_bash"}
+    program = Path(sys.executable).with_name("dcodr-tuning")
+    done = subprocess.run([program], cwd=tmp_path, env=os.environ | env, capture_output=True, text=True)
+    assert done.stdout.split() == ["augs", "augs-2"]
+
+
+def test_a_status_for_scripts(tmp_path: Path) -> None:
+    tracker = Store(tmp_path).begin("s")
+    begun = begin(tmp_path / "runs" / "s", tracker)
+    done = run("tuning", ["status", "s", "--json"], tmp_path)
+    assert done.code == 0
+    facts = json.loads(done.out)
+    assert facts["trials"] == {"complete": 1, "pruned": 1, "infeasible": 1, "failed": 1, "cut off": 1}
+    assert facts["process_at_work"] is False
+    (only,) = facts["compared"]
+    assert (only["trial"], only["paper"], only["knee"], only["on_front"]) == (0, False, True, True)
+    assert only["objectives"] == {"invariance": 0.03, "informativeness": 0.5}
+    assert facts["hypervolume"] == pytest.approx(0.03 * 0.5)
+    assert only["settings"] == json.loads(json.dumps(begun.trials()[0].values))
 
 
 def test_a_wrong_space_file(tmp_path: Path) -> None:
     space = tmp_path / "wrong.yaml"
     space.write_text(QUICK.read_text().replace("temperature:", "temprature:"))
-    message = tune(tmp_path, space=space)
+    message = search(tmp_path, space=space)
     assert message.startswith(f"error: {space}, line 19: params.temprature:")
     assert "did you mean temperature?" in message
     assert len(message.splitlines()) == 1
 
 
 def test_a_missing_space_file(tmp_path: Path) -> None:
-    assert "none.yaml: cannot be read" in tune(tmp_path, space=tmp_path / "none.yaml")
+    assert "none.yaml: cannot be read" in search(tmp_path, space=tmp_path / "none.yaml")
 
 
 def test_an_unknown_dataset(tmp_path: Path) -> None:
-    message = tune(tmp_path, "--dataset", "mnist")
+    message = search(tmp_path, "--dataset", "mnist")
     assert "data/mnist.h5 is not there" in message
 
 
 def test_a_missing_store(tmp_path: Path) -> None:
-    assert "none.h5 is not there" in tune(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
+    assert "none.h5 is not there" in search(tmp_path, "--dataset", "cars3d", "--data", "none.h5")
 
 
 @pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["search", "dry run"])
 def test_a_storage_folder_at_a_uri(tmp_path: Path, more: list[str]) -> None:
-    assert "has to be a folder, not a URI" in tune(tmp_path, "--storage", "s3://bucket/runs", *more)
+    assert "has to be a folder, not a URI" in search(tmp_path, "--storage", "s3://bucket/runs", *more)
 
 
 def test_a_store_at_a_uri_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DCODR_CACHE", str(tmp_path.with_name(f"{tmp_path.name}-cache")))
-    assert "cannot fetch memory://bucket/x.h5" in tune(tmp_path, "--data", "memory://bucket/x.h5")
+    assert "cannot fetch memory://bucket/x.h5" in search(tmp_path, "--data", "memory://bucket/x.h5")
 
 
 def test_resources_that_are_none(tmp_path: Path) -> None:
-    message = tune(tmp_path, "--set", "resources.gpus=1")
+    message = search(tmp_path, "--set", "resources.gpus=1")
     assert message.startswith("error: --set resources: gpus: unknown key")
-    message = tune(tmp_path, "--set", "resources.gpu_type=H100")
+    message = search(tmp_path, "--set", "resources.gpu_type=H100")
     assert "gpu_type: H100 is asked for, but gpus_per_trial is 0" in message
 
 
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("hello")
-    assert "text.h5" in tune(tmp_path, "--data", "text.h5")
+    assert "text.h5" in search(tmp_path, "--data", "text.h5")
 
 
 def test_more_domains_a_batch_than_exist(tmp_path: Path, tiny_store: Path) -> None:
-    message = tune(tmp_path, "--data", str(tiny_store), "--set", "batch.n_domains=9")
+    message = search(tmp_path, "--data", str(tiny_store), "--set", "batch.n_domains=9")
     assert "9" in message
     assert "4" in message
 
 
 def test_larger_domains_a_batch_than_exist(tmp_path: Path, tiny_store: Path) -> None:
-    assert "500" in tune(tmp_path, "--data", str(tiny_store), "--set", "batch.n_per_domain=500")
+    assert "500" in search(tmp_path, "--data", str(tiny_store), "--set", "batch.n_per_domain=500")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_asked_for_where_none_is(tmp_path: Path, tiny_store: Path) -> None:
     space = tmp_path / "gpu.yaml"
     space.write_text(QUICK.read_text() + "resources: {gpus_per_trial: 1}\n")
-    message = tune(tmp_path, "--data", str(tiny_store), space=space)
+    message = search(tmp_path, "--data", str(tiny_store), space=space)
     assert "a trial asks for 1 GPUs, this machine has 0" in message
 
 
 def test_an_objective_that_is_no_figure(tmp_path: Path, tiny_store: Path) -> None:
     space = tmp_path / "objective.yaml"
     space.write_text(QUICK.read_text() + "objectives: {accuracy/azimuth: maximize}\n")
-    message = tune(tmp_path, "--data", str(tiny_store), space=space)
+    message = search(tmp_path, "--data", str(tiny_store), space=space)
     assert "objectives.accuracy/azimuth: synthetic has no such figure" in message
 
 
 def test_weights_that_are_not_there(tmp_path: Path, tiny_store: Path) -> None:
     settings = ["--set", "perceptual.backbone=squeezenet1_1", "--set", "perceptual.weights=none.pth"]
-    message = tune(tmp_path, "--data", str(tiny_store), *settings)
+    message = search(tmp_path, "--data", str(tiny_store), *settings)
     assert "none.pth" in message
     assert "perceptual.weights" in message
 
 
 def test_a_search_that_is_not_there(tmp_path: Path) -> None:
-    message = refused(["-m", "tuning", "export", "augs"], tmp_path)
+    message = refused("tuning", ["export", "augs"], tmp_path)
     assert "no search named 'augs' in runs; there are: none" in message
 
 
 def test_a_training_that_is_not_there(tmp_path: Path) -> None:
-    assert "checkpoint.pt: no such checkpoint" in refused(["-m", "dcodr", "evaluate", "none"], tmp_path)
+    assert "checkpoint.pt: no such checkpoint" in refused("dcodr", ["evaluate", "none"], tmp_path)
 
 
 def test_a_study_of_a_store_that_is_not_there(tmp_path: Path) -> None:
-    message = refused(["-m", "dcodr", "study", "autoencoder", "--dataset", "cars3d"], tmp_path)
+    message = refused("dcodr", ["study", "autoencoder", "--dataset", "cars3d"], tmp_path)
     assert "data/cars3d.h5 is not there" in message
 
 
@@ -134,12 +218,12 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
-PREPARE = ["-m", "dcodr", "data", "prepare", "folder", "--csv", "labels.csv", "--out", "own.h5"]
+PREPARE = ["data", "prepare", "folder", "--csv", "labels.csv", "--out", "own.h5"]
 
 
 def test_a_folder_of_images(pictures: Path) -> None:
-    done = run(PREPARE, pictures)
-    assert done.returncode == 0, done.stderr
+    done = run("dcodr", PREPARE, pictures)
+    assert done.code == 0, done.err
     assert (pictures / "own.h5").is_file()
 
 
@@ -167,7 +251,7 @@ def test_a_folder_of_images(pictures: Path) -> None:
 def test_a_wrong_folder_of_images(pictures: Path, old: str, new: str, message: str) -> None:
     labels = pictures / "labels.csv"
     labels.write_text(labels.read_text().replace(old, new))
-    text = refused(PREPARE, pictures)
+    text = refused("dcodr", PREPARE, pictures)
     assert "labels.csv" in text
     assert message in text
 
@@ -175,6 +259,6 @@ def test_a_wrong_folder_of_images(pictures: Path, old: str, new: str, message: s
 def test_a_dataset_without_attributes_cannot_be_searched(pictures: Path) -> None:
     labels = pictures / "labels.csv"
     labels.write_text("\n".join(line.rsplit(",", 1)[0] for line in labels.read_text().splitlines()) + "\n")
-    assert run(PREPARE, pictures).returncode == 0
-    message = tune(pictures, "--dataset", "own", "--data", "own.h5")
+    assert run("dcodr", PREPARE, pictures).code == 0
+    message = search(pictures, "--dataset", "own", "--data", "own.h5")
     assert "has no attribute" in message

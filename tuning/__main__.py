@@ -3,5 +3,11 @@
 from dcodr.console import run
 from tuning.cli import app
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run the command line."""
     run(app)
+
+
+if __name__ == "__main__":
+    main()

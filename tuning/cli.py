@@ -1,5 +1,6 @@
 """``python -m tuning``: what there is to do with searches that run or ran."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,20 @@ from rich.console import Console
 
 from dcodr.errors import UserError
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Look at searches and export their best configs."
-)
+app = typer.Typer(no_args_is_help=True, help="Look at searches and export their best configs.")
 
+
+def _complete(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of searches, for the shell."""
+    from tuning.search import names
+
+    storage = context.params.get("storage") or "runs"
+    return [name for name in names(Path(storage)) if name.startswith(incomplete)]
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The search.", autocompletion=_complete)]
 Storage = Annotated[Path, typer.Option(help="Folder of all searches.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list", epilog="Example:\n\n    python -m tuning list")
@@ -24,13 +34,23 @@ def list_(storage: Storage = Path("runs")) -> None:
         print(name)
 
 
-@app.command(epilog="Example:\n\n    python -m tuning status augs")
-def status(name: str, storage: Storage = Path("runs")) -> None:
+@app.command(
+    epilog="""Examples:
+
+    python -m tuning status augs
+
+    python -m tuning status augs --json"""
+)
+def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -> None:
     """Show a search's trials and front, while it runs or after."""
-    from tuning.report import print_status
+    from tuning.report import print_status, status_facts
     from tuning.search import Search
 
-    print_status(Search.open(name, storage), Console())
+    search = Search.open(name, storage)
+    if as_json:
+        print(json.dumps(status_facts(search), indent=2))
+    else:
+        print_status(search, Console())
 
 
 @app.command(
@@ -43,7 +63,7 @@ def status(name: str, storage: Storage = Path("runs")) -> None:
     python -m tuning doctor augs --fix --tracking-uri http://127.0.0.1:5000"""
 )
 def doctor(
-    name: str,
+    name: Name,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is found.")] = False,
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
@@ -68,7 +88,7 @@ def doctor(
     python -m tuning export augs --pick best:informativeness --out best"""
 )
 def export(
-    name: str,
+    name: Name,
     pick: Annotated[str, typer.Option(help="knee, best:OBJECTIVE or all-front.")] = "knee",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("best"),
     storage: Storage = Path("runs"),
@@ -83,7 +103,7 @@ def export(
 
 @app.command(epilog="Example:\n\n    python -m tuning analyse augs")
 def analyse(
-    name: str,
+    name: Name,
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow's, to log to as well; by default the SQLite file in STORAGE.")
@@ -133,7 +153,7 @@ def analyse(
     python -m tuning report augs --out augs.html"""
 )
 def report(
-    name: str,
+    name: Name,
     out: Annotated[
         Path | None, typer.Option(help="File to write.", show_default="STORAGE/NAME/report.html")
     ] = None,

@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -28,11 +29,35 @@ def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
     _line(console, f"Compare the trials: {ui_command(tracking_uri)}")
 
 
+def status_facts(search: Search) -> dict[str, Any]:
+    """How far a search is and what it has found, for scripts: of text, numbers, lists and mappings alone."""
+    compared, budget = search.compared(), search.ledger.budget
+    figures = search.all_objectives([trial for trial, _ in compared])
+    knee = search.knee() if compared else None
+    return {
+        "name": search.name,
+        "process_at_work": search.driven,
+        "ended": search.ledger.facts().get("ended"),
+        "trials": _counts(search),
+        "epochs": budget.spent,
+        "hypervolume": budget.hypervolume,
+        "compared": [
+            {
+                "trial": trial.number,
+                "on_front": on_front,
+                "knee": trial == knee,
+                "paper": trial.paper,
+                "objectives": reached,
+                "settings": trial.values,
+            }
+            for (trial, on_front), reached in zip(compared, figures, strict=True)
+        ],
+    }
+
+
 def print_status(search: Search, console: Console) -> None:
     """How many trials ended how, why those without a place on the front failed, and the front."""
-    trials = search.trials()
-    running = "running" if search.driven else "cut off"
-    counts = Counter(running if trial.status == "running" else trial.status for trial in trials)
+    trials, counts = search.trials(), _counts(search)
     _line(console, f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     budget = search.ledger.budget
     _line(console, f"{budget.spent} epochs trained; hypervolume of the front {budget.hypervolume:.4f}")
@@ -83,6 +108,12 @@ def print_gain(search: Search, console: Console) -> None:
     beaten = search.all_better(search.front(), paper)
     numbers = ", ".join(f"{trial.number:03d}" for trial in beaten)
     _line(console, f"Better than the paper's settings in every objective at once: {numbers or 'none'}")
+
+
+def _counts(search: Search) -> Counter[str]:
+    """How many trials there are of each status."""
+    running = "running" if search.driven else "cut off"
+    return Counter(running if trial.status == "running" else trial.status for trial in search.trials())
 
 
 def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) -> Table:
