@@ -68,6 +68,9 @@ def search(
             help="With --resume: go on in a changed space, if every earlier trial is one of it as well.",
         ),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show Ray's own messages, and what trials print.")
+    ] = False,
 ) -> None:
     """Search the settings that make codes invariant to the domain and informative of all else."""
     from tuning.space import load_space
@@ -96,6 +99,7 @@ def search(
         tracking_uri=tracking_uri,
         resume=resume,
         allow_space_change=allow_space_change,
+        verbose=verbose,
     )
     raise typer.Exit(0 if found.front() else 1)
 

@@ -196,7 +196,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
         outbox = Outbox(tracker, search, print)
         recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
-        with Display(space.search.trials, space.objectives, console=console):
+        with Display(space.search.trials, space.objectives, space.reference, console=console):
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
         run._finish(search, tracker, outbox, console)
@@ -206,7 +206,9 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
 
 def new_recorder(search: Search, outbox: Outbox, console: Console) -> Recorder:
     """The recorder of a search."""
-    display = Display(search.space.search.trials, search.space.objectives, console=console)
+    display = Display(
+        search.space.search.trials, search.space.objectives, search.space.reference, console=console
+    )
     return Recorder(search, outbox, display)
 
 

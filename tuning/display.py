@@ -1,12 +1,13 @@
 """What a search shows while it runs.
 
-On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain line for every trial that ended.
+On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain line for every evaluation and for
+every trial that ended.
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -19,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.outcome import Outcome
-from tuning.pareto import Direction, joined
+from tuning.pareto import Direction, hypervolume, joined
 
 _MAX_RUNNING_ROWS = 10
 
@@ -30,6 +31,7 @@ class _Running:
     epoch: int = 0
     epochs: int = 0
     figures: Mapping[str, float] = field(default_factory=dict)
+    images_per_second: float = 0.0
 
     @property
     def share(self) -> float:
@@ -49,6 +51,7 @@ class Display:
     Args:
         total: how many trials the search runs in all.
         objectives: name and direction of every objective.
+        reference: the worst objectives that count for the hypervolume.
         console: where to show it; the standard output by default.
         clock: seconds since any fixed moment.
     """
@@ -57,6 +60,7 @@ class Display:
         self,
         total: int,
         objectives: Mapping[str, Direction],
+        reference: Sequence[float],
         *,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -70,7 +74,9 @@ class Display:
         self._restored = 0
         self._running: dict[int, _Running] = {}
         self._best: dict[str, _Complete] = {}
+        self._reference = reference
         self._front = np.empty((0, len(self._objectives)))
+        self._hypervolume = 0.0
         self._lock = threading.RLock()  # the panel is drawn by a thread of rich
         self._live: Live | None = None
 
@@ -112,7 +118,14 @@ class Display:
         with self._lock:
             self._running[number] = _Running(label)
 
-    def trial_epoch(self, number: int, epoch: int, epochs: int, figures: Mapping[str, float]) -> None:
+    def trial_epoch(
+        self,
+        number: int,
+        epoch: int,
+        epochs: int,
+        figures: Mapping[str, float],
+        images_per_second: float = 0.0,
+    ) -> None:
         """Show how far a running trial is.
 
         Args:
@@ -120,9 +133,14 @@ class Display:
             epoch: epochs done.
             epochs: epochs it would run in full.
             figures: its latest figures; objectives among them are shown.
+            images_per_second: how fast it trains.
         """
         with self._lock:
-            self._running[number] = _Running(self._running[number].label, epoch, epochs, dict(figures))
+            before = self._running[number]
+            self._running[number] = _Running(before.label, epoch, epochs, dict(figures), images_per_second)
+        if self._live is None and figures != before.figures and epoch < epochs:
+            line = f"trial {number:03d} epoch {epoch}/{epochs} {self._objective_text(figures)}"
+            self._print(f"[{self._done}/{self._total}] {line}")
 
     def trial_ended(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
         """Count a trial as done.
@@ -136,7 +154,7 @@ class Display:
         self._end(number, label, status, figures)
         if self._live is None:
             line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
-            self._print(f"{line.rstrip()} | front {len(self._front)} | {self._time_text()}")
+            self._print(f"{line.rstrip()} | {self._front_text()} | {self._time_text()}")
 
     def say(self, text: str) -> None:
         """Show a line that stays.
@@ -152,7 +170,9 @@ class Display:
             self._ended[status] += 1
             if status == "complete":
                 row = [figures[name] for name in self._objectives]
-                self._front = joined(self._front, row, list(self._objectives.values()))
+                directions = list(self._objectives.values())
+                self._front = joined(self._front, row, directions)
+                self._hypervolume = hypervolume(self._front, self._reference, directions)
                 self._keep_best(_Complete(number, label, dict(figures)))
 
     @property
@@ -168,6 +188,9 @@ class Display:
 
     def _objective_text(self, figures: Mapping[str, float]) -> str:
         return " ".join(f"{name} {figures[name]:.3f}" for name in self._objectives if name in figures)
+
+    def _front_text(self) -> str:
+        return f"front {len(self._front)}, hypervolume {self._hypervolume:.3f}"
 
     def _time_text(self) -> str:
         """Elapsed time and, from the work done by this process, what is left."""
@@ -188,7 +211,7 @@ class Display:
         with self._lock:
             parts = [self._progress(), self._counts()]
             if self._best:
-                parts += [Text(), self._best_trials()]
+                parts += [Text(), Text(self._front_text()), self._best_trials()]
             if self._running:
                 parts += [Text(), self._running_table()]
             return Panel(
@@ -207,7 +230,9 @@ class Display:
     def _counts(self) -> RenderableType:
         counts = [f"{count} {outcome}" for outcome, count in sorted(self._ended.items())]
         counts.append(f"{len(self._running)} running")
-        return Text.assemble((" · ".join(counts), "dim"), f"   front {len(self._front)}")
+        if speed := sum(trial.images_per_second for trial in self._running.values()):
+            counts.append(f"{speed:,.0f} images/s")
+        return Text(" · ".join(counts), "dim")
 
     def _best_trials(self) -> RenderableType:
         grid = _trial_grid()

@@ -101,7 +101,8 @@ class Recorder(Callback):
             self._ledger.note_epoch(number, progress.epoch, **noted)
             progress.recorded = progress.epoch
             self._outbox.put(self._ledger.record(number))
-        self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures)
+        speed = result.get("training", {}).get("images_per_second", 0.0)
+        self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures, speed)
 
     @undisturbed()
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

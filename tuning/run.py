@@ -50,6 +50,7 @@ def run_search(
     address: str | None = None,
     resume: bool = False,
     allow_space_change: bool = False,
+    verbose: bool = False,
     console: Console | None = None,
 ) -> Search:
     """Run a search to its end, or go on with one.
@@ -64,6 +65,7 @@ def run_search(
             off go on at their last checkpoints.
         allow_space_change: Whether the space may differ from the one that it began with, where the earlier
             trials can be carried over; see :func:`tuning.space_change.require_same`.
+        verbose: Whether Ray's own messages and what workers print are shown as well.
         console: Where to show progress; by default standard output.
 
     Returns:
@@ -97,17 +99,17 @@ def run_search(
                 search = _reopen(Search.open(name, storage), tracker, space)
             else:
                 search = _begin(folder, space, data.fingerprint, tracker, first)
-        _drive(search, tracker, address, console)
+        _drive(search, tracker, address, verbose, console)
     print_summary(search, console, tracker.uri)
     return search
 
 
-def _drive(search: Search, tracker: Tracker, address: str | None, console: Console) -> None:
+def _drive(search: Search, tracker: Tracker, address: str | None, verbose: bool, console: Console) -> None:
     """Search, and leave ledger, MLflow and exports in order however that ends."""
     outbox = Outbox(tracker, search, lambda text: console.print(text, highlight=False, soft_wrap=True))
     try:
         outbox.catch_up(search.ledger.records())
-        _train(search, outbox, address, console)
+        _train(search, outbox, address, verbose, console)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
@@ -124,17 +126,17 @@ def _drive(search: Search, tracker: Tracker, address: str | None, console: Conso
     _finish(search, tracker, outbox, console)
 
 
-def _train(search: Search, outbox: Outbox, address: str | None, console: Console) -> None:
+def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, console: Console) -> None:
     """Search until the budget is spent, then confirm what was found."""
     ledger, space = search.ledger, search.space
     if ledger.over() is None:
-        display = Display(space.search.trials, space.objectives, console=console)
+        display = Display(space.search.trials, space.objectives, space.reference, console=console)
         for trial, outcome in search.ended():
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
         recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
-        with ray_session(address), display:
+        with ray_session(address, verbose), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
     ended = ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent"
@@ -142,7 +144,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
         ledger.confirm(number, seed)
     if ledger.waiting():
         console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
-        display = Display(ledger.waiting(), space.objectives, console=console)
+        display = Display(ledger.waiting(), space.objectives, space.reference, console=console)
         recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(
             ledger,
@@ -150,7 +152,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, console: Console
             lambda: None if ledger.waiting() else "confirmed",
             search.folder,
         )
-        with ray_session(address), display:
+        with ray_session(address, verbose), display:
             _tune(searcher, recorder, search, None, None)
         recorder.close_all()
     ledger.drop_confirmations()

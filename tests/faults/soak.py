@@ -306,6 +306,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     random.seed(options.seed)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has Ctrl-C ignored
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     well = True
     for fault in FAULTS:

@@ -32,18 +32,22 @@ class Pipe:
     def __init__(self, total: int, objectives: dict[str, Direction] | None = None) -> None:
         self.file, self.clock = io.StringIO(), Clock()
         console = Console(file=self.file, width=60)
-        self.display = Display(total, objectives or OBJECTIVES, console=console, clock=self.clock)
+        objectives = objectives or OBJECTIVES
+        reference = [0.0 if direction == "maximize" else 1.0 for direction in objectives.values()]
+        self.display = Display(total, objectives, reference, console=console, clock=self.clock)
 
     @property
     def lines(self) -> list[str]:
         return self.file.getvalue().splitlines()
 
 
-def test_a_pipe_gets_one_line_at_the_start_and_one_for_every_trial_that_ended() -> None:
+def test_a_pipe_gets_a_line_at_the_start_and_one_for_every_evaluation_and_end() -> None:
     pipe = Pipe(4)
     with pipe.display as display:
         display.trial_started(0, "paper")
-        display.trial_epoch(0, 1, 2, figures(0.1, 0.2))
+        display.trial_epoch(0, 1, 2, figures(0.1, 0.2), 50.0)
+        display.trial_epoch(0, 1, 2, figures(0.1, 0.2), 50.0)  # the same evaluation still
+        display.trial_epoch(0, 2, 2, figures(0.9124, 0.8836), 50.0)  # its last: the end says so
         pipe.clock.now += 60
         display.trial_ended(0, "paper", "complete", figures(0.9124, 0.8836))
         display.trial_started(11, "crop")
@@ -51,8 +55,10 @@ def test_a_pipe_gets_one_line_at_the_start_and_one_for_every_trial_that_ended() 
         display.trial_ended(11, "crop", "failed", {})
     assert pipe.lines == [
         "[0/4] search started: maximize invariance, maximize informativeness",
-        "[1/4] trial 000 complete invariance 0.912 informativeness 0.884 | front 1 | 1m, about 3m left",
-        "[2/4] trial 011 failed | front 1 | 2m, about 2m left",
+        "[0/4] trial 000 epoch 1/2 invariance 0.100 informativeness 0.200",
+        "[1/4] trial 000 complete invariance 0.912 informativeness 0.884 | front 1, hypervolume 0.806 "
+        "| 1m, about 3m left",
+        "[2/4] trial 011 failed | front 1, hypervolume 0.806 | 2m, about 2m left",
     ]
 
 
@@ -111,7 +117,8 @@ def test_trials_of_an_earlier_process_count_but_not_for_speed() -> None:
         display.trial_ended(8, "", "pruned", figures(0.0, 0.0))
     # 1.5 trials in 150 s; 2.5 of the 12 are left.
     assert pipe.lines[1:] == [
-        "[9/12] trial 008 pruned invariance 0.000 informativeness 0.000 | front 8 | 2m30s, about 4m left"
+        "[9/12] trial 008 pruned invariance 0.000 informativeness 0.000 | front 8, hypervolume 0.000 "
+        "| 2m30s, about 4m left"
     ]
 
 
@@ -119,14 +126,14 @@ def on_a_terminal(width: int, running: int = 2) -> tuple[str, str]:
     """What a terminal shows at the end of a with block: everything, and the last panel."""
     file, clock = io.StringIO(), Clock()
     console = Console(file=file, width=width, height=40, force_terminal=True, force_interactive=True)
-    with Display(24, OBJECTIVES, console=console, clock=clock) as display:
+    with Display(24, OBJECTIVES, [0, 0], console=console, clock=clock) as display:
         label = "crop+gaussian_blur+high_contrast+high_saturation"
         display.trial_ended(0, "paper", "complete", figures(0.9, 0.7))
         display.trial_ended(1, label, "complete", figures(0.8, 0.8))
         display.trial_ended(2, label, "pruned", figures(1.0, 1.0))
         for number in range(3, 3 + running):
             display.trial_started(number, f"{label}-{number}")
-        display.trial_epoch(3, 7, 10, figures(0.71, 0.62))
+        display.trial_epoch(3, 7, 10, figures(0.71, 0.62), 1200.4)
         clock.now += 192
     text = Text.from_ansi(file.getvalue()).plain
     return text, text[text.rindex("╭") :]
@@ -138,13 +145,14 @@ def test_a_terminal_gets_a_panel(width: int) -> None:
     assert "| front" not in text
     assert "3/24" in panel
     assert "3m12s, about 18m left" in panel  # 3.7 of 24 done
-    assert "2 complete · 1 pruned · 2 running   front 2" in panel
+    assert "2 complete · 1 pruned · 2 running · 1,200 images/s" in panel
+    assert "front 2, hypervolume 0.710" in panel
     assert re.search(r"best invariance +0\.900  trial 000  paper", panel)
     assert re.search(r"best informativeness +0\.800  trial 001  crop\+", panel)
     assert re.search(r"trial 003  epoch 7/10  invariance 0\.710 informativeness 0\.620  crop", panel)
     assert re.search(r"trial 004  starting +crop", panel)
     assert {len(line) for line in panel.rstrip().splitlines()} == {width}
-    assert len(panel.rstrip().splitlines()) == 10
+    assert len(panel.rstrip().splitlines()) == 11
 
 
 def test_many_running_trials_do_not_fill_the_screen() -> None:

@@ -50,7 +50,7 @@ def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     sent = Sent()
-    display = Display(4, ledger.space.objectives, console=Console(file=io.StringIO()))
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
     recorder = Recorder(Search(tmp_path, ledger), sent, display)  # type: ignore[arg-type]
     for _ in range(WORKER_DEATHS):
         trial = handed_out(ledger, "the actor died")
@@ -74,7 +74,7 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
     ledger.ready()
     said = io.StringIO()
-    display = Display(4, ledger.space.objectives, console=Console(file=said))
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=said))
     recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
     tried = []
     for _ in shares:
@@ -92,7 +92,9 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
 
 def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path) -> None:
     said = io.StringIO()
-    display = Display(4, ledger.space.objectives, console=Console(file=said, width=200))
+    display = Display(
+        4, ledger.space.objectives, ledger.space.reference, console=Console(file=said, width=200)
+    )
     recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
     trial = handed_out(ledger, "")
     recorder.on_trial_start(0, [], trial)

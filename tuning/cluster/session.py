@@ -25,11 +25,12 @@ QUIET = {
 
 
 @contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
-    """Ray, on this machine or a cluster, quiet.
+def ray_session(address: str | None, verbose: bool = False) -> Iterator[None]:
+    """Ray, on this machine or a cluster.
 
     Args:
         address: ``auto`` or ``HOST:PORT`` of the cluster's head; ``None`` for this machine alone.
+        verbose: Whether Ray's own messages and what workers print are shown.
 
     Raises:
         UserError: If the cluster cannot be reached.
@@ -42,8 +43,8 @@ def ray_session(address: str | None) -> Iterator[None]:
             address=address or "local",
             num_cpus=None if address else cpus_here(),
             include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
+            log_to_driver=verbose,
+            logging_level=logging.INFO if verbose else logging.ERROR,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         if address is None:
