@@ -128,7 +128,7 @@ def verify_store(path: Path) -> None:
     data = open_store(path)
     found = _fingerprint(data.spec, data.domain, data.attributes, data.split, _chunks(data.images))
     if found != data.fingerprint:
-        raise _invalid(path, f"has fingerprint {data.fingerprint}, but its content has {found}")
+        raise _invalid(path, f"is damaged: it has fingerprint {data.fingerprint}, its content {found}")
 
 
 def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str) -> Iterator[Images]:

@@ -224,7 +224,7 @@ def test_the_best_are_trained_again_with_new_seeds_and_tested_once(hostile: Sear
 
 
 COLLECTING = """
-import gc, threading, ray
+import gc, os, threading, ray
 from tuning.cluster.session import ray_session
 
 def collect():
@@ -233,6 +233,7 @@ def collect():
         cycle.append(cycle)
 
 with ray_session(None):
+    print(ray.get(ray.remote(lambda: os.environ["MALLOC_ARENA_MAX"]).remote()))
     one = ray.put(b"").binary()
     references = [ray.ObjectRef(one) for _ in range(1_000_000)]
     gc.set_threshold(100)
@@ -241,8 +242,8 @@ print("alive")
 """
 
 
-def test_a_thread_that_collects_garbage_outlives_the_end_of_ray() -> None:
+def test_workers_share_memory_and_a_thread_that_collects_garbage_outlives_the_end_of_ray() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
-    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "1\nalive\n"), done.stderr

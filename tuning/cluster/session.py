@@ -23,6 +23,9 @@ QUIET = {
 }
 """Ray writes no logs of its own beside ours; a report without some figure is no error; Ctrl-C reaches us."""
 
+WORKERS = {"MALLOC_ARENA_MAX": "1"}
+"""Every trial is a new thread of its worker, for which glibc would keep memory apart: gigabytes in the end."""
+
 
 @contextmanager
 def ray_session(address: str | None, verbose: bool = False) -> Iterator[None]:
@@ -43,6 +46,7 @@ def ray_session(address: str | None, verbose: bool = False) -> Iterator[None]:
             address=address or "local",
             num_cpus=None if address else cpus_here(),
             include_dashboard=False,
+            runtime_env={"env_vars": WORKERS},
             log_to_driver=verbose,
             logging_level=logging.INFO if verbose else logging.ERROR,
         )

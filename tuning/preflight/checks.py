@@ -14,6 +14,7 @@ from dcodr.config import Config
 from dcodr.data.dataset import DatasetSpec, FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.remote import open_dataset
+from dcodr.data.store import verify_store
 from dcodr.errors import UserError
 from dcodr.files import is_uri
 from dcodr.methods import build_method
@@ -42,13 +43,15 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
         The dataset.
 
     Raises:
-        UserError: If resources, dataset, weights or settings do not fit together.
+        UserError: If resources, dataset, weights or settings do not fit together, or the dataset is damaged.
     """
     if address is None:
         _check_resources(space.resources)
     if space.base.dataset == "synthetic" and not is_uri(space.base.data) and not space.base.store.exists():
         _render(space.base.store, console)
     data = open_dataset(space.base)
+    with console.status("comparing the dataset with its fingerprint"):
+        verify_store(space.base.store)
     _check_objectives(space.objectives, data.spec)
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:

@@ -41,6 +41,15 @@ def test_batches_that_only_some_trials_have(tmp_path: Path, tiny_store: Path) ->
         checked(tmp_path, tiny_store, {"batch": {"n_domains": 4}}, **{"batch.n_per_domain": n_per_domain})
 
 
+def test_a_dataset_that_was_damaged_after_it_was_written(tmp_path: Path, tiny_store: Path) -> None:
+    damaged = tmp_path / "damaged.h5"
+    content = bytearray(tiny_store.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged\.h5: is damaged: it has fingerprint"):
+        checked(tmp_path, damaged, {})
+
+
 def test_an_epoch_budget_below_one_trial(tiny_store: Path) -> None:
     space = load_space(QUICK, data=str(tiny_store), search={"epoch_budget": 1})
     with pytest.raises(UserError, match="1 epochs are not enough for one trial of 2"):
