@@ -24,7 +24,7 @@ QUIET = {
 """Ray writes no logs of its own beside ours; a report without some figure is no error; Ctrl-C reaches us."""
 
 WORKERS = {"MALLOC_ARENA_MAX": "1"}
-"""Every trial is a new thread of its worker, for which glibc would keep memory apart: gigabytes in the end."""
+"""A trial is a new thread of its worker, for which glibc would keep memory apart: gigabytes in the end."""
 
 
 @contextmanager
