@@ -16,8 +16,9 @@ $(VENV)/installed: pyproject.toml
 search: install  ## The main job on the embedded dataset.
 	$(BIN)/python tune.py --space search_spaces/augs.yaml
 
-test: install
-	$(BIN)/python -m pytest
+test: install  ## What starts Ray has both cores for itself.
+	$(BIN)/python -m pytest -m "not ray and not services" --numprocesses 2
+	$(BIN)/python -m pytest -m "ray and not services"
 
 test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update && apt-get install --yes postgresql; }
