@@ -2,10 +2,10 @@
 
     python -m benchmarks.label_free --dataset cars3d --configs 24
 
-Trains random settings of ``search_spaces/augs.yaml`` or ``cars3d.yaml``, measures both figures with a search's
-probes, appends them to ``label_free.jsonl``, and prints Spearman's rank correlation of all that is there;
-with ``--configs 0`` of what is there already. Datasets are small, so that a training takes seconds: 4,000
-rendered scenes, every sixth car of ``data/cars3d.h5``. Codes that have collapsed do not count, as in a search.
+Trains random settings of ``search_spaces/augs.yaml`` or ``cars3d.yaml`` until there are so many, measures
+both figures with a search's probes, appends them to ``label_free.jsonl``, and prints Spearman's rank
+correlation of all that are there. Datasets are small, so that a training takes seconds: 4,000 rendered
+scenes, every sixth car of ``data/cars3d.h5``. Codes that have collapsed do not count, as in a search.
 
 The first 30 of each are from an earlier form of ``draw``: the record's own values are what was trained.
 """
@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from dcodr.config import default_store
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
+from dcodr.files import default_store
 from dcodr.trainer import fit, resolve_device
 from tuning.params import FloatParam, SubsetParam
 from tuning.space import Space, load_space
@@ -41,7 +41,7 @@ def main() -> None:
     """Train what is missing from the record and print the correlations."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", choices=DATASETS, default="synthetic")
-    parser.add_argument("--configs", type=int, default=0, help="trainings that there should be")
+    parser.add_argument("--configs", type=int, default=0, help="how many there should be; 0 trains nothing")
     options = parser.parse_args()
     lines = RECORD.read_text().splitlines() if RECORD.exists() else []
     runs = [run for run in map(json.loads, lines) if run["dataset"] == options.dataset]

@@ -114,9 +114,10 @@ def _factors(
         for indices in (train, scored)
     )
     if not data.spec.attributes:
-        seen = [thumbnails(data.images, indices, device) for indices in (train, scored)]
-        domains = train_factors["domain"], factors["domain"]
-        train_factors["appearance"], factors["appearance"] = appearance(*seen, *domains)
+        seen, others = (thumbnails(data.images, indices, device) for indices in (train, scored))
+        train_factors["appearance"], factors["appearance"] = appearance(
+            seen, others, train_factors["domain"], factors["domain"]
+        )
         n_classes["appearance"] = None
     return train_factors, factors, n_classes
 
