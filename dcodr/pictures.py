@@ -43,14 +43,15 @@ def retrieval_picture(
     share = _share_alike(data, indices, nearest)
     shown = _one_a_domain(data.domain[indices], queries)
     width = (SIDE + GAP) * (neighbours + 1) - GAP
-    rows = [
-        text(f"{data.spec.name}, {split}: queries, and the images with the nearest codes", 16, width),
-        text("blue: share of its categorical attributes that a neighbour has of its query", 12, width),
-    ]
+    rows = [text(f"{data.spec.name}, {split}: queries, and the images with the nearest codes", 16, width)]
+    if share is not None:
+        legend = "blue: share of its categorical attributes that a neighbour has of its query"
+        rows.append(text(legend, 12, width))
     for query in shown:
         cells = [_cell(data.images[indices[query]])]
         for column, neighbour in enumerate(nearest[query].tolist()):
-            cells.append(below([_cell(data.images[indices[neighbour]]), _bar(share[query, column])], gap=0))
+            cell = _cell(data.images[indices[neighbour]])
+            cells.append(cell if share is None else below([cell, _bar(share[query, column])], gap=0))
         rows.append(beside(cells))
     return ImageOps.expand(below(rows, gap=GAP), MARGIN, BACKGROUND)
 
@@ -117,8 +118,8 @@ def _rendered(
 
 def _share_alike(
     data: FactorDataset, indices: npt.NDArray[np.int64], nearest: Tensor
-) -> npt.NDArray[np.float64]:
-    """``(N, k)`` share of the categorical attributes in which a neighbour matches its query."""
+) -> npt.NDArray[np.float64] | None:
+    """``(N, k)`` share of the categorical attributes in which a neighbour matches its query, if any."""
     matching = [
         matches(
             torch.from_numpy(data.attributes[a.name][indices]),
@@ -130,7 +131,7 @@ def _share_alike(
         if a.cardinality
     ]
     if not matching:
-        return np.zeros(nearest.shape)
+        return None
     share: npt.NDArray[np.float64] = torch.stack(matching).double().mean(dim=0).numpy()
     return share
 

@@ -56,7 +56,7 @@ def evaluate(
         device: Where to compute; ``auto`` takes a GPU where there is one.
 
     Raises:
-        UserError: If the split has fewer than two images, there is no attribute, or no such device.
+        UserError: If the split has fewer than two images, or there is no such device.
     """
     where = resolve_device(device)
     budget = {"paper": PAPER, "fast": FAST}[probe]

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from dcodr.epoch import Epoch
 
-HEADLINES = ("invariance", "informativeness")
+HEADLINES = ("invariance", "informativeness", "image_informativeness")
 
 
 class TrainingDisplay:

@@ -256,9 +256,11 @@ def test_a_wrong_folder_of_images(pictures: Path, old: str, new: str, message: s
     assert message in text
 
 
-def test_a_dataset_without_attributes_cannot_be_searched(pictures: Path) -> None:
+def test_a_dataset_without_attributes_cannot_be_searched_for_informativeness(pictures: Path) -> None:
     labels = pictures / "labels.csv"
     labels.write_text("\n".join(line.rsplit(",", 1)[0] for line in labels.read_text().splitlines()) + "\n")
     assert run("dcodr", PREPARE, pictures).code == 0
     message = search(pictures, "--dataset", "own", "--data", "own.h5")
-    assert "has no attribute" in message
+    assert "has no attribute to measure it by" in message
+    assert "image_informativeness" in message
+    assert "search_spaces/no_labels.yaml" in message

@@ -10,7 +10,11 @@ from tuning.search import Search
 from tuning.tracking import Tracker
 from tuning.trials import TrialRecord, kept_of
 
-ALIASES = {"invariance": "most-invariant", "informativeness": "most-informative"}
+ALIASES = {
+    "invariance": "most-invariant",
+    "informativeness": "most-informative",
+    "image_informativeness": "most-informative",
+}
 """Of the best trial in an objective; of others ``best-OBJECTIVE``."""
 
 

@@ -34,7 +34,7 @@ def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
         "file": f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB)",
         "images": f"{facts['n_images']:,} of {size} x {size}",
         "domains": f"{facts['n_domains']:,} ({spec['domain']})",
-        "attributes": "\n".join(map(_attribute, spec["attributes"])),
+        "attributes": "\n".join(map(_attribute, spec["attributes"])) or "none",
         "splits": ", ".join(f"{n:,} {split}" for split, n in facts["splits"].items()),
         **{key: str(value) for key, value in facts["provenance"].items()},
         "fingerprint": facts["fingerprint"],

@@ -137,7 +137,7 @@ def edges2shoes(
 
 @app.command()
 def folder(
-    csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one for each attribute.")],
+    csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one an attribute, if any.")],
     root: Annotated[
         Path | None,
         typer.Option(help="Folder that the paths in the CSV are relative to.", show_default="the CSV's own"),

@@ -62,19 +62,30 @@ def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> O
     )
 
 
-def probe_figures(domain: Outcome, attributes: Mapping[str, Outcome]) -> dict[str, float]:
+def probe_figures(
+    domain: Outcome, attributes: Mapping[str, Outcome], mean_skill: str = "informativeness"
+) -> dict[str, float]:
     """All figures of the probes.
+
+    Args:
+        domain: Outcome of the domain's probe.
+        attributes: Outcome of each attribute's probe on the same images.
+        mean_skill: What the mean skill over attributes is called.
 
     Returns:
         ``invariance``, ``informativeness``, ``domain_accuracy``, ``chance/domain``, and for each attribute
         ``accuracy/<name>`` and ``chance/<name>``, or ``error/<name>`` and ``error_of_median/<name>``.
     """
     once = torch.ones(1, len(domain.probe), dtype=torch.float64)
-    return {name: values.item() for name, values in _figures(domain, attributes, once).items()}
+    return {name: values.item() for name, values in _figures(domain, attributes, once, mean_skill).items()}
 
 
 def probe_intervals(
-    domain: Outcome, attributes: Mapping[str, Outcome], resamples: int, seed: int
+    domain: Outcome,
+    attributes: Mapping[str, Outcome],
+    resamples: int,
+    seed: int,
+    mean_skill: str = "informativeness",
 ) -> dict[str, tuple[float, float]]:
     """95 % confidence intervals of all figures, by percentile bootstrap over the scored images.
 
@@ -87,6 +98,7 @@ def probe_intervals(
         attributes: Outcome of each attribute's probe on the same images.
         resamples: Number of resamples.
         seed: Seed of the resamples.
+        mean_skill: As for ``probe_figures``.
 
     Returns:
         Lower and upper limit of each figure of ``probe_figures``.
@@ -99,13 +111,15 @@ def probe_intervals(
         drawn = torch.randint(n_images, (min(rows, resamples - start), n_images), generator=generator)
         counts = torch.zeros(drawn.shape, dtype=torch.float64)
         counts.scatter_add_(1, drawn, torch.ones_like(counts))
-        blocks.append(_figures(domain, attributes, counts))
+        blocks.append(_figures(domain, attributes, counts, mean_skill))
     tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
     intervals = {name: torch.cat([block[name] for block in blocks]).quantile(tails) for name in blocks[0]}
     return {name: (low.item(), high.item()) for name, (low, high) in intervals.items()}
 
 
-def _figures(domain: Outcome, attributes: Mapping[str, Outcome], counts: Tensor) -> dict[str, Tensor]:
+def _figures(
+    domain: Outcome, attributes: Mapping[str, Outcome], counts: Tensor, mean_skill: str
+) -> dict[str, Tensor]:
     """Figures ``(R,)`` of samples in which each image occurs as often as ``counts`` ``(R, N)`` say."""
     leakage, accuracy, chance = _skill(domain, counts)
     figures = {"domain_accuracy": accuracy, "chance/domain": chance}
@@ -117,7 +131,7 @@ def _figures(domain: Outcome, attributes: Mapping[str, Outcome], counts: Tensor)
         skills.append(skill)
     return {
         "invariance": (1 - leakage).clamp_max(1),
-        "informativeness": torch.stack(skills).mean(dim=0),
+        mean_skill: torch.stack(skills).mean(dim=0),
         **figures,
     }
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dcodr.data.dataset import DatasetSpec, FactorDataset, Split
 from dcodr.errors import UserError
+from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS, appearance, thumbnails
 from dcodr.evaluation.collapse import code_variance, collapse_reason, effective_rank
 from dcodr.evaluation.embed import embed
 from dcodr.evaluation.metrics import (
@@ -22,6 +23,7 @@ from dcodr.evaluation.probes import ProbeBudget, fit_probes
 from dcodr.evaluation.retrieval import matches, nearest_neighbours, retrieval_figures
 
 RECALL_AT = (1, 5, 10)
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def evaluate(
     resamples: int = 1000,
     retrieval: bool = True,
 ) -> Report:
-    """Measure what an encoder's codes say of the domain and the attributes.
+    """Measure what an encoder's codes say of the domain and the attributes, or without any of the images.
 
     Fresh probes are fitted on the codes of the train split; the scored split takes no part in that.
 
@@ -66,7 +68,7 @@ def evaluate(
         retrieval: Whether to measure retrieval as well.
 
     Raises:
-        UserError: If the split is ``train`` or has fewer than two images, or if there is no attribute.
+        UserError: If the split is ``train`` or has fewer than two images.
     """
     train, scored = data.indices("train"), data.indices(split)
     _check(data, split, len(scored))
@@ -76,18 +78,19 @@ def evaluate(
     infeasible = collapse_reason(variance, rank)
     if not all_codes.isfinite().all():
         return Report({}, {}, infeasible)
-    train_factors, factors = (_factors(data, indices, device) for indices in (train, scored))
-    n_classes = {"domain": data.n_domains, **{a.name: a.cardinality for a in data.spec.attributes}}
+    train_factors, factors, n_classes = _factors(data, train, scored, device)
     predicted = fit_probes(train_codes, train_factors, n_classes, budget, seed).predict(codes)
     outcomes = {}
     for name in factors:
         outcome = categorical_outcome if n_classes[name] else continuous_outcome
         outcomes[name] = outcome(predicted[name], factors[name], train_factors[name])
     domain = outcomes.pop("domain")
-    figures = {"effective_rank": rank, "code_variance": variance, **probe_figures(domain, outcomes)}
+    mean_skill = "informativeness" if data.spec.attributes else IMAGE_INFORMATIVENESS
+    figures = {"effective_rank": rank, "code_variance": variance}
+    figures |= probe_figures(domain, outcomes, mean_skill)
     if retrieval:
         figures |= _retrieval(codes, factors, data.spec)
-    return Report(figures, probe_intervals(domain, outcomes, resamples, seed), infeasible)
+    return Report(figures, probe_intervals(domain, outcomes, resamples, seed, mean_skill), infeasible)
 
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
@@ -95,14 +98,28 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
         raise UserError("got split 'train', on which the probes are fitted: score 'validation' or 'test'")
     if n_scored < 2:
         raise UserError(f"split '{split}' of {data.spec.name} has {n_scored} images; at least 2 are needed")
-    if not data.spec.attributes:
-        raise UserError(f"{data.spec.name} has no attribute: informativeness needs at least one")
 
 
-def _factors(data: FactorDataset, indices: npt.NDArray[np.int64], device: torch.device) -> dict[str, Tensor]:
-    """Labels of some images: the domain, then the attributes in the spec's order."""
+def _factors(
+    data: FactorDataset, train: Indices, scored: Indices, device: torch.device
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, int | None]]:
+    """Labels of training and scored images, and the classes of each factor.
+
+    Factors are the domain, then the attributes in the spec's order; if there are none, the appearance.
+    """
+    n_classes = {"domain": data.n_domains, **{a.name: a.cardinality for a in data.spec.attributes}}
     labels = {"domain": data.domain, **{a.name: data.attributes[a.name] for a in data.spec.attributes}}
-    return {name: torch.from_numpy(values[indices]).to(device) for name, values in labels.items()}
+    train_factors, factors = (
+        {name: torch.from_numpy(values[indices]).to(device) for name, values in labels.items()}
+        for indices in (train, scored)
+    )
+    if not data.spec.attributes:
+        seen, others = (thumbnails(data.images, indices, device) for indices in (train, scored))
+        train_factors["appearance"], factors["appearance"] = appearance(
+            seen, others, train_factors["domain"], factors["domain"]
+        )
+        n_classes["appearance"] = None
+    return train_factors, factors, n_classes
 
 
 def _retrieval(codes: Tensor, factors: Mapping[str, Tensor], spec: DatasetSpec) -> dict[str, float]:

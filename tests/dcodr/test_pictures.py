@@ -1,5 +1,6 @@
 """What the pictures of a trained method show."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_neighbours_stand_behind_their_query(tiny: FactorDataset) -> None:
         nearest = similarity[query].topk(3).indices.tolist()
         for pixels, neighbour in zip(shown[1:], nearest, strict=True):
             assert np.array_equal(pixels, enlarged[neighbour])
+
+
+def test_without_attributes_nothing_is_said_of_them(tiny: FactorDataset) -> None:
+    unlabelled = replace(tiny, spec=replace(tiny.spec, attributes=()), attributes={})
+    with_bars, without = (
+        retrieval_picture(Painter(), data, "validation", CPU, queries=4, neighbours=3)
+        for data in (tiny, unlabelled)
+    )
+    assert without.width == with_bars.width
+    assert without.height < with_bars.height - 4 * 6
+    assert np.array_equal(cell(without, 3, 2, 4, SIDE + GAP), cell(with_bars, 3, 2, 4, SIDE + 6 + GAP))
 
 
 def _enlarged(pixels: np.ndarray) -> Any:

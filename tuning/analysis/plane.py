@@ -20,6 +20,7 @@ from tuning.trials import TrialRecord
 MEANING = {
     "invariance": "invariance (0: the domain is known, 1: it is guessed at chance)",
     "informativeness": "informativeness (0: attributes are guessed at chance, 1: all known)",
+    "image_informativeness": "image_informativeness (0: nothing of an image is known, 1: all of it)",
 }
 DPI, GAP = 150, 10
 """Pixels an inch, and around a point."""

@@ -3,7 +3,7 @@
 import itertools
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.remote import open_dataset
 from dcodr.data.store import verify_store
 from dcodr.errors import UserError
+from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.files import is_uri
 from dcodr.methods import build_method
 from dcodr.sampler import DomainBatchSampler
@@ -52,7 +53,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     data = open_dataset(space.base)
     with console.status("comparing the dataset with its fingerprint"):
         verify_store(space.base.store)
-    _check_objectives(space.objectives, data.spec)
+    _check_figures(space, data.spec)
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
         raise UserError(
@@ -130,16 +131,25 @@ def _check_resources(resources: Resources) -> None:
         )
 
 
-def _check_objectives(objectives: Iterable[str], spec: DatasetSpec) -> None:
-    if not spec.attributes:
-        raise UserError(
-            f"{spec.name} has no attribute, so that informativeness cannot be measured: label one"
-        )
+def _check_figures(space: Space, spec: DatasetSpec) -> None:
+    """Refuse an objective, or the floor of one, that is not measured on such a dataset."""
     accuracies = [f"{'accuracy' if a.cardinality else 'error'}/{a.name}" for a in spec.attributes]
-    known = ["invariance", "informativeness", "domain_accuracy", *accuracies]
-    for name in objectives:
+    informativeness = "informativeness" if spec.attributes else IMAGE_INFORMATIVENESS
+    known = ["invariance", informativeness, "domain_accuracy", *accuracies]
+    for name in space.objectives:
+        if name == "informativeness" and name not in known:
+            raise UserError(
+                f"objectives.informativeness: {spec.name} has no attribute to measure it by: label one, or "
+                f"have {IMAGE_INFORMATIVENESS} instead, which needs no labels, as in "
+                "search_spaces/no_labels.yaml; docs/your-data.md says what it is worth"
+            )
         if name not in known:
             raise UserError(f"objectives.{name}: {spec.name} has no such figure{did_you_mean(name, known)}")
+    if space.search.informativeness_floor is not None and not spec.attributes:
+        raise UserError(
+            f"search.informativeness_floor: {spec.name} has no attribute, so that informativeness is not "
+            "measured: remove it"
+        )
 
 
 def _render(path: Path, console: Console) -> None:

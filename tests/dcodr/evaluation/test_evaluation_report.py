@@ -138,6 +138,47 @@ def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:
     assert not any(name.startswith("retrieval") for name in report.figures)
 
 
+@pytest.fixture(scope="module")
+def unlabelled(data: FactorDataset) -> FactorDataset:
+    """The same images, and nothing known of them but their domain."""
+    return replace(data, spec=replace(data.spec, attributes=()), attributes={})
+
+
+def test_without_attributes_the_images_themselves_are_to_be_told(
+    data: FactorDataset, unlabelled: FactorDataset
+) -> None:
+    report = measure(Shown(attributes=True), unlabelled)
+    probe_names = {"invariance", "image_informativeness", "domain_accuracy", "chance/domain"}
+    probe_names |= {"error/appearance", "error_of_median/appearance"}
+    assert set(report.intervals) == probe_names
+    assert set(report.figures) == probe_names | {"effective_rank", "code_variance"}
+    assert report.figures["image_informativeness"] > 0.7
+    labelled = measure(Shown(attributes=True), data)
+    for name in ("invariance", "domain_accuracy"):
+        assert report.figures[name] == pytest.approx(labelled.figures[name], abs=0.02)
+
+
+def test_codes_of_the_domain_alone_tell_nothing_of_the_images(unlabelled: FactorDataset) -> None:
+    report = measure(Shown(domain=True), unlabelled)
+    assert report.figures["invariance"] == 0.0
+    assert abs(report.figures["image_informativeness"]) < 0.1
+
+
+def test_random_codes_tell_nothing_of_the_images(unlabelled: FactorDataset) -> None:
+    class Random(Shown):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.randn(len(images), 8, generator=torch.Generator().manual_seed(len(images)))
+
+    report = measure(Random(), unlabelled)
+    assert abs(report.figures["image_informativeness"]) < 0.1
+
+
+def test_constant_codes_are_infeasible_without_attributes_too(unlabelled: FactorDataset) -> None:
+    report = measure(Shown(), unlabelled)
+    assert report.infeasible is not None
+    assert abs(report.figures["image_informativeness"]) < 0.1
+
+
 def test_constant_codes_are_infeasible_and_their_figures_are_those_of_no_knowledge(
     data: FactorDataset,
 ) -> None:
@@ -167,5 +208,3 @@ def test_splits_that_cannot_be_scored_are_refused(data: FactorDataset) -> None:
     one_image[data.indices("validation")[1:]] = SPLITS.index("train")
     with pytest.raises(UserError, match="has 1 images"):
         measure(Shown(), replace(data, split=one_image))
-    with pytest.raises(UserError, match="no attribute"):
-        measure(Shown(), replace(data, spec=replace(data.spec, attributes=())))

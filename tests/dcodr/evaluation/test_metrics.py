@@ -74,6 +74,14 @@ def test_informativeness_is_the_mean_skill_over_categorical_and_continuous_attri
     assert (figures["accuracy/hue"], figures["chance/hue"]) == (0.5, 0.0)
 
 
+def test_the_mean_skill_is_called_as_told() -> None:
+    domain, pose = hits(1, 1, 2), {"pose": hits(2, 1, 2)}
+    plain, named = probe_figures(domain, pose), probe_figures(domain, pose, "skill")
+    assert list(named) == ["skill" if name == "informativeness" else name for name in plain]
+    assert list(named.values()) == list(plain.values())
+    assert "skill" in probe_intervals(domain, pose, resamples=3, seed=0, mean_skill="skill")
+
+
 def test_factor_that_a_constant_answer_knows_fully_has_no_skill() -> None:
     known = Outcome(torch.ones(3).double(), torch.zeros(3).double(), categorical=False)
     figures = probe_figures(hits(2, 3, 3), {"known": known, "hue": hits(3, 0, 3)})

@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 from rich.console import Console
 
+from dcodr.data.dataset import FactorDataset
+from dcodr.data.store import write_store
 from dcodr.errors import UserError
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.space import load_space
@@ -48,6 +51,44 @@ def test_a_dataset_that_was_damaged_after_it_was_written(tmp_path: Path, tiny_st
     damaged.write_bytes(content)
     with pytest.raises(UserError, match=r"damaged\.h5: is damaged: it has fingerprint"):
         checked(tmp_path, damaged, {})
+
+
+@pytest.fixture
+def unlabelled_store(tmp_path: Path, tiny: FactorDataset) -> Path:
+    """The tiny store without its attributes."""
+    path = tmp_path / "unlabelled.h5"
+    spec = replace(tiny.spec, attributes=())
+    write_store(path, spec, tiny.images, tiny.domain, {}, tiny.split, {})
+    return path
+
+
+def objectives(folder: Path, store: Path, *names: str, **search: Any) -> None:
+    """Check a quick search for other objectives."""
+    content = yaml.safe_load(QUICK.read_text())
+    content["objectives"] = dict.fromkeys(names, "maximize")
+    content["search"] |= search
+    file = folder / "space.yaml"
+    file.write_text(yaml.safe_dump(content))
+    check(load_space(file, data=str(store)), None, Console(file=io.StringIO()))
+
+
+def test_objectives_of_a_dataset_with_attributes(tmp_path: Path, tiny_store: Path) -> None:
+    objectives(tmp_path, tiny_store, "invariance", "informativeness", "accuracy/scale")
+    with pytest.raises(UserError, match=r"objectives\.image_informativeness: .* \(did you mean informat"):
+        objectives(tmp_path, tiny_store, "invariance", "image_informativeness")
+
+
+def test_objectives_of_a_dataset_without_attributes(tmp_path: Path, unlabelled_store: Path) -> None:
+    objectives(tmp_path, unlabelled_store, "invariance", "image_informativeness", "domain_accuracy")
+    with pytest.raises(UserError, match=r"objectives\.informativeness: synthetic has no attribute"):
+        objectives(tmp_path, unlabelled_store, "invariance", "informativeness")
+    with pytest.raises(UserError, match=r"objectives\.accuracy/scale: synthetic has no such figure"):
+        objectives(tmp_path, unlabelled_store, "accuracy/scale")
+
+
+def test_a_floor_of_what_is_not_measured(tmp_path: Path, unlabelled_store: Path) -> None:
+    with pytest.raises(UserError, match=r"search\.informativeness_floor: synthetic has no attribute"):
+        objectives(tmp_path, unlabelled_store, "image_informativeness", informativeness_floor=0.1)
 
 
 def test_an_epoch_budget_below_one_trial(tiny_store: Path) -> None:

@@ -1,0 +1,117 @@
+"""Does ``image_informativeness``, which needs no labels, rank trainings as ``informativeness`` does?
+
+    python -m benchmarks.label_free --dataset cars3d --configs 24
+
+Trains random settings of ``search_spaces/augs.yaml`` or ``cars3d.yaml`` until there are so many, measures
+both figures with a search's probes, appends them to ``label_free.jsonl``, and prints Spearman's rank
+correlation of all that are there. Datasets are small, so that a training takes seconds: 4,000 rendered
+scenes, every sixth car of ``data/cars3d.h5``. Codes that have collapsed do not count, as in a search.
+
+The first 30 of each are from an earlier form of ``draw``: the record's own values are what was trained.
+"""
+
+import argparse
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from dcodr.data.dataset import FactorDataset
+from dcodr.data.prepare import prepare_synthetic
+from dcodr.data.store import open_store
+from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
+from dcodr.evaluation.probes import FAST
+from dcodr.evaluation.report import evaluate
+from dcodr.files import default_store
+from dcodr.trainer import fit, resolve_device
+from tuning.params import FloatParam, SubsetParam
+from tuning.space import Space, load_space
+
+SPACES = Path(__file__).parents[1] / "search_spaces"
+RECORD = Path(__file__).with_suffix(".jsonl")
+DATASETS = {"synthetic": SPACES / "augs.yaml", "cars3d": SPACES / "cars3d.yaml"}
+FIGURES = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
+
+
+def main() -> None:
+    """Train what is missing from the record and print the correlations."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", choices=DATASETS, default="synthetic")
+    parser.add_argument("--configs", type=int, default=0, help="how many there should be; 0 trains nothing")
+    options = parser.parse_args()
+    lines = RECORD.read_text().splitlines() if RECORD.exists() else []
+    runs = [run for run in map(json.loads, lines) if run["dataset"] == options.dataset]
+    missing = [i for i in range(options.configs) if i not in {run["config"] for run in runs}]
+    if missing:
+        space = load_space(DATASETS[options.dataset])
+        data = smaller(options.dataset)
+        for index in missing:
+            run = {"dataset": options.dataset, "config": index, **train(space, data, draw(space, index))}
+            print(json.dumps(run))
+            with RECORD.open("a") as file:
+                file.write(json.dumps(run) + "\n")
+            runs.append(run)
+    print(table(options.dataset, [run for run in runs if run["infeasible"] is None]))
+
+
+def smaller(dataset: str) -> FactorDataset:
+    """Few enough images for trainings of seconds."""
+    if dataset == "synthetic":
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "synthetic.h5"
+            prepare_synthetic(path, 4000)
+            return open_store(path)
+    data = open_store(default_store(dataset))
+    rows = np.flatnonzero(data.domain % 6 == 0)
+    attributes = {name: labels[rows] for name, labels in data.attributes.items()}
+    domain, split, images = data.domain[rows] // 6, data.split[rows], data.images[rows]
+    return dataclasses.replace(data, images=images, domain=domain, attributes=attributes, split=split)
+
+
+def draw(space: Space, index: int) -> dict[str, Any]:
+    """Random settings of the space, and how long to train; a quarter of them with reconstruction."""
+    rng = np.random.default_rng(1000 + index)
+    values: dict[str, Any] = {"method": "dcodr" if index % 4 == 1 else "dcodr_norec"}
+    for key, param in space.params.items():
+        if isinstance(param, SubsetParam):
+            values[key] = list(param.draw(rng))
+        elif isinstance(param, FloatParam):
+            values[key] = float(np.exp(rng.uniform(*np.log([param.low, param.high]))))
+    return values | {"epochs": int(rng.integers(1, 4)), "perceptual.backbone": "pixel"}
+
+
+def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str, Any]:
+    """Both figures of a training, and its settings."""
+    config = space.config(values)
+    trained = fit(config.model_copy(update={"evaluate_every": config.epochs}), data)
+    unlabelled = dataclasses.replace(data, spec=dataclasses.replace(data.spec, attributes=()), attributes={})
+    without = evaluate(
+        trained.method.encoder,
+        unlabelled,
+        "validation",
+        FAST,
+        seed=config.seed,
+        device=resolve_device(config.device),
+    )
+    figures = {**without.figures, **trained.report.figures}
+    measured = {name: figures.get(name) for name in FIGURES}
+    return {"values": values, "infeasible": trained.report.infeasible, **measured}
+
+
+def table(dataset: str, runs: list[dict[str, Any]]) -> str:
+    """Rank correlations of the two figures: over all trainings, and over the more invariant half."""
+    invariance, labelled, without = (np.array([run[name] for run in runs]) for name in FIGURES)
+    half = invariance >= np.median(invariance)
+    rows = [f"{dataset}: informativeness {labelled.min():.2f} to {labelled.max():.2f}"]
+    for which, chosen in {"all": np.full(len(runs), True), "the more invariant half": half}.items():
+        rho = spearmanr(labelled[chosen], without[chosen]).statistic
+        rows.append(f"  {which}: {chosen.sum()} trainings, Spearman's rank correlation {rho:.2f}")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
