@@ -302,7 +302,7 @@ class Progress(io.StringIO):
 
     def write(self, text: str) -> int:
         """Count the trials that ended."""
-        ended = text.count("] trial ")
+        ended = text.count(" | front ")
         if (self._done + ended) // self._every > self._done // self._every:
             print(f"{self._done + ended} of {self._trials} trials", file=sys.stderr, flush=True)
         self._done += ended
