@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
+from tuning.gain import better_everywhere, gains
 from tuning.search import CONFIGS, Search
 from tuning.tracking_store import ui_command
 from tuning.trials import TrialRecord
@@ -68,21 +69,13 @@ def print_status(search: Search, console: Console) -> None:
 
 def print_gain(search: Search, console: Console) -> None:
     """What the front gains over the paper's settings in each objective."""
-    paper = search.paper()
-    if paper is None or paper.status != "complete":
-        _line(console, "The paper's settings have no figures here, so there is no gain to tell.")
-        return
-    for name in search.space.objectives:
-        best = search.best(name)
-        reached, start = search.objectives(best)[name], search.objectives(paper)[name]
+    for gain in gains(search):
         _line(
             console,
-            f"Best {name}: {reached:.3f} (trial {best.number:03d}), the paper's settings "
-            f"{start:.3f}, a change of {reached - start:+.3f}",
+            f"Best {gain.objective}: {gain.best:.3f} (trial {gain.trial:03d}), the paper's settings "
+            f"{gain.paper:.3f}, a change of {gain.change:+.3f}",
         )
-    beaten = search.all_better(search.front(), paper)
-    numbers = ", ".join(f"{trial.number:03d}" for trial in beaten)
-    _line(console, f"Better than the paper's settings in every objective at once: {numbers or 'none'}")
+    _line(console, better_everywhere(search))
 
 
 def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) -> Table:

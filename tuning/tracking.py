@@ -159,15 +159,16 @@ class Tracker:
         if tags:
             self._write(run_id, tags, {})
 
-    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
+    def add_files(self, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Keep files with a run, under their names.
 
         Args:
             run_id: a trial's run, or the search's.
             files: they replace those of the same names.
+            folder: where among the run's artifacts to put them.
         """
         for file in files:
-            self._client.log_artifact(run_id, str(file))
+            self._client.log_artifact(run_id, str(file), folder)
 
     def start_trial(
         self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str
