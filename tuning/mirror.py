@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import time
 
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
@@ -22,6 +23,7 @@ from tuning.space import Space
 from tuning.tracking import Figures, Status, Tracker, TrialRun
 from tuning.trials import Status as TrialStatus
 from tuning.trials import TrialRecord, kept_of, label
+from tuning.trials_view import trials_view
 
 EXPERIMENT = "dcodr"
 DESCRIPTION = "mlflow.note.content"
@@ -221,6 +223,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker) -> str:
         experiment=EXPERIMENT,
         artifact_root=None if remote else (folder.resolve().parent / "mlartifacts").as_uri(),
     )
+    tracker.save_view(trials_view(folder.name, space, time()))
     tracker.keep(run_id, {}, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
     return run_id
 

@@ -12,12 +12,13 @@ from rich.table import Table
 from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
 from tuning.gain import better_everywhere, gains
-from tuning.search import CONFIGS, Search
+from tuning.search import ANALYSIS, CONFIGS, Search
+from tuning.tracking import Tracker
 from tuning.tracking_store import ui_command
 from tuning.trials import TrialRecord
 
 
-def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
+def print_summary(search: Search, console: Console, tracker: Tracker) -> None:
     """What a user sees at the end of a search."""
     print_status(search, console)
     _line(console, f"It ended because {search.ledger.facts()['ended']}.")
@@ -26,7 +27,11 @@ def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
         _line(console, f"Configs of the front: {search.folder / CONFIGS}")
         best = search.folder / CONFIGS / search.config_file(search.knee())
         _line(console, f"Train the best compromise: python -m dcodr train --config {best} --out trained")
-    _line(console, f"Compare the trials: {ui_command(tracking_uri)}")
+        analysis = search.folder / ANALYSIS
+        command = f"python -m tuning analyse {search.name} --storage {search.folder.parent}"
+        _line(console, f"What mattered: {analysis if analysis.is_dir() else command}")
+    _line(console, f"Compare the trials: {ui_command(tracker.uri)}")
+    _line(console, f"and open {tracker.page}")
 
 
 def print_status(search: Search, console: Console) -> None:

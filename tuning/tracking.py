@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
 from tuning.tracking_store import DiscreetClient, connect, masked, reason, require_file, unusable
+from tuning.trials_view import VIEW, view_page
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -145,6 +146,20 @@ class Tracker:
             return None
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
         return str(run.info.status)
+
+    def save_view(self, view: str) -> None:
+        """Have the UI list a view of the search's trials, under the id of the search's run.
+
+        Args:
+            view: as `tuning.trials_view.trials_view` makes it.
+        """
+        self._client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
+
+    @property
+    def page(self) -> str:
+        """The address of the search's view in the UI; on this machine if the store is a database."""
+        server = masked(self.uri).rstrip("/") if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        return view_page(server, self._experiment_id, self.search_id)
 
     def keep(self, run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
         """Add to a run.
