@@ -73,14 +73,17 @@ class Browser:
 
     def click(self, expression: str) -> None:
         """Wait for an element, and click on it as a mouse does."""
-        box = self.wait(f"(({expression}) || document.createElement('p')).getClientRects()[0]")
+        box = self.wait(f"({expression})?.getClientRects()[0]?.toJSON()")
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
 
     def write(self, text: str) -> None:
-        """Type a text where the cursor is, and Enter."""
+        """Type a text where the cursor is."""
         self.call("Input.insertText", text=text)
+
+    def enter(self) -> None:
+        """Press Enter."""
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key="Enter", text="\r", windowsVirtualKeyCode=13)
 

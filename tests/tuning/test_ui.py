@@ -77,7 +77,7 @@ def test_trials_are_found_and_compared(opened: Opened) -> None:
     front = [trial.number for trial in search.front()]
     assert numbers(browser, len(front)) == front
 
-    browser.click("document.querySelector('[role=columnheader] input[type=checkbox]')")
+    browser.click("document.querySelector('[aria-label=\"Select all runs\"]')")
     browser.click("[...document.querySelectorAll('button')].find((b) => b.innerText == 'Compare')")
     browser.wait("document.querySelectorAll('.parcoords .y-axis').length > 2")
     text = browser.see("document.body.innerText")
@@ -93,8 +93,9 @@ def test_trials_are_found_and_compared(opened: Opened) -> None:
 
 def filter_by(browser: Browser, query: str) -> None:
     """Write a filter in the place of another."""
-    search = "document.querySelector('input[data-testid=search-box]')"
-    browser.wait(f"({search} || document.querySelector('input')) && 1")
-    browser.click(search)
-    browser.see(f"{search}.select()")
+    box = "document.querySelector('input[data-testid=search-box]')"
+    browser.click(box)
+    browser.see(f"{box}.select()")
     browser.write(query)
+    browser.enter()  # closes what the UI proposes
+    browser.enter()
