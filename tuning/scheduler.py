@@ -82,12 +82,13 @@ class ParetoASHA(FIFOScheduler):
         return [{epoch: len(rung) for epoch, rung in bracket.items()} for bracket in self._brackets]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judge a trial that reaches a rung, and end one that has trained its last epoch."""
+        """Judge a trial that reaches a rung; one that has trained its last epoch is let end by itself.
+
+        Ray's ASHA stops it there instead, before it could keep its pictures and its encoder.
+        """
         vector = self._vector(result)
-        if vector is None:
+        if vector is None or result["epoch"] >= self._max_epochs:
             return TrialScheduler.CONTINUE
-        if result["epoch"] >= self._max_epochs:
-            return TrialScheduler.STOP
         number = trial.config["number"]
         rung = self._next_rung(number, result["epoch"])
         if rung is None:

@@ -101,8 +101,9 @@ def test_one_objective_decides_as_rays_asha(data: st.DataObject) -> None:
         if i not in over:
             report = result(epoch, {"skill": value})
             verdict = asha.on_trial_result(CONTROLLER, trial(i), report)
-            assert verdict == theirs.on_trial_result(CONTROLLER, trial(i), report)
-            if verdict == "STOP":
+            wanted = theirs.on_trial_result(CONTROLLER, trial(i), report)
+            assert verdict == ("CONTINUE" if epoch == max_epochs else wanted)
+            if wanted == "STOP":
                 over.add(i)
                 asha.on_trial_complete(CONTROLLER, trial(i), report)
                 theirs.on_trial_complete(CONTROLLER, trial(i), report)
@@ -320,7 +321,8 @@ def test_rungs_are_what_they_were_after_a_replay(
         if i not in over:
             figures = dict(zip(BOTH, vector, strict=True))
             histories.setdefault(i, {})[epoch] = figures
-            if live.on_trial_result(CONTROLLER, trial(i), result(epoch, figures)) == "STOP":
+            verdict = live.on_trial_result(CONTROLLER, trial(i), result(epoch, figures))
+            if verdict == "STOP" or epoch == 9:
                 live.on_trial_complete(CONTROLLER, trial(i), result(epoch, figures))
                 over.add(i)
     numbers = list(histories)
