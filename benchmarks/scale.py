@@ -191,7 +191,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
     tracker = Tracker(default_uri(folder))
     (folder / "search").mkdir()
     with driving(folder / "search"):
-        search = run._begin(folder / "search", space, "", "", tracker, first_trials(space))
+        search = run._begin(folder / "search", space, "", tracker, first_trials(space))
         ledger = search.ledger
         outbox = Outbox(tracker, search, print)
         recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)
@@ -200,7 +200,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
         run._finish(search, tracker, outbox, console)
-    run.print_summary(search, console, tracker.uri)  # type: ignore[attr-defined]
+    run.print_summary(search, console, tracker)  # type: ignore[attr-defined]
     return search
 
 

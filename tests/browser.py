@@ -67,7 +67,7 @@ class Browser:
         """Wait for an expression to be true of the page; what it is then."""
         until = monotonic() + seconds
         while not (value := self.see(expression)):
-            assert monotonic() < until, f"{expression} in {self.see('document.body.innerText')}"
+            assert monotonic() < until, f"{expression} in {self.see('document.body.innerText')[:2000]}"
             sleep(0.1)
         return value
 
