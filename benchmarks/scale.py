@@ -200,7 +200,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
         run._finish(search, tracker, outbox, console)
-    run.print_summary(search, console, tracker.uri)  # type: ignore[attr-defined]
+    run.print_summary(search, console, tracker)  # type: ignore[attr-defined]
     return search
 
 

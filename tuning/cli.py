@@ -112,31 +112,28 @@ def analyse(
     """Tell which settings matter and what every augmentation does, from the trials at hand."""
     from tuning.analysis import analysis
     from tuning.analysis.alone import print_alone, subset_alone
-    from tuning.analysis.pictures import draw_pictures
-    from tuning.analysis.plane import write_trials
+    from tuning.analysis.files import write_files
     from tuning.analysis.report import print_analysis
-    from tuning.search import Search
+    from tuning.search import ANALYSIS, Search
     from tuning.tracking import add_artifacts
     from tuning.tracking_store import default_uri, masked
 
     search = Search.open(name, storage)
     console = Console()
-    folder = search.folder / analysis.FOLDER
+    analyses = []
     if alone := subset_alone(search.space):
         print_alone(search, alone, console)
-        files = []
     else:
         with console.status("analysing"):
             analyses = analysis.analyse(search)
         print_analysis(analyses, console)
-        files = [*analysis.write_tables(analyses, folder), *draw_pictures(analyses, folder)]
-    files += write_trials(search, folder)
+    files = write_files(search, analyses)
     for file in files:
         print(file)
     uri = tracking_uri or default_uri(storage)
     run_id = str(search.ledger.facts().get("run_id"))
     try:
-        add_artifacts(uri, run_id, files, analysis.FOLDER)
+        add_artifacts(uri, run_id, files, ANALYSIS)
     except UserError as error:
         if tracking_uri is not None:
             raise

@@ -9,19 +9,25 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import time
 
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from dcodr.method_settings import has_effect
 from tuning.budget import Budget
+from tuning.conclusion import describe, what_mattered
+from tuning.gain import gain_csv
 from tuning.report import front_csv
-from tuning.search import Search
+from tuning.search import ANALYSIS, Search
 from tuning.space import Space
 from tuning.tracking import Figures, Status, Tracker, TrialRun
 from tuning.trials import Status as TrialStatus
 from tuning.trials import TrialRecord, kept_of, label
+from tuning.trials_view import trials_view
 
 EXPERIMENT = "dcodr"
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow shows as Markdown on a run's page."""
 OUTCOMES: Mapping[TrialStatus, Status] = {
     "complete": "FINISHED",
     "infeasible": "FINISHED",
@@ -217,6 +223,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker) -> str:
         experiment=EXPERIMENT,
         artifact_root=None if remote else (folder.resolve().parent / "mlartifacts").as_uri(),
     )
+    tracker.save_view(trials_view(folder.name, space, time()))
     tracker.keep(run_id, {}, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
     return run_id
 
@@ -230,8 +237,12 @@ def close_parent(search: Search, tracker: Tracker) -> None:
     artifacts = {"environment.json": json.dumps(search.ledger.facts().get("versions"), indent=2)}
     if front:
         artifacts["front.csv"] = front_csv(search)
+        artifacts["gain.csv"] = gain_csv(search)
         _tell_ranks(search, tracker)
         tracker.log_epochs(tracker.search_id, hypervolumes(search))
+        files, mattered = what_mattered(search)
+        tracker.add_files(tracker.search_id, files, ANALYSIS)
+        tags[DESCRIPTION] = describe(search, mattered)
     tracker.keep(tracker.search_id, tags, artifacts)
     tracker.set_status(tracker.search_id, search_status(search), {})
 

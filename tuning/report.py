@@ -12,12 +12,14 @@ from rich.table import Table
 
 from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
-from tuning.search import CONFIGS, Search
+from tuning.gain import better_everywhere, gains
+from tuning.search import ANALYSIS, CONFIGS, Search
+from tuning.tracking import Tracker
 from tuning.tracking_store import ui_command
 from tuning.trials import TrialRecord
 
 
-def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
+def print_summary(search: Search, console: Console, tracker: Tracker) -> None:
     """What a user sees at the end of a search."""
     print_status(search, console)
     _line(console, f"It ended because {search.ledger.facts()['ended']}.")
@@ -26,7 +28,11 @@ def print_summary(search: Search, console: Console, tracking_uri: str) -> None:
         _line(console, f"Configs of the front: {search.folder / CONFIGS}")
         best = search.folder / CONFIGS / search.config_file(search.knee())
         _line(console, f"Train the best compromise: python -m dcodr train --config {best} --out trained")
-    _line(console, f"Compare the trials: {ui_command(tracking_uri)}")
+        analysis = search.folder / ANALYSIS
+        command = f"python -m tuning analyse {search.name} --storage {search.folder.parent}"
+        _line(console, f"What mattered: {analysis if analysis.is_dir() else command}")
+    _line(console, f"Compare the trials: {ui_command(tracker.uri)}")
+    _line(console, f"and open {tracker.page}")
 
 
 def status_facts(search: Search) -> dict[str, Any]:
@@ -93,21 +99,13 @@ def print_status(search: Search, console: Console) -> None:
 
 def print_gain(search: Search, console: Console) -> None:
     """What the front gains over the paper's settings in each objective."""
-    paper = search.paper()
-    if paper is None or paper.status != "complete":
-        _line(console, "The paper's settings have no figures here, so there is no gain to tell.")
-        return
-    for name in search.space.objectives:
-        best = search.best(name)
-        reached, start = search.objectives(best)[name], search.objectives(paper)[name]
+    for gain in gains(search):
         _line(
             console,
-            f"Best {name}: {reached:.3f} (trial {best.number:03d}), the paper's settings "
-            f"{start:.3f}, a change of {reached - start:+.3f}",
+            f"Best {gain.objective}: {gain.best:.3f} (trial {gain.trial:03d}), the paper's settings "
+            f"{gain.paper:.3f}, a change of {gain.change:+.3f}",
         )
-    beaten = search.all_better(search.front(), paper)
-    numbers = ", ".join(f"{trial.number:03d}" for trial in beaten)
-    _line(console, f"Better than the paper's settings in every objective at once: {numbers or 'none'}")
+    _line(console, better_everywhere(search))
 
 
 def _counts(search: Search) -> Counter[str]:

@@ -100,7 +100,7 @@ def run_search(
             else:
                 search = _begin(folder, space, data.fingerprint, tracker, first)
         _drive(search, tracker, address, verbose, console)
-    print_summary(search, console, tracker.uri)
+    print_summary(search, console, tracker)
     return search
 
 

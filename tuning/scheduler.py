@@ -82,7 +82,10 @@ class ParetoASHA(FIFOScheduler):
         return [{epoch: len(rung) for epoch, rung in bracket.items()} for bracket in self._brackets]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judge a trial that reaches a rung; one that has trained its last epoch is left to end by itself."""
+        """Judge a trial that reaches a rung; one that has trained its last epoch is let end by itself.
+
+        Ray's ASHA stops it there instead, before it could keep its pictures and its encoder.
+        """
         vector = self._vector(result)
         if vector is None or result["epoch"] >= self._max_epochs:
             return TrialScheduler.CONTINUE

@@ -19,6 +19,8 @@ from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
 
 LEDGER = "ledger.log"
 CONFIGS = "configs"
+ANALYSIS = "analysis"
+"""Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
 from tuning.tracking_store import DiscreetClient, connect, masked, reason, require_file, unusable
+from tuning.trials_view import VIEW, view_page
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -146,6 +147,20 @@ class Tracker:
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
         return str(run.info.status)
 
+    def save_view(self, view: str) -> None:
+        """Have the UI list a view of the search's trials, under the id of the search's run.
+
+        Args:
+            view: as `tuning.trials_view.trials_view` makes it.
+        """
+        self._client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
+
+    @property
+    def page(self) -> str:
+        """The address of the search's view in the UI; on this machine if the store is a database."""
+        server = masked(self.uri).rstrip("/") if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        return view_page(server, self._experiment_id, self.search_id)
+
     def keep(self, run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
         """Add to a run.
 
@@ -159,15 +174,16 @@ class Tracker:
         if tags:
             self._write(run_id, tags, {})
 
-    def add_files(self, run_id: str, files: Sequence[Path]) -> None:
+    def add_files(self, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Keep files with a run, under their names.
 
         Args:
             run_id: a trial's run, or the search's.
             files: they replace those of the same names.
+            folder: where among the run's artifacts to put them.
         """
         for file in files:
-            self._client.log_artifact(run_id, str(file))
+            self._client.log_artifact(run_id, str(file), folder)
 
     def start_trial(
         self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str

@@ -13,10 +13,12 @@ from rich.console import Console
 
 from dcodr.config import dump_config, read_config
 from dcodr.errors import UserError
+from dcodr.files import CHECKPOINT
 from tests.faults.searching import runs_of, statuses
 from tuning.run import run_search
 from tuning.search import Search
 from tuning.space import load_space
+from tuning.trials import kept_of
 
 pytestmark = pytest.mark.ray
 
@@ -202,6 +204,15 @@ def test_nothing_is_left_running_after_bad_configs(hostile: Search) -> None:
     assert parent == "FINISHED"
     assert len(children) == len(hostile.ended())
     assert set(children) <= {"FINISHED", "KILLED"}
+
+
+def test_what_early_stopping_lets_finish_keeps_its_pictures(hostile: Search) -> None:
+    complete = [trial.number for trial in hostile.trials() if trial.status == "complete"]
+    assert complete
+    for number in complete:
+        assert (kept_of(hostile.folder, number) / "retrieval.png").is_file()
+    for trial in hostile.front():
+        assert (kept_of(hostile.folder, trial.number) / CHECKPOINT).is_file()
 
 
 def test_a_strength_is_trained_where_its_augmentation_is_chosen(hostile: Search) -> None:

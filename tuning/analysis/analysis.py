@@ -15,9 +15,6 @@ from tuning.search import Search
 from tuning.space import Space
 from tuning.trials import TrialRecord
 
-FOLDER = "analysis"
-"""Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
-
 FEWEST_TRIALS = 8
 """Complete trials that an analysis needs."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from tuning.confirmation import Confirmed
+from tuning.gain import HEADER, gains
 from tuning.params import CategoricalParam
 from tuning.report_page.chart import figure, number, setting_text
 from tuning.report_page.table import Table
@@ -35,34 +36,8 @@ def overview(search: Search) -> list[tuple[str, str]]:
 
 def gain_table(search: Search) -> Table | None:
     """What the front gains over the paper's settings; ``None`` where those have no figures."""
-    paper = search.paper()
-    if paper is None or paper.status != "complete":
-        return None
-    rows = []
-    start = search.objectives(paper)
-    for name, direction in search.space.objectives.items():
-        best = search.best(name)
-        reached = search.objectives(best)[name]
-        rows.append(
-            (
-                f"{name} ({'higher' if direction == 'maximize' else 'lower'} is better)",
-                figure(start[name]),
-                f"{figure(reached)} (trial {number(best)})",
-                f"{reached - start[name]:+.3f}",
-                figure(search.objectives(search.knee())[name]),
-            )
-        )
-    header = ("objective", "the paper's settings", "best of the front", "change", "knee")
-    return Table("Gain over the paper's settings, on validation images", header, rows)
-
-
-def better_everywhere(search: Search) -> str:
-    """Which trials of the front beat the paper's settings in every objective."""
-    paper = search.paper()
-    if paper is None or paper.status != "complete":
-        return "The paper's settings have no figures here, so there is no gain to tell."
-    beaten = ", ".join(number(trial) for trial in search.all_better(search.front(), paper))
-    return f"Better than the paper's settings in every objective at once: {beaten or 'none'}."
+    rows = [gain.cells() for gain in gains(search)]
+    return Table("Gain over the paper's settings, on validation images", HEADER, rows) if rows else None
 
 
 def front_table(search: Search) -> Table:

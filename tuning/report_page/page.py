@@ -21,6 +21,7 @@ from tuning.analysis.alone import subset_alone
 from tuning.analysis.analysis import analyse
 from tuning.analysis.plane import MEANING
 from tuning.export import provenance
+from tuning.gain import better_everywhere
 from tuning.report import trials_csv
 from tuning.report_page import effects, facts, reproduce
 from tuning.report_page.chart import Chart, figure, number
@@ -95,7 +96,7 @@ def _content(search: Search) -> dict[str, Any]:
         "name": search.name,
         "overview": facts.overview(search),
         "gain": facts.gain_table(search) if front else None,
-        "better": facts.better_everywhere(search) if front else None,
+        "better": better_everywhere(search) if front else None,
         "charts": {
             "front": [front_chart(search)] if front else [],
             "curves": curve_charts(search),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.tuning.report_page.searches import TWO, made
+from tuning.gain import better_everywhere
 from tuning.report_page.facts import (
-    better_everywhere,
     confirmed_table,
     front_table,
     gain_table,
