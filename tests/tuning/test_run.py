@@ -192,8 +192,6 @@ def test_bad_configs_end_early_as_infeasible_and_stay_off_the_front(hostile: Sea
     assert all(trial.epoch < 3 for trial in trials if trial.status == "pruned")
     assert hostile.front()
     assert all(trial in by_rate[1e-3] for trial in hostile.front())
-    whole = {f"{trial.number:03d}" for trial in by_rate[1e-3] if trial.status == "complete"}
-    assert {picture.parent.name for picture in hostile.folder.glob("trials/*/retrieval.png")} == whole
 
 
 def test_nothing_is_left_running_after_bad_configs(hostile: Search) -> None:
