@@ -7,12 +7,11 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from dcodr.checkpoint import before
 from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.outbox import Outbox
 from tuning.search import Search
-from tuning.trials import checkpoint_of, label
+from tuning.trials import label
 
 WORKER_DEATHS = 3
 """How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
@@ -149,9 +148,9 @@ class Recorder(Callback):
             infeasible=progress.infeasible,
             failure=failure,
         )
-        checkpoint = checkpoint_of(self._search.folder, number)
-        for file in (checkpoint, before(checkpoint)):
-            file.unlink(missing_ok=True)
+        for begins in ("", "."):  # also what a killed process was about to write
+            for file in self._search.checkpoints.glob(f"{begins}{number:03d}.*"):
+                file.unlink(missing_ok=True)
         if outcome == "complete":
             self._search.forget_encoders()
         self._outbox.put(self._ledger.record(number))

@@ -90,6 +90,20 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     assert ledger.budget.trials == 1
 
 
+def test_an_ended_trial_leaves_no_checkpoint_whole_or_half_written(ledger: Ledger, tmp_path: Path) -> None:
+    search = Search(tmp_path, ledger)
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
+    recorder = Recorder(search, Sent(), display)  # type: ignore[arg-type]
+    trial = handed_out(ledger, "")
+    recorder.on_trial_start(0, [], trial)
+    of_others = {"001.pt", "1000.pt", ".1000.pt.1f.tmp"}
+    search.checkpoints.mkdir()
+    for name in {"000.pt", "000.before.pt", ".000.pt.0c.tmp"} | of_others:
+        (search.checkpoints / name).touch()
+    recorder.on_trial_complete(0, [], trial)
+    assert {file.name for file in search.checkpoints.iterdir()} == of_others
+
+
 def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path) -> None:
     said = io.StringIO()
     display = Display(
