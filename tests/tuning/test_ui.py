@@ -20,6 +20,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 NAMES = (
     "[...document.querySelectorAll('a')].map((a) => a.textContent).filter((text) => /^[0-9]{3} /.test(text))"
 )
+MINE = """tags.search = "it's mine" and tags.trial LIKE '%'"""
+"""The store has searches of other tests."""
 POINTS = "document.querySelectorAll('.scatterlayer .point').length"
 
 
@@ -68,12 +70,12 @@ def test_trials_are_found_and_compared(opened: Opened) -> None:
     for title in ("invariance vs. informativeness", "Parallel Coordinates"):
         browser.wait(f"document.body.innerText.includes('{title}')")
 
-    filter_by(browser, "tags.trial LIKE '%' and metrics.invariance > 0.5")
+    filter_by(browser, f"{MINE} and metrics.invariance > 0.5")
     above = expect(search, 0.5)
     assert 0 < len(above) < 9
     assert numbers(browser, len(above)) == above
 
-    filter_by(browser, "tags.front = 'true'")
+    filter_by(browser, f"{MINE} and tags.front = 'true'")
     front = [trial.number for trial in search.front()]
     assert numbers(browser, len(front)) == front
 
