@@ -29,20 +29,18 @@ def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
         driver.stop()
 
 
-def test_a_driver_that_is_killed_again_and_again_loses_nothing(driver: Driver) -> None:
-    moments = random.Random(0)
-    for _ in range(2):
-        driver.start()
-        driver.await_epochs(1)
-        time.sleep(moments.uniform(0, 1.5))
-        before = {record.number: record for record in driver.records()}
-        os.kill(driver.pid, signal.SIGKILL)
-        driver.end()
-        assert not driver.search().driven
-        after = {record.number: record for record in driver.records()}
-        for number, record in before.items():
-            assert after[number] == record or record.status == "running"
-            assert record.epochs.items() <= after[number].epochs.items()
+def test_a_driver_and_a_worker_that_are_killed_and_ctrl_c_lose_nothing(driver: Driver) -> None:
+    driver.start()
+    driver.await_epochs(4)
+    time.sleep(random.uniform(0, 1.5))
+    before = {record.number: record for record in driver.records()}
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.end()
+    assert not driver.search().driven
+    after = {record.number: record for record in driver.records()}
+    for number, record in before.items():
+        assert after[number] == record or record.status == "running"
+        assert record.epochs.items() <= after[number].epochs.items()
     driver.start()
     driver.await_epochs(1)
     os.kill(trials_of(driver.pid)[0], signal.SIGKILL)
