@@ -31,6 +31,7 @@ DESCRIPTION = "mlflow.note.content"
 OUTCOMES: Mapping[TrialStatus, Status] = {
     "complete": "FINISHED",
     "infeasible": "FINISHED",
+    "reused": "FINISHED",
     "pruned": "KILLED",
     "failed": "FAILED",
     "interrupted": "KILLED",

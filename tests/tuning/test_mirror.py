@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,6 +14,7 @@ from tests.tuning.trained import begin
 from tuning import mirror
 from tuning.search import Search
 from tuning.tracking import Tracker
+from tuning.trials import Status
 
 STATUSES = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
 
@@ -143,3 +144,8 @@ def test_the_parent_says_what_the_search_came_to(store: Store, tmp_path: Path) -
     search.ledger.remember("ended", "8 trials have begun")
     mirror.close_parent(search, tracker)
     assert store.client.get_run(tracker.search_id).info.status == "FINISHED"
+
+
+def test_every_end_of_a_trial_has_a_status_in_mlflow() -> None:
+    statuses = {status for kind in get_args(Status) for status in get_args(kind)}
+    assert {*mirror.OUTCOMES, "running"} == statuses
