@@ -107,16 +107,19 @@ def evaluate(
     with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes"):
         encoder = trained_encoder(state)
         report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
-    _write_report(folder / f"{split}.json", report)
+    written = _write_report(folder / f"{split}.json", report)
     if as_json:
-        print((folder / f"{split}.json").read_text(encoding="utf-8"), end="")
+        print(written, end="")
     else:
         console.print(_table(f"{split}, {probe} probe", report))
 
 
-def _write_report(path: Path, report: "Report") -> None:
+def _write_report(path: Path, report: "Report") -> str:
+    """Write a report as JSON; returns the text."""
     content = {"figures": report.figures, "intervals": report.intervals, "infeasible": report.infeasible}
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    text = json.dumps(content, indent=2) + "\n"
+    write_text(path, text)
+    return text
 
 
 def _table(title: str, report: "Report") -> Table:

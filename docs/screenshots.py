@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from time import sleep
 
-from tests.browser import Browser
+from tests.browser import NO_ASSISTANT, Browser
 from tests.faults.server import MlflowServer
 from tuning.search import Search
 from tuning.tracking import Tracker
@@ -44,7 +44,7 @@ def main(name: str, storage: Path = Path("runs")) -> None:
         MlflowServer(Path(folder), tracker.uri) as server,
         Browser(Path(folder) / "profile", 1440, 1000) as browser,
     ):
-        browser.before_pages("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
+        browser.before_pages(NO_ASSISTANT)
         for picture, (page, ready) in pages.items():
             browser.open("about:blank")
             browser.open(f"{server.uri}/#/{page}")

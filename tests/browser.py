@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+NO_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+"""Before MLflow's pages: what it would open over them at the first visit stays closed."""
 
 
 class Browser:
@@ -22,9 +25,8 @@ class Browser:
     """
 
     def __init__(self, profile: Path, width: int = 1440, height: int = 900) -> None:
-        options = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        options += [f"--user-data-dir={profile}", f"--window-size={width},{height}", "--hide-scrollbars"]
-        words = [str(CHROMIUM), *options, "--remote-debugging-pipe", "about:blank"]
+        options = [f"--user-data-dir={profile}", f"--window-size={width},{height}", "--hide-scrollbars"]
+        words = [str(CHROMIUM), *OPTIONS, *options, "--remote-debugging-pipe", "about:blank"]
         pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
         plumbed = ["sh", "-c", 'exec "$@" 3<&0 4>&1', "sh", *words]  # the protocol's descriptors
         self._process = subprocess.Popen(plumbed, stdin=pipe, stdout=pipe, stderr=quiet)

@@ -115,8 +115,7 @@ def analyse(
     from tuning.analysis.files import write_files
     from tuning.analysis.report import print_analysis
     from tuning.search import ANALYSIS, Search
-    from tuning.tracking import add_artifacts
-    from tuning.tracking_store import default_uri, masked
+    from tuning.tracking_store import add_artifacts, default_uri, masked
 
     search = Search.open(name, storage)
     console = Console()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tuning.pareto import Direction
 from tuning.search import Search
+from tuning.trials import TrialRecord
 
 HEADER = ("objective", "the paper's settings", "best of the front", "change", "knee")
 """Titles of `Gain.cells`."""
@@ -51,8 +52,8 @@ class Gain:
 
 def gains(search: Search) -> list[Gain]:
     """The gain in each objective; none where the paper's settings have no figures."""
-    paper = search.paper()
-    if paper is None or paper.status != "complete":
+    paper = _paper(search)
+    if paper is None:
         return []
     start, knee = search.objectives(paper), search.objectives(search.knee())
     best = {name: search.best(name) for name in search.space.objectives}
@@ -64,8 +65,8 @@ def gains(search: Search) -> list[Gain]:
 
 def better_everywhere(search: Search) -> str:
     """Which trials of the front beat the paper's settings in every objective, as a sentence."""
-    paper = search.paper()
-    if paper is None or paper.status != "complete":
+    paper = _paper(search)
+    if paper is None:
         return "The paper's settings have no figures here, so there is no gain to tell."
     beaten = ", ".join(f"{trial.number:03d}" for trial in search.all_better(search.front(), paper))
     return f"Better than the paper's settings in every objective at once: {beaten or 'none'}."
@@ -80,3 +81,9 @@ def gain_csv(search: Search) -> str:
         figures = (gain.paper, gain.best, gain.trial, gain.change, gain.knee)
         writer.writerow([gain.objective, gain.direction, *figures])
     return table.getvalue()
+
+
+def _paper(search: Search) -> TrialRecord | None:
+    """The trial with the paper's settings, if it has figures to compare with."""
+    paper = search.paper()
+    return paper if paper is not None and paper.status == "complete" else None

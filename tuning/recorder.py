@@ -11,7 +11,7 @@ from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.outbox import Outbox
 from tuning.search import Search
-from tuning.trials import label
+from tuning.trials import checkpoint_of, label
 
 WORKER_DEATHS = 3
 """How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
@@ -148,8 +148,9 @@ class Recorder(Callback):
             infeasible=progress.infeasible,
             failure=failure,
         )
+        checkpoint = checkpoint_of(self._search.folder, number)
         for begins in ("", "."):  # also what a killed process was about to write
-            for file in self._search.checkpoints.glob(f"{begins}{number:03d}.*"):
+            for file in checkpoint.parent.glob(f"{begins}{checkpoint.stem}.*"):
                 file.unlink(missing_ok=True)
         if outcome == "complete":
             self._search.forget_encoders()

@@ -87,8 +87,7 @@ def run_search(
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
-    if address is not None or space.resources.gpu_type is not None:
-        check_cluster(space, address, storage, data.fingerprint, console)
+    check_cluster(space, address, storage, data.fingerprint, console)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
-from tuning.tracking_store import DiscreetClient, connect, masked, reason, require_file, unusable
+from tuning.tracking_store import DiscreetClient, connect, masked, quoted, unusable
 from tuning.trials_view import VIEW, view_page
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ class Tracker:
             folder: what MLflow saved; its name becomes that of the artifact.
         """
         self._client.log_artifacts(run_id, str(folder), folder.name)
-        if not self._client.search_registered_models(f"name = {_quoted(name)}", max_results=1):
+        if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
             self._client.create_registered_model(name)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
         for alias in aliases:
@@ -323,7 +323,7 @@ class Tracker:
 
     def _runs(self, tags: Mapping[str, str], *conditions: str, most: int | None = None) -> "list[Run]":
         """The runs with some tags that meet some conditions more."""
-        tagged = (f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
+        tagged = (f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
         query = " and ".join((*tagged, *conditions))
         runs: list[Run] = []
         token: str | None = None
@@ -357,31 +357,6 @@ class Tracker:
         )
 
 
-def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
-    """Keep files with a run that has ended or not, making nothing else in the store.
-
-    Args:
-        uri: tracking URI, as for `Tracker`.
-        run_id: the run, e.g. a search's parent; its status stays.
-        files: they replace those of the same names.
-        folder: where among the run's artifacts to put them.
-
-    Raises:
-        UserError: if the store cannot be reached or written, or has no such run.
-    """
-    try:
-        require_file(uri)
-        client = connect(uri)
-        client.get_run(run_id)
-        for file in files:
-            client.log_artifact(run_id, str(file), folder)
-    except Exception as error:  # every driver and server has its own
-        raise UserError(
-            f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {reason(uri, error)}. Give the "
-            "tracking URI that the search was started with."
-        ) from None
-
-
 def _experiment_id(client: DiscreetClient, name: str, artifact_root: str | None) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
@@ -401,11 +376,6 @@ def _check_names(names: Mapping[str, object]) -> None:
                 f"{name!r} cannot be a name in MLflow: use alphanumerics, '_', '-', '.', space and ':', "
                 f"with '/' between parts, at most {_MAX_NAME} characters"
             )
-
-
-def _quoted(text: str) -> str:
-    """A text as MLflow's queries want it, which know no escapes: e.g. a folder with an apostrophe."""
-    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _limited(values: Mapping[str, object], limit: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
@@ -180,3 +181,33 @@ class DiscreetClient:
 
 def _database(uri: str) -> bool:
     return re.split(r"[+:]", uri, maxsplit=1)[0] in _DATABASES
+
+
+def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
+    """Keep files with a run that has ended or not, making nothing else in the store.
+
+    Args:
+        uri: tracking URI, as for `connect`.
+        run_id: the run, e.g. a search's parent; its status stays.
+        files: they replace those of the same names.
+        folder: where among the run's artifacts to put them.
+
+    Raises:
+        UserError: if the store cannot be reached or written, or has no such run.
+    """
+    try:
+        require_file(uri)
+        client = connect(uri)
+        client.get_run(run_id)
+        for file in files:
+            client.log_artifact(run_id, str(file), folder)
+    except Exception as error:  # every driver and server has its own
+        raise UserError(
+            f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {reason(uri, error)}. Give the "
+            "tracking URI that the search was started with."
+        ) from None
+
+
+def quoted(text: str) -> str:
+    """A text as MLflow's queries want it, which know no escapes: e.g. a folder with an apostrophe."""
+    return f'"{text}"' if "'" in text else f"'{text}'"

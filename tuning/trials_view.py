@@ -11,6 +11,7 @@ from typing import Any
 
 from tuning.params import SubsetParam
 from tuning.space import Space
+from tuning.tracking_store import quoted
 
 VIEW = "mlflow.sharedViewState."
 """How the tags of views begin; the view's id follows."""
@@ -40,10 +41,9 @@ def trials_view(name: str, space: Space, created: float) -> str:
         What the tag of the view holds.
     """
     (first, direction), *_ = space.objectives.items()
-    quoted = f'"{name}"' if "'" in name else f"'{name}'"
     tags = ("front", "rank", "status")
     state = {
-        "searchFilter": f"tags.search = {quoted} and tags.trial LIKE '%'",
+        "searchFilter": f"tags.search = {quoted(name)} and tags.trial LIKE '%'",
         "orderByKey": f"metrics.`{first}`",
         "orderByAsc": direction == "minimize",
         "selectedColumns": [

@@ -1,12 +1,10 @@
 """The runs of a search, on a real database."""
 
-from pathlib import Path
-
 import pytest
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store, figures
-from tuning.tracking import Figures, Tracker, add_artifacts
+from tuning.tracking import Figures, Tracker
 
 
 def test_a_search_from_start_to_end(store: Store) -> None:
@@ -165,27 +163,3 @@ def test_a_search_that_was_cut_off_as_it_began_goes_on_in_its_run(store: Store) 
 
 def test_a_new_database_is_made_in_silence(store: Store) -> None:
     assert store.said == ""
-
-
-def test_files_are_added_to_a_run_that_has_ended(store: Store, tmp_path: Path) -> None:
-    tracker = store.begin("analysed")
-    parent = tracker.search_id
-    tracker.set_status(parent, "FINISHED", {})
-    files = [tmp_path / "one.csv", tmp_path / "two.csv"]
-    for file in files:
-        file.write_text(file.name)
-    add_artifacts(store.uri, parent, files, "analysis")
-    assert store.artifact(parent, "analysis/one.csv") == "one.csv"
-    files[0].write_text("anew")
-    add_artifacts(store.uri, parent, files[:1], "analysis")
-    assert store.artifact(parent, "analysis/one.csv") == "anew"
-    assert store.artifact(parent, "analysis/two.csv") == "two.csv"
-    assert store.client.get_run(parent).info.status == "FINISHED"
-
-
-def test_files_for_an_unknown_run_or_store_are_refused(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot add files to MLflow run nowhere"):
-        add_artifacts(store.uri, "nowhere", [], "analysis")
-    with pytest.raises(UserError, match="there is no file"):
-        add_artifacts(f"sqlite:///{tmp_path}/none.db", "nowhere", [], "analysis")
-    assert list(tmp_path.iterdir()) == []

@@ -17,8 +17,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from dcodr.errors import UserError
+from tests.tuning.store import Store
 from tuning.tracking import Tracker
-from tuning.tracking_store import DiscreetClient, masked, ui_command
+from tuning.tracking_store import DiscreetClient, add_artifacts, masked, ui_command
 
 
 def closed_port() -> int:
@@ -181,3 +182,27 @@ def test_the_modules_are_cheap_to_import() -> None:
     script = "import sys, tuning.outbox; print({'mlflow', 'sqlalchemy', 'ray', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_files_are_added_to_a_run_that_has_ended(store: Store, tmp_path: Path) -> None:
+    tracker = store.begin("analysed")
+    parent = tracker.search_id
+    tracker.set_status(parent, "FINISHED", {})
+    files = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for file in files:
+        file.write_text(file.name)
+    add_artifacts(store.uri, parent, files, "analysis")
+    assert store.artifact(parent, "analysis/one.csv") == "one.csv"
+    files[0].write_text("anew")
+    add_artifacts(store.uri, parent, files[:1], "analysis")
+    assert store.artifact(parent, "analysis/one.csv") == "anew"
+    assert store.artifact(parent, "analysis/two.csv") == "two.csv"
+    assert store.client.get_run(parent).info.status == "FINISHED"
+
+
+def test_files_for_an_unknown_run_or_store_are_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot add files to MLflow run nowhere"):
+        add_artifacts(store.uri, "nowhere", [], "analysis")
+    with pytest.raises(UserError, match="there is no file"):
+        add_artifacts(f"sqlite:///{tmp_path}/none.db", "nowhere", [], "analysis")
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.browser import CHROMIUM, Browser
+from tests.browser import CHROMIUM, NO_ASSISTANT, Browser
 from tests.faults.server import MlflowServer
 from tests.tuning.report_page.searches import made, spread
 from tests.tuning.store import Store
@@ -46,7 +46,7 @@ def opened(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         experiment = store.client.get_run(parent).info.experiment_id
         assert tracker.page == view_page("http://127.0.0.1:5000", experiment, parent)
         browser.open("about:blank")
-        browser.before_pages("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
+        browser.before_pages(NO_ASSISTANT)
         browser.open(view_page(server.uri, experiment, parent))
         yield Opened(search, browser, f"{server.uri}/#/experiments/{experiment}/runs/{parent}")
 

@@ -48,8 +48,10 @@ def places(resources: Resources) -> int:
 
 def check_cluster(
     space: Space, address: str | None, storage: Path, fingerprint: str, console: Console
-) -> int:
+) -> int | None:
     """Refuse a cluster on which a search could not run, before it begins; see :func:`check_nodes`.
+
+    This machine alone is asked only if trials want a type of GPU, which Ray has to find.
 
     Args:
         space: The search.
@@ -59,11 +61,13 @@ def check_cluster(
         console: Where to show progress.
 
     Returns:
-        How many trials it trains at a time.
+        How many trials it trains at a time; ``None`` if it was not asked.
 
     Raises:
         UserError: If it cannot be reached, or a node does not see what it needs.
     """
+    if address is None and space.resources.gpu_type is None:
+        return None
     with console.status("checking the nodes of the cluster"), ray_session(address):
         check_nodes(space, storage, fingerprint)
         return places(space.resources)

@@ -51,8 +51,6 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     if space.base.dataset == "synthetic" and not is_uri(space.base.data) and not space.base.store.exists():
         _render(space.base.store, console)
     data = open_dataset(space.base)
-    with console.status("comparing the dataset with its fingerprint"):
-        verify_store(space.base.store)
     _check_figures(space, data.spec)
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
@@ -69,6 +67,8 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
             raise
         except ValueError as error:
             raise UserError(f"{space.base.store} does not fit the networks: {error}") from None
+    with console.status("comparing the dataset with its fingerprint"):
+        verify_store(space.base.store)
     return data
 
 

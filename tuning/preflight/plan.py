@@ -34,7 +34,8 @@ def show_plan(
 ) -> None:
     """Check everything that a search needs, say what it would do, and reckon what it would take.
 
-    Nothing is left behind but the embedded dataset, which is rendered if it is not there yet.
+    Nothing is left behind but the embedded dataset, which is rendered if it is not there yet, and on several
+    nodes the storage folder.
 
     Args:
         space: What to search.
@@ -60,9 +61,7 @@ def show_plan(
     }
     _print(plan, console)
     _print_first(space, first, console)
-    places = None
-    if address is not None or space.resources.gpu_type is not None:
-        places = check_cluster(space, address, storage, data.fingerprint, console)
+    places = check_cluster(space, address, storage, data.fingerprint, console)
     _print(_cost(space, places, console), console)
 
 

@@ -3,13 +3,12 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from typing import Any
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.browser import CHROMIUM, OPTIONS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
@@ -53,8 +52,12 @@ def browsed(evil_page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[l
     folder = tmp_path_factory.mktemp("browser")
     (folder / "report.html").write_text(evil_page, encoding="utf-8")
     (folder / "watcher.html").write_text(WATCHER)
-    options = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    options += ["--allow-file-access-from-files", "--enable-logging=stderr", "--virtual-time-budget=20000"]
+    options = [
+        *OPTIONS,
+        "--allow-file-access-from-files",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=20000",
+    ]
     options += [f"--user-data-dir={folder / 'profile'}", "--dump-dom", f"file://{folder / 'watcher.html'}"]
     done = subprocess.run([str(CHROMIUM), *options], capture_output=True, text=True, timeout=120)
     found = re.search('<pre id="result">(.*?)</pre>', done.stdout, re.DOTALL)
