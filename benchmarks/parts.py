@@ -20,6 +20,7 @@ from dcodr.augmentations import Augment
 from dcodr.data.store import open_store, write_store
 from dcodr.evaluation.retrieval import nearest_neighbours
 from dcodr.losses.contrastive import DomainContrastiveLoss
+from dcodr.memory import keep_freed_memory
 
 BATCH = 128
 CALLS = 10
@@ -27,7 +28,11 @@ PAPER_GOAL, GOAL = 20_000, 5_000
 
 
 def views() -> list[Row]:
-    """Positive views, 64x64, in batches of 128: the paper's four, then each of its 13 alone."""
+    """Positive views, 64x64, in batches of 128: the paper's four, then each of its 13 alone.
+
+    Freed memory is kept, as in a training.
+    """
+    keep_freed_memory()
     rows = [_views("views, the paper's four", PAPER_SET, PAPER_GOAL)]
     return rows + [_views(f"views, {name}", (name,), GOAL) for name in AUGMENTATIONS if name != "simsiam"]
 

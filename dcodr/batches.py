@@ -69,9 +69,9 @@ class Batches:
         chosen = self.train[index]
         there = chosen.to(self.device, non_blocking=True)
         if self.resident:
-            images = self.images[there]
+            images = self.images.index_select(0, there)
         else:
-            images = self.images[chosen]
+            images = self.images.index_select(0, chosen)
             pinned = images.pin_memory() if self.device.type == "cuda" else images
             images = pinned.to(self.device, non_blocking=True)
         anchors = images.permute(0, 3, 1, 2).float().div_(255)

@@ -3,15 +3,14 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     """Blur by a truncated Gaussian, with the image mirrored at its edges as in torchvision.
 
-    The few taps are added as shifted copies of the images, along the rows and then along the columns. On a
-    CPU this is faster than a depthwise convolution, and every image can have its own width.
+    Both passes are products with a matrix that holds the taps in bands, one for each image. On a CPU this is
+    several times as fast as a depthwise convolution, and every image can have its own width.
 
     Args:
         images: ``(B, 3, H, W)`` in [0, 1], higher and wider than half the kernel.
@@ -21,10 +20,13 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     Returns:
         ``(B, 3, H, W)`` in [0, 1].
     """
+    n, _, height, width = images.shape
     distance = torch.arange(kernel_size // 2 + 1, device=images.device)
     taps = torch.exp(-0.5 * (distance / sigma[:, None]) ** 2)
     taps /= 2 * taps.sum(dim=1, keepdim=True) - 1
-    return _smooth(_smooth(images, taps, dim=3), taps, dim=2).clamp_(0.0, 1.0)
+    bands = {size: _bands(taps, size) for size in (height, width)}
+    along_rows = images.reshape(n, -1, width) @ bands[width].mT
+    return (bands[height][:, None] @ along_rows.view_as(images)).clamp_(0.0, 1.0)
 
 
 def kernel_size_of(sigma: float) -> int:
@@ -32,15 +34,17 @@ def kernel_size_of(sigma: float) -> int:
     return 2 * math.ceil(2 * sigma) + 1
 
 
-def _smooth(images: Tensor, taps: Tensor, dim: int) -> Tensor:
-    """Weight pixels along ``dim`` by ``taps``, ``(B, radius + 1)``, according to their distance."""
-    radius, size = taps.shape[1] - 1, images.shape[dim]
-    padding = (radius, radius, 0, 0) if dim == 3 else (0, 0, radius, radius)
-    padded = F.pad(images, padding, mode="reflect")
-    center, *sides = taps[:, :, None, None, None].unbind(1)
-    result = images * center
-    for distance, side in enumerate(sides, start=1):
-        before = padded.narrow(dim, radius - distance, size)
-        after = padded.narrow(dim, radius + distance, size)
-        result.addcmul_(before + after, side)
-    return result
+def _bands(taps: Tensor, size: int) -> Tensor:
+    """For taps ``(B, radius + 1)`` by distance, the matrices ``(B, size, size)`` that smooth ``size`` pixels.
+
+    A pixel is met at its place and, mirrored, as far beyond either edge; those at the edge are their own
+    mirror images there.
+    """
+    pixel = torch.arange(size, device=taps.device)
+    beyond_first = pixel[:, None] + pixel
+    beyond_last = 2 * (size - 1) - beyond_first
+    beyond_first[:, 0] = beyond_last[:, -1] = -1
+    distances = torch.stack(((pixel[:, None] - pixel).abs(), beyond_first, beyond_last))
+    tap = torch.arange(taps.shape[1], device=taps.device)
+    met = (distances == tap[:, None, None, None]).sum(dim=1).to(taps.dtype)
+    return (taps @ met.flatten(1)).view(len(taps), size, size)

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import resnet18, resnet50
 
+from dcodr.models.convolution import as_matrix_products
+
 Arch = Literal["small", "resnet18", "resnet50"]
 
 
@@ -76,4 +78,5 @@ def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int) -> nn.Module:
     """Build torchvision's ResNet with random weights, its classifier ``fc`` as wide as a code."""
     build = {"resnet18": resnet18, "resnet50": resnet50}[arch]
     trunk: nn.Module = build(num_classes=code_dim)
+    as_matrix_products(trunk)
     return trunk

@@ -77,3 +77,12 @@ def test_codes_stay_float32_under_autocast(images: torch.Tensor) -> None:
         codes = Encoder("small", code_dim=8)(images)
     assert codes.dtype == torch.float32
     torch.testing.assert_close(codes.norm(dim=1), torch.ones(3))
+
+
+def test_an_exported_resnet_takes_other_sizes(images: torch.Tensor) -> None:
+    encoder = Encoder("resnet18", code_dim=8).eval()
+    sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    exported = torch.export.export(encoder, (images,), dynamic_shapes=(sizes,)).module()
+    larger = torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+    for batch in (images, larger):
+        torch.testing.assert_close(exported(batch), encoder(batch), rtol=1e-5, atol=1e-5)
