@@ -110,6 +110,8 @@ class Config(StrictModel):
     """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Number format of the networks' forward pass; weights and losses stay float32."""
+    compile: bool = False
+    """Whether ``torch.compile`` compiles the networks: half a minute or more at first, then faster steps."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes a GPU where there is one."""
     threads: int = Field(default=1, ge=1)

@@ -92,6 +92,9 @@ def fit(
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
+    if config.compile:
+        for network in method.children():
+            network.compile()
     optimizer = torch.optim.Adam(
         [{"params": params, "setting": name} for name, params in method.learned().items()],
         betas=ADAM_BETAS,

@@ -1,5 +1,7 @@
 """Convolutions as matrix products, where a CPU is faster that way."""
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 SMALL = 4
-"""Width in pixels of the largest map whose pixels are worth gathering into a matrix."""
+"""Width in pixels of the largest result that is worth a matrix product for every pixel of a kernel."""
 
 
 class MatrixConv2d(nn.Conv2d):
@@ -16,8 +18,8 @@ class MatrixConv2d(nn.Conv2d):
 
     A CPU's convolutions work along the rows of a map. In maps of a few pixels, as ResNet's last layers have
     for images of 64x64, they reach a third of the speed of a matrix product in float32 and less in bfloat16.
-    So there, and where the kernel is a single pixel, the patches under the kernel become rows of a matrix.
-    Elsewhere, on a GPU, and in an exported graph it is the plain convolution.
+    So there each pixel of the kernel is a matrix product, and a kernel of one pixel is one everywhere.
+    Elsewhere, on a GPU, and in a compiled or exported graph it is the plain convolution.
 
     Shapes: ``(B, in_channels, H, W)`` to ``(B, out_channels, ceil(H / stride), ceil(W / stride))``.
     """
@@ -52,7 +54,7 @@ class MatrixConv2d(nn.Conv2d):
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):
             x, weight = (values.to(torch.get_autocast_dtype("cpu")) for values in (x, weight))
-        result: Tensor = _ProductOfPatches.apply(x, weight, stride)
+        result: Tensor = _SumOfProducts.apply(x, weight, stride)
         return result
 
 
@@ -68,42 +70,60 @@ def as_matrix_products(network: nn.Module) -> None:
                 setattr(module, name, MatrixConv2d.like(child))
 
 
-class _ProductOfPatches(torch.autograd.Function):
-    """The convolution; for the gradient of its input the products are added where the patches came from."""
+class _SumOfProducts(torch.autograd.Function):
+    """The convolution as one matrix product for each pixel of the kernel, without those with the padding.
+
+    Sums are at least float32.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        size = weight.shape[2]
-        padded = F.pad(x, (size // 2,) * 4).permute(0, 2, 3, 1)
-        patches = torch.cat([padded[window] for window in _windows(padded, size, stride)], dim=3)
-        matrix = weight.permute(0, 2, 3, 1).flatten(1)
-        ctx.save_for_backward(patches, matrix)
-        ctx.geometry = padded.shape, weight.shape, stride
-        return (patches @ matrix.T).permute(0, 3, 1, 2)
+        rows = x.permute(0, 2, 3, 1)
+        n, height, width, _ = rows.shape
+        shape = n, -(-height // stride), -(-width // stride), len(weight)
+        result = rows.new_zeros(shape, dtype=torch.promote_types(x.dtype, torch.float32))
+        for (i, j), seen, made in _meetings(weight.shape[2], stride, height, width):
+            result[made] += rows[seen] @ weight[:, :, i, j].T
+        ctx.save_for_backward(rows, weight)
+        ctx.stride = stride
+        return result.to(x.dtype).permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        patches, matrix = ctx.saved_tensors
-        shape, (n_out, n_in, size, _), stride = ctx.geometry
+        rows, weight = ctx.saved_tensors
         gradient = gradient.permute(0, 2, 3, 1)
-        padded = gradient.new_zeros(shape)
-        parts = (gradient @ matrix).split(n_in, dim=3)
-        for window, part in zip(_windows(padded, size, stride), parts, strict=True):
-            padded[window] += part
-        margin = slice(size // 2, -(size // 2))
-        of_weight = gradient.flatten(0, 2).T @ patches.flatten(0, 2)
-        return (
-            padded[:, margin, margin].permute(0, 3, 1, 2),
-            of_weight.view(n_out, size, size, n_in).permute(0, 3, 1, 2),
-            None,
-        )
+        of_rows = torch.zeros_like(rows, dtype=torch.promote_types(rows.dtype, torch.float32))
+        of_weight = torch.zeros_like(weight)
+        for (i, j), seen, made in _meetings(weight.shape[2], ctx.stride, *rows.shape[1:3]):
+            of_made = gradient[made]
+            of_rows[seen] += of_made @ weight[:, :, i, j]
+            of_weight[:, :, i, j] = of_made.flatten(0, 2).T @ rows[seen].flatten(0, 2)
+        return of_rows.to(rows.dtype).permute(0, 3, 1, 2), of_weight, None
 
 
-def _windows(padded: Tensor, size: int, stride: int) -> list[tuple[slice, ...]]:
-    """For each pixel of the kernel, row by row, where it falls in padded maps ``(B, H, W, C)``."""
+Region = tuple[slice, slice, slice]
+
+
+def _meetings(
+    size: int, stride: int, height: int, width: int
+) -> Iterator[tuple[tuple[int, int], Region, Region]]:
+    """For each pixel of the kernel: its place, the pixels that it sees, those of the result that it adds to.
+
+    Both are regions of maps ``(B, H, W, C)``, as large as each other. Pixels that see nothing are left out.
+    """
     rows, columns = (
-        [slice(first, length - size + 1 + first, stride) for first in range(size)]
-        for length in padded.shape[1:3]
+        [(place, *_along(place - size // 2, stride, length)) for place in range(size)]
+        for length in (height, width)
     )
-    return [(slice(None), row, column) for row in rows for column in columns]
+    for (i, seen_rows, made_rows), (j, seen_columns, made_columns) in itertools.product(rows, columns):
+        if made_rows.start < made_rows.stop and made_columns.start < made_columns.stop:
+            yield (i, j), (slice(None), seen_rows, seen_columns), (slice(None), made_rows, made_columns)
+
+
+def _along(offset: int, stride: int, length: int) -> tuple[slice, slice]:
+    """The pixels ``stride * made + offset`` within ``length`` and the ``made`` that there are."""
+    first = max(0, -(offset // stride))
+    last = min((length - 1) // stride, (length - 1 - offset) // stride)
+    start = stride * first + offset
+    return slice(start, stride * last + offset + 1, stride), slice(first, last + 1)

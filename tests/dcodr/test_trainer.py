@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dcodr.checkpoint import load_checkpoint
 from dcodr.config import BatchConfig, Config
@@ -36,6 +36,41 @@ def test_equal_trainings_have_bit_equal_figures(tiny_config: Config, tiny: Facto
     for change in ({"seed": 1}, {"strengths": blur}):
         other = history(tiny_config.model_copy(update=change), tiny)
         assert other[0].losses != one[0].losses
+
+
+@pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
+def test_compiled_networks_train_alike(
+    method: str, tiny_config: Config, tiny: FactorDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    inner = nn.Module.compile
+
+    def spy(self: nn.Module) -> None:
+        compiled.append(type(self).__name__)
+        inner(self, backend="eager")  # the same graphs, without a minute of a C++ compiler
+
+    monkeypatch.setattr(nn.Module, "compile", spy)
+    config = tiny_config.model_copy(update={"method": method, "epochs": 1})
+    plain = history(config, tiny)
+    assert compiled == []
+    faster = history(config.model_copy(update={"compile": True}), tiny)
+    assert "Encoder" in compiled
+    assert ("Generator" in compiled) == (method == "dcodr")
+    assert faster[0].losses == pytest.approx(plain[0].losses, rel=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
+def test_steps_do_not_wait_for_the_gpu(method: str, tiny_config: Config, tiny: FactorDataset) -> None:
+    def on_step(done: int, total: int) -> None:
+        torch.cuda.set_sync_debug_mode("error" if done < total else "default")
+
+    config = tiny_config.model_copy(update={"method": method, "epochs": 1, "device": "cuda"})
+    try:
+        fit(config, tiny, on_step=on_step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_learning_rates_decay_in_steps(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
