@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -35,9 +35,9 @@ from tuning.outbox import Outbox
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space, load_space
 
-SHORT = {"trials": 24, "startup_trials": 8}, 2, 600
-"""Trials of a second, a third of them random: settings of the search, epochs, images."""
-LONG = {"trials": 6, "scheduler": None}, 3, 10_000
+SHORT = 24, 2, 600, True
+"""Trials of seconds: how many, a third of them random; epochs; images; whether they are stopped early."""
+LONG = 4, 3, 10_000, False
 """Trials of about a minute."""
 REPORTING, FEW, MANY = 24, 4, 24
 """Trials that only report, and how often."""
@@ -110,8 +110,8 @@ def driver() -> list[Row]:
 def waits(moments: Sequence[Moment], cores: int) -> list[float]:
     """Seconds from each trial's end to the first step of the one that takes its place.
 
-    It takes the place of the one before in its worker, or, in a new worker where all places were taken, of the
-    one that ended first. A trial that is stopped, or cannot compete, ends with its last report.
+    It takes the place of the one before in its worker; in a new worker, where all places were taken, that of
+    the one that ended first. A trial that is stopped, or cannot compete, ends with its last report.
 
     Args:
         moments: What the trials told.
@@ -167,14 +167,19 @@ def _share_in_training() -> tuple[float, float, int]:
     return share(moments, spent.began, cpus_here()), statistics.median(lasted), cpus_here()
 
 
-def _trained(search: Mapping[str, Any], epochs: int, images: int) -> tuple[list[Moment], Spent]:
+def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tuple[list[Moment], Spent]:
     """Search ``augs.yaml`` on the embedded dataset, training as always."""
     with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
         folder = Path(name)
         prepare_synthetic(folder / "data.h5", images)
         os.environ["BENCH_MOMENTS"] = str(folder / "moments")  # read by the workers
-        space = load_space(scale.SPACE, data=str(folder / "data.h5"), settings=[f"epochs={epochs}"], search=search)
-        _search(space, folder, train_and_tell)
+        space = load_space(
+            scale.SPACE,
+            data=str(folder / "data.h5"),
+            settings=[f"epochs={epochs}"],
+            search={"trials": trials, "startup_trials": trials // 3},
+        )
+        _search(space if early_stopping else _unstopped(space), folder, train_and_tell)
         lines = (folder / "moments").read_text().splitlines()
         return [Moment(**json.loads(line)) for line in lines], spent
 
@@ -220,8 +225,7 @@ def _reporting(epochs: int, ray: bool) -> float:
     """CPU seconds of the driver in a search whose trials report so often, none of them stopped."""
     with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
         folder = Path(name)
-        space = scale.space_of(REPORTING, "random", epochs, folder / "data.h5")
-        space = space.model_copy(update={"search": space.search.model_copy(update={"scheduler": None})})
+        space = _unstopped(scale.space_of(REPORTING, "random", epochs, folder / "data.h5"))
         if ray:
             prepare_synthetic(folder / "data.h5", scale.IMAGES)
             _search(space, folder, scale.only_report)
@@ -230,6 +234,11 @@ def _reporting(epochs: int, ray: bool) -> float:
                 scale.drive(space, folder, Console(file=io.StringIO(), width=100))
         note(f"{REPORTING} trials, {epochs} reports: {spent.cpu:.2f} s")
         return spent.cpu
+
+
+def _unstopped(space: Space) -> Space:
+    """A space without early stopping."""
+    return space.model_copy(update={"search": space.search.model_copy(update={"scheduler": None})})
 
 
 def _search(space: Space, folder: Path, trial: Any) -> None:

@@ -21,8 +21,8 @@ LONGEST_PAUSE = 60.0
 class Outbox:
     """Brings the runs of trials to what the ledger knows, one after the other, in a thread of its own.
 
-    The search never waits for MLflow. Of a trial only the newest state is waiting to be written, at most once a
-    second, so that an outage of any length costs a bounded memory, and what it held up is written at once.
+    The search never waits for MLflow. Of a trial only the newest state is waiting to be written, at most once
+    a second, so that an outage of any length costs a bounded memory, and what it held up is written at once.
 
     Args:
         tracker: The search's runs, used by this class alone until it is closed.

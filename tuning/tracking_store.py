@@ -24,8 +24,8 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""How MLflow is told, unless the user has: its own retries last for minutes, ours are in `tuning.outbox`, and to
-tell its makers of every call takes half a millisecond of each."""
+"""How MLflow is told, unless the user has: its own retries last for minutes, ours are in `tuning.outbox`;
+telling its makers of every call takes half a millisecond of each."""
 _SECRET_IN_QUERY = re.compile(
     r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
     re.IGNORECASE,
