@@ -28,7 +28,9 @@ from rich.console import Console
 from benchmarks import scale
 from benchmarks.measure import Row, alone, note
 from dcodr import trainer
+from dcodr.checkpoint import save_checkpoint
 from dcodr.data.prepare import prepare_synthetic
+from dcodr.trainer import fit
 from tuning import outbox, run, trainable
 from tuning.cluster.session import cpus_here
 from tuning.outbox import Outbox
@@ -186,7 +188,6 @@ def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tup
 
 def train_and_tell(assignment: dict[str, Any]) -> None:
     """Train a trial as always, and tell of it."""
-    fit, save = trainable.fit, trainer.save_checkpoint
 
     def tell(kind: Kind) -> None:
         moment = Moment(os.getpid(), assignment["number"], kind, time.time())
@@ -195,7 +196,7 @@ def train_and_tell(assignment: dict[str, Any]) -> None:
 
     def telling_save(*args: Any) -> None:
         tell("saves")
-        save(*args)
+        save_checkpoint(*args)
 
     def telling_fit(config: Any, data: Any, *, on_epoch: Any, **options: Any) -> Any:
         steps = 0

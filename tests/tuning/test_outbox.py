@@ -13,7 +13,7 @@ import pytest
 from tests.tuning.store import Store
 from tests.tuning.test_mirror import STATUSES, check
 from tests.tuning.trained import begin, train
-from tuning import outbox
+from tuning import mirror, outbox
 from tuning.outbox import Outbox
 from tuning.tracking import Tracker
 
@@ -84,7 +84,7 @@ def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
 
 def brought(monkeypatch: pytest.MonkeyPatch) -> "queue.SimpleQueue[tuple[int, int]]":
     """Number and epoch of every trial that is written from now on."""
-    real: Any = outbox.mirror.bring
+    real: Any = mirror.bring
     written: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
 
     def bring(tracker: Any, search: Any, record: Any, run: Any, *, driven: bool) -> Any:
@@ -92,7 +92,7 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> "queue.SimpleQueue[tuple[int, in
         written.put((record.number, record.epoch))
         return found
 
-    monkeypatch.setattr(outbox.mirror, "bring", bring)
+    monkeypatch.setattr(mirror, "bring", bring)
     return written
 
 
