@@ -39,7 +39,7 @@ from tuning.space import Space, load_space
 
 SHORT = 24, 2, 600, True
 """Trials of seconds: how many, a third of them random; epochs; images; whether they are stopped early."""
-LONG = 4, 3, 10_000, False
+LONG = 4, 4, 10_000, False
 """Trials of about a minute."""
 REPORTING, FEW, MANY = 24, 4, 24
 """Trials that only report, and how often."""
@@ -80,10 +80,10 @@ class Spent:
 
 def turnaround() -> list[Row]:
     """Short trials of ``augs.yaml`` with early stopping: from a trial's end to another's first step."""
-    waits, cores = alone(_turnarounds)
-    ours = f"{statistics.median(waits):.2f} s (at most {max(waits):.2f})"
-    work = f"a trial's end to the next one's first step, {len(waits)} times on {cores} cores"
-    return [Row(work, "", ours, None, "<= 1 s", statistics.median(waits) <= 1)]
+    seconds, cores = alone(_turnarounds)
+    median = statistics.median(seconds)
+    work = f"a trial's end to the next one's first step, {len(seconds)} times on {cores} cores"
+    return [Row(work, "", f"{median:.2f} s (at most {max(seconds):.2f})", None, "<= 1 s", median <= 1)]
 
 
 def training_share() -> list[Row]:
@@ -92,9 +92,9 @@ def training_share() -> list[Row]:
     The cores' time counts from the first proposal, before there are workers, to the end of the last trial of
     each core. Building networks, checkpoints, reports, pictures and waiting are no training.
     """
-    share, lasted, cores = alone(_share_in_training)
+    trained, lasted, cores = alone(_share_in_training)
     work = f"share of {cores} cores in training, trials of {lasted:.0f} s"
-    return [Row(work, "", f"{share:.1%}", None, ">= 95 %", share >= 0.95)]
+    return [Row(work, "", f"{trained:.2%}", None, ">= 95 %", trained >= 0.95)]
 
 
 def driver() -> list[Row]:

@@ -13,7 +13,7 @@ from tuning.tracking_store import reason
 from tuning.trials import TrialRecord
 
 GATHERED = 1.0
-"""Seconds for which trials report before MLflow is written: whatever one reports in them goes together."""
+"""Seconds from a first report until MLflow is written: what a trial reports in them goes together."""
 LONGEST_PAUSE = 60.0
 """Most seconds between two attempts to reach an MLflow that does not answer."""
 
