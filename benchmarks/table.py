@@ -22,6 +22,10 @@ ROWS = {
     "retrieval": "benchmarks.parts:neighbours",
     "probes": "benchmarks.probes:probes",
     "dataset": "benchmarks.parts:dataset",
+    "turnaround": "benchmarks.platform:turnaround",
+    "training-share": "benchmarks.platform:training_share",
+    "driver": "benchmarks.platform:driver",
+    "startup": "benchmarks.startup:startup",
 }
 """Functions that measure and return a list of :class:`benchmarks.measure.Row`, each in its own process."""
 

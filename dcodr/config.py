@@ -290,4 +290,5 @@ def dump_config(config: Config, provenance: Mapping[str, Any] | None = None) -> 
     data = json.loads(config.model_dump_json())
     if provenance is not None:
         data["provenance"] = dict(provenance)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    quick = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(data, Dumper=quick, sort_keys=False, allow_unicode=True))

@@ -1,6 +1,7 @@
 """What is on its way to MLflow: written in the background, again and again until MLflow has it."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from time import monotonic
@@ -11,6 +12,8 @@ from tuning.tracking import Tracker, TrialRun
 from tuning.tracking_store import reason
 from tuning.trials import TrialRecord
 
+GATHERED = 1.0
+"""Seconds from a first report until MLflow is written: what a trial reports in them goes together."""
 LONGEST_PAUSE = 60.0
 """Most seconds between two attempts to reach an MLflow that does not answer."""
 
@@ -18,8 +21,8 @@ LONGEST_PAUSE = 60.0
 class Outbox:
     """Brings the runs of trials to what the ledger knows, one after the other, in a thread of its own.
 
-    The search never waits for MLflow. Of a trial only the newest state is waiting to be written, so that an
-    outage of any length costs a bounded memory, and what it held up is written at once.
+    The search never waits for MLflow. Of a trial only the newest state is waiting to be written, at most once
+    a second, so that an outage of any length costs a bounded memory, and what it held up is written at once.
 
     Args:
         tracker: The search's runs, used by this class alone until it is closed.
@@ -32,6 +35,7 @@ class Outbox:
         self._search = search
         self._say = say
         self._waiting: dict[int, tuple[TrialRecord, bool]] = {}
+        self._round: deque[int] = deque()
         self._runs: dict[int, TrialRun] = {}
         self._uncertain: set[int] = set()
         self._trouble: str | None = None
@@ -82,13 +86,9 @@ class Outbox:
 
     def _work(self) -> None:
         pause = 1.0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._deadline is not None)
-                if not self._waiting:
-                    return
-                number, (record, driven) = next(iter(self._waiting.items()))
-                del self._waiting[number]
+        while (found := self._next()) is not None:
+            record, driven = found
+            number = record.number
             try:
                 self._write(record, driven)
             except ValueError as error:
@@ -104,6 +104,15 @@ class Outbox:
                 if self._trouble is not None:
                     self._trouble = None
                     self._say("MLflow can be written again; what was held up follows")
+
+    def _next(self) -> tuple[TrialRecord, bool] | None:
+        """The next trial to write, a while after the first of a round was put; ``None`` at the end."""
+        with self._changed:
+            if not self._round:
+                self._changed.wait_for(lambda: self._waiting or self._deadline is not None)
+                self._changed.wait_for(lambda: self._deadline is not None, GATHERED)
+                self._round.extend(self._waiting)
+            return self._waiting.pop(self._round.popleft()) if self._round else None
 
     def _write(self, record: TrialRecord, driven: bool) -> None:
         number = record.number

@@ -1,8 +1,10 @@
 """What is on its way to MLflow arrives, however long MLflow does not answer."""
 
+import queue
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from tests.tuning.store import Store
 from tests.tuning.test_mirror import STATUSES, check
 from tests.tuning.trained import begin, train
-from tuning import outbox
+from tuning import mirror, outbox
 from tuning.outbox import Outbox
 from tuning.tracking import Tracker
 
@@ -78,6 +80,57 @@ def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
         "MLflow cannot be written",
         "MLflow can be written again; what was held up follows",
     ]
+
+
+def brought(monkeypatch: pytest.MonkeyPatch) -> "queue.SimpleQueue[tuple[int, int]]":
+    """Number and epoch of every trial that is written from now on."""
+    real: Any = mirror.bring
+    written: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+
+    def bring(tracker: Any, search: Any, record: Any, run: Any, *, driven: bool) -> Any:
+        found = real(tracker, search, record, run, driven=driven)
+        written.put((record.number, record.epoch))
+        return found
+
+    monkeypatch.setattr(mirror, "bring", bring)
+    return written
+
+
+def test_what_a_trial_reports_in_quick_succession_goes_together(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "GATHERED", 600)
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "s", tracker)
+    written = brought(monkeypatch)
+    box = Outbox(tracker, search, print)
+    for record in search.ledger.records():
+        for epoch in record.epochs:
+            epochs = {known: one for known, one in record.epochs.items() if known <= epoch}
+            box.put(replace(record, status="running", epochs=epochs))
+        box.put(record)
+    assert box.close(patience=0) is None
+    assert [written.get_nowait() for _ in range(written.qsize())] == [
+        (record.number, record.epoch) for record in search.ledger.records()
+    ]
+    check(store, tracker.search_id, search, STATUSES)
+
+
+def test_a_trial_is_written_while_the_search_goes_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "GATHERED", 0.01)
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "s", tracker)
+    written = brought(monkeypatch)
+    box = Outbox(tracker, search, print)
+    for epoch in (3, 4):
+        search.ledger.note_epoch(5, epoch, training={"train/loss": 1.0, "images_per_second": 1.0})
+        box.put(search.ledger.record(5))
+        assert written.get(timeout=60) == (5, epoch)
+    (run,) = tracker.trial_runs(5)
+    assert tracker.epochs(run.run_id) == (1, 2, 3, 4)
+    assert box.close(patience=0) is None
 
 
 class Gone:

@@ -1,6 +1,7 @@
 """How an MLflow store is opened, and that its secrets stay secret."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -182,6 +183,17 @@ def test_the_modules_are_cheap_to_import() -> None:
     script = "import sys, tuning.outbox; print({'mlflow', 'sqlalchemy', 'ray', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_mlflow_tells_its_makers_nothing() -> None:
+    script = (
+        "from tuning.tracking_store import connect; connect('http://127.0.0.1:9')\n"
+        "from mlflow.telemetry import get_telemetry_client; print(get_telemetry_client())"
+    )
+    bare = {name: os.environ[name] for name in ("PATH", "HOME")}  # in CI and in tests MLflow is silent anyway
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, env=bare, capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
 
 
 def test_files_are_added_to_a_run_that_has_ended(store: Store, tmp_path: Path) -> None:

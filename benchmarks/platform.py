@@ -1,0 +1,302 @@
+"""Rows of the platform: what a search takes besides training, through the real searcher, ledger and MLflow.
+
+``turnaround`` and ``training_share`` run searches with ``run_search`` and Ray, whose trials tell in a file
+when they begin, train, save, report and end. ``driver`` measures CPU time of the driver, all of its threads,
+in searches whose trials only report (see :mod:`benchmarks.scale`).
+"""
+
+import io
+import json
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from ray import cloudpickle
+from rich.console import Console
+
+from benchmarks import scale
+from benchmarks.measure import Row, alone, note
+from dcodr import trainer
+from dcodr.checkpoint import save_checkpoint
+from dcodr.data.prepare import prepare_synthetic
+from dcodr.trainer import fit
+from tuning import outbox, run, trainable
+from tuning.cluster.session import cpus_here
+from tuning.outbox import Outbox
+from tuning.searcher import LedgerSearcher
+from tuning.space import Space, load_space
+
+SHORT = 24, 2, 600, True
+"""Trials of seconds: how many, a third of them random; epochs; images; whether they are stopped early."""
+LONG = 4, 4, 10_000, False
+"""Trials of about a minute."""
+REPORTING, FEW, MANY = 24, 4, 24
+"""Trials that only report, and how often."""
+
+Kind = Literal["begins", "trained", "saves", "reports", "goes on", "ends"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a trial tells of itself.
+
+    Attributes:
+        worker: Its process.
+        trial: Its number.
+        kind: It ``begins``, has ``trained`` its first step, ``saves`` an epoch that was evaluated,
+            ``reports`` it, ``goes on``, and ``ends``.
+        at: When, in seconds since 1970.
+    """
+
+    worker: int
+    trial: int
+    kind: Kind
+    at: float
+
+
+@dataclass
+class Spent:
+    """What the driver spent from the first proposal until MLflow had everything.
+
+    Attributes:
+        began: When it was asked for the first trial, in seconds since 1970.
+        cpu: CPU seconds of all threads.
+    """
+
+    began: float = 0.0
+    cpu: float = 0.0
+
+
+def turnaround() -> list[Row]:
+    """Short trials of ``augs.yaml`` with early stopping: from a trial's end to another's first step."""
+    seconds, cores = alone(_turnarounds)
+    median = statistics.median(seconds)
+    work = f"a trial's end to the next one's first step, {len(seconds)} times on {cores} cores"
+    return [Row(work, "", f"{median:.2f} s (at most {max(seconds):.2f})", None, "<= 1 s", median <= 1)]
+
+
+def training_share() -> list[Row]:
+    """Trials of a minute, one a core: the share of the cores' time in training and evaluation.
+
+    The cores' time counts from the first proposal, before there are workers, to the end of the last trial of
+    each core. Building networks, checkpoints, reports, pictures and waiting are no training.
+    """
+    trained, lasted, cores = alone(_share_in_training)
+    work = f"share of {cores} cores in training, trials of {lasted:.0f} s"
+    return [Row(work, "", f"{trained:.2%}", None, ">= 95 %", trained >= 0.95)]
+
+
+def driver() -> list[Row]:
+    """CPU time that one more report costs the driver, from searches with few and many reports a trial."""
+    rows = []
+    for work, ray in (("each written by itself", False), ("through Ray, in quick succession", True)):
+        few, many = (alone(_reporting, epochs, ray) for epochs in (FEW, MANY))
+        report = (many - few) / (REPORTING * (MANY - FEW))
+        trial = few / REPORTING - FEW * report
+        ours = f"{1000 * report:.1f} ms (and {1000 * trial:.0f} ms a trial)"
+        rows.append(Row(f"driver, a report, {work}", "", ours, None, "<= 5 ms", report <= 0.005))
+    return rows
+
+
+def waits(moments: Sequence[Moment], cores: int) -> list[float]:
+    """Seconds from each trial's end to the first step of the one that takes its place.
+
+    It takes the place of the one before in its worker; in a new worker, where all places were taken, that of
+    the one that ended first. A trial that is stopped, or cannot compete, ends with its last report.
+
+    Args:
+        moments: What the trials told.
+        cores: Trials at a time.
+    """
+    seconds: list[float] = []
+    free: dict[int, float] = {}
+    for n, told in enumerate(_by_trial(moments)):
+        last = {moment.kind: moment.at for moment in told}
+        worker = told[0].worker
+        if worker in free or n >= cores:
+            seconds.append(last["trained"] - free.pop(worker if worker in free else next(iter(free))))
+        stopped = last["reports"] > last.get("goes on", 0)
+        free[worker] = last["reports"] if stopped else last["ends"]
+    return seconds
+
+
+def share(moments: Sequence[Moment], began: float, cores: int) -> float:
+    """The share of the cores' time in training and evaluation.
+
+    Args:
+        moments: What the trials told.
+        began: When the cores' time begins; it ends with the last trial of each.
+        cores: Trials at a time.
+    """
+    training = sum(
+        after.at - before.at
+        for told in _by_trial(moments)
+        for before, after in pairwise(told)
+        if after.kind == "saves"
+    )
+    ends = sorted(moment.at for moment in moments if moment.kind == "ends")
+    return training / sum(end - began for end in ends[-cores:])
+
+
+def _by_trial(moments: Sequence[Moment]) -> list[list[Moment]]:
+    """What each trial told, in the order in which they began."""
+    trials: dict[int, list[Moment]] = {}
+    for moment in sorted(moments, key=lambda moment: moment.at):
+        trials.setdefault(moment.trial, []).append(moment)
+    return list(trials.values())
+
+
+def _turnarounds() -> tuple[list[float], int]:
+    moments, _ = _trained(*SHORT)
+    return waits(moments, cpus_here()), cpus_here()
+
+
+def _share_in_training() -> tuple[float, float, int]:
+    """The share, seconds of a trial, cores."""
+    moments, spent = _trained(*LONG)
+    lasted = [told[-1].at - told[0].at for told in _by_trial(moments)]
+    return share(moments, spent.began, cpus_here()), statistics.median(lasted), cpus_here()
+
+
+def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tuple[list[Moment], Spent]:
+    """Search ``augs.yaml`` on the embedded dataset, training as always."""
+    with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
+        folder = Path(name)
+        prepare_synthetic(folder / "data.h5", images)
+        os.environ["BENCH_MOMENTS"] = str(folder / "moments")  # read by the workers
+        space = load_space(
+            scale.SPACE,
+            data=str(folder / "data.h5"),
+            settings=[f"epochs={epochs}"],
+            search={"trials": trials, "startup_trials": trials // 3},
+        )
+        _search(space if early_stopping else _unstopped(space), folder, train_and_tell)
+        lines = (folder / "moments").read_text().splitlines()
+        return [Moment(**json.loads(line)) for line in lines], spent
+
+
+def train_and_tell(assignment: dict[str, Any]) -> None:
+    """Train a trial as always, and tell of it."""
+
+    def tell(kind: Kind) -> None:
+        moment = Moment(os.getpid(), assignment["number"], kind, time.time())
+        with Path(os.environ["BENCH_MOMENTS"]).open("a") as file:
+            file.write(f"{json.dumps(asdict(moment))}\n")
+
+    def telling_save(*args: Any) -> None:
+        tell("saves")
+        save_checkpoint(*args)
+
+    def telling_fit(config: Any, data: Any, *, on_epoch: Any, **options: Any) -> Any:
+        steps = 0
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == 1:
+                tell("trained")
+
+        def on_epoch_(epoch: Any) -> None:
+            tell("reports")
+            on_epoch(epoch)
+            tell("goes on")
+
+        return fit(config, data, on_epoch=on_epoch_, on_step=on_step, **options)
+
+    tell("begins")
+    try:
+        with _replaced(trainable, "fit", telling_fit), _replaced(trainer, "save_checkpoint", telling_save):
+            trainable.train_trial(assignment)
+    finally:
+        tell("ends")
+
+
+def _reporting(epochs: int, ray: bool) -> float:
+    """CPU seconds of the driver in a search whose trials report so often, none of them stopped."""
+    with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
+        folder = Path(name)
+        space = _unstopped(scale.space_of(REPORTING, "random", epochs, folder / "data.h5"))
+        if ray:
+            prepare_synthetic(folder / "data.h5", scale.IMAGES)
+            _search(space, folder, scale.only_report)
+        else:
+            with _one_by_one():
+                scale.drive(space, folder, Console(file=io.StringIO(), width=100))
+        note(f"{REPORTING} trials, {epochs} reports: {spent.cpu:.2f} s")
+        return spent.cpu
+
+
+def _unstopped(space: Space) -> Space:
+    """A space without early stopping."""
+    return space.model_copy(update={"search": space.search.model_copy(update={"scheduler": None})})
+
+
+def _search(space: Space, folder: Path, trial: Any) -> None:
+    """A search with Ray on this machine, of trials that workers get by value."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.INFO)
+    cloudpickle.register_pickle_by_value(sys.modules[trial.__module__])  # type: ignore[no-untyped-call]
+    with _replaced(run, "train_trial", trial):
+        run.run_search(space, storage=folder, console=Console(file=io.StringIO(), width=100))
+
+
+@contextmanager
+def _spending() -> Iterator[Spent]:
+    """Measure what a search spends."""
+    suggest, close, spent = LedgerSearcher.suggest, Outbox.close, Spent()
+
+    def first_suggest(searcher: LedgerSearcher, trial_id: str) -> Any:
+        if not spent.began:
+            spent.began, spent.cpu = time.time(), -time.process_time()
+        return suggest(searcher, trial_id)
+
+    def last_close(box: Outbox, patience: float) -> str | None:
+        trouble = close(box, patience)
+        spent.cpu += time.process_time()
+        return trouble
+
+    with _replaced(LedgerSearcher, "suggest", first_suggest), _replaced(Outbox, "close", last_close):
+        yield spent
+
+
+@contextmanager
+def _one_by_one() -> Iterator[None]:
+    """Have everything written to MLflow at once, so that no two reports of a trial go together."""
+    put, write, written = Outbox.put, Outbox._write, threading.Semaphore(0)
+
+    def put_and_wait(*args: Any, **options: Any) -> None:
+        put(*args, **options)
+        written.acquire()
+
+    def write_and_tell(*args: Any) -> None:
+        write(*args)
+        written.release()
+
+    with (
+        _replaced(outbox, "GATHERED", 0.0),
+        _replaced(Outbox, "put", put_and_wait),
+        _replaced(Outbox, "_write", write_and_tell),
+    ):
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Put something into the place of an attribute for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
