@@ -17,10 +17,13 @@ from benchmarks.reference.views import views as plain_views
 from benchmarks.steps import GIB, random_dataset
 from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET
 from dcodr.augmentations import Augment
+from dcodr.batches import Batches
+from dcodr.data.dataset import FactorDataset
 from dcodr.data.store import open_store, write_store
 from dcodr.evaluation.retrieval import nearest_neighbours
 from dcodr.losses.contrastive import DomainContrastiveLoss
 from dcodr.memory import keep_freed_memory
+from dcodr.sampler import DomainBatchSampler
 
 BATCH = 128
 CALLS = 10
@@ -89,12 +92,12 @@ def _many_neighbours(n: int) -> tuple[float, int]:
 
 
 def dataset() -> list[Row]:
-    """Main memory of a dataset that four processes read at once."""
+    """Memory that four processes take to make batches of one dataset: its file's and what each has alone."""
     data = random_dataset()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.h5"
-        images = np.tile(data.images, (8, 1, 1, 1))
-        domain = np.tile(data.domain, 8)
+        images = np.tile(data.images, (32, 1, 1, 1))
+        domain = np.tile(data.domain, 32)
         split = np.arange(len(domain), dtype=np.uint8) % 3
         write_store(path, data.spec, images, domain, {"attribute": domain % 2}, split, {})
         copies = sum(_shares_of_readers(path, 4)) / images.nbytes
@@ -102,7 +105,7 @@ def dataset() -> list[Row]:
 
 
 def _shares_of_readers(path: Path, n: int) -> list[int]:
-    """Each process's part of the memory that holds the images, when all have read them."""
+    """Each process's part of the memory that the images take, when all have read them."""
     context = multiprocessing.get_context("spawn")
     all_there, found = context.Barrier(n), context.SimpleQueue()
     readers = [context.Process(target=_read, args=(path, all_there, found)) for _ in range(n)]
@@ -115,12 +118,29 @@ def _shares_of_readers(path: Path, n: int) -> list[int]:
 
 
 def _read(path: Path, all_there: Barrier, found: "SimpleQueue[int]") -> None:
-    images = open_store(path).images
-    images.sum()
+    """Make the batches of an epoch, as a training does."""
+    keep_freed_memory()
+    _read_batches(random_dataset())  # so that all else that a process needs once is there
+    before = _private()
+    data = open_store(path)
+    _read_batches(data)
     all_there.wait(timeout=120)
-    share = _share(path)
+    share = _share(path) + _private() - before
     all_there.wait(timeout=120)
     found.put(share)
+
+
+def _read_batches(data: FactorDataset) -> None:
+    sampler = DomainBatchSampler(data.domain, 4, 32, seed=0)
+    every, augment = np.arange(len(data.domain)), Augment(("horizontal_flip",))
+    for batch in Batches(data, every, sampler, augment, torch.device("cpu"), resident=True).of_epoch(0, 0):
+        batch.views()
+
+
+def _private() -> int:
+    """Bytes that belong to no file and to this process alone (Linux)."""
+    rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in rollup if line.startswith("Pss_Anon:")).split()[1]) * 1024
 
 
 def _share(path: Path) -> int:
