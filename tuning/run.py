@@ -26,10 +26,11 @@ from tuning.preflight.checks import check, check_storage
 from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
-from tuning.search import CONFIGS, LEDGER, Search, names
+from tuning.search import CONFIGS, Search
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space
 from tuning.space_change import require_same
+from tuning.storage import LEDGER, names
 from tuning.tracking import Tracker
 from tuning.tracking_store import default_uri, masked, reason
 from tuning.trainable import train_trial

@@ -15,9 +15,9 @@ from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
 from tuning.space import Space
+from tuning.storage import LEDGER, names
 from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
 
-LEDGER = "ledger.log"
 CONFIGS = "configs"
 ANALYSIS = "analysis"
 """Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
@@ -268,8 +268,3 @@ class Search:
     @property
     def _directions(self) -> list[Direction]:
         return list(self.space.objectives.values())
-
-
-def names(storage: Path) -> list[str]:
-    """Names of the searches in a folder."""
-    return sorted(path.parent.name for path in storage.glob(f"*/{LEDGER}"))
