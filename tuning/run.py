@@ -130,7 +130,13 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
     """Search until the budget is spent, then confirm what was found."""
     ledger, space = search.ledger, search.space
     if ledger.over() is None:
-        display = Display(space.search.trials, space.objectives, space.reference, console=console)
+        display = Display(
+            space.search.trials,
+            space.objectives,
+            space.reference,
+            title=f"search {search.name}",
+            console=console,
+        )
         for trial, outcome in search.ended():
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
@@ -144,7 +150,13 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
         ledger.confirm(number, seed)
     if ledger.waiting():
         console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
-        display = Display(ledger.waiting(), space.objectives, space.reference, console=console)
+        display = Display(
+            ledger.waiting(),
+            space.objectives,
+            space.reference,
+            title=f"confirming {search.name}",
+            console=console,
+        )
         recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(
             ledger,

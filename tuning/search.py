@@ -21,6 +21,8 @@ from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
 CONFIGS = "configs"
 ANALYSIS = "analysis"
 """Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
+FEWEST_TRIALS = 8
+"""Complete trials that an analysis needs."""
 
 
 @dataclass(frozen=True)
