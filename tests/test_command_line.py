@@ -241,6 +241,15 @@ def test_an_objective_that_is_no_figure(tmp_path: Path, tiny_store: Path) -> Non
     assert "objectives.accuracy/azimuth: synthetic has no such figure" in message
 
 
+def test_a_tracking_server_that_does_not_answer(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "runs").mkdir()
+    message = search(tmp_path, "--data", str(tiny_store), "--tracking-uri", "http://127.0.0.1:1")
+    assert "cannot use the MLflow tracking URI 'http://127.0.0.1:1'" in message
+
+
 def test_weights_that_are_not_there(tmp_path: Path, tiny_store: Path) -> None:
     settings = ["--set", "perceptual.backbone=squeezenet1_1", "--set", "perceptual.weights=none.pth"]
     message = search(tmp_path, "--data", str(tiny_store), *settings)

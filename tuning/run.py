@@ -89,16 +89,16 @@ def run_search(
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
     check_cluster(space, address, storage, data.fingerprint, console)
+    with console.status("opening the MLflow tracking store"):
+        tracker = Tracker(uri)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
-        with console.status("opening the MLflow tracking store"):
-            tracker = Tracker(uri)
-            if resume:
-                mend(folder / LEDGER)
-                search = _reopen(Search.open(name, storage), tracker, space)
-            else:
-                search = _begin(folder, space, data.fingerprint, tracker, first)
+        if resume:
+            mend(folder / LEDGER)
+            search = _reopen(Search.open(name, storage), tracker, space)
+        else:
+            search = _begin(folder, space, data.fingerprint, tracker, first)
         _drive(search, tracker, address, verbose, console)
     print_summary(search, console, tracker)
     return search
