@@ -46,7 +46,7 @@ def run_search(
     space: Space,
     *,
     name: str | None = None,
-    storage: Path = Path("runs"),
+    storage: str | Path = "runs",
     tracking_uri: str | None = None,
     address: str | None = None,
     resume: bool = False,
@@ -77,6 +77,7 @@ def run_search(
         KeyboardInterrupt: If the user stops it; it can be resumed then.
     """
     console = console or Console()
+    storage = Path(storage)
     check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
