@@ -5,21 +5,18 @@ from typing import Annotated
 
 import typer
 
-from dcodr.console import run
+from dcodr.console import examples, run
 
 app = typer.Typer()
 
 
 @app.command(
-    epilog="""Examples:
-
-    python tune.py --space search_spaces/augs.yaml
-
-    python tune.py --space search_spaces/cars3d.yaml --trials 64 --seed 1 --name cars-long
-
-    python tune.py --space search_spaces/augs.yaml --dataset shoes --data shoes.h5 --set epochs=20
-
-    python tune.py --space search_spaces/augs.yaml --name augs --resume"""
+    epilog=examples(
+        "python tune.py --space search_spaces/augs.yaml",
+        "python tune.py --space search_spaces/cars3d.yaml --trials 64 --seed 1 --name cars-long",
+        "python tune.py --space search_spaces/augs.yaml --dataset shoes --data shoes.h5 --set epochs=20",
+        "python tune.py --space search_spaces/augs.yaml --name augs --resume",
+    )
 )
 def search(
     space: Annotated[
@@ -31,7 +28,8 @@ def search(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset to search on, with its preset.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="The dataset's store, or its URI (default: data/DATASET.h5).")
+        str | None,
+        typer.Option(help="The dataset's store, or its URI.", show_default="data/DATASET.h5"),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -43,16 +41,19 @@ def search(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the search (default: the space's name, numbered if taken).")
+        str | None,
+        typer.Option(help="Name of the search.", show_default="the space's name, numbered if taken"),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to run on, or 'auto' (default: this machine alone).")
+        str | None,
+        typer.Option(help="Ray cluster to run on, or 'auto'.", show_default="this machine alone"),
     ] = None,
     storage: Annotated[Path, typer.Option(help="Folder of all searches; on a cluster a shared one.")] = Path(
         "runs"
     ),
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow's tracking URI (default: STORAGE/mlflow.db).")
+        str | None,
+        typer.Option(help="MLflow's tracking URI.", show_default="STORAGE/mlflow.db"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")

@@ -48,9 +48,10 @@ from tuning.recorder import Recorder
 from tuning.sampling.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.scheduler import ParetoASHA
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space, load_space
+from tuning.storage import LEDGER
 from tuning.tracking import Tracker
 from tuning.tracking_store import default_uri
 from tuning.warm_start import first_trials

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dcodr.console import examples
 from dcodr.data.cli import app as data_app
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT, write_text
@@ -19,26 +20,31 @@ from dcodr.training_display import TrainingDisplay
 if TYPE_CHECKING:
     from dcodr.evaluation.report import Report
 
-app = typer.Typer(no_args_is_help=True, help="Train and evaluate DCoDR.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train and evaluate DCoDR.",
+    epilog=examples(
+        "python -m dcodr data prepare synthetic",
+        "python -m dcodr train --config best/augs-007.yaml --out trained",
+        "python -m dcodr evaluate trained",
+    ),
+)
 app.add_typer(data_app, name="data")
 app.add_typer(study_app, name="study")
 app.command(
-    epilog="""Examples:
-
-    python -m dcodr reproduce --table 3 --data data
-
-    python -m dcodr reproduce --table 5 --methods dcodr,simclr --seeds 0,1,2
-
-    python -m dcodr reproduce --dataset cars3d --configs configs/cars3d"""
+    epilog=examples(
+        "python -m dcodr reproduce --table 3 --data data",
+        "python -m dcodr reproduce --table 5 --methods dcodr,simclr --seeds 0,1,2",
+        "python -m dcodr reproduce --dataset cars3d --configs configs/cars3d",
+    )
 )(reproduce)
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m dcodr train --config best/augs-007.yaml --out runs/best
-
-    python -m dcodr train --config my.yaml --data data/cars3d.h5 --out runs/mine --resume"""
+    epilog=examples(
+        "python -m dcodr train --config best/augs-007.yaml --out trained",
+        "python -m dcodr train --config my.yaml --data data/cars3d.h5 --out mine --resume",
+    )
 )
 def train(
     config: Annotated[Path, typer.Option(help="Config file, e.g. one that a search exported.")],
@@ -77,11 +83,10 @@ def train(
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m dcodr evaluate runs/best
-
-    python -m dcodr evaluate runs/best --split validation --probe fast"""
+    epilog=examples(
+        "python -m dcodr evaluate trained",
+        "python -m dcodr evaluate trained --split validation --probe fast --json",
+    )
 )
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder that 'train' wrote.")],
@@ -140,7 +145,7 @@ def _compare(console: Console, provenance: dict[str, Any], report: "Report", fin
     if not expected:
         return
     differing = [name for name, value in expected.items() if report.figures[name] != value]
-    search, trial = escape(str(provenance.get("search"))), escape(str(provenance.get("trial")))
+    search, trial = escape(str(provenance.get("search"))), escape(str(provenance.get("trial")).zfill(3))
     origin = f"{len(expected)} validation figures of {search}, trial {trial}"
     if not differing:
         console.print(f"All {origin} are reproduced exactly.")

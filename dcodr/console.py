@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\n\n".join(["Example:" if len(commands) == 1 else "Examples:", *commands])
+
+
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, and end the process.
 

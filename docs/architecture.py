@@ -123,7 +123,7 @@ def draw(diagram: Diagram, out: Path) -> None:
     for node in dict.fromkeys([*diagram.rooms, *(node for route in routes for node in route)]):
         layers[height[node]].append(node)
     x = _across(layers, [step for route in routes for step in itertools.pairwise(route)])
-    figure = Figure(figsize=(8.6, len(layers)))
+    figure = Figure(figsize=(9.4, 1.1 * len(layers)))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     for first, *between, last in routes:
@@ -184,9 +184,9 @@ def _box(axes: Axes, x: float, y: float, room: str, color: str, members: tuple[s
     corner, style = (x - 0.47, y - HALF_HEIGHT), "round,pad=0,rounding_size=0.06"
     size = 0.94, 2 * HALF_HEIGHT
     axes.add_patch(FancyBboxPatch(corner, *size, boxstyle=style, fc="white", ec=color, lw=1.6, zorder=2))
-    text = "\n".join(_wrapped([name.removesuffix(".py") for name in members], 26))
-    axes.text(x, y + 0.19, room, ha="center", va="center", fontsize=10, fontweight="bold", zorder=3)
-    axes.text(x, y + 0.1, text, ha="center", va="top", fontsize=7.4, color="#404040", zorder=3)
+    text = "\n".join(_wrapped([name.removesuffix(".py") for name in members], 24))
+    axes.text(x, y + 0.21, room, ha="center", va="center", fontsize=10, fontweight="bold", zorder=3)
+    axes.text(x, y + 0.12, text, ha="center", va="top", fontsize=6.5, color="#404040", zorder=3)
 
 
 def _wrapped(words: list[str], width: int) -> list[str]:

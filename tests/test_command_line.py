@@ -4,16 +4,20 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import typer
 from PIL import Image
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import dcodr.cli
 import tune
@@ -95,9 +99,62 @@ def test_a_shell_completes_the_names_of_searches(tmp_path: Path) -> None:
         (tmp_path / "elsewhere" / name / "ledger.log").touch()
     line = "dcodr-tuning status --storage elsewhere au"
     env = {"COMP_WORDS": line, "COMP_CWORD": "4", "_DCODR_TUNING_COMPLETE": "complete_bash"}
-    program = Path(sys.executable).with_name("dcodr-tuning")
-    done = subprocess.run([program], cwd=tmp_path, env=os.environ | env, capture_output=True, text=True)
+    words = [sys.executable, "-X", "importtime", str(Path(sys.executable).with_name("dcodr-tuning"))]
+    done = subprocess.run(words, cwd=tmp_path, env=os.environ | env, capture_output=True, text=True)
     assert done.stdout.split() == ["augs", "augs-2"]
+    assert not {"numpy", "optuna", "yaml"} & {line.split()[-1] for line in done.stderr.splitlines()}
+
+
+def parse(command: Any, words: list[str]) -> None:
+    """Read a command's words, as it does before it runs."""
+    context = command.make_context(command.name, list(words))
+    if isinstance(command, TyperGroup):
+        _, below, rest = command.resolve_command(context, words)
+        parse(below, rest)
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_every_help_ends_with_examples_that_can_be_run(program: str) -> None:
+    def check(command: Any, path: list[str]) -> None:
+        title, *lines = command.epilog.split("\n\n")
+        assert title in ("Example:", "Examples:")
+        assert lines
+        start = ["python", *(["tune.py"] if program == "tune" else ["-m", program])]
+        for line in lines:
+            words = shlex.split(line.partition(" > ")[0])
+            assert words[: len(start) + len(path)] == [*start, *path]
+            parse(whole, words[len(start) :])
+            for word in words:
+                assert not word.startswith(("search_spaces/", "configs/")) or (ROOT / word).exists()
+        if isinstance(command, TyperGroup):
+            for name, below in command.commands.items():
+                check(below, [*path, name])
+
+    whole = get_command(APPS[program])
+    check(whole, [])
+
+
+def test_a_list_of_searches(tmp_path: Path) -> None:
+    assert run("tuning", ["list"], tmp_path) == Done(0, "", "There is no search in runs.\n")
+    for name in ("cars", "augs"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "ledger.log").touch()
+    assert run("tuning", ["list"], tmp_path) == Done(0, "augs\ncars\n", "")
+    assert json.loads(run("tuning", ["list", "--json"], tmp_path).out) == ["augs", "cars"]
+
+
+def test_a_diagnosis_for_scripts(tmp_path: Path) -> None:
+    tracker = Store(tmp_path).begin("s")
+    begin(tmp_path / "runs" / "s", tracker)
+    done = run("tuning", ["doctor", "s", "--json"], tmp_path)
+    facts = json.loads(done.out)
+    assert (done.code, facts["well"], facts["trials"]) == (1, False, 6)
+    assert facts["left"] == facts["found"]
+    assert {"what": "trial 001 (pruned): MLflow has no run of it", "to_mend": True} in facts["found"]
+    done = run("tuning", ["doctor", "s", "--fix", "--json"], tmp_path)
+    mended = json.loads(done.out)
+    assert (done.code, mended["well"], mended["found"]) == (0, True, facts["found"])
+    assert [finding["to_mend"] for finding in mended["left"]] == [False]
 
 
 def test_a_status_for_scripts(tmp_path: Path) -> None:
@@ -182,6 +239,15 @@ def test_an_objective_that_is_no_figure(tmp_path: Path, tiny_store: Path) -> Non
     space.write_text(QUICK.read_text() + "objectives: {accuracy/azimuth: maximize}\n")
     message = search(tmp_path, "--data", str(tiny_store), space=space)
     assert "objectives.accuracy/azimuth: synthetic has no such figure" in message
+
+
+def test_a_tracking_server_that_does_not_answer(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "runs").mkdir()
+    message = search(tmp_path, "--data", str(tiny_store), "--tracking-uri", "http://127.0.0.1:1")
+    assert "cannot use the MLflow tracking URI 'http://127.0.0.1:1'" in message
 
 
 def test_weights_that_are_not_there(tmp_path: Path, tiny_store: Path) -> None:

@@ -1,20 +1,30 @@
 """``python -m tuning``: what there is to do with searches that run or ran."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from dcodr.console import examples
 from dcodr.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="Look at searches and export their best configs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at searches and export their best configs.",
+    epilog=examples(
+        "python -m tuning status augs",
+        "python -m tuning report augs",
+        "python -m tuning export augs --pick knee --out best",
+    ),
+)
 
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
     """Names of searches, for the shell."""
-    from tuning.search import names
+    from tuning.storage import names
 
     storage = context.params.get("storage") or "runs"
     return [name for name in names(Path(storage)) if name.startswith(incomplete)]
@@ -25,21 +35,25 @@ Storage = Annotated[Path, typer.Option(help="Folder of all searches.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command("list", epilog="Example:\n\n    python -m tuning list")
-def list_(storage: Storage = Path("runs")) -> None:
+@app.command("list", epilog=examples("python -m tuning list", "python -m tuning list --json"))
+def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
     """List the searches there are."""
-    from tuning.search import names
+    from tuning.storage import names
 
-    for name in names(storage):
-        print(name)
+    found = names(storage)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif found:
+        print("\n".join(found))
+    else:
+        print(f"There is no search in {storage}.", file=sys.stderr)
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m tuning status augs
-
-    python -m tuning status augs --json"""
+    epilog=examples(
+        "python -m tuning status augs",
+        "python -m tuning status augs --json",
+    )
 )
 def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -> None:
     """Show a search's trials and front, while it runs or after."""
@@ -54,38 +68,44 @@ def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m tuning doctor augs
-
-    python -m tuning doctor augs --fix
-
-    python -m tuning doctor augs --fix --tracking-uri http://127.0.0.1:5000"""
+    epilog=examples(
+        "python -m tuning doctor augs",
+        "python -m tuning doctor augs --json",
+        "python -m tuning doctor augs --fix",
+        "python -m tuning doctor augs --fix --tracking-uri http://127.0.0.1:5000",
+    )
 )
 def doctor(
     name: Name,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is found.")] = False,
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow's; by default the one that the search was started with.")
+        str | None,
+        typer.Option(help="MLflow's tracking URI.", show_default="the one that the search was started with"),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Compare a search's ledger with its checkpoints and with MLflow, which may be another one.
 
     Exit code 1 if something was found and not mended.
     """
-    from tuning.doctor import consult
+    from tuning.doctor import consult, print_diagnosis
     from tuning.search import Search
 
-    raise typer.Exit(0 if consult(Search.open(name, storage), tracking_uri, fix, Console()) else 1)
+    console = Console(stderr=as_json)
+    diagnosis = consult(Search.open(name, storage), tracking_uri, fix, console)
+    if as_json:
+        print(json.dumps(diagnosis.facts(), indent=2))
+    else:
+        print_diagnosis(diagnosis, console)
+    raise typer.Exit(0 if diagnosis.well else 1)
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m tuning export augs --pick knee --out best
-
-    python -m tuning export augs --pick best:informativeness --out best"""
+    epilog=examples(
+        "python -m tuning export augs --pick knee --out best",
+        "python -m tuning export augs --pick best:informativeness --out best",
+    )
 )
 def export(
     name: Name,
@@ -101,12 +121,13 @@ def export(
         print(path)
 
 
-@app.command(epilog="Example:\n\n    python -m tuning analyse augs")
+@app.command(epilog=examples("python -m tuning analyse augs"))
 def analyse(
     name: Name,
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow's, to log to as well; by default the SQLite file in STORAGE.")
+        str | None,
+        typer.Option(help="MLflow's tracking URI, to log to as well.", show_default="STORAGE/mlflow.db"),
     ] = None,
 ) -> None:
     """Tell which settings matter and what every augmentation does, from the trials at hand."""
@@ -142,11 +163,10 @@ def analyse(
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m tuning report augs
-
-    python -m tuning report augs --out augs.html"""
+    epilog=examples(
+        "python -m tuning report augs",
+        "python -m tuning report augs --out augs.html",
+    )
 )
 def report(
     name: Name,
@@ -166,7 +186,7 @@ def report(
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-@app.command(epilog="Example:\n\n    python -m tuning schema > search_spaces/space.schema.json")
+@app.command(epilog=examples("python -m tuning schema > search_spaces/space.schema.json"))
 def schema() -> None:
     """Print the JSON schema of a space file, by which editors complete and check it."""
     from tuning.space import json_schema

@@ -52,6 +52,7 @@ class Display:
         total: how many trials the search runs in all.
         objectives: name and direction of every objective.
         reference: the worst objectives that count for the hypervolume.
+        title: what it is of.
         console: where to show it; the standard output by default.
         clock: seconds since any fixed moment.
     """
@@ -62,10 +63,12 @@ class Display:
         objectives: Mapping[str, Direction],
         reference: Sequence[float],
         *,
+        title: str = "search",
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total
+        self._title = title
         self._objectives = dict(objectives)
         self._console = console or Console()
         self._clock = clock
@@ -87,7 +90,7 @@ class Display:
             self._live.start()
         else:
             goals = ", ".join(f"{direction} {name}" for name, direction in self._objectives.items())
-            self._print(f"[{self._done}/{self._total}] search started: {goals}")
+            self._print(f"[{self._done}/{self._total}] {self._title} started: {goals}")
         return self
 
     def __exit__(
@@ -214,9 +217,8 @@ class Display:
                 parts += [Text(), Text(self._front_text()), self._best_trials()]
             if self._running:
                 parts += [Text(), self._running_table()]
-            return Panel(
-                Group(*parts), title="search", title_align="left", border_style="dim", padding=(0, 1)
-            )
+            title = Text(self._title)
+            return Panel(Group(*parts), title=title, title_align="left", border_style="dim", padding=(0, 1))
 
     def _progress(self) -> RenderableType:
         grid = Table.grid(padding=(0, 2), expand=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,8 +17,9 @@ from tuning import mirror
 from tuning.driver_lock import driving
 from tuning.journal import cut_short, mend
 from tuning.models import register
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import Space
+from tuning.storage import LEDGER
 from tuning.tracking import Tracker, TrialRun
 from tuning.tracking_store import masked, require_file, unusable
 from tuning.trials import TrialRecord, checkpoint_of
@@ -36,17 +38,44 @@ class Finding:
     mend: Callable[[], object] | None
 
 
-def consult(search: Search, tracking_uri: str | None, fix: bool, console: Console) -> bool:
-    """Print what is not as the ledger says, and mend it if asked to.
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found of a search.
+
+    Attributes:
+        trials: How many trials the ledger has, of every status.
+        found: What was not as the ledger says.
+        mended: How much of it was mended.
+        left: What is not as the ledger says in the end.
+    """
+
+    trials: int
+    found: Sequence[Finding]
+    mended: int
+    left: Sequence[Finding]
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is left to mend."""
+        return not any(finding.mend for finding in self.left)
+
+    def facts(self) -> dict[str, Any]:
+        """All of it for scripts: of text, numbers, lists and mappings alone."""
+        listed = {"found": self.found, "left": self.left}
+        return {"well": self.well, "trials": self.trials} | {
+            name: [{"what": finding.what, "to_mend": finding.mend is not None} for finding in findings]
+            for name, findings in listed.items()
+        }
+
+
+def consult(search: Search, tracking_uri: str | None, fix: bool, console: Console) -> Diagnosis:
+    """Find what is not as the ledger says, and mend it if asked to.
 
     Args:
         search: The search; no process is at work on it.
         tracking_uri: MLflow's; ``None`` for the one that the search was started with.
         fix: Whether to mend what is found.
-        console: Where to print.
-
-    Returns:
-        Whether all is well, in the end.
+        console: Where to show what it is at.
 
     Raises:
         UserError: If a process is at work on the search, or MLflow cannot be reached.
@@ -57,16 +86,33 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
             _require(uri)
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
-        findings = _print(search, tracker, console)
-        to_mend = [finding.mend for finding in findings if finding.mend]
-        if fix and to_mend:
-            with console.status("mending"):
+        found = left = _look(search, tracker, console)
+        to_mend = [finding.mend for finding in found if finding.mend] if fix else []
+        if to_mend:
+            with console.status(f"mending {len(to_mend)}"):
                 _mend(to_mend, tracker)
-            console.print(f"Mended {len(to_mend)}; looking again.")
-            findings = _print(search, tracker, console)
-        elif to_mend:
-            console.print(f"{len(to_mend)} to mend: the same command with --fix does.")
-        return not any(finding.mend for finding in findings)
+            left = _look(search, tracker, console)
+        return Diagnosis(len(search.ledger.records()), found, len(to_mend), left)
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    """Print what was found, what was mended, and what is left."""
+    _print(diagnosis, diagnosis.found, console)
+    if diagnosis.mended:
+        console.print(f"Mended {diagnosis.mended}; looked again:", highlight=False)
+        _print(diagnosis, diagnosis.left, console)
+    elif not diagnosis.well:
+        to_mend = sum(finding.mend is not None for finding in diagnosis.left)
+        console.print(f"{to_mend} to mend: the same command with --fix does.", highlight=False)
+
+
+def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) -> None:
+    for finding in findings:
+        console.print(f"- {finding.what}", markup=False, highlight=False, soft_wrap=True)
+    if not findings:
+        console.print(
+            f"Ledger, checkpoints and MLflow agree on all {diagnosis.trials} trials.", highlight=False
+        )
 
 
 def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
@@ -79,15 +125,9 @@ def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
         raise unusable(tracker.uri, error) from None
 
 
-def _print(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
+def _look(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
     with console.status("comparing ledger, checkpoints and MLflow"):
-        findings = list(examine(search, tracker))
-    for finding in findings:
-        console.print(f"- {finding.what}", markup=False, highlight=False, soft_wrap=True)
-    if not findings:
-        count = len(search.ledger.records())
-        console.print(f"Ledger, checkpoints and MLflow agree on all {count} trials.", highlight=False)
-    return findings
+        return list(examine(search, tracker))
 
 
 def _require(uri: str) -> None:

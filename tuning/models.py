@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dcodr.checkpoint import load_checkpoint, trained_encoder
 from dcodr.files import CHECKPOINT
+from tuning.export import versions
 from tuning.search import Search
 from tuning.tracking import Tracker
 from tuning.trials import TrialRecord, kept_of
@@ -58,7 +59,6 @@ def _save(checkpoint: Path, folder: Path) -> None:
     """Write an encoder as a traced graph: loading it runs no code of the file, and needs none of ours."""
     import mlflow.pytorch
     import numpy as np
-    import torch
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
@@ -70,5 +70,5 @@ def _save(checkpoint: Path, folder: Path) -> None:
         signature=ModelSignature(Schema([images]), Schema([codes])),
         input_example=np.zeros((2, 3, 64, 64), np.float32),
         serialization_format="pt2",
-        pip_requirements=[f"torch=={torch.__version__}"],
+        pip_requirements=[f"torch=={versions()['torch']}"],
     )

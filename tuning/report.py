@@ -2,8 +2,10 @@
 
 import csv
 import io
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -13,7 +15,7 @@ from rich.table import Table
 from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
 from tuning.gain import better_everywhere, gains
-from tuning.search import ANALYSIS, CONFIGS, Search
+from tuning.search import ANALYSIS, CONFIGS, FEWEST_TRIALS, Search
 from tuning.tracking import Tracker
 from tuning.tracking_store import ui_command
 from tuning.trials import TrialRecord
@@ -25,14 +27,45 @@ def print_summary(search: Search, console: Console, tracker: Tracker) -> None:
     _line(console, f"It ended because {search.ledger.facts()['ended']}.")
     if search.front():
         print_gain(search, console)
-        _line(console, f"Configs of the front: {search.folder / CONFIGS}")
-        best = search.folder / CONFIGS / search.config_file(search.knee())
-        _line(console, f"Train the best compromise: python -m dcodr train --config {best} --out trained")
-        analysis = search.folder / ANALYSIS
-        command = f"python -m tuning analyse {search.name} --storage {search.folder.parent}"
-        _line(console, f"What mattered: {analysis if analysis.is_dir() else command}")
+        configs = _from_here(search.folder / CONFIGS)
+        _line(console, f"Configs of the front: {configs}")
+        train = [
+            "python",
+            "-m",
+            "dcodr",
+            "train",
+            "--config",
+            str(configs / search.config_file(search.knee())),
+        ]
+        _line(console, f"Train the best compromise: {shlex.join([*train, '--out', 'trained'])}")
+        _line(console, _what_mattered(search))
+        _line(console, f"All of it as one page: {_command(search, 'report')}")
     _line(console, f"Compare the trials: {ui_command(tracker.uri)}")
     _line(console, f"and open {tracker.page}")
+
+
+def _what_mattered(search: Search) -> str:
+    """Where an analysis of the search is, or how to get one."""
+    folder = search.folder / ANALYSIS
+    if folder.is_dir():
+        return f"What mattered: {_from_here(folder)}"
+    complete = sum(trial.status == "complete" for trial in search.trials())
+    if complete < FEWEST_TRIALS:
+        return f"What mattered can be told from {FEWEST_TRIALS} complete trials on; there are {complete}."
+    return f"What mattered: {_command(search, 'analyse')}"
+
+
+def _command(search: Search, name: str) -> str:
+    """A command about a search, as it is given in the folder where this process runs."""
+    storage = str(_from_here(search.folder.parent))
+    elsewhere = [] if storage == "runs" else ["--storage", storage]
+    return shlex.join(["python", "-m", "tuning", name, search.name, *elsewhere])
+
+
+def _from_here(path: Path) -> Path:
+    """A path as short as it can be: relative to the folder where this process runs, if it is in there."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def status_facts(search: Search) -> dict[str, Any]:

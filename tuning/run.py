@@ -26,10 +26,11 @@ from tuning.preflight.checks import check, check_storage
 from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
-from tuning.search import CONFIGS, LEDGER, Search, names
+from tuning.search import CONFIGS, Search
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space
 from tuning.space_change import require_same
+from tuning.storage import LEDGER, names
 from tuning.tracking import Tracker
 from tuning.tracking_store import default_uri, masked, reason
 from tuning.trainable import train_trial
@@ -45,7 +46,7 @@ def run_search(
     space: Space,
     *,
     name: str | None = None,
-    storage: Path = Path("runs"),
+    storage: str | Path = "runs",
     tracking_uri: str | None = None,
     address: str | None = None,
     resume: bool = False,
@@ -76,6 +77,7 @@ def run_search(
         KeyboardInterrupt: If the user stops it; it can be resumed then.
     """
     console = console or Console()
+    storage = Path(storage)
     check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
@@ -88,16 +90,16 @@ def run_search(
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
     check_cluster(space, address, storage, data.fingerprint, console)
+    with console.status("opening the MLflow tracking store"):
+        tracker = Tracker(uri)
     folder = storage / name
     folder.mkdir(parents=True, exist_ok=True)
     with driving(folder):
-        with console.status("opening the MLflow tracking store"):
-            tracker = Tracker(uri)
-            if resume:
-                mend(folder / LEDGER)
-                search = _reopen(Search.open(name, storage), tracker, space)
-            else:
-                search = _begin(folder, space, data.fingerprint, tracker, first)
+        if resume:
+            mend(folder / LEDGER)
+            search = _reopen(Search.open(name, storage), tracker, space)
+        else:
+            search = _begin(folder, space, data.fingerprint, tracker, first)
         _drive(search, tracker, address, verbose, console)
     print_summary(search, console, tracker)
     return search
@@ -129,7 +131,13 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
     """Search until the budget is spent, then confirm what was found."""
     ledger, space = search.ledger, search.space
     if ledger.over() is None:
-        display = Display(space.search.trials, space.objectives, space.reference, console=console)
+        display = Display(
+            space.search.trials,
+            space.objectives,
+            space.reference,
+            title=f"search {search.name}",
+            console=console,
+        )
         for trial, outcome in search.ended():
             if trial.confirms is None:
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
@@ -143,7 +151,13 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
         ledger.confirm(number, seed)
     if ledger.waiting():
         console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
-        display = Display(ledger.waiting(), space.objectives, space.reference, console=console)
+        display = Display(
+            ledger.waiting(),
+            space.objectives,
+            space.reference,
+            title=f"confirming {search.name}",
+            console=console,
+        )
         recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(
             ledger,

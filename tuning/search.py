@@ -15,12 +15,14 @@ from tuning.ledger import Ledger
 from tuning.outcome import Outcome
 from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
 from tuning.space import Space
+from tuning.storage import LEDGER, names
 from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
 
-LEDGER = "ledger.log"
 CONFIGS = "configs"
 ANALYSIS = "analysis"
 """Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
+FEWEST_TRIALS = 8
+"""Complete trials that an analysis needs."""
 
 
 @dataclass(frozen=True)
@@ -268,8 +270,3 @@ class Search:
     @property
     def _directions(self) -> list[Direction]:
         return list(self.space.objectives.values())
-
-
-def names(storage: Path) -> list[str]:
-    """Names of the searches in a folder."""
-    return sorted(path.parent.name for path in storage.glob(f"*/{LEDGER}"))

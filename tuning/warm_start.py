@@ -11,8 +11,9 @@ from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
 from tuning.params import SubsetParam, used
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import Space
+from tuning.storage import LEDGER
 from tuning.trials import FirstTrial
 
 

@@ -6,17 +6,26 @@ from typing import Annotated, Literal
 
 import typer
 
+from dcodr.console import examples
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.prepare_cli import app as prepare_app
 from dcodr.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="Download, prepare, inspect and preview datasets.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Download, prepare, inspect and preview datasets.",
+    epilog=examples(
+        "python -m dcodr data prepare folder --csv photos/labels.csv --name toys",
+        "python -m dcodr data info data/toys.h5",
+        "python -m dcodr data preview data/toys.h5",
+    ),
+)
 app.add_typer(prepare_app, name="prepare")
 
 Store = Annotated[Path, typer.Argument(metavar="FILE", help="A prepared dataset, e.g. data/cars3d.h5.")]
 
 
-@app.command()
+@app.command(epilog=examples("python -m dcodr data download shapes3d --out downloads/shapes3d"))
 def download(
     name: Annotated[
         Literal["cars3d", "smallnorb", "shapes3d", "celeba", "edges2shoes"],
@@ -27,8 +36,6 @@ def download(
     """Download the published files of cars3d, smallnorb, shapes3d or edges2shoes, and verify them.
 
     Run it again to go on after an interruption. CelebA has to be fetched by hand.
-
-    Example: python -m dcodr data download shapes3d --out downloads/shapes3d
     """
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
@@ -57,7 +64,12 @@ def download(
     typer.echo(f"Prepare it: python -m dcodr data prepare {name} --raw {out / RAW.get(name, '')}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "python -m dcodr data info data/cars3d.h5",
+        "python -m dcodr data info data/cars3d.h5 --verify --json",
+    )
+)
 def info(
     file: Store,
     verify: Annotated[
@@ -65,12 +77,7 @@ def info(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a prepared dataset holds.
-
-    Example: python -m dcodr data info data/cars3d.h5
-
-    Example: python -m dcodr data info data/cars3d.h5 --verify --json
-    """
+    """Say what a prepared dataset holds."""
     from dcodr.data.store import open_store, verify_store
 
     if verify:
@@ -82,18 +89,18 @@ def info(
         print_facts(facts, {"verified": "content matches the fingerprint"} if verify else {})
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "python -m dcodr data preview data/cars3d.h5",
+        "python -m dcodr data preview data/cars3d.h5 --seed 1 --out cars.png",
+    )
+)
 def preview(
     file: Store,
     out: Annotated[Path | None, typer.Option(help="PNG to write.", show_default="FILE with .png")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of images.")] = 0,
 ) -> None:
-    """Draw a contact sheet: some images of some domains, with their labels.
-
-    Example: python -m dcodr data preview data/cars3d.h5
-
-    Example: python -m dcodr data preview data/cars3d.h5 --seed 1 --out cars.png
-    """
+    """Draw a contact sheet: some images of some domains, with their labels."""
     from dcodr.data.preview import contact_sheet
     from dcodr.data.store import open_store
 

@@ -8,71 +8,73 @@ from typing import Annotated
 
 import typer
 
+from dcodr.console import examples
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.errors import UserError
 from dcodr.files import default_store
 
-app = typer.Typer(no_args_is_help=True, help="Turn raw images into the one file that training reads.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Turn raw images into the one file that training reads.",
+    epilog=examples(
+        "python -m dcodr data prepare synthetic",
+        "python -m dcodr data prepare folder --csv photos/labels.csv --name toys",
+    ),
+)
 
 Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="data/NAME.h5")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the train, validation and test splits.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "python -m dcodr data prepare synthetic",
+        "python -m dcodr data prepare synthetic --images 20000 --out data/large.h5",
+    )
+)
 def synthetic(
     images: Annotated[int, typer.Option(min=1, help="Number of images to render.")] = 6000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes and of the splits.")] = 0,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Render the embedded dataset: solids in a room, in the manner of Shapes3D. Needs no download.
-
-    Example: python -m dcodr data prepare synthetic
-
-    Example: python -m dcodr data prepare synthetic --images 20000 --out data/large.h5
-    """
+    """Render the embedded dataset: solids in a room, in the manner of Shapes3D. Needs no download."""
     from dcodr.data.prepare import prepare_synthetic
 
     with _preparing("synthetic", out, force) as (path, on_progress):
         prepare_synthetic(path, images, seed, on_progress)
 
 
-@app.command()
+@app.command(epilog=examples("python -m dcodr data prepare cars3d --raw downloads/cars3d"))
 def cars3d(
     raw: Annotated[Path, typer.Option(help="Folder of the original car_*_mesh.mat files.")],
     seed: Seed = 0,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Read Cars3D: 183 cars from 96 directions each.
-
-    Example: python -m dcodr data prepare cars3d --raw downloads/cars3d
-    """
+    """Read Cars3D: 183 cars from 96 directions each."""
     from dcodr.data.prepare import prepare_cars3d
 
     with _preparing("cars3d", out, force) as (path, on_progress):
         prepare_cars3d(path, raw, seed, on_progress)
 
 
-@app.command()
+@app.command(epilog=examples("python -m dcodr data prepare smallnorb --raw downloads/smallnorb"))
 def smallnorb(
     raw: Annotated[Path, typer.Option(help="Folder of the original smallnorb-5x*.mat or .mat.gz files.")],
     seed: Seed = 0,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Read SmallNORB: 50 toys from 162 directions under 6 lightings.
-
-    Example: python -m dcodr data prepare smallnorb --raw downloads/smallnorb
-    """
+    """Read SmallNORB: 50 toys from 162 directions under 6 lightings."""
     from dcodr.data.prepare import prepare_smallnorb
 
     with _preparing("smallnorb", out, force) as (path, on_progress):
         prepare_smallnorb(path, raw, seed, on_progress)
 
 
-@app.command()
+@app.command(epilog=examples("python -m dcodr data prepare shapes3d --raw downloads/shapes3d"))
 def shapes3d(
     raw: Annotated[Path, typer.Option(help="Folder of the original 3dshapes.h5.")],
     images: Annotated[
@@ -82,17 +84,14 @@ def shapes3d(
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Read Shapes3D: images drawn from its 480,000 scenes.
-
-    Example: python -m dcodr data prepare shapes3d --raw downloads/shapes3d
-    """
+    """Read Shapes3D: images drawn from its 480,000 scenes."""
     from dcodr.data.prepare import prepare_shapes3d
 
     with _preparing("shapes3d", out, force) as (path, on_progress):
         prepare_shapes3d(path, raw, images, seed, on_progress)
 
 
-@app.command()
+@app.command(epilog=examples("python -m dcodr data prepare celeba --raw downloads/celeba"))
 def celeba(
     raw: Annotated[
         Path,
@@ -104,17 +103,14 @@ def celeba(
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Read CelebA: faces of people with at least 20 training images.
-
-    Example: python -m dcodr data prepare celeba --raw downloads/celeba
-    """
+    """Read CelebA: faces of people with at least 20 training images."""
     from dcodr.data.prepare import prepare_celeba
 
     with _preparing("celeba", out, force) as (path, on_progress):
         prepare_celeba(path, raw, seed, on_progress)
 
 
-@app.command()
+@app.command(epilog=examples("python -m dcodr data prepare edges2shoes --raw downloads/edges2shoes"))
 def edges2shoes(
     raw: Annotated[
         Path, typer.Option(help="Folder of edges2shoes, ut-zap50k-data and ut-zap50k-images-square.")
@@ -126,8 +122,6 @@ def edges2shoes(
     """Read Edges2Shoes: photos of shoes and their edges, labelled by UT-Zappos50K.
 
     Photos of both are matched first, which takes some minutes.
-
-    Example: python -m dcodr data prepare edges2shoes --raw downloads/edges2shoes
     """
     from dcodr.data.prepare import prepare_edges2shoes
 
@@ -135,7 +129,12 @@ def edges2shoes(
         prepare_edges2shoes(path, raw, seed, on_progress)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "python -m dcodr data prepare folder --csv photos/labels.csv",
+        "python -m dcodr data prepare folder --csv labels.csv --name shoes --continuous age",
+    )
+)
 def folder(
     csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one an attribute, if any.")],
     root: Annotated[
@@ -157,10 +156,6 @@ def folder(
     """Read your own images, with a CSV file of labels.
 
     The CSV has the columns path and domain; every other column is an attribute.
-
-    Example: python -m dcodr data prepare folder --csv photos/labels.csv
-
-    Example: python -m dcodr data prepare folder --csv labels.csv --name shoes --continuous age
     """
     from dcodr.data.prepare import prepare_folder
 

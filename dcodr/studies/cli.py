@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dcodr.augmentation_names import PAPER_13
+from dcodr.console import examples
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from dcodr.data.dataset import FactorDataset
     from dcodr.models.perceptual import PerceptualDistance
 
-app = typer.Typer(no_args_is_help=True, help="Repeat the studies of the paper's supplement.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Repeat the studies of the paper's supplement.",
+    epilog=examples("python -m dcodr study autoencoder --dataset cars3d"),
+)
 
 LAYERS = (3, 8, 11)
 """relu1_2, relu2_2 and relu3_1 of VGG-19; the supplement says only that its distance is VGG-based."""
@@ -35,11 +40,10 @@ def _studies() -> None:
 
 
 @app.command(
-    epilog="""Examples:
-
-    python -m dcodr study autoencoder --dataset cars3d
-
-    python -m dcodr study autoencoder --dataset shoes --data shoes.h5 --weights vgg19.pth --out runs/shoes"""
+    epilog=examples(
+        "python -m dcodr study autoencoder --dataset cars3d",
+        "python -m dcodr study autoencoder --dataset shoes --weights vgg19.pth --epochs 20",
+    )
 )
 def autoencoder(
     dataset: Annotated[str, typer.Option(help="Name of the dataset, e.g. cars3d.")],

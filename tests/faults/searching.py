@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from tuning.doctor import consult
+from tuning.doctor import consult, print_diagnosis
 from tuning.search import Search
 from tuning.trials import TrialRecord
 
@@ -153,14 +153,15 @@ class Driver:
             history = client.get_metric_history(run.info.run_id, "images_per_second")
             assert [metric.step for metric in history] == list(range(1, trials[number].epoch + 1))
         assert not list(search.checkpoints.glob("*"))
-        said = io.StringIO()
-        assert consult(search, uri, False, Console(file=said)), said.getvalue()
+        diagnosis = consult(search, uri, False, Console(quiet=True))
+        assert diagnosis.well, diagnosis.facts()
 
 
 def mend(driver: Driver, uri: str | None = None) -> str:
     """Have the doctor mend what is wrong; returns what it said."""
     said = io.StringIO()
-    consult(driver.search(), uri, True, Console(file=said, width=200))
+    console = Console(file=said, width=200)
+    print_diagnosis(consult(driver.search(), uri, True, console), console)
     return said.getvalue()
 
 

@@ -32,8 +32,9 @@ from tests.safety.reader_process import ReaderProcess
 from tuning.export import export
 from tuning.ledger import Ledger
 from tuning.report import front_csv, print_status
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import Space, load_space
+from tuning.storage import LEDGER
 
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "200"))
 fuzz = settings(

@@ -34,7 +34,9 @@ class Pipe:
         console = Console(file=self.file, width=60)
         objectives = objectives or OBJECTIVES
         reference = [0.0 if direction == "maximize" else 1.0 for direction in objectives.values()]
-        self.display = Display(total, objectives, reference, console=console, clock=self.clock)
+        self.display = Display(
+            total, objectives, reference, console=console, clock=self.clock, title="search augs"
+        )
 
     @property
     def lines(self) -> list[str]:
@@ -54,7 +56,7 @@ def test_a_pipe_gets_a_line_at_the_start_and_one_for_every_evaluation_and_end() 
         pipe.clock.now += 60
         display.trial_ended(11, "crop", "failed", {})
     assert pipe.lines == [
-        "[0/4] search started: maximize invariance, maximize informativeness",
+        "[0/4] search augs started: maximize invariance, maximize informativeness",
         "[0/4] trial 000 epoch 1/2 invariance 0.100 informativeness 0.200",
         "[1/4] trial 000 complete invariance 0.912 informativeness 0.884 | front 1, hypervolume 0.806 "
         "| 1m, about 3m left",
@@ -126,7 +128,7 @@ def on_a_terminal(width: int, running: int = 2) -> tuple[str, str]:
     """What a terminal shows at the end of a with block: everything, and the last panel."""
     file, clock = io.StringIO(), Clock()
     console = Console(file=file, width=width, height=40, force_terminal=True, force_interactive=True)
-    with Display(24, OBJECTIVES, [0, 0], console=console, clock=clock) as display:
+    with Display(24, OBJECTIVES, [0, 0], console=console, clock=clock, title="search [augs]") as display:
         label = "crop+gaussian_blur+high_contrast+high_saturation"
         display.trial_ended(0, "paper", "complete", figures(0.9, 0.7))
         display.trial_ended(1, label, "complete", figures(0.8, 0.8))
@@ -143,6 +145,7 @@ def on_a_terminal(width: int, running: int = 2) -> tuple[str, str]:
 def test_a_terminal_gets_a_panel(width: int) -> None:
     text, panel = on_a_terminal(width)
     assert "| front" not in text
+    assert panel.startswith("╭─ search [augs] ─")
     assert "3/24" in panel
     assert "3m12s, about 18m left" in panel  # 3.7 of 24 done
     assert "2 complete · 1 pruned · 2 running · 1,200 images/s" in panel

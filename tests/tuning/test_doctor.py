@@ -14,9 +14,10 @@ from tests.tuning.store import Store, figures
 from tests.tuning.test_mirror import bring_all, check
 from tests.tuning.trained import begin
 from tuning import mirror
-from tuning.doctor import consult
+from tuning.doctor import consult, print_diagnosis
 from tuning.driver_lock import driving
-from tuning.search import LEDGER, Search
+from tuning.search import Search
+from tuning.storage import LEDGER
 from tuning.tracking import Tracker
 
 LEFT = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
@@ -44,7 +45,10 @@ class Patient:
         """Whether all is well, and what was said."""
         said = io.StringIO()
         search = Search.open(self.search.name, self.search.folder.parent)
-        return consult(search, uri, fix, Console(file=said, width=200)), said.getvalue()
+        console = Console(file=said, width=200)
+        diagnosis = consult(search, uri, fix, console)
+        print_diagnosis(diagnosis, console)
+        return diagnosis.well, said.getvalue()
 
 
 @pytest.fixture

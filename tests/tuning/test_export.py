@@ -9,8 +9,9 @@ from dcodr.errors import UserError
 from tuning.export import export, pick
 from tuning.ledger import Ledger
 from tuning.report import front_csv, print_status
-from tuning.search import LEDGER, Search, names
+from tuning.search import Search
 from tuning.space import load_space
+from tuning.storage import LEDGER, names
 from tuning.trials import FirstTrial
 
 SPACE = """

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from dcodr.config import Config
@@ -29,7 +30,7 @@ with torch.inference_mode():
 
 
 def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
-    store: Store, tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    store: Store, tiny_config: Config, tiny: FactorDataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tracker = Tracker(store.uri)
     search = begin(tmp_path / "embeds", tracker)
@@ -54,7 +55,9 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     assert len(versions) == 3
     assert {version.run_id for version in versions} == {run.run_id}
     code = tmp_path / "code.pt"
-    subprocess.run([sys.executable, "-c", LOAD, store.uri, str(code)], cwd=tmp_path, check=True)
+    loading = [sys.executable, "-c", LOAD, store.uri, str(code)]
+    loaded = subprocess.run(loading, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "WARNING" not in loaded.stderr + capfd.readouterr().err
     torch.manual_seed(0)
     with torch.inference_mode():
         expected = trained.method.encoder.eval()(torch.rand(3, 3, 64, 64))

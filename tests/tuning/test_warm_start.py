@@ -8,8 +8,8 @@ from dcodr.augmentation_names import PAPER_13, PAPER_SET
 from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
 from tuning.ledger import Ledger
-from tuning.search import LEDGER
 from tuning.space import Space, load_space
+from tuning.storage import LEDGER
 from tuning.trials import FirstTrial
 from tuning.warm_start import first_trials, read_ranking
 

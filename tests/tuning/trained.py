@@ -4,8 +4,9 @@ from pathlib import Path
 
 from tuning.ledger import Ledger
 from tuning.mirror import open_parent
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import load_space
+from tuning.storage import LEDGER
 from tuning.tracking import Tracker
 
 SPACE = """

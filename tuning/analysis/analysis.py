@@ -11,12 +11,9 @@ from tuning.analysis.attribution import Attribution, Estimate, MemberEffect, att
 from tuning.analysis.importance import Importance, importances
 from tuning.params import SubsetParam
 from tuning.pareto import Direction
-from tuning.search import Search
+from tuning.search import FEWEST_TRIALS, Search
 from tuning.space import Space
 from tuning.trials import TrialRecord
-
-FEWEST_TRIALS = 8
-"""Complete trials that an analysis needs."""
 
 
 @dataclass(frozen=True)

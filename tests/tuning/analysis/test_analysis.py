@@ -17,8 +17,9 @@ from tuning.analysis.pictures import draw_pictures
 from tuning.analysis.report import print_analysis
 from tuning.cli import app
 from tuning.ledger import Ledger
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import load_space
+from tuning.storage import LEDGER
 
 SPACE = """
 base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}

@@ -21,8 +21,9 @@ from tuning.analysis.plane import write_trials
 from tuning.analysis.report import print_analysis
 from tuning.cli import app
 from tuning.ledger import Ledger
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import load_space
+from tuning.storage import LEDGER
 from tuning.trials import FirstTrial
 
 ALONE = """

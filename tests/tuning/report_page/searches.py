@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuning.ledger import Ledger
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import load_space
+from tuning.storage import LEDGER
 from tuning.trials import FirstTrial
 
 PARAMS = """

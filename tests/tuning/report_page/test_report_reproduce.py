@@ -12,8 +12,9 @@ from tests.tuning.report_page.searches import TWO, made, space_text
 from tuning.export import export
 from tuning.ledger import Ledger
 from tuning.report_page.reproduce import caveat, commands
-from tuning.search import LEDGER, Search
+from tuning.search import Search
 from tuning.space import Space, load_space
+from tuning.storage import LEDGER
 
 
 def begun(folder: Path, **options: Any) -> Search:
