@@ -39,7 +39,7 @@ from tuning.space import Space, load_space
 
 SHORT = 24, 2, 600, True
 """Trials of seconds: how many, a third of them random; epochs; images; whether they are stopped early."""
-LONG = 4, 4, 10_000, False
+LONG = 6, 4, 5_400, False
 """Trials of about a minute."""
 REPORTING, FEW, MANY = 24, 4, 24
 """Trials that only report, and how often."""
@@ -179,7 +179,7 @@ def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tup
             scale.SPACE,
             data=str(folder / "data.h5"),
             settings=[f"epochs={epochs}"],
-            search={"trials": trials, "startup_trials": trials // 3},
+            search={"trials": trials, "startup_trials": max(2, trials // 3)},
         )
         _search(space if early_stopping else _unstopped(space), folder, train_and_tell)
         lines = (folder / "moments").read_text().splitlines()
