@@ -8,7 +8,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from dcodr.config import Config
+from dcodr.config import Config, EncoderConfig
 from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.files import appearing
@@ -133,17 +133,25 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
 
 
 def trained_encoder(checkpoint: Checkpoint) -> Encoder:
-    """The encoder of a checkpoint, ready to embed images.
+    """Return the encoder of a checkpoint, ready to embed images.
 
     Raises:
         UserError: If its weights are not those of its config.
     """
-    settings = checkpoint.config.encoder
-    encoder = Encoder(settings.arch, settings.code_dim, settings.head)
     prefix = "encoder."
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
     }
+    return build_encoder(checkpoint.config.encoder, weights)
+
+
+def build_encoder(settings: EncoderConfig, weights: dict[str, Tensor]) -> Encoder:
+    """Build an encoder around trained weights, in evaluation mode.
+
+    Raises:
+        UserError: If the weights are not those of the settings.
+    """
+    encoder = Encoder(settings.arch, settings.code_dim, settings.head)
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:

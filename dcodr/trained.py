@@ -1,5 +1,6 @@
 """Trained encoders: read one back, and measure what its codes say."""
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,8 @@ from torch import nn
 
 from dcodr.checkpoint import load_checkpoint, trained_encoder
 from dcodr.data.dataset import FactorDataset
+from dcodr.encoder_file import read_encoder
+from dcodr.errors import UserError
 from dcodr.evaluation import report
 from dcodr.evaluation.probes import FAST, PAPER
 from dcodr.evaluation.report import Report
@@ -19,17 +22,32 @@ def load(path: str | Path) -> Encoder:
     """Read a trained encoder; nothing in its file is executed.
 
     Args:
-        path: The folder that ``python -m dcodr train`` wrote, or a checkpoint.
+        path: The folder that ``python -m dcodr train`` wrote, a checkpoint, a ``.safetensors`` file of
+            ``encoder_file.write_encoder``, or ``models:/SEARCH@ALIAS``: a model that a search in ``runs``
+            registered, see ``tuning.load_model``.
 
     Returns:
         The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
         codes ``(B, code_dim)`` of length 1.
 
     Raises:
-        UserError: If there is no checkpoint, or it is damaged.
+        UserError: If there is no such encoder, or its file is damaged or was changed.
     """
+    if str(path).startswith("models:/"):
+        return _registered(str(path))
     path = Path(path)
+    if path.suffix == ".safetensors":
+        return read_encoder(path)
     return trained_encoder(load_checkpoint(path / CHECKPOINT if path.is_dir() else path))
+
+
+def _registered(uri: str) -> Encoder:
+    """Load a registered encoder by the installed package that can; ``dcodr`` itself knows no MLflow."""
+    loaders = entry_points(group="dcodr.encoders", name="models")
+    if not loaders:
+        raise UserError(f"{uri}: no installed package reads registered models: run 'make install' again")
+    encoder: Encoder = next(iter(loaders)).load()(uri)
+    return encoder
 
 
 def evaluate(

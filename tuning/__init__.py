@@ -1,21 +1,28 @@
 """The search platform: Ray Tune executes, Optuna searches and records, MLflow shows.
 
 What scripts need is here: ``load_space`` reads a space file, ``run_search`` searches, ``Search`` is a search
-that runs or has run. Ray, Optuna, MLflow and PyTorch are imported where one of them is first used.
+that runs or has run, ``load_model`` loads an encoder that one registered. Ray, Optuna, MLflow and PyTorch are
+imported where one of them is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tuning.models import load_model
     from tuning.run import run_search
     from tuning.search import Search
     from tuning.space import load_space
 
-__all__ = ["Search", "load_space", "run_search"]
+__all__ = ["Search", "load_model", "load_space", "run_search"]
 
 if not TYPE_CHECKING:
-    _HOMES = {"Search": "tuning.search", "load_space": "tuning.space", "run_search": "tuning.run"}
+    _HOMES = {
+        "Search": "tuning.search",
+        "load_model": "tuning.models",
+        "load_space": "tuning.space",
+        "run_search": "tuning.run",
+    }
 
     def __getattr__(name):
         if name not in _HOMES:

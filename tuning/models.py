@@ -1,14 +1,20 @@
 """The encoders of the front's best trials, as registered models of MLflow."""
 
+import os
+import re
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 from dcodr.checkpoint import load_checkpoint, trained_encoder
+from dcodr.encoder_file import read_encoder, sha256, write_encoder
+from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
+from dcodr.models.encoder import Encoder
 from tuning.export import versions
 from tuning.search import Search
 from tuning.tracking import Tracker
+from tuning.tracking_store import default_uri
 from tuning.trials import TrialRecord, kept_of
 
 ALIASES = {
@@ -17,6 +23,11 @@ ALIASES = {
     "image_informativeness": "most-informative",
 }
 """Of the best trial in an objective; of others ``best-OBJECTIVE``."""
+WEIGHTS = "encoder.safetensors"
+"""The file of a registered model that ``load_model`` reads."""
+DIGESTS = "encoder_sha256"
+"""The fact of the ledger that holds the SHA-256 of that file, by alias."""
+_URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
 
 def chosen(search: Search) -> dict[str, TrialRecord]:
@@ -29,10 +40,11 @@ def register(search: Search, tracker: Tracker) -> list[str]:
     """Register the encoders of the best trials as versions of a model of the search's name.
 
     ``mlflow.pytorch.load_model("models:/SEARCH@knee")`` loads one: a module that maps float images
-    ``(B, 3, H, W)`` in [0, 1] to codes ``(B, d)``. An alias that is at its trial's version already stays.
+    ``(B, 3, H, W)`` in [0, 1] to codes ``(B, d)``. It runs code of the model's files, as MLflow's models do;
+    :func:`load_model` runs none. An alias that is at its trial's version already stays.
 
     Args:
-        search: A search with a front.
+        search: A search with a front. Its ledger keeps the digest of every encoder.
         tracker: The store that its runs are in.
 
     Returns:
@@ -49,20 +61,69 @@ def register(search: Search, tracker: Tracker) -> list[str]:
             (run, *_) = tracker.trial_runs(number)
             moving = [alias for alias in of_trial if tracker.model_run(search.name, alias) != run.run_id]
             if moving:
-                with tempfile.TemporaryDirectory() as folder:
-                    _save(checkpoint, Path(folder) / "encoder")
-                    tracker.register_model(search.name, moving, run.run_id, Path(folder) / "encoder")
+                with tempfile.TemporaryDirectory() as temporary:
+                    folder = Path(temporary) / "encoder"
+                    _save(checkpoint, folder)
+                    known = search.ledger.facts().get(DIGESTS, {})
+                    digest = sha256(folder / WEIGHTS)
+                    search.ledger.remember(DIGESTS, known | dict.fromkeys(moving, digest))
+                    tracker.register_model(search.name, moving, run.run_id, folder, _description(search.name))
     return registered
 
 
+def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | None = None) -> Encoder:
+    """Load a registered encoder without running anything of its files.
+
+    Weights and config are read from safetensors and compared with the SHA-256 that the search's ledger
+    recorded when it registered the encoder: whoever can write to MLflow's store cannot pass another one off.
+
+    Args:
+        uri: ``models:/SEARCH@ALIAS``, e.g. ``models:/augs@knee``.
+        storage: Folder that holds all searches, the ledger of this one among them.
+        tracking_uri: MLflow's; by default ``MLFLOW_TRACKING_URI``, or else the SQLite file in ``storage``.
+
+    Returns:
+        The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
+        codes ``(B, code_dim)`` of length 1.
+
+    Raises:
+        UserError: If there is no such search or model, its file was changed, or MLflow does not answer.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise UserError(f"{uri!r}: should be models:/SEARCH@ALIAS, e.g. models:/augs@knee")
+    name, alias = match["name"], match["alias"]
+    digests = Search.open(name, storage).ledger.facts().get(DIGESTS, {})
+    if alias not in digests:
+        known = ", ".join(f"@{one}" for one in digests) or "none"
+        raise UserError(
+            f"{uri}: the ledger of {name!r} in {storage} knows no encoder of this alias; it knows: {known}"
+        )
+    uri_of_store = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path(storage))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Tracker(uri_of_store).fetch_model_file(name, alias, WEIGHTS, Path(folder))
+        return read_encoder(copy, digests[alias])
+
+
+def _description(name: str) -> str:
+    """Say what a version of the model is, and how to load it safely."""
+    return (
+        f"An encoder of the search {name}: float images (B, 3, H, W) in [0, 1] to codes (B, d).\n\n"
+        "Loading it with MLflow runs code from its files: do so only if you trust whoever can write to this "
+        f'store. `dcodr.load("models:/{name}@ALIAS")` reads its weights, checks them against the digest in '
+        "the search's ledger, and runs nothing."
+    )
+
+
 def _save(checkpoint: Path, folder: Path) -> None:
-    """Write an encoder as a traced graph: loading it runs no code of the file, and needs none of ours."""
+    """Write an encoder as a traced graph, which needs none of our code, and beside it as plain weights."""
     import mlflow.pytorch
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    encoder = trained_encoder(load_checkpoint(checkpoint))
+    read = load_checkpoint(checkpoint)
+    encoder = trained_encoder(read)
     images, codes = (TensorSpec(np.dtype("float32"), shape) for shape in ((-1, 3, -1, -1), (-1, -1)))
     mlflow.pytorch.save_model(
         encoder,
@@ -72,3 +133,4 @@ def _save(checkpoint: Path, folder: Path) -> None:
         serialization_format="pt2",
         pip_requirements=[f"torch=={versions()['torch']}"],
     )
+    write_encoder(folder / WEIGHTS, encoder, read.config)

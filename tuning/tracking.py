@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
-from tuning.tracking_store import DiscreetClient, connect, masked, quoted, unusable
+from tuning.tracking_store import DiscreetClient, connect, masked, quoted, reason, unusable
 from tuning.trials_view import VIEW, view_page
 
 if TYPE_CHECKING:
@@ -300,7 +300,9 @@ class Tracker:
                 return None
             raise
 
-    def register_model(self, name: str, aliases: Sequence[str], run_id: str, folder: Path) -> None:
+    def register_model(
+        self, name: str, aliases: Sequence[str], run_id: str, folder: Path, description: str
+    ) -> None:
         """Keep a saved model with a run, and register it, a version for each alias.
 
         Args:
@@ -308,14 +310,41 @@ class Tracker:
             aliases: each moves to its new version.
             run_id: the run of the trial that trained it.
             folder: what MLflow saved; its name becomes that of the artifact.
+            description: what the UI shows of each version.
         """
         self._client.log_artifacts(run_id, str(folder), folder.name)
         if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
             self._client.create_registered_model(name)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
         for alias in aliases:
-            version = self._client.create_model_version(name, source, run_id)
+            version = self._client.create_model_version(name, source, run_id, description=description)
             self._client.set_registered_model_alias(name, alias, version.version)
+
+    def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
+        """Copy one file of a registered model into a folder; nothing of the model is loaded.
+
+        Args:
+            name: the model's name.
+            alias: the version's.
+            file: the file's path in the model.
+            folder: where to put the copy.
+
+        Returns:
+            The copy.
+
+        Raises:
+            UserError: if there is no such version or file, or the store does not answer.
+        """
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            source = self._client.get_model_version_by_alias(name, alias).source
+            uri = f"{source}/{file}"
+            return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
+        except Exception as error:  # every driver, server and file system has its own
+            raise UserError(
+                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}"
+            ) from None
 
     def discard(self, run_id: str) -> None:
         """Move a trial's run to MLflow's trash, from which it can be restored."""

@@ -1,19 +1,30 @@
 """The best encoders of a search, as models that anybody loads."""
 
+import io
+import json
+import os
+import re
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import dcodr
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
+from dcodr.encoder_file import write_encoder
+from dcodr.errors import UserError
+from dcodr.models.encoder import Encoder
 from dcodr.trainer import fit
 from tests.tuning.store import Store
 from tests.tuning.test_mirror import bring_all
 from tests.tuning.trained import begin, train
-from tuning.models import register
+from tuning.models import WEIGHTS, load_model, register
 from tuning.tracking import Tracker
 from tuning.trainable import keep
 from tuning.trials import kept_of
@@ -29,11 +40,60 @@ with torch.inference_mode():
 """
 
 
+class MakesFolder:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+def shape_expression(name: str, content: bytes, made: Path) -> bytes:
+    code = f"__import__('os').mkdir('{made}')"
+    if name.endswith("models/model.json"):
+        planted, n = re.subn(rb'"expr_str": "Floor[^"]*"', f'"expr_str": "{code}"'.encode(), content, count=1)
+        assert n == 1
+        return planted
+    return content
+
+
+def guard(name: str, content: bytes, made: Path) -> bytes:
+    if name.endswith("models/model.json"):
+        graph = json.loads(content)
+        graph["guards_code"].insert(0, f"__import__('os').mkdir('{made}') is None")
+        return json.dumps(graph).encode()
+    return content
+
+
+def sample_inputs(name: str, content: bytes, made: Path) -> bytes:
+    if name.endswith("sample_inputs/model.pt"):
+        pickled = io.BytesIO()
+        torch.save(MakesFolder(made), pickled)
+        return pickled.getvalue()
+    return content
+
+
+def replanted(archive: Path, plant: Callable[[str, bytes, Path], bytes], made: Path) -> None:
+    """Change the members of an exported graph."""
+    with zipfile.ZipFile(archive) as before:
+        members = [(info, plant(info.filename, before.read(info), made)) for info in before.infolist()]
+    with zipfile.ZipFile(archive, "w") as after:
+        for info, content in members:
+            after.writestr(info, content)
+
+
 def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
-    store: Store, tiny_config: Config, tiny: FactorDataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    store: Store,
+    tiny_config: Config,
+    tiny: FactorDataset,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tracker = Tracker(store.uri)
-    search = begin(tmp_path / "embeds", tracker)
+    search = begin(tmp_path / "runs" / "embeds", tracker)
     (only,) = search.front()
     config = tiny_config.model_copy(update={"epochs": 1})
     trained = fit(config, tiny)
@@ -62,6 +122,45 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     with torch.inference_mode():
         expected = trained.method.encoder.eval()(torch.rand(3, 3, 64, 64))
     torch.testing.assert_close(torch.load(code, weights_only=True), expected)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    encoder = dcodr.load("models:/embeds@knee")
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder(torch.rand(3, 3, 64, 64)), expected)
+    with pytest.raises(UserError, match="no encoder of this alias; it knows: @knee, @most-invariant"):
+        load_model("models:/embeds@best")
+    with pytest.raises(UserError, match="should be models:/SEARCH@ALIAS"):
+        load_model("models:/embeds/1")
+
+    # Whoever can write to the artifact store plants code in each place that PyTorch runs it from.
+    model = Path(str(store.client.get_run(run.run_id).info.artifact_uri).removeprefix("file://"), "encoder")
+    archive, original = model / "data" / "model.pt2", (model / "data" / "model.pt2").read_bytes()
+    for plant in (shape_expression, guard, sample_inputs):
+        made = tmp_path / plant.__name__
+        archive.write_bytes(original)
+        replanted(archive, plant, made)
+        load_model("models:/embeds@knee", storage="runs", tracking_uri=store.uri)
+        assert not made.exists()
+        try:
+            torch.export.load(archive).module()(torch.rand(3, 3, 64, 64))
+        except Exception as error:  # after the planted code has run, PyTorch may well stumble over the rest
+            print(error)
+        assert made.exists(), "PyTorch runs no code there any more: docs/safety.md says that it does"
+
+    weights, made = model / WEIGHTS, tmp_path / "made"
+    forged = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
+    write_encoder(weights, forged, config)
+    with pytest.raises(UserError, match="was recorded when it was written"):
+        load_model("models:/embeds@knee")
+    torch.save(MakesFolder(made), weights)
+    with pytest.raises(UserError, match="was recorded when it was written"):
+        load_model("models:/embeds@knee")
+    weights.unlink()
+    with pytest.raises(UserError, match="cannot read encoder"):
+        load_model("models:/embeds@knee")
+    assert not made.exists()
 
 
 def test_encoders_of_dominated_trials_go(store: Store, tmp_path: Path) -> None:
