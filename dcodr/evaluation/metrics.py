@@ -165,7 +165,7 @@ def _figures(
 
 
 def _skill(outcome: Outcome, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Skill, NaN where the factor is trivial, and mean outcome of probe and constant answer, ``(R,)`` each."""
+    """Skill, NaN where the factor is trivial, and mean outcomes of probe and constant answer, ``(R,)``."""
     probe, constant = (counts @ values / counts.shape[1] for values in (outcome.probe, outcome.constant))
     gap = (1.0 if outcome.categorical else 0.0) - constant
     return torch.where(gap == 0, torch.nan, (probe - constant) / gap), probe, constant

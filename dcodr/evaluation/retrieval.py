@@ -116,8 +116,9 @@ def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
         if attribute.margin:
             loose.append(attribute)
         else:
-            exact = (exact * attribute.cardinality + attribute.ids).unique(return_inverse=True)[1]
-    combinations, counts = _combined(exact, [(one.ids, one) for one in loose]).unique(return_counts=True)
+            exact = torch.unique(exact * attribute.cardinality + attribute.ids, return_inverse=True)[1]
+    gallery = _combined(exact, [(one.ids, one) for one in loose])
+    combinations, counts = torch.unique(gallery, return_counts=True)
     found = torch.zeros_like(queries)
     for shifts in itertools.product(*map(_shifts, loose)):
         classes = [(one.ids[queries] + shift, one) for one, shift in zip(loose, shifts, strict=True)]

@@ -130,7 +130,8 @@ def test_interval_of_an_accuracy_agrees_with_the_normal_approximation_of_a_propo
 
 def naive_figures(domain: Outcome, attributes: dict[str, Outcome], drawn: Tensor) -> dict[str, float]:
     """Figures of drawn images, from the definitions; what has nothing to rest on is not given."""
-    found, skills = {}, {}
+    found: dict[str, float] = {}
+    skills: dict[str, float] = {}
     for name, outcome in {"domain": domain, **attributes}.items():
         probe, constant = outcome.probe[drawn].mean().item(), outcome.constant[drawn].mean().item()
         perfect = 1.0 if outcome.categorical else 0.0
