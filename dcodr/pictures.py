@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dcodr.data.dataset import FactorDataset, Split
 from dcodr.evaluation.embed import embed, float_images
-from dcodr.evaluation.retrieval import matches, nearest_neighbours
+from dcodr.evaluation.retrieval import Classes, matches, nearest_neighbours
 from dcodr.methods.method import Method
 from dcodr.palette import BLUE
 from dcodr.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
@@ -27,7 +27,10 @@ def retrieval_picture(
     queries: int = 6,
     neighbours: int = 7,
 ) -> Image.Image:
-    """Draw some images of a split, each before its nearest neighbours among all others, as the paper does.
+    """Draw some images of a split, each before its nearest neighbours among the others of this split.
+
+    The gallery of the retrieval figures is larger: it has the training images, too, which would have to be
+    encoded here for the sake of a few rows.
 
     Args:
         method: Its encoder makes the codes.
@@ -39,19 +42,20 @@ def retrieval_picture(
     """
     indices = data.indices(split)
     codes = embed(method.encoder, data.images, indices, device)
-    nearest = nearest_neighbours(codes, neighbours).cpu()
-    share = _share_alike(data, indices, nearest)
-    shown = _one_a_domain(data.domain[indices], queries)
+    shown = torch.from_numpy(_one_a_domain(data.domain[indices], queries))
+    nearest = nearest_neighbours(codes, shown.to(device), neighbours).cpu()
+    share = _share_alike(data, indices, shown, nearest)
     width = (SIDE + GAP) * (neighbours + 1) - GAP
-    rows = [text(f"{data.spec.name}, {split}: queries, and the images with the nearest codes", 16, width)]
+    title = f"{data.spec.name}: {split} images, and the other {split} images with the nearest codes"
+    rows = [text(title, 16, width)]
     if share is not None:
         legend = "blue: share of its categorical attributes that a neighbour has of its query"
         rows.append(text(legend, 12, width))
-    for query in shown:
+    for row, query in enumerate(shown.tolist()):
         cells = [_cell(data.images[indices[query]])]
-        for column, neighbour in enumerate(nearest[query].tolist()):
+        for column, neighbour in enumerate(nearest[row].tolist()):
             cell = _cell(data.images[indices[neighbour]])
-            cells.append(cell if share is None else below([cell, _bar(share[query, column])], gap=0))
+            cells.append(cell if share is None else below([cell, _bar(share[row, column])], gap=0))
         rows.append(beside(cells))
     return ImageOps.expand(below(rows, gap=GAP), MARGIN, BACKGROUND)
 
@@ -117,18 +121,20 @@ def _rendered(
 
 
 def _share_alike(
-    data: FactorDataset, indices: npt.NDArray[np.int64], nearest: Tensor
+    data: FactorDataset, indices: npt.NDArray[np.int64], queries: Tensor, nearest: Tensor
 ) -> npt.NDArray[np.float64] | None:
-    """``(N, k)`` share of the categorical attributes in which a neighbour matches its query, if any."""
+    """``(Q, k)`` share of the categorical attributes in which a neighbour matches its query, if any.
+
+    Derived attributes would count twice and are left out.
+    """
     matching = [
         matches(
-            torch.from_numpy(data.attributes[a.name][indices]),
+            Classes(torch.from_numpy(data.attributes[a.name][indices]), a.cardinality, a.margin, a.cyclic),
+            queries,
             nearest,
-            a.margin,
-            a.cardinality if a.cyclic else None,
         )
         for a in data.spec.attributes
-        if a.cardinality
+        if a.cardinality and not a.derived
     ]
     if not matching:
         return None

@@ -131,9 +131,10 @@ def _measured() -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _summary(system: str, accuracy: Mapping[str, float], chance: Mapping[str, float]) -> str:
-    """Invariance and informativeness, from the accuracies."""
+    """Invariance and informativeness, from the accuracies; pose, which is derived, is not counted."""
     skill = {factor: (accuracy[factor] - least) / (1 - least) for factor, least in chance.items()}
     leak = skill.pop("domain")
+    skill.pop("pose")
     informativeness = sum(skill.values()) / len(skill)
     return f"{system}: invariance {1 - leak:.2f}, informativeness {informativeness:.2f}"
 

@@ -10,6 +10,7 @@ from ray import tune
 from rich.console import Console
 
 from dcodr.errors import UserError
+from dcodr.evaluation.report import PROTOCOL
 from dcodr.files import write_text
 from tuning.cluster.nodes import check_cluster, places, share
 from tuning.cluster.session import ray_session
@@ -89,6 +90,11 @@ def run_search(
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
+        if earlier.ledger.facts().get("protocol") != PROTOCOL:
+            raise UserError(
+                f"--resume: {name!r} began under an earlier version, which measured some figures otherwise; "
+                "old and new ones cannot be compared: begin a new search with another --name"
+            )
     check_cluster(space, address, storage, data.fingerprint, console)
     with console.status("opening the MLflow tracking store"):
         tracker = Tracker(uri)
@@ -231,8 +237,9 @@ def _begin(
 ) -> Search:
     write_text(folder / "space.yaml", space.text)
     run_id = open_parent(folder, space, tracker)
-    facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
-    ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
+    facts = {"fingerprint": fingerprint, "protocol": PROTOCOL, "run_id": run_id}
+    facts |= {"tracking_uri": masked(tracker.uri), "versions": versions()}
+    ledger = Ledger.create(folder / LEDGER, space, facts, first)
     ledger.ready()
     return Search(folder, ledger)
 

@@ -22,11 +22,11 @@ CARS3D = DatasetSpec(
     attributes=(
         Attribute("azimuth", N_AZIMUTHS, cyclic=True),
         Attribute("elevation", N_ELEVATIONS),
-        Attribute("pose", N_POSES),
+        Attribute("pose", N_POSES, derived=True),
     ),
 )
 """Azimuth goes round in steps of 15 degrees, elevation from 0 to 18 degrees in steps of 6. ``pose`` is both
-together, ``elevation * 24 + azimuth``: the one factor of the paper's tables."""
+together, ``elevation * 24 + azimuth``: the one factor of the paper's tables, derived from the other two."""
 
 
 def read_cars3d(

@@ -24,6 +24,8 @@ class Attribute:
         cyclic: Whether the last class is a neighbour of the first.
         margin: Largest class distance that still counts as a match in retrieval (supplement, section 3.2).
         classes: Names of the classes, in the order of their ids; empty where ids say enough.
+        derived: Whether it follows from other attributes, as Cars3D's pose from azimuth and elevation. It is
+            measured like any other, but left out of the mean over attributes, where it would count twice.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Attribute:
     cyclic: bool = False
     margin: int = 0
     classes: tuple[str, ...] = ()
+    derived: bool = False
 
 
 @dataclass(frozen=True)

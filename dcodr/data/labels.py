@@ -30,6 +30,8 @@ def check_spec(spec: DatasetSpec, where: str) -> None:
             raise UserError(f"{where}: {name!r} is no name; letters, digits, - and _ are allowed")
         if attributes.count(name) > 1:
             raise UserError(f"{where}: two attributes are called {name}")
+    if attributes and all(attribute.derived for attribute in spec.attributes):
+        raise UserError(f"{where}: all attributes are derived; informativeness needs one that is not")
     for attribute in spec.attributes:
         if attribute.name in ("all", "domain"):
             raise UserError(f"{where}: an attribute is called {attribute.name}, which figures use: rename it")

@@ -88,17 +88,19 @@ def prepare_shapes3d(
     Args:
         path: The store to write, or to replace.
         raw_dir: Folder of ``3dshapes.h5``.
-        n_images: Number of images to draw; eight tenths of them are for training, by default 50,000.
+        n_images: Number of images to draw, up to all 480,000. At most 50,000 of them are for training, as in
+            the paper, and 6,250 for validation; the others are for testing.
         seed: Seed of the draw and of the splits.
         on_progress: Called as images are read.
 
     Raises:
         UserError: If the file is not as published, or the store cannot be written.
     """
-    from dcodr.data.shapes3d import SHAPES3D, read_shapes3d
+    from dcodr.data.shapes3d import SHAPES3D, read_shapes3d, split_fractions
 
     images, domain, attributes = read_shapes3d(raw_dir, n_images, seed, on_progress)
-    _write(path, SHAPES3D, images, domain, attributes, seed, f"3dshapes.h5, {n_images} images drawn")
+    split = stratified_split(domain, seed, split_fractions(n_images))
+    _write(path, SHAPES3D, images, domain, attributes, seed, f"3dshapes.h5, {n_images} images drawn", split)
 
 
 def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:

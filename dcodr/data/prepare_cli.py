@@ -74,11 +74,21 @@ def smallnorb(
         prepare_smallnorb(path, raw, seed, on_progress)
 
 
-@app.command(epilog=examples("python -m dcodr data prepare shapes3d --raw downloads/shapes3d"))
+@app.command(
+    epilog=examples(
+        "python -m dcodr data prepare shapes3d --raw downloads/shapes3d",
+        "python -m dcodr data prepare shapes3d --raw downloads/shapes3d --images 480000",
+    )
+)
 def shapes3d(
     raw: Annotated[Path, typer.Option(help="Folder of the original 3dshapes.h5.")],
     images: Annotated[
-        int, typer.Option(min=1, help="Number of images to draw; 62500 leave the paper's 50000 for training.")
+        int,
+        typer.Option(
+            min=1,
+            help="Number of images to draw, up to all 480000: with these, retrieval has the gallery of the "
+            "paper. At most 50000 are for training, as there.",
+        ),
     ] = 62_500,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the splits.")] = 0,
     out: Out = None,

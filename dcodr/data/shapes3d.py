@@ -19,6 +19,8 @@ from dcodr.errors import UserError
 
 FILE = "3dshapes.h5"
 N_IMAGES = 480_000
+N_TRAIN, N_VALIDATION = 50_000, 6_250
+"""Most images for training, as many as the paper draws, and for validation."""
 MAX_ROWS = 16_384
 """Rows that are unpacked together at most, 200 MB."""
 
@@ -81,6 +83,17 @@ def read_shapes3d(
     }
     shape = classes.pop("shape")
     return _images(path, drawn, on_progress), shape, classes
+
+
+def split_fractions(n_images: int) -> tuple[float, float, float]:
+    """Shares of train, validation and test: 8 to 1 to 1, until train has the paper's 50,000 images.
+
+    More images are all for testing, so that retrieval has the paper's gallery.
+    """
+    n_test = n_images - N_TRAIN - N_VALIDATION
+    if n_test <= N_VALIDATION:
+        return 0.8, 0.1, 0.1
+    return N_TRAIN / n_images, N_VALIDATION / n_images, n_test / n_images
 
 
 def _images(path: Path, drawn: npt.NDArray[np.int64], on_progress: Progress | None) -> Iterator[Images]:

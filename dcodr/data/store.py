@@ -10,7 +10,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
+from dcodr.data.cars3d import CARS3D
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
 from dcodr.data.hdf5 import own_dataset
 from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
@@ -40,6 +41,8 @@ class _Header:
     fingerprint: str
 
 
+_EARLIER_CARS3D = replace(CARS3D, attributes=tuple(replace(one, derived=False) for one in CARS3D.attributes))
+"""How stores of Cars3D were written before its pose was told to be derived."""
 _SPEC = TypeAdapter(DatasetSpec)
 _HEADER = TypeAdapter(_Header)
 
@@ -189,6 +192,8 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
         raise UserError(f"header is damaged: {error.errors()[0]['msg']}") from error
     spec = header.spec
     check_spec(spec, "header")
+    if replace(spec, domains=()) == _EARLIER_CARS3D:
+        raise UserError("was prepared by an earlier version, whose informativeness counted the pose twice")
     images = piece("images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")

@@ -3,10 +3,15 @@
 A factor's *skill* is how far its probe gets from the best constant answer to a perfect one: ``(accuracy -
 chance) / (1 - chance)`` for a categorical factor, ``1 - error / error_of_median`` for a continuous one.
 ``informativeness`` is the mean skill over attributes, ``invariance`` is 1 minus the skill on the domain, at
-most 1. Where the constant answer is already perfect there is nothing to know, and the skill is 0.
+most 1. Attributes that follow from others are measured, but do not enter the mean.
+
+Where the constant answer is already perfect, as on images that are all of one class, there is nothing to
+know: the factor has no skill. The mean is then one over the other attributes; a figure that has no skill to
+rest on is not given.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +33,11 @@ class Outcome:
     probe: Tensor
     constant: Tensor
     categorical: bool
+
+    @property
+    def trivial(self) -> bool:
+        """Whether the constant answer is perfect, so that there is nothing to know."""
+        return bool((self.constant == (1 if self.categorical else 0)).all())
 
 
 def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
@@ -63,7 +73,10 @@ def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> O
 
 
 def probe_figures(
-    domain: Outcome, attributes: Mapping[str, Outcome], mean_skill: str = "informativeness"
+    domain: Outcome,
+    attributes: Mapping[str, Outcome],
+    mean_skill: str = "informativeness",
+    derived: Collection[str] = (),
 ) -> dict[str, float]:
     """All figures of the probes.
 
@@ -71,13 +84,16 @@ def probe_figures(
         domain: Outcome of the domain's probe.
         attributes: Outcome of each attribute's probe on the same images.
         mean_skill: What the mean skill over attributes is called.
+        derived: Attributes that follow from others, so that their skills do not enter the mean.
 
     Returns:
         ``invariance``, ``informativeness``, ``domain_accuracy``, ``chance/domain``, and for each attribute
         ``accuracy/<name>`` and ``chance/<name>``, or ``error/<name>`` and ``error_of_median/<name>``.
+        ``invariance`` is missing if the domain is trivial, ``informativeness`` if all attributes are.
     """
     once = torch.ones(1, len(domain.probe), dtype=torch.float64)
-    return {name: values.item() for name, values in _figures(domain, attributes, once, mean_skill).items()}
+    figures = _figures(domain, attributes, once, mean_skill, derived)
+    return {name: value for name, values in figures.items() if not math.isnan(value := values.item())}
 
 
 def probe_intervals(
@@ -86,12 +102,15 @@ def probe_intervals(
     resamples: int,
     seed: int,
     mean_skill: str = "informativeness",
+    derived: Collection[str] = (),
 ) -> dict[str, tuple[float, float]]:
     """95 % confidence intervals of all figures, by percentile bootstrap over the scored images.
 
     Every figure, chance included, is computed anew in each resample; the constant answers stay those of the
     training codes. The intervals say how the figures would vary with other images of the same kind, not with
-    another training of encoder or probe.
+    another training of encoder or probe. In a resample where an attribute is trivial, as one without the few
+    images of a rare class, the mean is one over the others, as it would be for such images; a resample that
+    leaves a figure nothing to rest on does not count for it.
 
     Args:
         domain: Outcome of the domain's probe.
@@ -99,6 +118,7 @@ def probe_intervals(
         resamples: Number of resamples.
         seed: Seed of the resamples.
         mean_skill: As for ``probe_figures``.
+        derived: As for ``probe_figures``.
 
     Returns:
         Lower and upper limit of each figure of ``probe_figures``.
@@ -111,16 +131,23 @@ def probe_intervals(
         drawn = torch.randint(n_images, (min(rows, resamples - start), n_images), generator=generator)
         counts = torch.zeros(drawn.shape, dtype=torch.float64)
         counts.scatter_add_(1, drawn, torch.ones_like(counts))
-        blocks.append(_figures(domain, attributes, counts, mean_skill))
+        blocks.append(_figures(domain, attributes, counts, mean_skill, derived))
     tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
-    intervals = {name: torch.cat([block[name] for block in blocks]).quantile(tails) for name in blocks[0]}
-    return {name: (low.item(), high.item()) for name, (low, high) in intervals.items()}
+    intervals = {name: torch.cat([block[name] for block in blocks]).nanquantile(tails) for name in blocks[0]}
+    return {name: (low.item(), high.item()) for name, (low, high) in intervals.items() if not low.isnan()}
 
 
 def _figures(
-    domain: Outcome, attributes: Mapping[str, Outcome], counts: Tensor, mean_skill: str
+    domain: Outcome,
+    attributes: Mapping[str, Outcome],
+    counts: Tensor,
+    mean_skill: str,
+    derived: Collection[str],
 ) -> dict[str, Tensor]:
-    """Figures ``(R,)`` of samples in which each image occurs as often as ``counts`` ``(R, N)`` say."""
+    """Figures ``(R,)`` of samples in which each image occurs as often as ``counts`` ``(R, N)`` say.
+
+    They are NaN where there is nothing to know.
+    """
     leakage, accuracy, chance = _skill(domain, counts)
     figures = {"domain_accuracy": accuracy, "chance/domain": chance}
     skills = []
@@ -128,16 +155,17 @@ def _figures(
         skill, probe, constant = _skill(outcome, counts)
         names = ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
         figures |= {f"{names[0]}/{name}": probe, f"{names[1]}/{name}": constant}
-        skills.append(skill)
+        if name not in derived:
+            skills.append(skill)
     return {
         "invariance": (1 - leakage).clamp_max(1),
-        mean_skill: torch.stack(skills).mean(dim=0),
+        mean_skill: torch.stack(skills).nanmean(dim=0),
         **figures,
     }
 
 
 def _skill(outcome: Outcome, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Skill of a probe, its mean outcome and that of the constant answer, ``(R,)`` each."""
+    """Skill, NaN where the factor is trivial, and mean outcomes of probe and constant answer, ``(R,)``."""
     probe, constant = (counts @ values / counts.shape[1] for values in (outcome.probe, outcome.constant))
     gap = (1.0 if outcome.categorical else 0.0) - constant
-    return torch.where(gap == 0, 0, (probe - constant) / gap), probe, constant
+    return torch.where(gap == 0, torch.nan, (probe - constant) / gap), probe, constant

@@ -20,8 +20,14 @@ from dcodr.evaluation.metrics import (
     probe_intervals,
 )
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
-from dcodr.evaluation.retrieval import matches, nearest_neighbours, retrieval_figures
+from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
 
+PROTOCOL = 2
+"""Number of the way of measuring: figures of different ones must not stand side by side.
+
+2: the paper's probe is the one that the official code calls, retrieval searches train and scored split,
+derived and trivial attributes do not enter ``informativeness``.
+"""
 RECALL_AT = (1, 5, 10)
 Indices = npt.NDArray[np.int64]
 
@@ -34,12 +40,15 @@ class Report:
         figures: Every figure that could be measured, all finite: those of ``metrics.probe_figures`` and
             ``retrieval.retrieval_figures``, ``effective_rank`` and ``code_variance``.
         intervals: 95 % confidence interval of each of the probes' figures.
-        infeasible: Why the code has collapsed, so that its figures must not compete; ``None`` if it has not.
+        infeasible: Why the figures must not compete: the code has collapsed, or one of the means cannot be
+            measured on this split at all; ``None`` otherwise.
+        unmeasured: Factors that a constant answer knows fully on this split; the means leave them out.
     """
 
     figures: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     infeasible: str | None
+    unmeasured: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -55,7 +64,8 @@ def evaluate(
 ) -> Report:
     """Measure what an encoder's codes say of the domain and the attributes, or without any of the images.
 
-    Fresh probes are fitted on the codes of the train split; the scored split takes no part in that.
+    Fresh probes are fitted on the codes of the train split; the scored split takes no part in that. Images of
+    the scored split are the queries of retrieval, its gallery are those of both splits.
 
     Args:
         encoder: As ``embed`` takes it.
@@ -85,12 +95,18 @@ def evaluate(
         outcome = categorical_outcome if n_classes[name] else continuous_outcome
         outcomes[name] = outcome(predicted[name], factors[name], train_factors[name])
     domain = outcomes.pop("domain")
+    unmeasured = tuple(name for name, one in {"domain": domain, **outcomes}.items() if one.trivial)
     mean_skill = "informativeness" if data.spec.attributes else IMAGE_INFORMATIVENESS
+    derived = [attribute.name for attribute in data.spec.attributes if attribute.derived]
     figures = {"effective_rank": rank, "code_variance": variance}
-    figures |= probe_figures(domain, outcomes, mean_skill)
+    figures |= probe_figures(domain, outcomes, mean_skill, derived)
+    intervals = probe_intervals(domain, outcomes, resamples, seed, mean_skill, derived)
+    for name in ("invariance", mean_skill):
+        if name not in figures and infeasible is None:
+            infeasible = f"{name} cannot be measured: a constant answer is right of every {split} image"
     if retrieval:
-        figures |= _retrieval(codes, factors, data.spec)
-    return Report(figures, probe_intervals(domain, outcomes, resamples, seed, mean_skill), infeasible)
+        figures |= _retrieval(all_codes, train_factors, factors, data.spec)
+    return Report(figures, intervals, infeasible, unmeasured)
 
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
@@ -122,11 +138,19 @@ def _factors(
     return train_factors, factors, n_classes
 
 
-def _retrieval(codes: Tensor, factors: Mapping[str, Tensor], spec: DatasetSpec) -> dict[str, float]:
-    neighbours = nearest_neighbours(codes, max(RECALL_AT))
-    matching = {
-        a.name: matches(factors[a.name], neighbours, a.margin, a.cardinality if a.cyclic else None)
+def _retrieval(
+    codes: Tensor, train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
+) -> dict[str, float]:
+    """Figures of the scored images as queries; codes are those of training images, then theirs."""
+    classes = {
+        a.name: Classes(
+            torch.cat([train_factors[a.name], factors[a.name]]), a.cardinality, a.margin, a.cyclic
+        )
         for a in spec.attributes
         if a.cardinality
     }
-    return retrieval_figures(matching, RECALL_AT) if matching else {}
+    if not classes:
+        return {}
+    queries = torch.arange(len(train_factors["domain"]), len(codes), device=codes.device)
+    neighbours = nearest_neighbours(codes, queries, max(RECALL_AT))
+    return retrieval_figures(classes, queries, neighbours, RECALL_AT)

@@ -14,6 +14,11 @@ from dcodr.method_settings import MethodName
 from dcodr.studies.paper_tables import METHODS, PaperTable
 
 Figures = Mapping[str, float]
+GALLERY = (
+    "Retrieval: of each test image the nearest among all training and test images but itself. The ceiling is "
+    "the share of test images that have a match there at all; no code can reach more."
+)
+"""The caption of tables with retrieval."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Comparison:
     def rows(self) -> list[tuple[str, ...]]:
         """Lines of text: system, origin, cells; a published and a measured one of each system.
 
-        The system is named in the first of its lines. Cells of what was not run are empty.
+        The system is named in the first of its lines. Cells of what was not run are empty. Where retrieval
+        was measured, a line says what a perfect code would reach among the images of this store.
         """
         rows = []
         for method in METHODS:
@@ -43,11 +49,17 @@ class Comparison:
             rows.append((system, origin, *(_cell(runs, name) for name in self.table.columns.values())))
         if self.table.optimal:
             rows.append(("optimal", "", *self.table.optimal))
+        ceiling = [self._ceiling(name) for name in self.table.columns.values()]
+        if any(value is not None for value in ceiling):
+            cells = ("" if value is None else f"{value:.3f}" for value in ceiling)
+            rows.append(("ceiling", "this store", *cells))
         return rows
 
     def text(self) -> Table:
         """For the terminal."""
         table = Table(title=self.table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+        if self._retrieval:
+            table.caption, table.caption_justify = GALLERY, "left"
         table.add_column("system")
         table.add_column("")
         for heading in self.table.columns:
@@ -60,20 +72,32 @@ class Comparison:
         """The same lines for a document."""
         head = ["system", "", *self.table.columns]
         lines = [head, ["---", "---", *("--:" for _ in self.table.columns)], *self.rows()]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        return text + (f"\n{GALLERY}\n" if self._retrieval else "")
 
     def csv(self) -> str:
         """A line for each cell, with all digits: published as printed, mean and deviation over the seeds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("system", "figure", "published", "measured", "deviation", "seeds"))
+        writer.writerow(("system", "figure", "published", "measured", "deviation", "seeds", "ceiling"))
         for method in METHODS:
             published: Sequence[str] = self.table.cells.get(method, ("",) * len(self.table.columns))
             for name, cell in zip(self.table.columns.values(), published, strict=True):
                 values = [run[name] for run in self.measured.get(method, [])]
                 measured = (mean(values), stdev(values) if len(values) > 1 else "") if values else ("", "")
-                writer.writerow((method, name, cell, *measured, len(values)))
+                writer.writerow((method, name, cell, *measured, len(values), self._ceiling(name)))
         return text.getvalue()
+
+    @property
+    def _retrieval(self) -> bool:
+        """Whether retrieval is among the columns."""
+        return any(name.startswith("retrieval") for name in self.table.columns.values())
+
+    def _ceiling(self, name: str) -> float | None:
+        """What no code can exceed in a figure of retrieval; it follows from the labels alone."""
+        ceiling = name.replace("retrieval_top1/", "retrieval_ceiling/")
+        runs = (run for runs in self.measured.values() for run in runs)
+        return next((run[ceiling] for run in runs if ceiling != name and ceiling in run), None)
 
 
 def unpublished(spec: DatasetSpec) -> PaperTable:

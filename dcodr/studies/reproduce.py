@@ -9,7 +9,7 @@ from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.evaluation.probes import PAPER
-from dcodr.evaluation.report import evaluate
+from dcodr.evaluation.report import PROTOCOL, evaluate
 from dcodr.files import CHECKPOINT, write_text
 from dcodr.strict_yaml import StrictModel
 from dcodr.trainer import fit, resolve_device
@@ -23,12 +23,15 @@ class Result(StrictModel):
     Attributes:
         config: The training.
         fingerprint: The dataset it was trained and tested on.
+        protocol: How it was measured, ``evaluation.report.PROTOCOL``; what was measured otherwise is measured
+            again.
         figures: All figures of ``evaluation.report.Report``.
         infeasible: Why its codes have collapsed; ``None`` if they have not.
     """
 
     config: Config
     fingerprint: str
+    protocol: int
     figures: dict[str, float]
     infeasible: str | None
 
@@ -59,7 +62,7 @@ def reproduce(
         DivergedError: If a loss is not finite.
     """
     known = _read(folder / RESULT)
-    if known and known.config == config and known.fingerprint == data.fingerprint:
+    if known and (known.config, known.fingerprint, known.protocol) == (config, data.fingerprint, PROTOCOL):
         return known
     trained = fit(
         config,
@@ -75,6 +78,7 @@ def reproduce(
     result = Result(
         config=config,
         fingerprint=data.fingerprint,
+        protocol=PROTOCOL,
         figures=dict(report.figures),
         infeasible=report.infeasible,
     )

@@ -54,7 +54,8 @@ def test_perceptual_distance_equals_the_plain_one() -> None:
 
 def test_neighbours_equal_the_plain_ones() -> None:
     codes = F.normalize(random(300, 32), dim=1)
-    assert torch.equal(nearest_neighbours(codes, 5)[:40], plain_neighbours(codes, 5, 40))
+    queries = torch.arange(250, 290)
+    assert torch.equal(nearest_neighbours(codes, queries, 5), plain_neighbours(codes, queries, 5))
 
 
 def test_every_augmentation_has_a_plain_version() -> None:

@@ -1,6 +1,7 @@
 """Tests of ``dcodr.data.cars3d``: on small files in the published layout and, where it is, on a real one."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from dcodr.data.cars3d import CARS3D, halve, read_cars3d
+from dcodr.data.dataset import stratified_split
+from dcodr.data.store import open_store, write_store
 from dcodr.errors import UserError
 
 real = pytest.mark.skipif(
@@ -48,6 +51,25 @@ def test_labels_belong_to_their_images(tmp_path: Path) -> None:
     assert set(domain) == {2, 7, 131}
     for attribute in CARS3D.attributes:
         assert len(np.unique(attributes[attribute.name])) == attribute.cardinality
+
+
+def test_a_store_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    """Its pose would count towards informativeness a second time, as figures measured before did."""
+    write_car(tmp_path, 1, flat_car(1))
+    write_car(tmp_path, 2, flat_car(2))
+    images, domain, attributes = read_cars3d(tmp_path)
+    earlier = tuple(replace(attribute, derived=False) for attribute in CARS3D.attributes)
+    fingerprints = set()
+    for spec in (CARS3D, replace(CARS3D, name="mine", attributes=earlier)):
+        path = tmp_path / f"{spec.name}.h5"
+        write_store(path, spec, images, domain, attributes, stratified_split(domain, 0), {})
+        assert [one.derived for one in open_store(path).spec.attributes] == [False, False, spec is CARS3D]
+        fingerprints.add(open_store(path).fingerprint)
+    assert len(fingerprints) == 2
+    spec = replace(CARS3D, attributes=earlier)
+    write_store(tmp_path / "old.h5", spec, images, domain, attributes, stratified_split(domain, 0), {})
+    with pytest.raises(UserError, match=r"earlier version.*the pose twice.*prepare the dataset again"):
+        open_store(tmp_path / "old.h5")
 
 
 def test_an_image_keeps_its_orientation_and_is_averaged_like_pillow(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 
+from dcodr.data.dataset import stratified_split
 from dcodr.data.prepare import prepare_shapes3d
-from dcodr.data.shapes3d import SHAPES3D, read_shapes3d
+from dcodr.data.shapes3d import SHAPES3D, read_shapes3d, split_fractions
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
+from dcodr.evaluation.retrieval import Classes, has_match
 
 # Factors in the published order, with the published values.
 VALUES = (
@@ -103,6 +106,36 @@ def test_the_default_leaves_the_papers_training_images() -> None:
 
     shape = np.random.default_rng(0).integers(0, 4, 62_500)
     assert np.bincount(stratified_split(shape, 0)).tolist() == [50_000, 6_250, 6_250]
+
+
+@pytest.mark.parametrize(
+    ("n_images", "sizes"),
+    [
+        (1_000, [800, 100, 100]),
+        (62_500, [50_000, 6_250, 6_250]),
+        (100_000, [50_000, 6_250, 43_750]),
+        (480_000, [50_000, 6_250, 423_750]),
+    ],
+)
+def test_more_images_are_for_testing_and_train_keeps_the_papers(n_images: int, sizes: list[int]) -> None:
+    domain = np.arange(n_images) % 4
+    split = stratified_split(domain, 0, split_fractions(n_images))
+    assert np.bincount(split).tolist() == sizes
+    for one in range(3):
+        assert np.ptp(np.bincount(domain[split == one])) <= 2
+
+
+def test_with_all_images_a_match_is_in_the_gallery_and_with_the_default_seldom() -> None:
+    """The printed 1.00 of Table 6, with every combination of factors once in each of the four shapes."""
+    combinations = 120_000
+    rng = np.random.default_rng(0)
+    for n_images, ceiling in ((480_000, 1.0), (62_500, 1 - (1 - 56_250 / 480_000) ** 3)):
+        drawn = np.sort(rng.choice(4 * combinations, n_images, replace=False))
+        split = stratified_split(drawn // combinations, 0, split_fractions(n_images))
+        gallery = torch.from_numpy(np.concatenate([drawn[split == 0], drawn[split == 2]]) % combinations)
+        queries = torch.arange(50_000, len(gallery))
+        share = has_match([Classes(gallery, combinations)], queries).double().mean().item()
+        assert share == pytest.approx(ceiling, abs=0.02)
 
 
 def test_it_is_prepared(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_report_has_every_figure_finite_and_within_its_interval(data: FactorData
     probe_names |= {"error/landmarks", "error_of_median/landmarks"}
     retrieval_names = {
         f"retrieval_{figure}/{name}"
-        for figure in ("top1", "recall_at_5", "recall_at_10")
+        for figure in ("top1", "recall_at_5", "recall_at_10", "ceiling")
         for name in ("pose", "hue", "all")
     }
     assert set(report.intervals) == probe_names
@@ -122,6 +122,84 @@ def test_retrieval_allows_each_attribute_its_own_margin_and_period(data: FactorD
     assert figures["retrieval_top1/pose"] == 1.0
     assert figures["retrieval_top1/hue"] < 0.6
     assert figures["retrieval_top1/all"] == figures["retrieval_top1/hue"]
+
+
+def test_neighbours_are_sought_among_train_and_scored_images(data: FactorDataset) -> None:
+    """Poses 4 and 5 are in validation and test once each, so that their matches are training images alone."""
+    split = data.split.copy()
+    rare = np.flatnonzero(data.attributes["pose"] >= 4)
+    split[rare] = SPLITS.index("train")
+    split[[rare[0], rare[-1]]] = SPLITS.index("validation"), SPLITS.index("test")
+    exact = (Attribute("pose", 6), *ATTRIBUTES[1:])
+    other = replace(data, split=split, spec=replace(data.spec, attributes=exact))
+    for one in ("validation", "test"):
+        figures = measure(Shown(attributes=True), other, one).figures
+        assert figures["retrieval_ceiling/pose"] == 1.0
+        assert figures["retrieval_top1/pose"] > 0.97
+
+    labels = {name: values.copy() for name, values in other.attributes.items()}
+    labels["pose"][np.setdiff1d(rare, rare[[0, -1]])] = 3
+    alone = replace(other, attributes=labels)
+    n_validation = len(alone.indices("validation"))
+    figures = measure(Shown(attributes=True), alone).figures
+    assert figures["retrieval_ceiling/pose"] == pytest.approx(1 - 1 / n_validation)
+    assert figures["retrieval_ceiling/hue"] == 1.0
+
+
+def test_a_derived_attribute_is_measured_but_not_counted(data: FactorDataset) -> None:
+    """Hue comes a second time, told by nothing in the codes."""
+    noise = np.random.default_rng(1).integers(0, 3, len(data.domain))
+    hues = replace(data.spec, attributes=(Attribute("hue", 3), Attribute("noise", 3)))
+    derived = replace(data.spec, attributes=(Attribute("hue", 3), Attribute("noise", 3, derived=True)))
+    attributes = {"hue": data.attributes["hue"], "noise": noise}
+    counted, apart = (
+        measure(Shown(attributes=True), replace(data, spec=spec, attributes=attributes))
+        for spec in (hues, derived)
+    )
+    assert counted.figures["informativeness"] < 0.6
+    assert apart.figures["informativeness"] > 0.9
+    assert apart.figures["accuracy/noise"] == counted.figures["accuracy/noise"]
+    assert "retrieval_top1/noise" in apart.figures
+
+
+def with_hue(data: FactorDataset, hue: int, *splits: Split) -> FactorDataset:
+    """The images of some splits all have one hue."""
+    labels = {name: values.copy() for name, values in data.attributes.items()}
+    for split in splits:
+        labels["hue"][data.indices(split)] = hue
+    return replace(data, attributes=labels)
+
+
+def test_what_cannot_be_measured_on_a_split_is_left_out_and_said(data: FactorDataset) -> None:
+    most_frequent = int(np.bincount(data.attributes["hue"][data.indices("train")]).argmax())
+    plain, report = (
+        measure(Shown(attributes=True), one) for one in (data, with_hue(data, most_frequent, "validation"))
+    )
+    assert plain.unmeasured == ()
+    assert report.unmeasured == ("hue",)
+    assert report.infeasible is None
+    assert report.figures["chance/hue"] == 1.0
+    others = 1 - report.figures["error/landmarks"] / report.figures["error_of_median/landmarks"]
+    pose = report.figures["accuracy/pose"], report.figures["chance/pose"]
+    assert report.figures["informativeness"] == pytest.approx(
+        (others + (pose[0] - pose[1]) / (1 - pose[1])) / 2
+    )
+
+
+def test_a_split_where_nothing_can_be_measured_is_infeasible(data: FactorDataset) -> None:
+    hue = replace(data.spec, attributes=(Attribute("hue", 3),))
+    report = measure(Shown(attributes=True), replace(with_hue(data, 2, "train", "validation"), spec=hue))
+    assert "informativeness cannot be measured" in (report.infeasible or "")
+    assert "informativeness" not in report.figures
+    assert all(math.isfinite(value) for value in report.figures.values())
+    assert set(report.intervals) <= set(report.figures)
+
+    one_domain = data.split.copy()
+    leaders = np.flatnonzero((data.split == 1) & (data.domain != np.bincount(data.domain[:600]).argmax()))
+    one_domain[leaders] = SPLITS.index("test")
+    report = measure(Shown(attributes=True), replace(data, split=one_domain))
+    assert "invariance cannot be measured" in (report.infeasible or "")
+    assert report.unmeasured == ("domain",)
 
 
 def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:

@@ -82,11 +82,41 @@ def test_the_mean_skill_is_called_as_told() -> None:
     assert "skill" in probe_intervals(domain, pose, resamples=3, seed=0, mean_skill="skill")
 
 
-def test_factor_that_a_constant_answer_knows_fully_has_no_skill() -> None:
-    known = Outcome(torch.ones(3).double(), torch.zeros(3).double(), categorical=False)
-    figures = probe_figures(hits(2, 3, 3), {"known": known, "hue": hits(3, 0, 3)})
-    assert figures["invariance"] == 1.0
-    assert figures["informativeness"] == pytest.approx(0.5)
+CONSTANT = Outcome(torch.ones(3).double(), torch.zeros(3).double(), categorical=False)
+"""Values that are all the training values' median."""
+
+
+@pytest.mark.parametrize("known", [CONSTANT, hits(2, 3, 3)])
+def test_an_attribute_that_a_constant_answer_knows_fully_does_not_enter_the_mean(known: Outcome) -> None:
+    """13 bald people of 3,000 and none of them in validation: 0.588 must not fall to 0.294."""
+    without = probe_figures(hits(2, 1, 3), {"hue": hits(2, 1, 3)})
+    figures = probe_figures(hits(2, 1, 3), {"bald": known, "hue": hits(2, 1, 3)})
+    assert known.trivial
+    assert figures["informativeness"] == without["informativeness"] == pytest.approx(0.5)
+    assert without.items() <= figures.items()
+
+
+def test_figures_that_have_nothing_to_rest_on_are_missing() -> None:
+    figures = probe_figures(hits(2, 3, 3), {"hue": hits(2, 1, 3)})
+    assert "invariance" not in figures
+    assert figures["domain_accuracy"] == pytest.approx(2 / 3)
+    attributes = {"constant": CONSTANT, "bald": hits(2, 3, 3)}
+    figures = probe_figures(hits(2, 1, 3), attributes)
+    assert "informativeness" not in figures
+    assert figures["accuracy/bald"] == pytest.approx(2 / 3)
+    assert set(probe_intervals(hits(2, 1, 3), attributes, resamples=50, seed=0)) == set(figures)
+
+
+def test_derived_attributes_are_measured_but_do_not_enter_the_mean() -> None:
+    attributes = {"azimuth": hits(3, 1, 4), "elevation": hits(4, 2, 4), "pose": hits(1, 0, 4)}
+    figures = probe_figures(hits(1, 1, 4), attributes, derived=["pose"])
+    assert figures["informativeness"] == pytest.approx((2 / 3 + 1) / 2)
+    assert (figures["accuracy/pose"], figures["chance/pose"]) == (0.25, 0.0)
+    intervals = probe_intervals(hits(1, 1, 4), attributes, resamples=200, seed=0, derived=["pose"])
+    alone = {name: attributes[name] for name in ("azimuth", "elevation")}
+    expected = probe_intervals(hits(1, 1, 4), alone, resamples=200, seed=0)
+    assert intervals["informativeness"] == expected["informativeness"]
+    assert "accuracy/pose" in intervals
 
 
 def test_interval_of_an_accuracy_agrees_with_the_normal_approximation_of_a_proportion() -> None:
@@ -98,6 +128,25 @@ def test_interval_of_an_accuracy_agrees_with_the_normal_approximation_of_a_propo
     assert high == pytest.approx(p + half_width, abs=0.1 * half_width)
 
 
+def naive_figures(domain: Outcome, attributes: dict[str, Outcome], drawn: Tensor) -> dict[str, float]:
+    """Figures of drawn images, from the definitions; what has nothing to rest on is not given."""
+    found: dict[str, float] = {}
+    skills: dict[str, float] = {}
+    for name, outcome in {"domain": domain, **attributes}.items():
+        probe, constant = outcome.probe[drawn].mean().item(), outcome.constant[drawn].mean().item()
+        perfect = 1.0 if outcome.categorical else 0.0
+        if constant != perfect:
+            skills[name] = (probe - constant) / (perfect - constant)
+        labels = ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
+        found |= {f"{labels[0]}/{name}": probe, f"{labels[1]}/{name}": constant}
+    found["domain_accuracy"] = found.pop("accuracy/domain")
+    if "domain" in skills:
+        found["invariance"] = min(1.0, 1 - skills.pop("domain"))
+    if skills:
+        found["informativeness"] = sum(skills.values()) / len(skills)
+    return found
+
+
 def test_intervals_agree_with_a_naive_bootstrap_of_every_figure() -> None:
     generator = torch.Generator().manual_seed(0)
     n = 60
@@ -107,16 +156,14 @@ def test_intervals_agree_with_a_naive_bootstrap_of_every_figure() -> None:
     )
     domain, pose = Outcome(right[0], right[1], True), Outcome(right[2], right[3], True)
     errors = Outcome(values[0], values[1], categorical=False)
-    intervals = probe_intervals(domain, {"pose": pose, "landmarks": errors}, resamples=3000, seed=1)
+    rare = Outcome((torch.arange(n) < 55).double(), (torch.arange(n) < 58).double(), True)
+    attributes = {"pose": pose, "landmarks": errors, "rare": rare}
+    intervals = probe_intervals(domain, attributes, resamples=3000, seed=1)
     rng = np.random.default_rng(0)
     naive: dict[str, list[float]] = {}
     for _ in range(1500):
         drawn = torch.from_numpy(rng.integers(n, size=n))
-        resampled = [
-            Outcome(o.probe[drawn], o.constant[drawn], o.categorical) for o in (domain, pose, errors)
-        ]
-        figures = probe_figures(resampled[0], {"pose": resampled[1], "landmarks": resampled[2]})
-        for name, value in figures.items():
+        for name, value in naive_figures(domain, attributes, drawn).items():
             naive.setdefault(name, []).append(value)
     assert set(intervals) == set(naive)
     for name, samples in naive.items():

@@ -128,6 +128,12 @@ def test_few_codes_and_constant_dimensions_are_no_obstacle(n: int) -> None:
     assert predicted["landmarks"].isfinite().all()
 
 
+def test_the_paper_probe_is_that_of_the_official_call() -> None:
+    """Hidden 128 and 100 epochs are what the official evaluation passes, not its functions' defaults."""
+    assert (PAPER.layers, PAPER.hidden, PAPER.epochs) == (6, 128, 100)
+    assert (PAPER.batch_size, PAPER.learning_rate, PAPER.one_cycle) == (128, 1e-3, False)
+
+
 @pytest.mark.train
 @pytest.mark.parametrize("budget", [FAST, PAPER])
 def test_shipped_budgets_find_a_factor_that_is_not_linearly_decodable(budget: ProbeBudget) -> None:

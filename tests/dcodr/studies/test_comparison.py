@@ -39,6 +39,28 @@ def test_measured_below_published_and_the_rest_empty() -> None:
     assert rows[-1] == ("optimal", "", "0", "1")
 
 
+def test_the_ceiling_of_retrieval_stands_below_the_figures() -> None:
+    filled = Comparison(TABLE, {"dcodr": [{**figures(0.1, 0.03), "retrieval_ceiling/all": 0.039}]})
+    assert filled.rows()[-1] == ("ceiling", "this store", "", "0.039")
+    lines = filled.markdown().splitlines()
+    assert "| ceiling | this store |  | 0.039 |" in lines
+    assert "all training and test images" in lines[-1]
+    console = Console(record=True, width=200)
+    console.print(filled.text())
+    printed = " ".join(console.export_text().split())
+    assert "all training and test images" in printed
+    assert "0.039" in printed
+    by_cell = {(row["system"], row["figure"]): row for row in csv.DictReader(io.StringIO(filled.csv()))}
+    assert by_cell["simclr", "retrieval_top1/all"]["ceiling"] == "0.039"
+    assert by_cell["dcodr", "domain_accuracy"]["ceiling"] == ""
+
+
+def test_tables_without_retrieval_say_nothing_of_it() -> None:
+    filled = Comparison(unpublished(CELEBA), {"dcodr": [{"domain_accuracy": 0.1, "error/landmarks": 2.0}]})
+    assert filled.rows()[-1] == ("dcodr", "measured", "0.100", "2.000")
+    assert "etrieval" not in filled.markdown()
+
+
 def test_the_csv_holds_every_digit() -> None:
     filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5), figures(0.2, 0.9)]})
     rows = list(csv.DictReader(io.StringIO(filled.csv())))
@@ -57,8 +79,9 @@ def test_markdown_and_text_have_the_same_cells() -> None:
     filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5)]})
     lines = filled.markdown().splitlines()
     assert lines[0] == "| system |  | Domain | All |"
-    assert {line.count("|") for line in lines} == {5}
-    assert lines[-2] == "|  | measured | 0.100 | 0.500 |"
+    rows = [line for line in lines if line.startswith("|")]
+    assert {line.count("|") for line in rows} == {5}
+    assert rows[-2] == "|  | measured | 0.100 | 0.500 |"
     console = Console(record=True, width=200)
     console.print(filled.text())
     printed = console.export_text()

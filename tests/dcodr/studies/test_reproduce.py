@@ -30,6 +30,10 @@ def test_it_trains_once(tiny_config: Config, tiny: FactorDataset, tmp_path: Path
     (tmp_path / RESULT).write_text("{")
     assert run(tiny_config, tiny, tmp_path) == (first, [2])
 
+    outdated = first.model_copy(update={"protocol": first.protocol - 1, "figures": {}})
+    (tmp_path / RESULT).write_text(outdated.model_dump_json())
+    assert run(tiny_config, tiny, tmp_path) == (first, [2])
+
     longer = tiny_config.model_copy(update={"epochs": 3})
     with pytest.raises(UserError, match="epochs: 2 there, 3 here: give another folder"):
         run(longer, tiny, tmp_path)
