@@ -12,7 +12,7 @@ from torch import Tensor
 from dcodr.augmentations import Augment
 from dcodr.data.dataset import FactorDataset
 from dcodr.methods.batch import Batch
-from dcodr.sampler import DomainBatchSampler
+from dcodr.sampler import BatchSampler
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Batches:
         self,
         data: FactorDataset,
         train: npt.NDArray[np.int64],
-        sampler: DomainBatchSampler,
+        sampler: BatchSampler,
         augment: Augment,
         device: torch.device,
         resident: bool,

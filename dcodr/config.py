@@ -54,12 +54,13 @@ class PerceptualConfig(StrictModel):
     """Positions in the network's ``features``; ``null`` takes the five layers documented in the code."""
     weights: str = "imagenet"
     """``imagenet`` for torchvision's weights, or a file of them."""
-    normalise: bool = True
-    """Whether images get ImageNet's mean and deviation first; the official code does not (``false``)."""
+    normalise: bool = False
+    """Whether images get ImageNet's mean and deviation first. The official code does without, and the paper's
+    ``reconstruction_weight`` belongs to that: normalising makes the distance about four times as large."""
 
 
 class BatchConfig(StrictModel):
-    """A batch: so many images of each of so many domains."""
+    """A batch: so many images of each of so many domains; ``simclr`` and ``lord`` take as many of any."""
 
     n_domains: int = Field(default=4, ge=1)
     """Domains in a batch."""
@@ -102,10 +103,13 @@ class Config(StrictModel):
     drnet: DrNetConfig = DrNetConfig()
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
+    lr_schedule: Literal["step", "cosine"] = "step"
+    """``step`` multiplies all learning rates by ``lr_decay`` every ``lr_decay_epochs``; ``cosine`` lowers
+    them along half a cosine to 1e-5 over all ``epochs``, as LORD's code does."""
     lr_decay: float = Field(default=0.33, gt=0, le=1)
-    """Factor on all learning rates every ``lr_decay_epochs``."""
+    """Factor of the schedule ``step``."""
     lr_decay_epochs: int = Field(default=30, ge=1)
-    """Epochs between two decays."""
+    """Epochs between two decays of the schedule ``step``."""
     evaluate_every: int = Field(default=10, ge=1)
     """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
     precision: Literal["float32", "bfloat16"] = "float32"

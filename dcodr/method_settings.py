@@ -39,10 +39,15 @@ class DrNetConfig(StrictModel):
     similarity_weight: float = Field(default=1.0, ge=0)
     """Weight of the distance between two domain codes of one domain."""
     adversarial_weight: float = Field(default=0.1, ge=0)
-    """Weight of what the codes are trained with against the discriminator."""
+    """Weight of what the codes are trained with against the discriminator. Its authors' later code has 1e-4,
+    as the paper's tables here (:func:`dcodr.paper_settings.paper_config`)."""
     discriminator_lr: float = Field(default=2e-3, gt=0)
     """Learning rate of the discriminator."""
 
+
+SHUFFLED: frozenset[MethodName] = frozenset({"simclr", "lord"})
+"""Methods that are trained on batches of any images, as their authors' codes shuffle. The others need several
+images of each domain in a batch: as negatives, to share a latent, or as pairs."""
 
 _VIEWS = ("augmentations", "augmentation_mode", "strengths")
 _GENERATOR = ("generator", "perceptual", "generator_lr")

@@ -1,4 +1,4 @@
-"""Batches of several domains, equally many images of each."""
+"""The images of each batch: equally many of several domains, or any images at random."""
 
 from collections.abc import Iterator
 
@@ -78,6 +78,59 @@ class DomainBatchSampler:
             queue = np.concatenate([queue, refill[~repeated], refill[repeated]])
         queues[index] = queue[self._n_per_domain :]
         return queue[: self._n_per_domain]
+
+
+class RandomBatchSampler:
+    """Draws batches of distinct images of any domains.
+
+    An epoch has ``len()`` batches, as many as the images fill, and no image twice; the images that are left
+    over differ from epoch to epoch. As with :class:`DomainBatchSampler`, the order depends on the seed and
+    the epoch's number alone.
+
+    Args:
+        n_images: Images to draw from.
+        batch_size: Images in a batch.
+        seed: Seed of the order, not negative.
+
+    Yields:
+        ``(batch_size,)`` int64 positions in ``0..n_images-1``.
+
+    Raises:
+        UserError: If a batch is empty or there are fewer images than it holds.
+
+    Example:
+        >>> sampler = RandomBatchSampler(n_images=20, batch_size=8, seed=0)
+        >>> len(sampler), [batch.shape for batch in sampler]
+        (2, [(8,), (8,)])
+    """
+
+    def __init__(self, n_images: int, batch_size: int, seed: int) -> None:
+        if not 1 <= batch_size <= n_images:
+            raise UserError(
+                f"a batch of batch.n_domains x batch.n_per_domain is {batch_size} images, but there are "
+                f"{n_images} for training: choose from 1 to {n_images}"
+            )
+        self._n_images = n_images
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return self._n_images // self._batch_size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, that the next iteration yields."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the batches of the chosen epoch."""
+        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._n_images)
+        for start in range(0, len(self) * self._batch_size, self._batch_size):
+            yield order[start : start + self._batch_size]
+
+
+BatchSampler = DomainBatchSampler | RandomBatchSampler
 
 
 def _weighted_draw(

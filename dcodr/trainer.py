@@ -19,11 +19,12 @@ from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate
 from dcodr.memory import fits, keep_freed_memory
-from dcodr.methods import build_method
+from dcodr.methods import build_method, build_sampler
 from dcodr.methods.method import Method
-from dcodr.sampler import DomainBatchSampler
 
 ADAM_BETAS = (0.5, 0.999)
+COSINE_END = 1e-5
+"""Learning rate in which the schedule ``cosine`` ends, that of LORD's code."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def fit(
         keep_freed_memory()
     train = data.indices("train")
     batch = config.batch
-    sampler = DomainBatchSampler(data.domain[train], batch.n_domains, batch.n_per_domain, config.seed)
+    sampler = build_sampler(config, data.domain[train])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
@@ -159,9 +160,16 @@ def _train_epoch(
 
 
 def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch: int) -> None:
-    decay = config.lr_decay ** (epoch // config.lr_decay_epochs)
     for group in optimizer.param_groups:
-        group["lr"] = setting(config, group["setting"]) * decay
+        group["lr"] = _learning_rate(setting(config, group["setting"]), config, epoch)
+
+
+def _learning_rate(first: float, config: Config, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0, that was ``first`` in epoch 0."""
+    if config.lr_schedule == "cosine":
+        end = min(first, COSINE_END)
+        return end + (first - end) * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
+    return first * float(config.lr_decay ** (epoch // config.lr_decay_epochs))
 
 
 def _validate(method: Method, data: FactorDataset, config: Config, device: torch.device) -> Report:

@@ -20,6 +20,7 @@ from dcodr.config import (
 )
 from dcodr.errors import UserError
 from dcodr.method_settings import MethodName, has_effect
+from dcodr.paper_settings import paper_config
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
 from tuning.params import CategoricalParam, Param, SubsetParam, used
 from tuning.pareto import Direction
@@ -32,8 +33,9 @@ PAPER_SETTINGS = (
     "generator_lr",
     "embedding_lr",
     "reconstruction_weight",
+    "drnet.adversarial_weight",
 )
-"""What the paper sets per dataset, and a search therefore tries first."""
+"""What the paper's tables set per dataset and system, and a search therefore tries first."""
 
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
 """What is one for all trials of a search."""
@@ -129,6 +131,11 @@ class Space(StrictModel):
                     if not strength.allows(values[name]):
                         return f"{name}: {values[name]!r} is not between {strength.low} and {strength.high}"
         return None
+
+    @property
+    def methods(self) -> list[MethodName]:
+        """The methods that its trials train."""
+        return _methods(self.base, self.params)
 
     def _values(self, setting_of: Callable[[str], Any]) -> dict[str, Any]:
         """A value for each parameter that the method uses, and for the strengths of the members chosen."""
@@ -257,13 +264,13 @@ def _share(resources: Resources) -> dict[str, Any]:
 
 
 def _paper_value(base: Config, key: str) -> Any:
-    source = PRESETS.get(base.dataset, PRESETS["paper"]) if key in PAPER_SETTINGS else base
+    source = paper_config(base.method, base.dataset) if key in PAPER_SETTINGS else base
     return setting(source, key)
 
 
-def _methods(base: Config, content: SpaceFile) -> list[MethodName]:
+def _methods(base: Config, params: Mapping[str, Param]) -> list[MethodName]:
     """The methods that a space trains."""
-    searched = content.params.get("method")
+    searched = params.get("method")
     choices = searched.choices if isinstance(searched, CategoricalParam) else [base.method]
     return [name for name in get_args(MethodName) if name in choices]
 
@@ -277,7 +284,7 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
         raise file.error(at, error.args[0]) from None
     if key in FIXED_SETTINGS:
         raise file.error(at, "cannot be searched: it is one for the whole search")
-    methods = _methods(base, content)
+    methods = _methods(base, content.params)
     if methods and not any(has_effect(key, method) for method in methods):
         raise file.error(at, f"has no effect on {' or '.join(methods)}")
     if key in _dotted(content.base.overrides):

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from dcodr.config import Config, PerceptualConfig
+from dcodr.method_settings import SHUFFLED
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.methods.drnet import DrNet
@@ -16,6 +19,7 @@ from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder, Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDistance, backbone_features
+from dcodr.sampler import BatchSampler, DomainBatchSampler, RandomBatchSampler
 from dcodr.weights import load_encoder, load_features
 
 
@@ -32,6 +36,22 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
         UserError: If pretrained weights cannot be had.
     """
     return _BUILDERS[config.method](config, n_domains, image_size, n_images)
+
+
+def build_sampler(config: Config, domain: npt.NDArray[np.int64]) -> BatchSampler:
+    """Build the sampler of the batches that a config's method is trained on.
+
+    Args:
+        config: The training.
+        domain: ``(n,)`` domain labels of the train split.
+
+    Raises:
+        UserError: If the images do not fill such a batch.
+    """
+    batch = config.batch
+    if config.method in SHUFFLED:
+        return RandomBatchSampler(len(domain), batch.n_domains * batch.n_per_domain, config.seed)
+    return DomainBatchSampler(domain, batch.n_domains, batch.n_per_domain, config.seed)
 
 
 def build_distance(config: PerceptualConfig) -> nn.Module:

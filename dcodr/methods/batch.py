@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of several domains, laid out domain by domain, equally many of each.
+    """Images, laid out domain by domain, equally many of each; for methods that shuffle in any order.
 
     Whatever a method draws at random it draws through the batch, in the same order at every step: a batch and
     all that is drawn from it depend on the seed and the epoch alone, so that a resumed training goes on

@@ -29,7 +29,7 @@ class LORD(Method):
     the encoder follows them to where they settle as learning rates decay. So there is an encoder worth
     evaluating after any epoch, which early stopping in a search needs, and one length of training. Codes are
     L2-normalised, so the encoder learns directions; the paper's encoder of domains is not needed for them,
-    nor the reconstruction from encoded images.
+    nor the reconstruction from encoded images. Batches are shuffled, as in its authors' code.
 
     Args:
         encoder: Makes the codes.

@@ -16,8 +16,9 @@ class SimCLR(Method):
     https://arxiv.org/abs/2002.05709); the projection is thrown away after training. Whatever tells two images
     apart lowers the loss, the domain too: DCoDR's counterpart, and high in domain accuracy in its paper.
 
-    Batches, views and encoding are those of DCoDR-norec, so that the two differ in negatives and projection
-    alone: the anchor is not augmented, its view is, and each is encoded with its own batch statistics.
+    Batches are shuffled: any images, of as many domains as chance brings. Batches drawn by domain would make
+    more of its negatives in-domain ones, which is DCoDR's objective in part. Views and encoding are those of
+    DCoDR-norec: the anchor is not augmented, its view is, and each is encoded with its own batch statistics.
 
     Args:
         encoder: Makes the codes.

@@ -141,9 +141,10 @@ def _config(
     method: MethodName, dataset: str, data: Path, epochs: int | None, configs: Path | None
 ) -> "Config":
     """The training of a method, but for its seed."""
-    from dcodr.config import PRESETS, read_config
+    from dcodr.config import read_config
+    from dcodr.paper_settings import paper_config
 
-    config = PRESETS.get(dataset, PRESETS["paper"]).model_copy(update={"method": method})
+    config = paper_config(method, dataset)
     if configs is not None:
         path = configs / f"{method}.yaml"
         config = read_config(path)[0]

@@ -35,6 +35,7 @@ def test_presets_have_the_published_settings(
     assert config.dataset == dataset
     assert config.encoder.arch == "resnet50"
     assert config.perceptual.backbone == "vgg16"
+    assert not config.perceptual.normalise  # the weight 0.3 belongs to the distance of the official code
     assert config.epochs == 200
     # No person of CelebA has 32 training images: the paper's batch of 128 is divided otherwise.
     expected = (8, 16) if dataset == "celeba" else (4, 32)
@@ -214,7 +215,7 @@ def test_shipped_configs_are_what_their_names_say(path: Path) -> None:
 def test_the_systems_of_cars3d_share_all_that_all_of_them_use() -> None:
     configs = [read_config(path)[0] for path in sorted((ROOT / "configs" / "cars3d").iterdir())]
     assert [config.method for config in configs] == sorted(get_args(MethodName))
-    for shared in ("encoder", "batch", "encoder_lr", "threads", "seed", "precision"):
+    for shared in ("encoder", "batch", "threads", "seed", "precision"):
         assert len({repr(getattr(config, shared)) for config in configs}) == 1
 
 
@@ -223,3 +224,10 @@ def test_differences_name_the_keys() -> None:
     new = {"a": 1, "b": {"c": (1, 3), "d": 4}, "e": {"f": 5}}
     assert differences(old, old) == []
     assert differences(old, new) == ["b.c: (1, 2) there, (1, 3) here", "e: None there, {'f': 5} here"]
+
+
+def test_the_systems_of_cars3d_have_the_schedules_of_the_tables() -> None:
+    configs = [read_config(path)[0] for path in (ROOT / "configs" / "cars3d").iterdir()]
+    assert {config.method for config in configs if config.lr_schedule == "cosine"} == {"lord"}
+    rates = {config.method: config.encoder_lr for config in configs}
+    assert (rates["drnet"], rates["ml_vae"]) == (2e-3, 1e-3)

@@ -88,6 +88,39 @@ def test_learning_rates_decay_in_steps(tiny_config: Config, tiny: FactorDataset,
     assert rates == [first, first, {name: rate / 2 for name, rate in first.items()}]
 
 
+def test_the_cosine_schedule_is_that_of_pytorch(
+    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+) -> None:
+    config = tiny_config.model_copy(
+        update={"method": "lord", "lr_schedule": "cosine", "epochs": 4, "evaluate_every": 9}
+    )
+    rates = []
+
+    def note(epoch: Epoch) -> None:
+        groups = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
+        rates.append({group["setting"]: group["lr"] for group in groups})
+
+    fit(config, tiny, on_epoch=note, checkpoint=tmp_path / "c.pt")
+    for name in ("encoder_lr", "generator_lr", "embedding_lr"):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=getattr(config, name))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4, eta_min=1e-5)
+        expected = []
+        for _ in range(4):
+            expected += schedule.get_last_lr()
+            optimizer.step()
+            schedule.step()
+        assert [of_epoch[name] for of_epoch in rates] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_rate_below_the_end_of_the_cosine_is_not_raised(
+    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+) -> None:
+    update = {"method": "dcodr_norec", "lr_schedule": "cosine", "encoder_lr": 1e-6, "epochs": 2}
+    fit(tiny_config.model_copy(update=update), tiny, checkpoint=tmp_path / "c.pt")
+    (group,) = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
+    assert group["lr"] == pytest.approx(1e-6)
+
+
 def test_a_checkpoint_of_another_training_is_refused(
     tiny_config: Config, tiny: FactorDataset, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from dcodr.augmentation_names import PAPER_13
 from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
+from dcodr.paper_settings import paper_config
 from tuning.ledger import Ledger
 from tuning.settings import SearchSettings
 from tuning.space import Space, json_schema, load_space
@@ -46,9 +47,11 @@ def test_shipped_spaces_are_valid_and_name_their_schema(path: Path) -> None:
 def test_shipped_searches_begin_with_the_papers_settings(path: Path) -> None:
     space = load_space(path)
     first = space.config(space.paper_values())
-    published = PRESETS[first.dataset]
+    published = paper_config(first.method, first.dataset)
     assert first_trials(space)[0].values == space.paper_values()
     assert first.temperature == published.temperature
+    assert first.lr_schedule == published.lr_schedule
+    assert first.method != "drnet" or first.drnet == published.drnet
     assert first.augmentations == published.augmentations
     for key in ("encoder_lr", "generator_lr", "reconstruction_weight"):
         assert key not in space.params or getattr(first, key) == getattr(published, key)

@@ -18,8 +18,7 @@ from dcodr.data.store import verify_store
 from dcodr.errors import UserError
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.files import is_uri
-from dcodr.methods import build_method
-from dcodr.sampler import DomainBatchSampler
+from dcodr.methods import build_method, build_sampler
 from dcodr.strict_yaml import did_you_mean
 from tuning.cluster.session import cpus_here
 from tuning.params import CategoricalParam
@@ -59,7 +58,8 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
         )
     dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
-    DomainBatchSampler(domain, dearest.batch.n_domains, dearest.batch.n_per_domain, dearest.seed)
+    for method in space.methods:
+        build_sampler(dearest.model_copy(update={"method": method}), domain)
     for config in _differently_weighed(space):
         try:
             build_method(config, data.n_domains, data.image_size, len(domain))

@@ -5,11 +5,12 @@ from typing import get_args
 
 import pytest
 import torch
+from torch import Tensor
 from torchvision.models import resnet18
 
 from dcodr.augmentations import Augment
 from dcodr.checkpoint import load_checkpoint, trained_encoder
-from dcodr.config import Config, EncoderConfig, setting
+from dcodr.config import BatchConfig, Config, EncoderConfig, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.methods import build_method
@@ -136,6 +137,44 @@ def test_every_encoder_starts_from_the_pretrained_weights(config: Config, tmp_pa
     for encoder in encoders:
         own = encoder.trunk.state_dict()
         assert all(torch.equal(own[key], donor[key]) for key in donor if not key.startswith("fc."))
+
+
+@every_method
+@pytest.mark.train
+def test_batches_are_of_domains_or_shuffled_as_in_the_methods_own_code(
+    config: Config, tiny: FactorDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Batch] = []
+    built = type(build_method(config, 4, 64, 40))
+    inner = built.losses
+
+    def spy(self: Method, batch: Batch) -> dict[str, Tensor]:
+        seen.append(batch)
+        return inner(self, batch)
+
+    monkeypatch.setattr(built, "losses", spy)
+    fit(config.model_copy(update={"epochs": 1}), tiny)
+    train = tiny.indices("train")
+    assert len(seen) == len(train) // 32
+    for batch in seen:
+        assert torch.equal(batch.domain, torch.from_numpy(tiny.domain[train])[batch.index])
+    blocks = torch.stack([batch.domain for batch in seen]).view(len(seen), 4, 8)
+    in_blocks = bool((blocks == blocks[..., :1]).all())
+    assert in_blocks == (config.method not in ("simclr", "lord"))
+    if not in_blocks:
+        shown = torch.cat([batch.index for batch in seen]).tolist()
+        assert len({*shown}) == len(shown)
+
+
+@pytest.mark.parametrize("method", ["simclr", "lord"])
+@pytest.mark.train
+def test_shuffled_methods_train_on_fewer_domains_than_a_batch_names(
+    config: Config, tiny: FactorDataset
+) -> None:
+    batch = BatchConfig(n_domains=8, n_per_domain=4)
+    epochs = history(config.model_copy(update={"batch": batch, "epochs": 1}), tiny)
+    assert tiny.n_domains == 4
+    assert epochs[-1].report is not None
 
 
 def test_views_are_made_in_full_precision_and_anew_at_each_call(tiny_config: Config) -> None:

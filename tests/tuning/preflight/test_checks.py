@@ -22,7 +22,8 @@ QUICK = Path(__file__).parents[3] / "search_spaces" / "quick.yaml"
 def checked(folder: Path, store: Path, overrides: dict[str, Any], **params: Any) -> None:
     """Check a quick search with other overrides and more parameters."""
     content = yaml.safe_load(QUICK.read_text())
-    content["base"]["overrides"] |= overrides
+    asked = content["base"]["overrides"] | overrides
+    content["base"]["overrides"] = {key: value for key, value in asked.items() if key not in params}
     content["params"] |= params
     content["search"]["warm_start"] = {"paper": False}
     file = folder / "space.yaml"
@@ -42,6 +43,15 @@ def test_batches_that_only_some_trials_have(tmp_path: Path, tiny_store: Path) ->
     n_per_domain = {"type": "int", "low": 8, "high": 500}
     with pytest.raises(UserError, match=r"batch\.n_per_domain is 500"):
         checked(tmp_path, tiny_store, {"batch": {"n_domains": 4}}, **{"batch.n_per_domain": n_per_domain})
+
+
+def test_batches_that_only_some_of_the_searched_methods_can_fill(tmp_path: Path, tiny_store: Path) -> None:
+    batch = {"batch": {"n_domains": 8, "n_per_domain": 8}}
+    shuffled = {"type": "categorical", "choices": ["simclr", "lord"]}
+    checked(tmp_path, tiny_store, batch, method=shuffled)
+    mixed = {"type": "categorical", "choices": ["lord", "dcodr_norec"]}
+    with pytest.raises(UserError, match=r"batch\.n_domains is 8, but .* 4 domains"):
+        checked(tmp_path, tiny_store, batch, method=mixed)
 
 
 def test_a_dataset_that_was_damaged_after_it_was_written(tmp_path: Path, tiny_store: Path) -> None:
