@@ -12,6 +12,7 @@ from dcodr.config import Config
 from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.files import appearing
+from dcodr.methods import build_encoder
 from dcodr.models.encoder import Encoder
 
 FORMAT = 2
@@ -138,8 +139,7 @@ def trained_encoder(checkpoint: Checkpoint) -> Encoder:
     Raises:
         UserError: If its weights are not those of its config.
     """
-    settings = checkpoint.config.encoder
-    encoder = Encoder(settings.arch, settings.code_dim, settings.head)
+    encoder = build_encoder(checkpoint.config.encoder)
     prefix = "encoder."
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)

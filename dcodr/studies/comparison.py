@@ -15,6 +15,8 @@ from dcodr.studies.paper_tables import METHODS, PaperTable
 
 Figures = Mapping[str, float]
 
+PUBLISHED_START = "Published ones start from MoCo-v2 (800 epochs) with its hidden layer."
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -23,10 +25,12 @@ class Comparison:
     Attributes:
         table: What is compared; its cells may be empty where nothing is published.
         measured: For each system the figures of every seed that was run.
+        starts: For each system that was run, where its encoder started from, in words.
     """
 
     table: PaperTable
     measured: dict[MethodName, list[Figures]] = field(default_factory=dict)
+    starts: dict[MethodName, str] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, ...]]:
         """Lines of text: system, origin, cells; a published and a measured one of each system.
@@ -45,9 +49,22 @@ class Comparison:
             rows.append(("optimal", "", *self.table.optimal))
         return rows
 
+    def start(self) -> str:
+        """Where the measured encoders started from, in a sentence or two; empty if none was run."""
+        systems: dict[str, list[str]] = {}
+        for method in METHODS:
+            if method in self.starts:
+                systems.setdefault(self.starts[method], []).append(method)
+        if not systems:
+            return ""
+        several = [f"{start} ({', '.join(names)})" for start, names in systems.items()]
+        measured = f"Measured encoders start from {'; '.join(several if len(several) > 1 else systems)}."
+        return measured + (f" {PUBLISHED_START}" if self.table.cells else "")
+
     def text(self) -> Table:
         """For the terminal."""
         table = Table(title=self.table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+        table.caption, table.caption_justify = self.start(), "left"
         table.add_column("system")
         table.add_column("")
         for heading in self.table.columns:
@@ -60,19 +77,21 @@ class Comparison:
         """The same lines for a document."""
         head = ["system", "", *self.table.columns]
         lines = [head, ["---", "---", *("--:" for _ in self.table.columns)], *self.rows()]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        start = f"\n{self.start()}\n" if self.starts else ""
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines) + start
 
     def csv(self) -> str:
         """A line for each cell, with all digits: published as printed, mean and deviation over the seeds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("system", "figure", "published", "measured", "deviation", "seeds"))
+        writer.writerow(("system", "figure", "published", "measured", "deviation", "seeds", "start"))
         for method in METHODS:
             published: Sequence[str] = self.table.cells.get(method, ("",) * len(self.table.columns))
             for name, cell in zip(self.table.columns.values(), published, strict=True):
                 values = [run[name] for run in self.measured.get(method, [])]
                 measured = (mean(values), stdev(values) if len(values) > 1 else "") if values else ("", "")
-                writer.writerow((method, name, cell, *measured, len(values)))
+                start = self.starts.get(method, "")
+                writer.writerow((method, name, cell, *measured, len(values), start))
         return text.getvalue()
 
 
