@@ -12,6 +12,7 @@ from dcodr.config import Config, EncoderConfig
 from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.files import appearing
+from dcodr.methods import build_encoder
 from dcodr.models.encoder import Encoder
 
 FORMAT = 2
@@ -142,16 +143,16 @@ def trained_encoder(checkpoint: Checkpoint) -> Encoder:
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
     }
-    return build_encoder(checkpoint.config.encoder, weights)
+    return encoder_with(weights, checkpoint.config.encoder)
 
 
-def build_encoder(settings: EncoderConfig, weights: dict[str, Tensor]) -> Encoder:
-    """Build an encoder around trained weights, in evaluation mode.
+def encoder_with(weights: dict[str, Tensor], settings: EncoderConfig) -> Encoder:
+    """Build an encoder with trained weights, in evaluation mode.
 
     Raises:
         UserError: If the weights are not those of the settings.
     """
-    encoder = Encoder(settings.arch, settings.code_dim, settings.head)
+    encoder = build_encoder(settings)
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:

@@ -32,8 +32,11 @@ class EncoderConfig(StrictModel):
     """Length of a code."""
     head: bool = False
     """Whether three fully connected layers follow (the paper: SmallNORB and Shapes3D)."""
+    hidden_layer: bool = False
+    """Whether a linear layer as wide as the features of a ResNet (2048 for ``resnet50``) stands before its
+    last one, as in the official code. A file of ``weights`` must then be of MoCo-v2, which has that layer."""
     weights: str | None = None
-    """``null`` for a random start, ``imagenet`` for torchvision's, or a file (torchvision or MoCo-v2)."""
+    """``null`` for a random start, ``imagenet`` for torchvision's, or a file (torchvision or MoCo)."""
 
 
 class GeneratorConfig(StrictModel):
@@ -148,6 +151,12 @@ class Config(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _hidden_layers_are_of_resnets(self) -> "Config":
+        if self.encoder.hidden_layer and self.encoder.arch == "small":
+            raise ValueError("encoder.hidden_layer is for ResNets; the small encoder has none: remove it")
+        return self
+
+    @model_validator(mode="after")
     def _pairs_need_two_domains(self) -> "Config":
         if self.method == "drnet" and self.batch.n_domains < 2:
             raise ValueError("batch.n_domains is 1, but drnet compares images of two domains: raise it")
@@ -174,17 +183,32 @@ PRESETS: Mapping[str, Config] = {
             "dataset": "celeba",
             "encoder_lr": 1e-3,
             "generator_lr": 1e-3,
-            "batch": BatchConfig(n_domains=8, n_per_domain=16),
+            "batch": BatchConfig(n_domains=6, n_per_domain=20),
         }
     ),
-    "edges2shoes": _PAPER.model_copy(update={"dataset": "edges2shoes", "temperature": 0.1}),
+    "edges2shoes": _PAPER.model_copy(
+        update={
+            "dataset": "edges2shoes",
+            "temperature": 0.1,
+            "batch": BatchConfig(n_domains=2, n_per_domain=64),
+        }
+    ),
     "synthetic": _PAPER.model_copy(
         update={"dataset": "synthetic", "encoder": _WITH_HEAD, "temperature": 0.1}
     ),
 }
 """The paper's settings (supplement, section 2): ``paper`` in general, then per dataset. ``synthetic`` stands
-in for Shapes3D and has its settings. A batch of CelebA is 8 x 16 instead of 4 x 32: nobody there has more
-than 35 images, of which 28 are for training."""
+in for Shapes3D and has its settings. Two differ, since the supplement's batch of 4 domains x 32 images cannot
+be drawn:
+
+* ``edges2shoes`` has two domains. 2 x 64 keeps the supplement's batch of 128. The official sampler lowers the
+  number of domains alone, to batches of 2 x 32.
+* Nobody in CelebA has more than 35 images, of which 28 are for training. Whoever is kept has at least 20, so
+  that everybody fills a batch of 6 x 20. The official sampler takes 4 people and up to 32 images of each, as
+  many as there are.
+
+The encoder starts from torchvision's ImageNet weights, the official one from MoCo-v2: see
+``encoder.hidden_layer``."""
 
 
 def require_augmentations(names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from dcodr.checkpoint import build_encoder
+from dcodr.checkpoint import encoder_with
 from dcodr.config import Config
 from dcodr.errors import UserError
 from dcodr.files import appearing
@@ -63,7 +63,7 @@ def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
     except (SafetensorError, KeyError, ValidationError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: damaged, or not an encoder of dcodr: {reason}") from error
-    return build_encoder(config.encoder, weights)
+    return encoder_with(weights, config.encoder)
 
 
 def sha256(path: Path) -> str:

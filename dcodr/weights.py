@@ -14,6 +14,8 @@ from dcodr.models.encoder import Arch, Encoder
 from dcodr.models.perceptual import Backbone
 
 _MOCO_PREFIX = "module.encoder_q."
+_HIDDEN = "fc.0."
+"""Begins the names of the hidden layer of MoCo-v2's projection head, and of ours."""
 
 
 def load_features(
@@ -49,11 +51,14 @@ def load_features(
 def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     """Fill the trunk of an encoder, all but its last linear layer.
 
+    An encoder with a hidden layer gets that of MoCo-v2's projection head, as in the official code. One
+    without takes the convolutions alone, of MoCo-v2 too.
+
     Args:
         encoder: The encoder; filled in place.
         arch: Its architecture.
         source: ``"imagenet"`` for torchvision's published weights, or a file holding torchvision's state dict
-            or a MoCo-v2 checkpoint (https://github.com/facebookresearch/moco).
+            or a MoCo checkpoint (https://github.com/facebookresearch/moco), of version 1 or 2.
 
     Raises:
         UserError: If the weights cannot be had or do not fit, or the architecture has none.
@@ -71,8 +76,16 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
         found = {str(key).removeprefix(_MOCO_PREFIX): value for key, value in found.items()}
     own = encoder.trunk.state_dict()
     counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them
-    wanted = {key: value for key, value in own.items() if not key.startswith("fc.") and key not in counters}
+    own_alone = {key for key in own if key.startswith("fc.") and not key.startswith(_HIDDEN)}
+    wanted = {key: value for key, value in own.items() if key not in own_alone | counters}
     unfit = _unfit(found, wanted)
+    if unfit and all(key.startswith(_HIDDEN) for key in unfit):
+        width = len(own["fc.0.bias"])
+        raise UserError(
+            f"encoder.hidden_layer is true, but {path} has no hidden layer of {width} -> {width} to start "
+            "from (fc.0.weight, fc.0.bias): MoCo-v2 has one, MoCo-v1 and torchvision's weights have not. Set "
+            "encoder.weights to a checkpoint of MoCo-v2, or encoder.hidden_layer to false"
+        )
     if unfit:
         raise UserError(
             f"{path}: weights of {arch} are missing or of another shape: {_listed(unfit)}; set "

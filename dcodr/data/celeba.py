@@ -4,6 +4,11 @@ The published files (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html): ``img_a
 ``202599.jpg``, 178 x 218 pixels; ``identity_CelebA.txt``, lines of file name and person; and
 ``list_landmarks_align_celeba.txt``, a line with the number of images, one with the names of the columns, then
 lines of file name and the x and y of five landmarks in pixels.
+
+Figures measured here are not comparable with the published ones. The official evaluation fits its probes on
+three quarters of the images of the *test* people, whom the encoder has never seen, and scores the last
+quarter. Here train, validation and test are splits of the same people: a search needs validation images that
+are scored as the test images are.
 """
 
 import re

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from dcodr.config import Config, PerceptualConfig
+from dcodr.config import Config, EncoderConfig, PerceptualConfig
 from dcodr.method_settings import SHUFFLED
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
@@ -68,9 +68,19 @@ def build_distance(config: PerceptualConfig) -> nn.Module:
     return PerceptualDistance(features, layers, config.normalise)
 
 
+def build_encoder(config: EncoderConfig, width: int | None = None) -> Encoder:
+    """Build the encoder of a config with random weights, whatever it is to start from.
+
+    Args:
+        config: What to build.
+        width: Width of what it gives, if not ``code_dim``.
+    """
+    return Encoder(config.arch, width or config.code_dim, config.head, config.hidden_layer)
+
+
 def _encoder(config: Config, width: int | None = None) -> Encoder:
     """An encoder; all of a method's are alike but for the width of what they give."""
-    encoder = Encoder(config.encoder.arch, width or config.encoder.code_dim, config.encoder.head)
+    encoder = build_encoder(config.encoder, width)
     if config.encoder.weights is not None:
         load_encoder(encoder, config.encoder.arch, config.encoder.weights)
     return encoder

@@ -13,23 +13,35 @@ Arch = Literal["small", "resnet18", "resnet50"]
 
 
 class Encoder(nn.Module):
-    """A convolutional trunk, one linear layer, an optional head, and L2 normalisation.
+    """A convolutional trunk, one or two linear layers, an optional head, and L2 normalisation.
 
     The paper uses ``resnet50``, for SmallNORB and Shapes3D with the head (supplement, section 2); ``small``
     is made for CPUs, see :func:`small_trunk`.
+
+    The official code starts from MoCo-v2 and keeps the first layer of its projection head, so that
+    ``resnet50`` has 2048 -> 2048 -> ``code_dim``. As there, nothing stands between these two: MoCo-v2's own
+    ReLU behind its hidden layer is left out.
 
     Args:
         arch: The trunk; its last layer is linear, to ``code_dim``.
         code_dim: Width of the codes.
         head: Whether three linear layers, ``code_dim`` wide with LeakyReLU between, follow the trunk.
+        hidden_layer: Whether a linear layer as wide as the features stands before the trunk's last one.
+
+    Raises:
+        ValueError: If the small encoder is to have a hidden layer.
 
     Shapes:
         images ``(B, 3, H, W)`` float in [0, 1], ``H`` and ``W`` at least 16; codes ``(B, code_dim)`` float32.
     """
 
-    def __init__(self, arch: Arch, code_dim: int = 128, head: bool = False) -> None:
+    def __init__(
+        self, arch: Arch, code_dim: int = 128, head: bool = False, hidden_layer: bool = False
+    ) -> None:
         super().__init__()
-        self.trunk = small_trunk(code_dim) if arch == "small" else _resnet(arch, code_dim)
+        if arch == "small" and hidden_layer:
+            raise ValueError("the small encoder has no hidden layer")
+        self.trunk = small_trunk(code_dim) if arch == "small" else _resnet(arch, code_dim, hidden_layer)
         self.head: nn.Module = nn.Identity()
         if head:
             self.head = nn.Sequential(
@@ -74,9 +86,15 @@ def small_trunk(code_dim: int) -> nn.Module:
     )
 
 
-def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int) -> nn.Module:
-    """Build torchvision's ResNet with random weights, its classifier ``fc`` as wide as a code."""
+def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int, hidden_layer: bool) -> nn.Module:
+    """Build torchvision's ResNet with random weights, its classifier ``fc`` as wide as a code.
+
+    With a hidden layer ``fc.0`` is that, under the name that it has in MoCo-v2, and ``fc.1`` the classifier.
+    """
     build = {"resnet18": resnet18, "resnet50": resnet50}[arch]
-    trunk: nn.Module = build(num_classes=code_dim)
+    trunk = build(num_classes=code_dim)
+    if hidden_layer:
+        width = trunk.fc.in_features
+        trunk.fc = nn.Sequential(nn.Linear(width, width), trunk.fc)
     as_matrix_products(trunk)
     return trunk

@@ -20,6 +20,8 @@ GALLERY = (
 )
 """The caption of tables with retrieval."""
 
+PUBLISHED_START = "Published ones start from MoCo-v2 (800 epochs) with its hidden layer."
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -28,10 +30,12 @@ class Comparison:
     Attributes:
         table: What is compared; its cells may be empty where nothing is published.
         measured: For each system the figures of every seed that was run.
+        starts: For each system that was run, where its encoder started from, in words.
     """
 
     table: PaperTable
     measured: dict[MethodName, list[Figures]] = field(default_factory=dict)
+    starts: dict[MethodName, str] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, ...]]:
         """Lines of text: system, origin, cells; a published and a measured one of each system.
@@ -55,11 +59,26 @@ class Comparison:
             rows.append(("ceiling", "this store", *cells))
         return rows
 
+    def start(self) -> str:
+        """Where the measured encoders started from, in a sentence or two; empty if none was run."""
+        systems: dict[str, list[str]] = {}
+        for method in METHODS:
+            if method in self.starts:
+                systems.setdefault(self.starts[method], []).append(method)
+        if not systems:
+            return ""
+        several = [f"{start} ({', '.join(names)})" for start, names in systems.items()]
+        measured = f"Measured encoders start from {'; '.join(several if len(several) > 1 else systems)}."
+        return measured + (f" {PUBLISHED_START}" if self.table.cells else "")
+
+    def notes(self) -> list[str]:
+        """Return what a reader needs to know of the table, a text each: the start, and the gallery."""
+        return [note for note in (self.start(), GALLERY if self._retrieval else "") if note]
+
     def text(self) -> Table:
         """For the terminal."""
         table = Table(title=self.table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
-        if self._retrieval:
-            table.caption, table.caption_justify = GALLERY, "left"
+        table.caption, table.caption_justify = "\n".join(self.notes()), "left"
         table.add_column("system")
         table.add_column("")
         for heading in self.table.columns:
@@ -72,20 +91,22 @@ class Comparison:
         """The same lines for a document."""
         head = ["system", "", *self.table.columns]
         lines = [head, ["---", "---", *("--:" for _ in self.table.columns)], *self.rows()]
-        text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-        return text + (f"\n{GALLERY}\n" if self._retrieval else "")
+        table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        return table + "".join(f"\n{note}\n" for note in self.notes())
 
     def csv(self) -> str:
         """A line for each cell, with all digits: published as printed, mean and deviation over the seeds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("system", "figure", "published", "measured", "deviation", "seeds", "ceiling"))
+        head = ("system", "figure", "published", "measured", "deviation", "seeds", "ceiling", "start")
+        writer.writerow(head)
         for method in METHODS:
             published: Sequence[str] = self.table.cells.get(method, ("",) * len(self.table.columns))
             for name, cell in zip(self.table.columns.values(), published, strict=True):
                 values = [run[name] for run in self.measured.get(method, [])]
                 measured = (mean(values), stdev(values) if len(values) > 1 else "") if values else ("", "")
-                writer.writerow((method, name, cell, *measured, len(values), self._ceiling(name)))
+                told = (len(values), self._ceiling(name), self.starts.get(method, ""))
+                writer.writerow((method, name, cell, *measured, *told))
         return text.getvalue()
 
     @property

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from dcodr.config import Config
+from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import PROTOCOL, evaluate
-from dcodr.files import CHECKPOINT, write_text
+from dcodr.files import CHECKPOINT, IMAGENET, write_text
 from dcodr.strict_yaml import StrictModel
 from dcodr.trainer import fit, resolve_device
 
@@ -84,6 +84,15 @@ def reproduce(
     )
     write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")
     return result
+
+
+def encoder_start(config: EncoderConfig) -> str:
+    """Where an encoder starts from, in words."""
+    if config.weights is None:
+        return "random weights"
+    if config.weights == IMAGENET:
+        return "torchvision's ImageNet weights"
+    return f"{Path(config.weights).name} {'with' if config.hidden_layer else 'without'} its hidden layer"
 
 
 def _read(path: Path) -> Result | None:

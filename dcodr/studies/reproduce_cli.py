@@ -39,6 +39,13 @@ def reproduce(
         Path | None,
         typer.Option(help="Folder of a METHOD.yaml for each.", show_default="the paper's settings"),
     ] = None,
+    moco: Annotated[
+        Path | None,
+        typer.Option(
+            help="MoCo-v2's checkpoint, from which encoders start as in the paper.",
+            show_default="torchvision's ImageNet weights",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of trainings and tables.")] = Path("runs/reproduce"),
 ) -> None:
     """Train the paper's systems and set their test figures beside the published.
@@ -54,7 +61,9 @@ def reproduce(
         raise UserError("give either --table or --dataset")
     name = PAPER_TABLES[table].dataset if table else str(dataset)
     chosen, numbers = _methods(methods), _seeds(seeds)
-    trainings = {method: _config(method, name, data, epochs, configs) for method in chosen}
+    if moco is not None and configs is not None:
+        raise UserError("--moco: has no effect on --configs: set encoder.weights and hidden_layer there")
+    trainings = {method: _config(method, name, data, epochs, configs, moco) for method in chosen}
     store = open_store(data / f"{name}.h5")
     layout = PAPER_TABLES[table] if table else unpublished(store.spec)
     _check(store, layout, data / f"{name}.h5")
@@ -84,6 +93,7 @@ def _run(
     folder: Path,
 ) -> list[str]:
     """Add a training's figures to the comparison; what is wrong with them, if anything."""
+    from dcodr.studies.reproduce import encoder_start
     from dcodr.studies.reproduce import reproduce as run
 
     label = f"{method} seed {config.seed}"
@@ -113,6 +123,7 @@ def _run(
     console.print(f"{label}  {words}", highlight=False, soft_wrap=True)
     if result.figures:
         comparison.measured.setdefault(method, []).append(result.figures)
+        comparison.starts[method] = encoder_start(config.encoder)
     return [f"{label}: collapsed, {result.infeasible}"] if result.infeasible else []
 
 
@@ -138,13 +149,16 @@ def _seeds(text: str) -> list[int]:
 
 
 def _config(
-    method: MethodName, dataset: str, data: Path, epochs: int | None, configs: Path | None
+    method: MethodName, dataset: str, data: Path, epochs: int | None, configs: Path | None, moco: Path | None
 ) -> "Config":
     """The training of a method, but for its seed."""
     from dcodr.config import read_config
     from dcodr.paper_settings import paper_config
 
     config = paper_config(method, dataset)
+    if moco is not None:
+        start = {"weights": str(moco.resolve()), "hidden_layer": True}
+        config = config.model_copy(update={"encoder": config.encoder.model_copy(update=start)})
     if configs is not None:
         path = configs / f"{method}.yaml"
         config = read_config(path)[0]

@@ -1,5 +1,6 @@
 """Checkpoints: whole, safe, and refused when they are not what they should be."""
 
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ from dcodr.checkpoint import (
     save_checkpoint,
     trained_encoder,
 )
-from dcodr.config import Config
+from dcodr.config import Config, EncoderConfig
 from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.evaluation.report import Report
 from dcodr.methods import build_method
+from dcodr.models.encoder import Encoder
 
 
 def epoch(number: int) -> Epoch:
@@ -50,6 +52,40 @@ def test_the_encoder_of_a_checkpoint_embeds_as_the_trained_one(
     method.load_state_dict(checkpoint.model)
     images = torch.rand(2, 3, 64, 64)
     assert torch.equal(trained_encoder(checkpoint)(images), method.eval().encoder(images))
+
+
+@pytest.mark.parametrize("method", ["dcodr_norec", "drnet"])
+def test_an_encoder_with_a_hidden_layer_is_read_back_without_the_file_it_started_from(
+    method: str, tiny_config: Config, tmp_path: Path
+) -> None:
+    start = Encoder("resnet18", hidden_layer=True).trunk.state_dict()
+    query = {f"module.encoder_q.{name}": value for name, value in start.items()}
+    torch.save({"state_dict": query}, tmp_path / "moco.pth.tar")
+    settings = EncoderConfig(
+        arch="resnet18", code_dim=16, weights=str(tmp_path / "moco.pth.tar"), hidden_layer=True
+    )
+    config = tiny_config.model_copy(update={"encoder": settings, "method": method})
+    built = build_method(config, 4, 64, 10)
+    encoders = [module for module in built.modules() if isinstance(module, Encoder)]
+    assert all(
+        torch.equal(encoder.trunk.state_dict()["fc.0.weight"], start["fc.0.weight"]) for encoder in encoders
+    )
+    save_checkpoint(tmp_path / "c.pt", Checkpoint(config, "print", epoch(3), built.state_dict(), {}))
+    (tmp_path / "moco.pth.tar").unlink()
+    images = torch.rand(2, 3, 64, 64)
+    again = trained_encoder(load_checkpoint(tmp_path / "c.pt"))
+    assert torch.equal(again(images), built.eval().encoder(images))
+
+
+def test_a_config_of_an_earlier_version_keeps_its_meaning(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "c.pt", checkpoint)
+    content = torch.load(tmp_path / "c.pt", weights_only=True)
+    config = json.loads(content["config"])
+    del config["lr_schedule"], config["encoder"]["hidden_layer"]
+    torch.save(content | {"config": json.dumps(config)}, tmp_path / "c.pt")
+    assert load_checkpoint(tmp_path / "c.pt").config == checkpoint.config
+    assert checkpoint.config.lr_schedule == "step"
+    assert not checkpoint.config.encoder.hidden_layer
 
 
 class Evil:

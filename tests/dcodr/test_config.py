@@ -37,8 +37,8 @@ def test_presets_have_the_published_settings(
     assert config.perceptual.backbone == "vgg16"
     assert not config.perceptual.normalise  # the weight 0.3 belongs to the distance of the official code
     assert config.epochs == 200
-    # No person of CelebA has 32 training images: the paper's batch of 128 is divided otherwise.
-    expected = (8, 16) if dataset == "celeba" else (4, 32)
+    # Nobody in CelebA has 32 training images, Edges2Shoes has two domains: their batches are others.
+    expected = {"celeba": (6, 20), "edges2shoes": (2, 64)}.get(dataset, (4, 32))
     assert (config.batch.n_domains, config.batch.n_per_domain) == expected
     assert config.reconstruction_weight == 0.3
     assert set(config.augmentations) == {"gaussian_blur", "high_contrast", "high_saturation", "crop"}
@@ -73,6 +73,7 @@ def test_augmentations_have_one_canonical_order() -> None:
             "perceptual: {backbone: pixel, layers: [1]}\n",
             "perceptual.layers has no meaning for the pixel distance",
         ),
+        ("encoder: {arch: small, hidden_layer: true}\n", "encoder.hidden_layer is for ResNets"),
         ("provenance: 3\n", "line 1: provenance: received 3"),
         ("strengths: 3\n", "line 1: strengths: received 3; should be a mapping"),
         (

@@ -141,6 +141,70 @@ def test_encoder_takes_all_but_the_last_layer(tmp_path: Path, resnet18_state: St
     torch.testing.assert_close(trunk["fc.weight"], own_fc, rtol=0, atol=0)
 
 
+def published_moco(version: int, width: int, state: State) -> dict[str, Any]:
+    """A checkpoint as MoCo's authors publish theirs: query encoder with its head, key encoder, optimiser.
+
+    Version 1 has one linear layer behind the features, version 2 two with a ReLU between.
+    """
+    query = {key: value for key, value in state.items() if not key.startswith("fc.")}
+    last = "fc." if version == 1 else "fc.2."
+    if version == 2:
+        query |= {"fc.0.weight": torch.randn(width, width), "fc.0.bias": torch.randn(width)}
+    query |= {f"{last}weight": torch.randn(128, width), f"{last}bias": torch.randn(128)}
+    keys = {name: torch.zeros_like(value) for name, value in query.items()}
+    return {
+        "epoch": 800,
+        "arch": "resnet18",
+        "state_dict": {f"module.encoder_q.{key}": value for key, value in query.items()}
+        | {f"module.encoder_k.{key}": value for key, value in keys.items()}
+        | {"module.queue": torch.zeros(128, 9), "module.queue_ptr": torch.zeros(1, dtype=torch.long)},
+        "optimizer": {"state": {}, "param_groups": [{"lr": 0.03, "params": [0]}]},
+    }
+
+
+def test_the_hidden_layer_of_moco_v2_is_kept(tmp_path: Path, resnet18_state: State) -> None:
+    encoder = Encoder("resnet18", code_dim=8, hidden_layer=True)
+    own = encoder.trunk.state_dict()["fc.1.weight"].clone()
+    content = published_moco(2, 512, resnet18_state)
+    load_encoder(encoder, "resnet18", _saved(tmp_path, content))
+
+    trunk, query = encoder.trunk.state_dict(), content["state_dict"]
+    assert torch.equal(trunk["fc.0.weight"], query["module.encoder_q.fc.0.weight"])
+    assert torch.equal(trunk["fc.0.bias"], query["module.encoder_q.fc.0.bias"])
+    assert torch.equal(trunk["fc.1.weight"], own)
+    _assert_equal(trunk, {key: v for key, v in resnet18_state.items() if not key.startswith("fc.")})
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_without_a_hidden_layer_only_the_convolutions_of_moco_are_taken(
+    tmp_path: Path, resnet18_state: State, version: int
+) -> None:
+    encoder = Encoder("resnet18", code_dim=8)
+    own = encoder.trunk.state_dict()["fc.weight"].clone()
+    load_encoder(encoder, "resnet18", _saved(tmp_path, published_moco(version, 512, resnet18_state)))
+    trunk = encoder.trunk.state_dict()
+    assert torch.equal(trunk["fc.weight"], own)
+    _assert_equal(trunk, {key: v for key, v in resnet18_state.items() if not key.startswith("fc.")})
+
+
+@pytest.mark.parametrize("file", ["moco-v1", "torchvision", "other width"])
+def test_a_file_without_that_hidden_layer_is_refused(
+    tmp_path: Path, resnet18_state: State, file: str
+) -> None:
+    contents: dict[str, dict[str, Any]] = {
+        "moco-v1": published_moco(1, 512, resnet18_state),
+        "torchvision": dict(resnet18_state),
+        "other width": published_moco(2, 64, resnet18_state),
+    }
+    path = _saved(tmp_path, contents[file])
+    with pytest.raises(
+        UserError, match=r"hidden_layer is true, but .* no hidden layer of 512 -> 512"
+    ) as refusal:
+        load_encoder(Encoder("resnet18", 8, hidden_layer=True), "resnet18", path)
+    assert str(path) in str(refusal.value)
+    assert "encoder.hidden_layer to false" in str(refusal.value)
+
+
 def test_encoder_weights_of_another_architecture_are_refused(tmp_path: Path, resnet18_state: State) -> None:
     path = _saved(tmp_path, {key: v for key, v in resnet18_state.items() if key.startswith("conv1")})
     with pytest.raises(UserError, match=r"weights of resnet18 are missing.* and \d+ more") as refusal:

@@ -20,7 +20,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
-from dcodr.models.encoder import Encoder
+from dcodr.methods import build_encoder
 from dcodr.trainer import fit, resolve_device
 from tuning.params import CategoricalParam, Param, SubsetParam, used
 from tuning.space import Space
@@ -193,8 +193,7 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
     The encoder is untrained, which costs the same.
     """
     device = resolve_device(config.device)
-    encoder = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
-    encoder = encoder.to(device).to(memory_format=torch.channels_last)
+    encoder = build_encoder(config.encoder).to(device).to(memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
     while True:

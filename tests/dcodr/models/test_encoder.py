@@ -51,6 +51,28 @@ def test_number_of_parameters(arch: Arch, expected: int) -> None:
     assert n_parameters(Encoder(arch, head=True)) == expected + 3 * (128 + 1) * 128
 
 
+def test_the_hidden_layer_is_linear_and_before_the_last(images: torch.Tensor) -> None:
+    encoder = Encoder("resnet18", code_dim=8, hidden_layer=True).eval()
+    features = resnet18().eval()
+    features.fc = nn.Identity()
+    convolutions = {k: v for k, v in encoder.trunk.state_dict().items() if not k.startswith("fc.")}
+    features.load_state_dict(convolutions)
+    layers = {
+        name: (
+            encoder.trunk.get_parameter(f"fc.{name}.weight"),
+            encoder.trunk.get_parameter(f"fc.{name}.bias"),
+        )
+        for name in "01"
+    }
+    assert layers["0"][0].shape == (512, 512)
+    expected = F.linear(F.linear(features(images), *layers["0"]), *layers["1"])
+    torch.testing.assert_close(encoder(images), F.normalize(expected, dim=1))
+    plain = n_parameters(Encoder("resnet50"))
+    assert n_parameters(Encoder("resnet50", hidden_layer=True)) == plain + (2048 + 1) * 2048
+    with pytest.raises(ValueError, match="small encoder has no hidden layer"):
+        Encoder("small", hidden_layer=True)
+
+
 def test_head_is_three_layers_with_leaky_relu_between(images: torch.Tensor) -> None:
     encoder = Encoder("small", code_dim=8, head=True).eval()
     x = encoder.trunk(images)

@@ -88,6 +88,32 @@ def test_markdown_and_text_have_the_same_cells() -> None:
     assert all(cell in printed for row in filled.rows() for cell in row)
 
 
+def test_every_form_of_the_table_names_the_start_of_the_encoders() -> None:
+    run = [figures(0.1, 0.5)]
+    filled = Comparison(
+        TABLE, {"dcodr": run, "lord": run}, {"dcodr": "random weights", "lord": "random weights"}
+    )
+    start = (
+        "Measured encoders start from random weights. "
+        "Published ones start from MoCo-v2 (800 epochs) with its hidden layer."
+    )
+    assert filled.markdown().endswith(f" |\n\n{start}\n")
+    console = Console(record=True, width=300)
+    console.print(filled.text())
+    assert start in " ".join(console.export_text().split())
+    rows = list(csv.DictReader(io.StringIO(filled.csv())))
+    assert {(row["system"], row["start"]) for row in rows if row["start"]} == {
+        ("dcodr", "random weights"),
+        ("lord", "random weights"),
+    }
+    filled.starts["lord"] = "moco.pth with its hidden layer"
+    assert "from moco.pth with its hidden layer (lord); random weights (dcodr)." in filled.start()
+    assert Comparison(unpublished(CELEBA), {}, {"dcodr": "random weights"}).start() == (
+        "Measured encoders start from random weights."
+    )
+    assert Comparison(TABLE).start() == ""
+
+
 def test_a_dataset_without_a_published_table() -> None:
     cars = unpublished(CARS3D)
     assert cars.columns["azimuth"] == "accuracy/azimuth"

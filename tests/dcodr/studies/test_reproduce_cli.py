@@ -69,7 +69,11 @@ def test_two_tables_of_the_same_trainings(
         assert len(run_rows) == 2 * cells
         assert all(0 <= float(row["measured"]) <= 1 for row in run_rows)
         assert all(row["measured"] == "" for row in rows if row not in run_rows)
-    assert "| simclr | published | 0.186 |" in (data / "out" / "table6.md").read_text()
+    written = (data / "out" / "table6.md").read_text()
+    assert "| simclr | published | 0.186 |" in written
+    start = "Measured encoders start from random weights."
+    assert start in written
+    assert start in printed
 
 
 @pytest.mark.train
@@ -94,6 +98,7 @@ def test_a_diverged_training_leaves_its_cells_empty(
         ({"table": 4, "seeds": "0,0"}, "--seeds: received '0,0'"),
         ({"table": 4, "seeds": "-1"}, "--seeds: received '-1'"),
         ({"table": 3}, r"smallnorb\.h5 is not there"),
+        ({"table": 4, "moco": Path("m.pth"), "configs": Path()}, "--moco: has no effect on --configs"),
     ],
 )
 def test_what_is_refused(data: Path, options: dict[str, Any], message: str) -> None:
