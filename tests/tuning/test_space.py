@@ -165,7 +165,7 @@ WRONG = {
     ),
     "strength of no member": (
         BASE + SUBSET + "    strengths: {grayscale: {}}\n",
-        "line 3: params.augmentations: strengths: 'grayscale' is no member",
+        "line 6: params.augmentations.strengths.grayscale: received {}; 'grayscale' is no member",
     ),
     "strength searched twice": (
         BASE
@@ -191,7 +191,7 @@ WRONG = {
     ),
     "required is no member": (
         BASE + SUBSET + "    required: [affin]\n",
-        "line 3: params.augmentations: required: 'affin' is no member (did you mean affine?)",
+        "line 6: params.augmentations.required: received ['affin']; 'affin' is no member (did you mean affine?)",
     ),
     "contradictory rules": (
         BASE + SUBSET + "    required: [affine, crop]\n    excluded: [[crop, affine]]\n",
@@ -203,8 +203,24 @@ WRONG = {
         "line 6: params.augmentations.excluded.0: received ['crop']",
     ),
     "same choice twice": (
-        BASE + "params:\n  encoder.arch: {type: categorical, choices: [small, small]}\n",
-        "has the same value twice",
+        BASE + "params:\n  encoder.arch:\n    type: categorical\n    choices:\n      - small\n      - small\n",
+        "line 7: params.encoder.arch.choices.1: received 'small'; is the choice 'small' again: remove one",
+    ),
+    "same number as two kinds": (
+        BASE + "params:\n  temperature: {type: categorical, choices: [0.5, 1, 1.0]}\n",
+        "line 3: params.temperature.choices.2: received 1.0; is the choice 1 again: remove one",
+    ),
+    "same number with two spellings": (
+        BASE + "params:\n  temperature: {type: categorical, choices: [0.1, 0.10]}\n",
+        "params.temperature.choices.1: received 0.1; is the choice 0.1 again",
+    ),
+    "zero with two signs": (
+        BASE + "params:\n  reconstruction_weight: {type: categorical, choices: [-0.0, 0.0, 0.3]}\n",
+        "params.reconstruction_weight.choices.1: received 0.0; is the choice -0.0 again",
+    ),
+    "true and 1": (
+        BASE + "params:\n  epochs: {type: categorical, choices: [1, true]}\n",
+        "params.epochs.choices.1: received True; is the choice 1 again",
     ),
     "range beyond the setting": (
         BASE + "params:\n  encoder.code_dim: {type: int, low: 1, high: 128}\n",
@@ -212,7 +228,7 @@ WRONG = {
     ),
     "unknown choice": (
         BASE + "params:\n  perceptual.backbone: {type: categorical, choices: [vgg16, vgg20]}\n",
-        "line 3: params.perceptual.backbone.choices: received 'vgg20'",
+        "line 3: params.perceptual.backbone.choices.1: received 'vgg20'",
     ),
     "unknown preset": ("base: {preset: mnist}\n" + TEMPERATURE, "line 1: base: unknown preset 'mnist'"),
     "no base": ("base: {}\n" + TEMPERATURE, "line 1: base: received {}; give either preset or config"),
@@ -244,7 +260,7 @@ WRONG = {
     "unknown method": (
         BASE + "params:\n  method: {type: categorical, choices: [lard]}\n"
         "  lord.noise: {type: float, low: 0.1, high: 2}\n",
-        "line 3: params.method.choices: received 'lard'",
+        "line 3: params.method.choices.0: received 'lard'",
     ),
     "one domain for drnet": (
         "base: {preset: synthetic, overrides: {method: drnet}}\n"

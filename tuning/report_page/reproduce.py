@@ -9,7 +9,8 @@ import yaml
 from dcodr.config import with_absolute_paths
 from dcodr.errors import UserError
 from tuning.search import CONFIGS, Search
-from tuning.space import FIXED_SETTINGS, Space, load_space
+from tuning.space import Space, load_space
+from tuning.space_checks import FIXED_SETTINGS
 
 
 def space_text(search: Search) -> str:
