@@ -258,5 +258,5 @@ def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str
         for position, value in enumerate(node.value):
             lines[(*key, position)] = value.start_mark.line + 1
             _collect_lines(value, (*key, position), lines, source, loader)
-    elif kind != "str" and loader.resolve(yaml.ScalarNode, node.value, (True, False)) != node.tag:
+    elif kind not in ("str", loader.reads_as(node.value)):
         raise UserError(f"{here}: not valid YAML: {node.value[:40]!r} is no {kind}")

@@ -28,7 +28,7 @@ _SCALARS = {
 class CoreLoader(yaml.SafeLoader):
     """Safe loading by the core schema, of whole numbers of at most 64 bits."""
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's way to begin without those of YAML 1.1)
+    yaml_implicit_resolvers = {}  # noqa: RUF012  none of YAML 1.1; PyYAML wants a class's own
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """The number that a node of the int's spelling stands for."""
@@ -43,6 +43,11 @@ class CoreLoader(yaml.SafeLoader):
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         """The number that a node of the float's spelling stands for."""
         return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+    def reads_as(self, text: str) -> str:
+        """Name the kind of scalar that a text without quotes and without a tag is read as."""
+        tag: str = self.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return tag.removeprefix(PREFIX)
 
 
 class CoreDumper(_Dumper):

@@ -20,8 +20,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import dcodr.cli
-import tune
 import tuning.cli
+import tuning.search_cli
 from dcodr import console
 from dcodr.errors import UserError
 from tests.tuning.store import Store
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
 
-APPS = {"tune": tune.app, "tuning": tuning.cli.app, "dcodr": dcodr.cli.app}
+APPS = {"tune": tuning.search_cli.app, "tuning": tuning.cli.app, "dcodr": dcodr.cli.app}
 
 
 @dataclass

@@ -162,8 +162,8 @@ class SubsetParam(StrictModel):
             for name in names:
                 if name not in self.members:
                     yield key, f"{name!r} is no member{did_you_mean(name, self.members)}"
-            if len(set(names)) < len(names):
-                yield key, "a member is given twice"
+            for name in {name for name in names if [*names].count(name) > 1}:
+                yield key, f"{name} is given twice"
 
     @property
     def largest(self) -> int:

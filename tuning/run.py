@@ -229,7 +229,7 @@ def _tune(
 def _begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    write_text(folder / "space.yaml", space.text)
+    write_text(folder / "space.yaml", space.file_text())
     run_id = open_parent(folder, space, tracker)
     facts = {"fingerprint": fingerprint, "tracking_uri": masked(tracker.uri), "versions": versions()}
     ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)

@@ -101,7 +101,9 @@ class Space(StrictModel):
             search=search,
             resources=self.resources,
         )
-        return dump_yaml(parts.model_dump(mode="json", exclude_defaults=True))
+        whole = parts.model_dump(mode="json", exclude_defaults=True)
+        whole["objectives"] = dict(self.objectives)  # which may differ from the default by their order alone
+        return dump_yaml(whole)
 
     def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """What the paper sets the searched settings to; where it says nothing, what the base does.
@@ -226,7 +228,8 @@ def _without(data: Mapping[str, Any], keys: Iterable[Key]) -> dict[str, Any]:
     """Nested mappings without some keys; if one is not there, or in a list, without what it belongs in."""
     rest = copy.deepcopy(dict(data))
     for first, *others in filter(None, keys):
-        inside, last = rest, first
+        inside: dict[Any, Any] = rest
+        last = first
         for part in others:
             below = inside.get(last)
             if not isinstance(below, dict) or part not in below:
@@ -253,13 +256,16 @@ def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: 
             wrong.found.append(file.error(("base", "overrides", key), "is set by resources: remove it here"))
     with wrong.collected(last=True):
         start = _start(base, file, folder, dataset)
-    with wrong.collected():
+    try:
         return override(start, base.overrides, complain)
+    except UserError as error:
+        wrong.found.append(error)
     if any(key in ((), ("method",)) for key in bad):
         wrong.refuse()
-    with wrong.collected(last=True):
+    try:
         return override(start, _without(base.overrides, bad), complain)
-    raise AssertionError("an error that was collected last is raised")
+    except UserError as error:
+        raise UserError.of([*wrong.found, error]) from None
 
 
 def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Config:

@@ -1,7 +1,7 @@
 """From raw files to a store: read, split, write."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +188,6 @@ def _write(
 ) -> None:
     """Write a store that says where it comes from, with stratified splits unless it has its own."""
     split = stratified_split(domain, seed) if split is None else split
-    prepared = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    prepared = datetime.now(UTC).isoformat(timespec="seconds")
     provenance: dict[str, str | int] = {"source": source, "seed": seed, "prepared": prepared}
     write_store(path, spec, images, domain, attributes, split, provenance)

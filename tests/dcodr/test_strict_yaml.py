@@ -66,11 +66,17 @@ def test_valid_files_become_models() -> None:
         ),
         ("shapes: 3\n", "line 1: shapes: received 3; should be a mapping"),
         ("shapes: {}\npages: true\n", "line 2: pages: received True; should be a valid integer"),
-        ("shapes: {}\npages: 1_000\n", "line 2: pages: received '1_000'; should be a valid integer: write 1000"),
+        (
+            "shapes: {}\npages: 1_000\n",
+            "line 2: pages: received '1_000'; should be a valid integer: write 1000",
+        ),
         ("shapes: {}\npages: '12'\n", "line 2: pages: received '12'; should be a valid integer: write 12"),
         ("shapes: {}\npages: 1:30\n", "line 2: pages: received '1:30'; should be a valid integer"),
         ("shapes: {}\nbound: yes\n", "line 2: bound: received 'yes'; should be true or false"),
-        ("shapes: {}\nsize: []\n", "line 2: size: received []; should be a valid integer or should be a valid string"),
+        (
+            "shapes: {}\nsize: []\n",
+            "line 2: size: received []; should be a valid integer or should be a valid string",
+        ),
         ("pages: 2\n", "shapes: required, but not given"),
     ],
 )
