@@ -1,23 +1,19 @@
-"""What comes with the program beside its code: the space files, in a clone and in an installed package."""
+"""The space files that come with the program, in a clone and in an installed package."""
 
 from pathlib import Path
 
 from dcodr.errors import UserError
+from dcodr.files import shipped
 from dcodr.strict_yaml import did_you_mean
 
 _PACKAGE = Path(__file__).parent
-_CLONE = _PACKAGE.parent
-
-
-def spaces() -> Path:
-    """The folder of the space files: in the package where it was installed, beside it in a clone."""
-    installed = _PACKAGE / "search_spaces"
-    return installed if installed.is_dir() else _CLONE / "search_spaces"
+SPACES = shipped(_PACKAGE, "search_spaces")
+"""The folder of the space files."""
 
 
 def program() -> list[str]:
     """How to call the search's command line from where the program is."""
-    return ["python", "tune.py"] if (_CLONE / "tune.py").is_file() else ["dcodr-tune"]
+    return ["python", "tune.py"] if (_PACKAGE.parent / "tune.py").is_file() else ["dcodr-tune"]
 
 
 def space_path(given: str | Path) -> Path:
@@ -29,11 +25,11 @@ def space_path(given: str | Path) -> Path:
     path = Path(given)
     if path.is_file() or str(given) != path.name or path.suffix:
         return path
-    shipped = spaces() / f"{given}.yaml"
-    if not shipped.is_file():
-        names = sorted(file.stem for file in spaces().glob("*.yaml"))
+    found = SPACES / f"{given}.yaml"
+    if not found.is_file():
+        names = sorted(file.stem for file in SPACES.glob("*.yaml"))
         raise UserError(
             f"{given}: neither a file nor a space file that comes with the program"
             f"{did_you_mean(str(given), names)}"
         )
-    return shipped
+    return found
