@@ -23,7 +23,8 @@ def resolved(python: str, requirements: list[str]) -> bool:
         done = subprocess.run(
             [sys.executable, "-m", "pip", *words, *requirements], capture_output=True, text=True
         )
-    print(f"Python {python}: {'resolved' if done.returncode == 0 else done.stderr.strip()}", flush=True)
+    reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]
+    print(f"Python {python}: {'resolved' if done.returncode == 0 else reason}", flush=True)
     return done.returncode == 0
 
 
