@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///$(CURDIR)/runs/mlflow.db
 
-.PHONY: install search test test-services check format ui docs bench bench-search soak fuzz audit
+.PHONY: install search test test-services check format ui docs bench bench-search soak fuzz audit resolve
 
 install: $(VENV)/installed
 
@@ -52,6 +52,9 @@ soak: install  ## A hundred faults and more, injected into real searches; an hou
 
 fuzz: install  ## 20,000 damaged or odd inputs for every reader of files that users share; a quarter of an hour on one core.
 	FUZZ_INPUTS=20000 $(BIN)/python -m pytest tests/safety/test_fuzz.py --durations=0
+
+resolve: install  ## Can all that is required be had for every Python from the oldest on? Needs pypi.org; some minutes.
+	$(BIN)/python -m tests.packaging.resolve
 
 audit: install  ## Known vulnerabilities of everything installed; needs pypi.org, and fails where that has no answer.
 	$(PYTHON) -m venv $(VENV)-audit

@@ -1,6 +1,6 @@
 """The augmentations' names and strengths, without torch: settings and search spaces need no more."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dcodr.errors import UserError
@@ -93,33 +93,38 @@ def strengths_of(name: str, given: Mapping[str, Mapping[str, float]]) -> dict[st
 
     Args:
         name: A member of ``AUGMENTATIONS``.
-        given: Strengths by augmentation, as ``require_strengths`` lets them pass.
+        given: Strengths by augmentation, in which ``wrong_strengths`` finds nothing.
     """
     paper = {key: strength.paper for key, strength in STRENGTHS.get(name, {}).items()}
     return paper | dict(given.get(name, {}))
 
 
-def require_strengths(
-    given: Mapping[str, Mapping[str, float]], complain: Callable[[tuple[str, ...], str], Exception]
-) -> None:
-    """Refuse strengths that are unknown, out of bounds, or a range that ends below its start.
+def wrong_strengths(given: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Find strengths that are unknown, out of bounds, or a range that ends below its start.
 
     Args:
         given: Strengths by augmentation.
-        complain: Makes the error that is raised, for where it stands in ``given`` and a message.
+
+    Yields:
+        Where each mistake stands in ``given``, and a message.
     """
     for name, values in given.items():
         if name not in STRENGTHS:
-            raise complain((name,), f"no augmentation with strengths{did_you_mean(name, STRENGTHS)}")
+            yield (name,), f"no augmentation with strengths{did_you_mean(name, STRENGTHS)}"
+            continue
         known = STRENGTHS[name]
-        for key, value in values.items():
-            if key not in known:
-                raise complain((name, key), f"unknown strength{did_you_mean(key, known)}")
-            bounds = known[key]
-            if not bounds.low <= value <= bounds.high:
-                raise complain((name, key), f"should be from {bounds.low:g} to {bounds.high:g}")
-        if "low" in known:
+        wrong = [((name, key), message) for key, message in _wrong_values(values, known)]
+        yield from wrong
+        if "low" in known and not wrong:
             low, high = strengths_of(name, given).values()
             if low > high:
                 low_is, high_is = ("" if key in values else " (the paper's)" for key in ("low", "high"))
-                raise complain((name,), f"low {low}{low_is} is above high {high}{high_is}")
+                yield (name,), f"low {low}{low_is} is above high {high}{high_is}"
+
+
+def _wrong_values(values: Mapping[str, float], known: Mapping[str, Strength]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if key not in known:
+            yield key, f"unknown strength{did_you_mean(key, known)}"
+        elif not known[key].low <= value <= known[key].high:
+            yield key, f"should be from {known[key].low:g} to {known[key].high:g}"

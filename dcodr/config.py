@@ -5,22 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from dcodr.augmentation_names import (
     AUGMENTATIONS,
     PAPER_SET,
     STRENGTHS,
     canonical,
-    require_strengths,
     strengths_of,
+    wrong_strengths,
 )
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, cached, default_store, is_uri
 from dcodr.method_settings import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
-from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, read_yaml
+from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, mistakes, read_yaml
+from dcodr.yaml_core import dump_yaml
 
 
 class EncoderConfig(StrictModel):
@@ -135,13 +134,8 @@ class Config(StrictModel):
     @field_validator("strengths")
     @classmethod
     def _known_strengths(cls, strengths: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        def complain(key: tuple[str, ...], message: str) -> ValidationError:
-            reason = PydanticCustomError("strength", "{message}", {"message": message})
-            return ValidationError.from_exception_data(
-                "strengths", [{"type": reason, "loc": key, "input": strengths}]
-            )  # pydantic puts the field in front of the key
-
-        require_strengths(strengths, complain)
+        if wrong := list(wrong_strengths(strengths)):
+            raise mistakes(wrong)
         return strengths
 
     @model_validator(mode="after")
@@ -273,7 +267,7 @@ def override(
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise complain(*describe(error.errors(include_url=False)[0], data)) from None
+        raise UserError.of(complain(*mistake) for mistake in describe(error, data).items()) from None
 
 
 def nested(key: str, value: object) -> dict[str, Any]:
@@ -318,5 +312,4 @@ def dump_config(config: Config, provenance: Mapping[str, Any] | None = None) -> 
     data = json.loads(config.model_dump_json())
     if provenance is not None:
         data["provenance"] = dict(provenance)
-    quick = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(data, Dumper=quick, sort_keys=False, allow_unicode=True))
+    return dump_yaml(data)

@@ -21,6 +21,17 @@ def default_store(name: str) -> Path:
     return Path("data") / f"{name}.h5"
 
 
+def shipped(package: Path, name: str) -> Path:
+    """Where a folder is that comes with a package: within it if it was installed, beside it in a clone.
+
+    Args:
+        package: The package's folder.
+        name: The folder's name in the clone.
+    """
+    within = package / name
+    return within if within.is_dir() else package.parent / name
+
+
 def is_uri(text: str | None) -> bool:
     """Whether a text is a URI, e.g. ``s3://bucket/cars3d.h5``, and no path."""
     return text is not None and "::" not in text and re.match(r"[a-z][a-z0-9+.-]*://", text) is not None

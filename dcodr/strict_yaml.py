@@ -1,17 +1,17 @@
 """YAML files read into strict pydantic models, with errors that name file, line, key and value."""
 
 import difflib
-import re
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from dcodr.errors import UserError
+from dcodr.yaml_core import NUMBER, PREFIX, CoreLoader
 
 Key = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -24,15 +24,50 @@ class StrictModel(BaseModel):
         frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    message = f"unknown key{did_you_mean(str(key), cls.model_fields)}"
-                    raise PydanticCustomError("unknown_key", "{message}", {"message": message, "key": key})
-        return data
+    def _suggest_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            if not any(map(_is_unknown_key, details)):
+                raise
+            raise ValidationError.from_exception_data(
+                cls.__name__, [*map(cls._suggesting, details)]
+            ) from None
+
+    @classmethod
+    def _suggesting(cls, detail: ErrorDetails) -> InitErrorDetails:
+        """An error of pydantic's, with the allowed keys if it is of an unknown key of this model."""
+        kind, message = detail["type"], detail["msg"]
+        if _is_unknown_key(detail):
+            kind, message = (
+                "unknown_key",
+                f"unknown key{did_you_mean(str(detail['loc'][0]), cls.model_fields)}",
+            )
+        return _custom_error(kind, message, detail["loc"], detail["input"], detail.get("ctx", {}))
+
+
+def _is_unknown_key(detail: ErrorDetails) -> bool:
+    return detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1
+
+
+def _custom_error(
+    kind: str, message: str, key: Key, received: Any, context: Mapping[str, Any]
+) -> InitErrorDetails:
+    reason = PydanticCustomError(kind, "{message}", {**context, "message": message})
+    return InitErrorDetails(type=reason, loc=key, input=received)
+
+
+def mistakes(found: Iterable[tuple[Key, str]]) -> ValidationError:
+    """Make one error of several, for a validator to raise.
+
+    Args:
+        found: Where each mistake stands below what is validated, and a message.
+    """
+    details = [_custom_error("mistake", message, key, None, {}) for key, message in found]
+    return ValidationError.from_exception_data("mistakes", details)
 
 
 def did_you_mean(word: str, allowed: Collection[str]) -> str:
@@ -60,59 +95,90 @@ class YamlFile:
 
     def error(self, key: Key, message: str) -> UserError:
         """An error at a key; a key that is not in the file is placed at its closest parent."""
-        known = key
-        while known and known not in self.lines:
-            known = known[:-1]
-        where = f", line {self.lines[known]}" if known else ""
+        line = self._line(key)
+        where = f", line {line}" if line else ""
         name = ".".join(str(part) for part in key)
         return UserError(f"{self.source}{where}: {name + ': ' if name else ''}{message}")
+
+    def mistakes(self, model: type[BaseModel]) -> dict[Key, str]:
+        """What keeps the mapping from being a model: wrong keys and messages, in the file's order."""
+        try:
+            model.model_validate(self.data)
+        except ValidationError as error:
+            found = describe(error, self.data)
+            return {key: found[key] for key in sorted(found, key=self._line)}
+        return {}
 
     def validate(self, model: type[ModelT]) -> ModelT:
         """The mapping as a model.
 
         Raises:
-            UserError: At the first violation, with file, line, key, received value and what is allowed.
+            UserError: If it is none, with a line for each violation: file, line, key, received value and what
+                is allowed.
         """
-        try:
-            return model.model_validate(self.data)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key, message = describe(first, self.data)
-            raise self.error(key, message) from None
+        if wrong := self.mistakes(model):
+            raise UserError.of(self.error(key, message) for key, message in wrong.items())
+        return model.model_validate(self.data)
+
+    def _line(self, key: Key) -> int:
+        """The line of a key, or of its closest parent that is in the file; 0 if none is."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return self.lines.get(key, 0)
 
 
-def describe(error: ErrorDetails, data: object) -> tuple[Key, str]:
-    """Where in the data a pydantic error stands, and a message with the received value.
+def describe(error: ValidationError, data: object) -> dict[Key, str]:
+    """Where in the data each mistake that pydantic found stands, and a message with the received value.
 
     Args:
-        error: One entry of ``ValidationError.errors()``.
+        error: What pydantic raised; its several errors of one value, as of a union, become one message.
         data: What was validated; its keys tell real positions from pydantic's names of union members.
     """
+    received: dict[Key, str] = {}
+    messages: dict[Key, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        key, node = _position(detail, data)
+        key, message, show = _told(detail, key, node)
+        received[key] = f"received {node!r}; " if show else ""
+        messages.setdefault(key, []).append(message)
+    return {key: received[key] + " or ".join(dict.fromkeys(told)) for key, told in messages.items()}
+
+
+def _position(detail: ErrorDetails, data: object) -> tuple[Key, object]:
+    """Where in the data an error stands, as far as the data goes, and what is there."""
     key: Key = ()
-    node = data
-    for part in error["loc"]:
-        if not isinstance(node, (Mapping, list, tuple)):
+    for part in detail["loc"]:
+        if not isinstance(data, (Mapping, list, tuple)):
             break
-        inside = part in node if isinstance(node, Mapping) else isinstance(part, int) and part < len(node)
+        inside = part in data if isinstance(data, Mapping) else isinstance(part, int) and part < len(data)
         if inside:
-            node = node[part]  # type: ignore[index]
+            data = data[part]  # type: ignore[index]
             key = (*key, part)
-        elif error["type"] == "missing" and part == error["loc"][-1]:
+        elif detail["type"] == "missing" and part == detail["loc"][-1]:
             key = (*key, part)
-    kind, context = error["type"], error.get("ctx", {})
+    return key, data
+
+
+def _told(detail: ErrorDetails, key: Key, node: object) -> tuple[Key, str, bool]:
+    """The key of a mistake, a message, and whether that needs the value which was received."""
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "unknown_key":
-        return (*key, context["key"]), error["msg"]
+        return key, detail["msg"], False
     if kind == "missing":
-        return key, "required, but not given"
+        return key, "required, but not given", False
     if kind == "union_tag_invalid":
-        tag_key = (*key, context["discriminator"].strip("'"))
-        return tag_key, f"received {context['tag']!r}; should be one of {context['expected_tags']}"
+        tag = (*key, context["discriminator"].strip("'"))
+        return tag, f"received {context['tag']!r}; should be one of {context['expected_tags']}", False
     if kind == "union_tag_not_found":
-        return (*key, context["discriminator"].strip("'")), "required, but not given"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return (*key, context["discriminator"].strip("'")), "required, but not given", False
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
-    received = "" if isinstance(node, Mapping) and node else f"received {node!r}; "
-    return key, f"{received}{message}"
+    if kind == "bool_type":
+        message = "should be true or false"
+    elif kind in ("int_type", "float_type") and isinstance(node, str):
+        digits = node.replace("_", "")
+        message += f": write {digits}" if NUMBER.fullmatch(digits) else ""
+    return key, message, not (isinstance(node, Mapping) and node)
 
 
 MAX_BYTES = 1_000_000
@@ -121,30 +187,7 @@ MAX_VALUES = 10_000
 """Most values of a YAML file, its aliases written out."""
 MAX_DEPTH = 20
 """Deepest nesting."""
-_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe loading with YAML 1.2 floats (``1e-4`` is a number) and whole numbers of at most 64 bits."""
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        number = super().construct_yaml_int(node) if len(node.value) <= 100 else 2**63
-        if not -(2**63) <= number < 2**63:
-            raise yaml.constructor.ConstructorError(
-                None, None, "a number of more than 64 bits", node.start_mark
-            )
-        return number
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
+_TAGS = tuple(PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
 
 
 def parse_yaml(text: str, source: str) -> YamlFile:
@@ -156,18 +199,18 @@ def parse_yaml(text: str, source: str) -> YamlFile:
     """
     lines: dict[Key, int] = {}
     try:
-        loader = _Loader(text)
+        loader = CoreLoader(text)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise UserError(f"{source}: expected a mapping of settings, received {text[:40]!r}")
-        _collect_lines(root, (), lines, source)
+        _collect_lines(root, (), lines, source, loader)
         data = loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise UserError(f"{source}, line {line}: not valid YAML: {error.problem}") from None
     except UserError:
         raise
-    # An explicit tag on a text of another kind (!!bool x) is reported by whatever that leads to.
+    # Control characters and too deep a nesting are reported by whatever these lead to.
     except Exception as error:
         raise UserError(f"{source}: not valid YAML: {error}") from None
     return YamlFile(source, data, lines, text)
@@ -192,29 +235,28 @@ def read_yaml(path: str | Path) -> YamlFile:
     return parse_yaml(text, str(path))
 
 
-def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str) -> None:
+def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str, loader: CoreLoader) -> None:
+    here = f"{source}, line {node.start_mark.line + 1}"
     if len(lines) > MAX_VALUES or len(key) > MAX_DEPTH:
         limit = f"{MAX_VALUES:,} values" if len(lines) > MAX_VALUES else f"{MAX_DEPTH} levels"
-        raise UserError(f"{source}, line {node.start_mark.line + 1}: more than {limit}, aliases written out")
+        raise UserError(f"{here}: more than {limit}, aliases written out")
+    kind = node.tag.removeprefix(PREFIX)
     if node.tag not in _TAGS:
-        kind = node.tag.removeprefix("tag:yaml.org,2002:")
-        raise UserError(
-            f"{source}, line {node.start_mark.line + 1}: not valid YAML here: a {kind}; put a text in quotes"
-        )
+        raise UserError(f"{here}: not valid YAML here: a {kind}; put a text in quotes")
     if isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for name, value in node.value:
             line = name.start_mark.line + 1
-            if name.tag != "tag:yaml.org,2002:str":
+            if name.tag != f"{PREFIX}str":
                 raise UserError(f"{source}, line {line}: keys are words, received {name.value!r}")
             if name.value in seen:
                 raise UserError(f"{source}, line {line}: {name.value}: given twice")
             seen.add(name.value)
-            here = (*key, name.value)
-            lines[here] = line
-            _collect_lines(value, here, lines, source)
+            lines[(*key, name.value)] = line
+            _collect_lines(value, (*key, name.value), lines, source, loader)
     elif isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
-            here = (*key, position)
-            lines[here] = value.start_mark.line + 1
-            _collect_lines(value, here, lines, source)
+            lines[(*key, position)] = value.start_mark.line + 1
+            _collect_lines(value, (*key, position), lines, source, loader)
+    elif kind not in ("str", loader.reads_as(node.value)):
+        raise UserError(f"{here}: not valid YAML: {node.value[:40]!r} is no {kind}")

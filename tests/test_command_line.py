@@ -20,8 +20,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import dcodr.cli
-import tune
 import tuning.cli
+import tuning.search_cli
 from dcodr import console
 from dcodr.errors import UserError
 from tests.tuning.store import Store
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
 
-APPS = {"tune": tune.app, "tuning": tuning.cli.app, "dcodr": dcodr.cli.app}
+APPS = {"tune": tuning.search_cli.app, "tuning": tuning.cli.app, "dcodr": dcodr.cli.app}
 
 
 @dataclass
@@ -330,3 +330,29 @@ def test_a_dataset_without_attributes_cannot_be_searched_for_informativeness(pic
     assert "has no attribute to measure it by" in message
     assert "image_informativeness" in message
     assert "search_spaces/no_labels.yaml" in message
+
+
+def test_columns_that_may_mean_something_else_are_doubted_on_standard_error(pictures: Path) -> None:
+    labels = pictures / "labels.csv"
+    labels.write_text(labels.read_text().replace("a1.png,a,1", "a1.png,a,1\x1b[2J").replace(",0\n", ",0.5\n"))
+    done = run("dcodr", PREPARE, pictures)
+    assert done.code == 0
+    assert r"warning: labels.csv, column tone: taken as 4 classes, though most of its cells" in done.err
+    assert r"'1\x1b[2J' on line 3" in done.err
+    assert "\x1b[2J" not in done.err.replace("warning", "")
+    done = run("dcodr", [*PREPARE, "--force", "--categorical", "tone"], pictures)
+    assert (done.code, "warning" in done.err) == (0, False)
+    assert "line 3, column tone" in refused("dcodr", [*PREPARE, "--force", "--continuous", "tone"], pictures)
+
+
+def test_a_space_with_several_mistakes_is_one_message_with_a_line_for_each(tmp_path: Path) -> None:
+    space = tmp_path / "wrong.yaml"
+    space.write_text(
+        QUICK.read_text().replace("temperature:", "temprature:").replace("trials: 4", "trials: 4.5")
+    )
+    lines = search(tmp_path, "--set", "epochs=1:30", space=space).splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["error", f"{space}, line 23"],
+        ["--set epochs=1:30", "received '1:30'; should be a valid integer"],
+        [f"{space}, line 19", "params.temprature"],
+    ]

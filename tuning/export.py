@@ -65,7 +65,7 @@ def provenance(search: "Search", trial: TrialRecord) -> dict[str, Any]:
     return {
         "search": search.name,
         "trial": trial.number,
-        "exported": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "mlflow_run": search.ledger.facts().get("run_id"),
         "dataset_fingerprint": search.ledger.facts().get("fingerprint"),
         "validation": trial.figures,

@@ -45,6 +45,10 @@ class Ledger:
         self._exhausted = False
         self._count()
 
+    def __repr__(self) -> str:
+        of = f"space {self.space.name!r} and {self.space.base.dataset}"
+        return f"<Ledger of {of}: {self.budget.trials} trials>"
+
     @classmethod
     def create(
         cls, path: Path | None, space: Space, facts: Mapping[str, Any], first: Sequence[FirstTrial] = ()

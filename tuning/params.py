@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from dcodr.augmentation_names import canonical
 from dcodr.config import require_augmentations
 from dcodr.method_settings import has_effect
-from dcodr.strict_yaml import StrictModel, did_you_mean
+from dcodr.strict_yaml import Key, StrictModel, did_you_mean, mistakes
 
 Scalar = bool | int | float | str
 
@@ -85,11 +85,14 @@ class CategoricalParam(StrictModel):
     choices: Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]
     """The values."""
 
-    @model_validator(mode="after")
-    def _check(self) -> "CategoricalParam":
-        if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
-            raise ValueError(f"choices has the same value twice: {list(self.choices)}")
-        return self
+    @field_validator("choices")
+    @classmethod
+    def _differ(cls, choices: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        first = {choice: choices.index(choice) for choice in choices}  # to which 1, 1.0 and True are the same
+        again = [(i, choices[first[choice]]) for i, choice in enumerate(choices) if first[choice] < i]
+        if again:
+            raise mistakes(((i,), f"is the choice {equal!r} again: remove one") for i, equal in again)
+        return choices
 
     def allows(self, value: object) -> bool:
         """Whether the value is one of the choices."""
@@ -136,15 +139,8 @@ class SubsetParam(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> "SubsetParam":
-        named = [("required", self.required), ("strengths", tuple(self.strengths))]
-        named += [("excluded", pair) for pair in self.excluded]
-        named += [("exclusive", group) for group in self.exclusive]
-        for field, names in named:
-            for name in names:
-                if name not in self.members:
-                    raise ValueError(f"{field}: {name!r} is no member{did_you_mean(name, self.members)}")
-                if names.count(name) > 1:
-                    raise ValueError(f"{field}: {name} is given twice")
+        if wrong := list(self._wrong_names()):
+            raise mistakes(wrong)
         if not self.min_size <= self.largest <= len(self.members):
             raise ValueError(
                 f"sizes from {self.min_size} to {self.largest} do not fit {len(self.members)} members"
@@ -155,6 +151,19 @@ class SubsetParam(StrictModel):
                 "exclusive contradict each other"
             )
         return self
+
+    def _wrong_names(self) -> Iterator[tuple[Key, str]]:
+        """Where a rule names what is no member, or names one twice."""
+        named: list[tuple[Key, Collection[str]]] = [(("required",), self.required)]
+        named += [(("strengths", name), [name]) for name in self.strengths]
+        named += [(("excluded", i), pair) for i, pair in enumerate(self.excluded)]
+        named += [(("exclusive", i), group) for i, group in enumerate(self.exclusive)]
+        for key, names in named:
+            for name in names:
+                if name not in self.members:
+                    yield key, f"{name!r} is no member{did_you_mean(name, self.members)}"
+            for name in {name for name in names if [*names].count(name) > 1}:
+                yield key, f"{name} is given twice"
 
     @property
     def largest(self) -> int:

@@ -235,7 +235,7 @@ def _tune(
 def _begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    write_text(folder / "space.yaml", space.text)
+    write_text(folder / "space.yaml", space.file_text())
     run_id = open_parent(folder, space, tracker)
     facts = {"fingerprint": fingerprint, "protocol": PROTOCOL, "run_id": run_id}
     facts |= {"tracking_uri": masked(tracker.uri), "versions": versions()}

@@ -25,7 +25,7 @@ FEWEST_TRIALS = 8
 """Complete trials that an analysis needs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Search:
     """A search as its ledger holds it, while it runs or after.
 
@@ -54,6 +54,17 @@ class Search:
             known = ", ".join(names(storage)) or "none"
             raise UserError(f"no search named {name!r} in {storage}; there are: {known}")
         return cls(folder, Ledger.open(folder / LEDGER))
+
+    def __repr__(self) -> str:
+        trials = self.trials()
+        complete = [trial for trial in trials if trial.status == "complete"]
+        best = "no front yet"
+        if complete:
+            chosen = self.knee()
+            figures = ", ".join(f"{name} {value:.3f}" for name, value in self.objectives(chosen).items())
+            best = f"best trade-off {chosen.number:03d} ({figures})"
+        of = f"Search {self.name!r} of {self.space.base.dataset}"
+        return f"<{of}: {len(trials)} trials, {len(complete)} complete, {best}>"
 
     @property
     def name(self) -> str:

@@ -1,44 +1,24 @@
 """The search space: one YAML file that holds the whole experiment."""
 
-import itertools
+import copy
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from dcodr.config import (
-    PRESETS,
-    Config,
-    merged,
-    nested,
-    override,
-    read_config,
-    setting,
-)
-from dcodr.errors import UserError
-from dcodr.method_settings import MethodName, has_effect
-from dcodr.paper_settings import paper_config
+from dcodr.config import PRESETS, Config, merged, nested, override, read_config, setting
+from dcodr.errors import Mistakes, UserError
+from dcodr.method_settings import MethodName
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
-from tuning.params import CategoricalParam, Param, SubsetParam, used
+from dcodr.yaml_core import dump_yaml
+from tuning.params import Param, SubsetParam, used
 from tuning.pareto import Direction
 from tuning.settings import Resources, SearchSettings, WarmStart
-
-PAPER_SETTINGS = (
-    "augmentations",
-    "temperature",
-    "encoder_lr",
-    "generator_lr",
-    "embedding_lr",
-    "reconstruction_weight",
-    "drnet.adversarial_weight",
-)
-"""What the paper's tables set per dataset and system, and a search therefore tries first."""
-
-FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
-"""What is one for all trials of a search."""
+from tuning.shipped import space_path
+from tuning.space_checks import paper_value, trained_methods, wrong_param, wrong_scheduler
 
 
 class Base(StrictModel):
@@ -46,8 +26,9 @@ class Base(StrictModel):
 
     preset: str | None = None
     """The paper's settings for a dataset."""
-    config: str | None = None
-    """A config file, e.g. one that another search exported; relative to the space file."""
+    config: str | dict[str, Any] | None = None
+    """A config file, e.g. one that another search exported, relative to the space file; or all that stands in
+    one."""
     overrides: dict[str, Any] = Field(default={})
     """Settings laid over it, nested as in a config."""
 
@@ -90,7 +71,7 @@ class Space(StrictModel):
     resources: Resources
     """What one trial gets."""
     text: str = ""
-    """The file as it was written."""
+    """The file as it was written; empty of a space that was made in Python."""
 
     def config(self, values: Mapping[str, Any]) -> Config:
         """The config of a trial.
@@ -109,13 +90,29 @@ class Space(StrictModel):
             self.base, overrides, lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}")
         )
 
+    def file_text(self) -> str:
+        """The space as a space file: as it was written or, of a space that was made in Python, made of it."""
+        if self.text:
+            return self.text
+        search = self.search.model_copy(update={"warm_start": _absolute(self.search.warm_start, Path())})
+        parts = SpaceFile(
+            base=Base(config=self.base.model_dump(mode="json")),
+            params=self.params,
+            objectives=self.objectives,
+            search=search,
+            resources=self.resources,
+        )
+        whole = parts.model_dump(mode="json", exclude_defaults=True)
+        whole["objectives"] = dict(self.objectives)  # which may differ from the default by their order alone
+        return dump_yaml(whole)
+
     def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """What the paper sets the searched settings to; where it says nothing, what the base does.
 
         Args:
             replaced: Other values for some of them.
         """
-        return self._values(lambda key: replaced[key] if key in replaced else _paper_value(self.base, key))
+        return self._values(lambda key: replaced[key] if key in replaced else paper_value(self.base, key))
 
     def values_of(self, config: Config) -> dict[str, Any]:
         """What a config sets the searched settings to."""
@@ -135,7 +132,7 @@ class Space(StrictModel):
     @property
     def methods(self) -> list[MethodName]:
         """The methods that its trials train."""
-        return _methods(self.base, self.params)
+        return trained_methods(self.base, self.params)
 
     def _values(self, setting_of: Callable[[str], Any]) -> dict[str, Any]:
         """A value for each parameter that the method uses, and for the strengths of the members chosen."""
@@ -164,48 +161,43 @@ def load_space(
     """Read a space file and resolve it.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the name of one that comes with the program, e.g. ``augs``.
         dataset: Dataset to search on instead of the file's; its preset replaces the file's.
         data: Store to read instead of ``data/<dataset>.h5``.
         settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched.
         search: Values that replace the file's ``search`` settings, where not ``None``.
 
     Raises:
-        UserError: At the first thing that is wrong, with file, line, key, received value and what is allowed.
+        UserError: If anything is wrong, with a line for each mistake: file, line, key, received value and
+            what is allowed. Mistakes that decide how the rest is to be judged are told alone.
     """
-    file = read_yaml(path)
-    content = file.validate(SpaceFile)
-    base = _base(content, file, Path(path).parent, dataset)
-    if data is not None:
-        base = base.model_copy(update={"data": data})
-    params = dict(content.params)
-    asked: dict[str, str] = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
-        if key.startswith("resources."):
-            asked[key.removeprefix("resources.")] = value
-            continue
-        base = _fix(base, key, value)
-        params = {name: _without(param, key) for name, param in params.items() if name != key}
+    path = space_path(path)
+    file, wrong = read_yaml(path), Mistakes()
+    content = _valid_part(file, wrong)
+    before = len(wrong.found)
+    base = _base(content.base, file, path.parent, dataset, wrong)
+    for option, value in (("dataset", dataset), ("data", data)):
+        if value is not None:
+            base = _replaced(base, {"data": None, option: value}, f"--{option} {value}")
+    base, params, resources = _fixed(base, content, settings, wrong)
     if not params:
-        raise UserError(f"{path}: nothing is left to search")
-    resources = _with_resources(content.resources, asked)
-    base = base.model_copy(update=_share(resources))
+        wrong.found.append(UserError(f"{path}: nothing is left to search"))
+    if len(wrong.found) == before and (message := wrong_scheduler(content.search, base)):
+        wrong.found.append(file.error(("search", "scheduler"), message))
+    how = content.search.model_copy(update={"warm_start": _absolute(content.search.warm_start, path.parent)})
+    with wrong.collected():
+        given = {key: value for key, value in search.items() if value is not None}
+        how = YamlFile("search", how.model_dump() | given, {}).validate(SearchSettings)
     for key, param in params.items():
-        _check_param(key, param, base, content, file)
-    _check_scheduler(content.search, base, file)
-    warm_start = _absolute(content.search.warm_start, Path(path).parent)
-    given = {key: value for key, value in search.items() if value is not None}
+        for at, message in wrong_param(key, param, base, content.params, content.base.overrides, how):
+            wrong.found.append(file.error(("params", *at), message))
+    wrong.refuse()
     return Space(
-        name=Path(path).stem,
+        name=path.stem,
         base=base,
         params=params,
         objectives=content.objectives,
-        search=SearchSettings.model_validate(
-            content.search.model_dump() | given | {"warm_start": warm_start.model_dump()}
-        ),
+        search=how,
         resources=resources,
         text=file.text,
     )
@@ -216,39 +208,111 @@ def json_schema() -> str:
     return json.dumps(SpaceFile.model_json_schema(), indent=2) + "\n"
 
 
-def _base(content: SpaceFile, file: YamlFile, folder: Path, dataset: str | None) -> Config:
-    base = content.base
-    if base.config is not None:
-        start = read_config(folder / base.config)[0]
-    else:
-        start = PRESETS[base.preset or "paper"]
-    if dataset is not None:
-        preset = PRESETS.get(dataset, PRESETS["paper"])
-        start = preset if base.config is None else start
-        start = start.model_copy(update={"dataset": dataset, "data": None})
+_JUDGES: tuple[Key, ...] = (("base",), ("params", "method"), ("search", "warm_start"))
+"""What decides whether the rest of a space file is right."""
+
+
+def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
+    """The space file without what is wrong in it, which is collected.
+
+    Raises:
+        UserError: If nothing can be said of the rest.
+    """
+    data, found = file.data, file.mistakes(SpaceFile)
+    wrong.found += [file.error(key, message) for key, message in found.items()]
+    if any(key[: len(judge)] == judge for key in found for judge in _JUDGES):
+        wrong.refuse()
+    while found:
+        before, data = data, _without(data, found)
+        if data == before:
+            wrong.refuse()
+        found = YamlFile(file.source, data, {}).mistakes(SpaceFile)
+    return SpaceFile.model_validate(data)
+
+
+def _without(data: Mapping[str, Any], keys: Iterable[Key]) -> dict[str, Any]:
+    """Nested mappings without some keys; if one is not there, or in a list, without what it belongs in."""
+    rest = copy.deepcopy(dict(data))
+    for first, *others in filter(None, keys):
+        inside: dict[Any, Any] = rest
+        last = first
+        for part in others:
+            below = inside.get(last)
+            if not isinstance(below, dict) or part not in below:
+                break
+            inside, last = below, part
+        inside.pop(last, None)
+    return rest
+
+
+def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: Mistakes) -> Config:
+    """What every trial starts from, without those overrides that are wrong, which are collected.
+
+    Raises:
+        UserError: If nothing can be said of the rest.
+    """
+    bad: list[Key] = []
+
+    def complain(key: Key, message: str) -> UserError:
+        bad.append(key)
+        return file.error(("base", "overrides", *key), message)
+
     for key in ("threads", "device"):
         if key in base.overrides:
-            raise file.error(("base", "overrides", key), "is set by resources: remove it here")
-    return override(
-        start, base.overrides, lambda key, message: file.error(("base", "overrides", *key), message)
-    )
+            wrong.found.append(file.error(("base", "overrides", key), "is set by resources: remove it here"))
+    with wrong.collected(last=True):
+        start = _start(base, file, folder, dataset)
+    try:
+        return override(start, base.overrides, complain)
+    except UserError as error:
+        wrong.found.append(error)
+    if any(key in ((), ("method",)) for key in bad):
+        wrong.refuse()
+    try:
+        return override(start, _without(base.overrides, bad), complain)
+    except UserError as error:
+        raise UserError.of([*wrong.found, error]) from None
 
 
-def _fix(base: Config, key: str, value: str) -> Config:
-    option = f"--set {key}={value}"
-    parsed = parse_yaml(f"value: {value}", option).data["value"]
-    return override(base, nested(key, parsed), lambda _, message: UserError(f"{option}: {message}"))
+def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Config:
+    """What ``base.overrides`` are laid over: a config, or the preset of the dataset that was asked for."""
+    if isinstance(base.config, Mapping):
+        return override(Config(), base.config, lambda key, text: file.error(("base", "config", *key), text))
+    if base.config is not None:
+        return read_config(folder / base.config)[0]
+    return PRESETS[base.preset or "paper"] if dataset is None else PRESETS.get(dataset, PRESETS["paper"])
 
 
-def _with_resources(resources: Resources, asked: Mapping[str, str]) -> Resources:
-    values = {
-        key: parse_yaml(f"value: {value}", f"--set resources.{key}={value}").data["value"]
-        for key, value in asked.items()
-    }
-    return YamlFile("--set resources", resources.model_dump() | values, {}).validate(Resources)
+def _fixed(
+    base: Config, content: SpaceFile, settings: Sequence[str], wrong: Mistakes
+) -> tuple[Config, dict[str, Param], Resources]:
+    """Base, parameters and resources with what ``--set`` says; wrong settings are collected."""
+    params, resources = dict(content.params), content.resources
+    asked: dict[str, Any] = {}
+    for text in settings:
+        with wrong.collected():
+            key, equals, value = text.partition("=")
+            if not equals:
+                raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
+            option = f"--set {text}"
+            parsed = parse_yaml(f"value: {value}", option).data["value"]
+            if key.startswith("resources."):
+                asked[key.removeprefix("resources.")] = parsed
+                continue
+            base = _replaced(base, nested(key, parsed), option)
+            params = {name: _without_strength(param, key) for name, param in params.items() if name != key}
+    with wrong.collected():
+        resources = YamlFile("--set resources", resources.model_dump() | asked, {}).validate(Resources)
+    share = {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
+    return base.model_copy(update=share), params, resources
 
 
-def _without(param: Param, key: str) -> Param:
+def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:
+    """A config with settings of the command line."""
+    return override(base, new, lambda _, message: UserError(f"{option}: {message}"))
+
+
+def _without_strength(param: Param, key: str) -> Param:
     """A parameter that does not search the strength at a dotted key of the config."""
     if not isinstance(param, SubsetParam):
         return param
@@ -257,81 +321,6 @@ def _without(param: Param, key: str) -> Param:
         for member, params in param.strengths.items()
     }
     return param.model_copy(update={"strengths": strengths})
-
-
-def _share(resources: Resources) -> dict[str, Any]:
-    return {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
-
-
-def _paper_value(base: Config, key: str) -> Any:
-    source = paper_config(base.method, base.dataset) if key in PAPER_SETTINGS else base
-    return setting(source, key)
-
-
-def _methods(base: Config, params: Mapping[str, Param]) -> list[MethodName]:
-    """The methods that a space trains."""
-    searched = params.get("method")
-    choices = searched.choices if isinstance(searched, CategoricalParam) else [base.method]
-    return [name for name in get_args(MethodName) if name in choices]
-
-
-def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file: YamlFile) -> None:
-    """Refuse a parameter that is no setting, has no effect, or whose range is not allowed or not useful."""
-    at: Key = ("params", key)
-    try:
-        setting(base, key)
-    except KeyError as error:
-        raise file.error(at, error.args[0]) from None
-    if key in FIXED_SETTINGS:
-        raise file.error(at, "cannot be searched: it is one for the whole search")
-    methods = _methods(base, content.params)
-    if methods and not any(has_effect(key, method) for method in methods):
-        raise file.error(at, f"has no effect on {' or '.join(methods)}")
-    if key in _dotted(content.base.overrides):
-        raise file.error(at, "is fixed in base.overrides too: remove it in one place")
-    if isinstance(param, SubsetParam):
-        for name in param.strength_params(param.members):
-            if name in content.params:
-                raise file.error(
-                    ("params", name), f"is searched as a strength of {key} too: remove it in one place"
-                )
-            if name in _dotted(content.base.overrides):
-                raise file.error(
-                    (*at, *name.split(".")), "is fixed in base.overrides too: remove it in one place"
-                )
-    for where, setting_key, extreme in _extremes(key, param):
-        depth = len(setting_key.split("."))
-
-        def complain(inside: Key, message: str, here: Key = (*at, *where), depth: int = depth) -> UserError:
-            return file.error((*here, *inside[depth:]), message)
-
-        override(base, nested(setting_key, extreme), complain)
-    if not content.search.warm_start.paper or not has_effect(key, base.method):
-        return
-    value = _paper_value(base, key)
-    advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
-    if not param.allows(value):
-        raise file.error(at, f"does not allow {value!r}, {advice}")
-    if isinstance(param, SubsetParam):
-        for name, strength in param.strength_params(value).items():
-            if not strength.allows(_paper_value(base, name)):
-                raise file.error(
-                    (*at, *name.split(".")), f"does not allow {_paper_value(base, name)!r}, {advice}"
-                )
-
-
-def _check_scheduler(search: SearchSettings, base: Config, file: YamlFile) -> None:
-    """Refuse early stopping that could never stop anything."""
-    if search.scheduler is None:
-        return
-    grace = search.scheduler.grace_period
-    evaluated = range(base.evaluate_every, base.epochs, base.evaluate_every)
-    if not any(epoch >= grace for epoch in evaluated):
-        raise file.error(
-            ("search", "scheduler"),
-            f"stops nothing: none of epochs {grace} to {base.epochs - 1} is evaluated (epochs {base.epochs}, "
-            f"evaluate_every {base.evaluate_every}); set evaluate_every or grace_period, or remove it",
-        )
 
 
 def _absolute(warm_start: WarmStart, folder: Path) -> WarmStart:
@@ -347,28 +336,3 @@ def _absolute(warm_start: WarmStart, folder: Path) -> WarmStart:
             "ranking": warm_start.ranking and absolute(warm_start.ranking),
         }
     )
-
-
-def _extremes(key: str, param: Param) -> Iterator[tuple[Key, str, Any]]:
-    """Where a file states an extreme of a parameter, the setting it is of, and its value.
-
-    One at a time: of strengths that no augmentation has, a file could give corners without end.
-    """
-    if isinstance(param, SubsetParam):
-        yield ("members",), key, param.members
-        for member, params in param.strengths.items():
-            for corner in itertools.product(*((p.low, p.high) for p in params.values())):
-                yield ("strengths", member), f"strengths.{member}", dict(zip(params, corner, strict=True))
-    elif isinstance(param, CategoricalParam):
-        for choice in param.choices:
-            yield ("choices",), key, choice
-    else:
-        yield ("low",), key, param.low
-        yield ("high",), key, param.high
-
-
-def _dotted(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:
-    keys = set()
-    for key, value in overrides.items():
-        keys |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}"}
-    return keys

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor
 
-from dcodr.augmentation_names import canonical, require_strengths, strengths_of
+from dcodr.augmentation_names import canonical, strengths_of, wrong_strengths
 from dcodr.augmentations import draws
 from dcodr.augmentations.blur import gaussian_blur, kernel_size_of
 from dcodr.augmentations.color import (
@@ -122,12 +122,8 @@ class Augment:
             raise UserError(
                 f"augmentation mode: received {mode!r}; choose one of {', '.join(get_args(Mode))}"
             )
-        require_strengths(
-            strengths,
-            lambda key, message: UserError(
-                f"strengths: received {dict(strengths)!r}: {'.'.join(key)}: {message}"
-            ),
-        )
+        for key, message in wrong_strengths(strengths):
+            raise UserError(f"strengths: received {dict(strengths)!r}: {'.'.join(key)}: {message}")
         self.names = canonical(names)
         self.mode = mode
         self.strengths = {name: strengths_of(name, strengths) for name in self.names}

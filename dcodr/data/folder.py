@@ -8,32 +8,26 @@ The CSV has a header with the columns ``path`` and ``domain``; every other colum
 
 Paths are relative to the CSV's folder and stay within it. A column of numbers, of which at least one has a
 decimal point or an exponent, is a continuous attribute. Any other is categorical, its classes sorted as
-integers if all are, else as text.
+numbers if all are, else as text.
 """
 
-import os
-import re
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
+from dcodr.data.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
 from dcodr.data.csv_table import Table, read_table
 from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.image_files import squares
+from dcodr.data.images import Images
 from dcodr.data.labels import NAME
 from dcodr.errors import UserError
 
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""What may be opened; Pillow would run an external program for some others."""
-
-INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+Warn = Callable[[str], object]
 
 
 def read_folder(
@@ -43,11 +37,11 @@ def read_folder(
     image_size: int = 64,
     continuous: Collection[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[DatasetSpec, npt.NDArray[np.uint8], npt.NDArray[np.int64], dict[str, Labels]]:
-    """Read images and labels.
-
-    An image is turned upright by its EXIF tag, laid over white where it is transparent, cropped to the
-    largest square in its middle and resized by Lanczos resampling.
+    *,
+    categorical: Collection[str] = (),
+    warn: Warn = warnings.warn,
+) -> tuple[DatasetSpec, Iterator[Images], npt.NDArray[np.int64], dict[str, Labels]]:
+    """Read labels, and images as they are asked for; see :func:`dcodr.data.image_files.squares`.
 
     Args:
         csv_path: The labels.
@@ -56,32 +50,38 @@ def read_folder(
         image_size: Height and width to resize to, in pixels.
         continuous: Attributes to take as continuous though their values are all integers.
         on_progress: Called with the number of images read and of all images.
+        categorical: Attributes to take as categorical though their values are numbers.
+        warn: Told of columns that may mean something else than they are taken for, and of images with
+            several frames.
 
     Returns:
-        The spec with the names of domains and classes, images ``(N, image_size, image_size, 3)``, domain
-        ``(N,)`` and each attribute, class ids ``(N,)`` or numbers ``(N, 1)``.
+        The spec with the names of domains and classes, images ``(n, image_size, image_size, 3)`` in chunks
+        along N, domain ``(N,)`` and each attribute, class ids ``(N,)`` or numbers ``(N, 1)``.
 
     Raises:
-        UserError: If a label or an image cannot be used; names file, line and column.
+        UserError: If a label or an image cannot be used; names file, line and column. Images are only looked
+            at when their chunk is asked for.
     """
     if not NAME.fullmatch(name):
         raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with --name")
     table = read_table(csv_path, required=("path", "domain"))
     attributes = [column for column in table.columns if column not in ("path", "domain")]
-    _check_names(table, attributes, continuous)
-    domains, domain = _domains(table)
-    labels = {column: _attribute(table, column, column in continuous) for column in attributes}
+    _check_names(table, attributes)
+    _check_kinds(table, attributes, continuous, categorical)
+    domains, domain = _domains(table, warn)
+    labels = {column: _attribute(table, column, continuous, categorical, warn) for column in attributes}
     spec = DatasetSpec(
         name=name,
         domain="domain",
         attributes=tuple(attribute for attribute, _ in labels.values()),
         domains=domains,
     )
-    images = _images(table, _paths(table, (root or csv_path.parent).resolve()), image_size, on_progress)
+    paths = _paths(table, (root or csv_path.parent).resolve())
+    images = squares(paths, image_size, lambda row, why: table.error(row, "path", why), warn, on_progress)
     return spec, images, domain, {column: values for column, (_, values) in labels.items()}
 
 
-def _check_names(table: Table, attributes: list[str], continuous: Collection[str]) -> None:
+def _check_names(table: Table, attributes: list[str]) -> None:
     for name in attributes:
         if not NAME.fullmatch(name):
             raise UserError(f"{table.file}, column {name}: rename it; letters, digits, - and _ are allowed")
@@ -89,14 +89,22 @@ def _check_names(table: Table, attributes: list[str], continuous: Collection[str
             raise UserError(
                 f"{table.file}, column all: rename it; figures use it for all attributes together"
             )
-    for name in continuous:
-        if name not in attributes:
-            known = ", ".join(attributes) or "none"
-            raise UserError(f"{table.file} has no attribute {name} to be continuous; its attributes: {known}")
 
 
-def _domains(table: Table) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    names, ids = _classes(table, "domain")
+def _check_kinds(
+    table: Table, attributes: list[str], continuous: Collection[str], categorical: Collection[str]
+) -> None:
+    for kind, names in (("continuous", continuous), ("categorical", categorical)):
+        for name in names:
+            if name not in attributes:
+                known = ", ".join(attributes) or "none"
+                raise UserError(f"{table.file} has no attribute {name} to be {kind}; its attributes: {known}")
+    if both := [name for name in continuous if name in categorical]:
+        raise UserError(f"{both[0]} cannot be both continuous and categorical: say one")
+
+
+def _domains(table: Table, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    names, ids = _classes(table, "domain", warn)
     if len(names) < 2:
         raise table.error(0, "domain", f"all rows have the domain {names[0]}; at least 2 are needed")
     alone = np.bincount(ids)[ids] < 2
@@ -111,31 +119,51 @@ def _domains(table: Table) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     return names, ids
 
 
-def _attribute(table: Table, column: str, continuous: bool) -> tuple[Attribute, Labels]:
-    """An attribute and its labels, of the kind that the cells show or, if ``continuous``, of that."""
+def _attribute(
+    table: Table, column: str, continuous: Collection[str], categorical: Collection[str], warn: Warn
+) -> tuple[Attribute, Labels]:
+    """An attribute and its labels, of the kind that was said or, if none was, that the cells show."""
     cells = table.columns[column]
+    _refuse_missing(table, column)
     if len(set(cells)) == 1:
         raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
-    numeric = all(map(NUMBER.fullmatch, cells))
-    if not continuous and not (numeric and not all(map(INTEGER.fullmatch, cells))):
-        names, ids = _classes(table, column)
+    measured = column in continuous or (column not in categorical and is_continuous(cells))
+    if column not in {*continuous, *categorical}:
+        taken = "continuous" if measured else f"{len(set(cells))} classes"
+        for doubt in doubts(cells, table.lines):
+            settled = f"--continuous {column} or --categorical {column} settles it"
+            warn(f"{table.file}, column {column}: taken as {taken}, though {doubt}; {settled}")
+    if not measured:
+        names, ids = _classes(table, column, warn)
         return Attribute(column, cardinality=len(names), classes=names), ids
     values = np.array([_number(table, row, column) for row in range(len(cells))], dtype=np.float32)
     return Attribute(column, cardinality=None), values[:, None]
 
 
-def _classes(table: Table, column: str) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def _refuse_missing(table: Table, column: str) -> None:
+    for row, cell in enumerate(table.columns[column]):
+        if MISSING.fullmatch(cell):
+            raise table.error(
+                row,
+                column,
+                f"{cell} is no label, it marks a missing value: fill it in, remove the row or, if it is the "
+                "name of a class, write another one",
+            )
+
+
+def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """The different cells of a column in order, and for each row which it is."""
     cells = table.columns[column]
-    for row, cell in enumerate(cells):
-        if NOT_FINITE.fullmatch(cell):
-            raise table.error(row, column, f"{cell} is no label: fill it in or remove the row")
-    if all(map(INTEGER.fullmatch, cells)):
-        names = sorted(set(cells), key=lambda cell: (int(cell), cell))
-    else:
-        names = sorted(set(cells))
+    _refuse_missing(table, column)
+    names = class_names(cells)
+    for same in same_classes(names):
+        rows = ", ".join(f"{name!r} on line {table.lines[cells.index(name)]}" for name in same)
+        warn(
+            f"{table.file}, column {column}: taken as {len(same)} classes: {rows}; spell them alike if they "
+            "are one"
+        )
     ids = {name: index for index, name in enumerate(names)}
-    return tuple(names), np.array([ids[cell] for cell in cells], dtype=np.int64)
+    return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
 
 
 def _number(table: Table, row: int, column: str) -> float:
@@ -155,8 +183,10 @@ def _paths(table: Table, root: Path) -> list[Path]:
             is_file = path.is_file()
         except (OSError, ValueError, RuntimeError) as error:
             raise table.error(row, "path", f"{cell} is not a path ({error})") from error
-        if given.is_absolute() or ".." in given.parts or not path.is_relative_to(root):
+        if given.is_absolute() or ".." in given.parts:
             raise table.error(row, "path", f"{cell} leaves {root}: give a path within it")
+        if not path.is_relative_to(root):
+            raise table.error(row, "path", _outside(root, given, path))
         if not is_file:
             raise table.error(row, "path", f"no file {path}")
         if path in rows:
@@ -165,38 +195,10 @@ def _paths(table: Table, root: Path) -> list[Path]:
     return list(rows)
 
 
-def _images(
-    table: Table, paths: list[Path], size: int, on_progress: Callable[[int, int], None] | None
-) -> npt.NDArray[np.uint8]:
-    images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
-
-    def read(row: int) -> None:
-        try:
-            images[row] = _image(paths[row], size)
-        # Decoders report a damaged file by whatever the damage leads to.
-        except Exception as error:
-            raise table.error(
-                row, "path", f"{paths[row]} is not an image that can be read ({error})"
-            ) from error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(read, range(len(paths))), start=1):
-            if on_progress:
-                on_progress(done, len(paths))
-    return images
-
-
-def _image(path: Path, size: int) -> npt.NDArray[np.uint8]:
-    with Image.open(path, formats=FORMATS) as file:
-        if file.mode[0] in "IF":
-            raise ValueError(f"pixels of mode {file.mode}: convert it to 8 bits a channel")
-        file.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-        image = ImageOps.exif_transpose(file)
-        if image.has_transparency_data:
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        square = image.convert("RGB").resize(
-            (size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
-        )
-    return np.asarray(square)
+def _outside(root: Path, given: Path, path: Path) -> str:
+    """Say that a path within the folder is a link out of it."""
+    link = next(part for part in [*reversed(given.parents), given] if (root / part).is_symlink())
+    return (
+        f"{given} is {path}, as {link} is a link; links out of {root} are not followed: copy the images "
+        "into it, or say with --root which folder they are in and give paths from there"
+    )

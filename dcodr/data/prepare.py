@@ -1,7 +1,8 @@
 """From raw files to a store: read, split, write."""
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,9 @@ def prepare_folder(
     continuous: Collection[str] = (),
     seed: int = 0,
     on_progress: Progress | None = None,
+    *,
+    categorical: Collection[str] = (),
+    warn: Callable[[str], object] = warnings.warn,
 ) -> None:
     """Read a user's own images and labels.
 
@@ -167,13 +171,18 @@ def prepare_folder(
         continuous: Attributes to take as continuous though their values are all integers.
         seed: Seed of the splits.
         on_progress: Called as images are read.
+        categorical: Attributes to take as categorical though their values are numbers.
+        warn: Told of columns that may mean something else than they are taken for, and of images with
+            several frames.
 
     Raises:
         UserError: If a label or an image cannot be used, or the store cannot be written.
     """
     from dcodr.data.folder import read_folder
 
-    spec, images, domain, attributes = read_folder(csv_path, name, root, image_size, continuous, on_progress)
+    spec, images, domain, attributes = read_folder(
+        csv_path, name, root, image_size, continuous, on_progress, categorical=categorical, warn=warn
+    )
     source = f"{csv_path.name}, centre squares resized to {image_size} x {image_size}"
     _write(path, spec, images, domain, attributes, seed, source)
 
@@ -190,6 +199,6 @@ def _write(
 ) -> None:
     """Write a store that says where it comes from, with stratified splits unless it has its own."""
     split = stratified_split(domain, seed) if split is None else split
-    prepared = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    prepared = datetime.now(UTC).isoformat(timespec="seconds")
     provenance: dict[str, str | int] = {"source": source, "seed": seed, "prepared": prepared}
     write_store(path, spec, images, domain, attributes, split, provenance)

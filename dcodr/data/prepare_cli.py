@@ -1,5 +1,6 @@
 """``python -m dcodr data prepare``: raw images to the one file that training reads."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dcodr.console import examples
+from dcodr.console import examples, printable
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.errors import UserError
 from dcodr.files import default_store
@@ -159,6 +160,10 @@ def folder(
         list[str] | None,
         typer.Option(help="Attribute to take as continuous though its values are integers; repeatable."),
     ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(help="Attribute to take as categorical though its values are numbers; repeatable."),
+    ] = None,
     seed: Seed = 0,
     out: Out = None,
     force: Force = False,
@@ -171,7 +176,22 @@ def folder(
 
     name = name or csv.resolve().parent.name
     with _preparing(name, out, force) as (path, on_progress):
-        prepare_folder(path, csv, name, root, image_size, continuous or (), seed, on_progress)
+        prepare_folder(
+            path,
+            csv,
+            name,
+            root,
+            image_size,
+            continuous or (),
+            seed,
+            on_progress,
+            categorical=categorical or (),
+            warn=_warn,
+        )
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {printable(message)}", file=sys.stderr)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ store is refused by a few comparisons. ``format_version`` is an attribute of the
 import hashlib
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -140,6 +141,7 @@ def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str)
     for chunk in chunks:
         if "images" not in file:
             size = chunk.shape[1]
+            _require_space(Path(file.filename).parent, n_images * chunk[0].nbytes, name)
             file.create_dataset("images", (n_images, size, size, 3), np.uint8)
         images = file["images"]
         stop = start + len(chunk)
@@ -153,6 +155,16 @@ def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str)
         yield chunk
     if start < n_images:
         raise UserError(f"dataset {name}: {start} images for {n_images} labels")
+
+
+def _require_space(folder: Path, n_bytes: int, name: str) -> None:
+    """Refuse to begin with what cannot be ended."""
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise UserError(
+            f"dataset {name}: its images take {n_bytes / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB "
+            "left: make room, write it elsewhere with --out, or prepare fewer or smaller images"
+        )
 
 
 def _fingerprint(

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from dcodr.errors import DivergedError, UserError
-from dcodr.files import write_text
+from dcodr.files import shipped, write_text
 from dcodr.method_settings import MethodName
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.comparison import Comparison, unpublished
@@ -37,7 +37,10 @@ def reproduce(
     seeds: Annotated[str, typer.Option(help="Seeds to train each with.", metavar="N,...")] = "0",
     configs: Annotated[
         Path | None,
-        typer.Option(help="Folder of a METHOD.yaml for each.", show_default="the paper's settings"),
+        typer.Option(
+            help="Folder of a METHOD.yaml for each, or the name of one that comes with the program: cars3d.",
+            show_default="the paper's settings",
+        ),
     ] = None,
     moco: Annotated[
         Path | None,
@@ -63,6 +66,8 @@ def reproduce(
     chosen, numbers = _methods(methods), _seeds(seeds)
     if moco is not None and configs is not None:
         raise UserError("--moco: has no effect on --configs: set encoder.weights and hidden_layer there")
+    if configs is not None and not configs.is_dir():
+        configs = shipped(Path(__file__).parents[1], "configs") / configs.name
     trainings = {method: _config(method, name, data, epochs, configs, moco) for method in chosen}
     store = open_store(data / f"{name}.h5")
     layout = PAPER_TABLES[table] if table else unpublished(store.spec)

@@ -23,6 +23,8 @@ class Polygon(StrictModel):
 class Drawing(StrictModel):
     shapes: dict[str, Annotated[Circle | Polygon, Field(discriminator="kind")]]
     pages: int = 1
+    bound: bool = False
+    size: int | str = 4
 
 
 def test_valid_files_become_models() -> None:
@@ -63,7 +65,18 @@ def test_valid_files_become_models() -> None:
             "line 4: shapes.a.sides: received 3; should be a list",
         ),
         ("shapes: 3\n", "line 1: shapes: received 3; should be a mapping"),
-        ("shapes: {}\npages: yes\n", "line 2: pages: received True; should be a valid integer"),
+        ("shapes: {}\npages: true\n", "line 2: pages: received True; should be a valid integer"),
+        (
+            "shapes: {}\npages: 1_000\n",
+            "line 2: pages: received '1_000'; should be a valid integer: write 1000",
+        ),
+        ("shapes: {}\npages: '12'\n", "line 2: pages: received '12'; should be a valid integer: write 12"),
+        ("shapes: {}\npages: 1:30\n", "line 2: pages: received '1:30'; should be a valid integer"),
+        ("shapes: {}\nbound: yes\n", "line 2: bound: received 'yes'; should be true or false"),
+        (
+            "shapes: {}\nsize: []\n",
+            "line 2: size: received []; should be a valid integer or should be a valid string",
+        ),
         ("pages: 2\n", "shapes: required, but not given"),
     ],
 )
@@ -72,6 +85,32 @@ def test_violations_say_where_and_what(text: str, message: str) -> None:
         parse_yaml(text, "f.yaml").validate(Drawing)
     assert message in str(caught.value)
     assert str(caught.value).startswith("f.yaml")
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_by_line() -> None:
+    text = """pages: 1.5
+shapes:
+  a:
+    kind: circle
+    radios: 1
+  b:
+    kind: polygon
+    sides: [3, x, y]
+pagse: 2
+bound: on
+"""
+    with pytest.raises(UserError) as caught:
+        parse_yaml(text, "f.yaml").validate(Drawing)
+    told = [line.partition("; allowed")[0] for line in str(caught.value).splitlines()]
+    assert told == [
+        "f.yaml, line 1: pages: received 1.5; should be a valid integer",
+        "f.yaml, line 3: shapes.a.radius: required, but not given",
+        "f.yaml, line 5: shapes.a.radios: unknown key (did you mean radius?)",
+        "f.yaml, line 8: shapes.b.sides.1: received 'x'; should be a valid integer",
+        "f.yaml, line 8: shapes.b.sides.2: received 'y'; should be a valid integer",
+        "f.yaml, line 9: pagse: unknown key (did you mean pages?)",
+        "f.yaml, line 10: bound: received 'on'; should be true or false",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +124,8 @@ def test_violations_say_where_and_what(text: str, message: str) -> None:
         ("? [1, 2]\n: x\n", "keys are words"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
         ("a: \x07\n", "not valid YAML"),
+        ("b: 1\na: !!int 1_000\n", "line 2: not valid YAML: '1_000' is no int"),
+        ("a: !!timestamp 2026-01-01\n", "line 1: not valid YAML here: a timestamp"),
     ],
 )
 def test_what_is_no_mapping_is_refused(text: str, message: str) -> None:

@@ -118,11 +118,11 @@ def test_rules_that_leave_no_set_are_refused_with_their_names() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"required": ("affin",)}, r"required: 'affin' is no member \(did you mean affine\?\)"),
-        ({"excluded": (("crop", "grayscal"),)}, "excluded: 'grayscal' is no member"),
-        ({"excluded": (("crop", "crop"),)}, "excluded: crop is given twice"),
-        ({"exclusive": (("crop", "affine", "Crop"),)}, "exclusive: 'Crop' is no member"),
-        ({"strengths": {"gaussian_blur": {}}}, "strengths: 'gaussian_blur' is no member"),
+        ({"required": ("affin",)}, r"required\n  'affin' is no member \(did you mean affine\?\)"),
+        ({"excluded": (("crop", "grayscal"),)}, r"excluded\.0\n  'grayscal' is no member"),
+        ({"excluded": (("crop", "crop"),)}, r"excluded\.0\n  crop is given twice"),
+        ({"exclusive": (("crop", "affine", "Crop"),)}, r"exclusive\.0\n  'Crop' is no member"),
+        ({"strengths": {"gaussian_blur": {}}}, r"strengths\.gaussian_blur\n  'gaussian_blur' is no member"),
         ({"min_size": 4}, "sizes from 4 to 3 do not fit 3 members"),
         ({"members": ("crop", "crop")}, "crop is given twice"),
         ({"members": ("crop", "afine")}, r"unknown augmentation 'afine' \(did you mean affine\?\)"),

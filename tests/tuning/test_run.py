@@ -15,6 +15,7 @@ from dcodr.config import dump_config, read_config
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tests.faults.searching import runs_of, statuses
+from tuning.report_page.reproduce import caveat
 from tuning.run import run_search
 from tuning.search import Search
 from tuning.space import load_space
@@ -268,3 +269,19 @@ def test_workers_share_memory_and_a_thread_that_collects_garbage_outlives_the_en
         [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (0, "1\nalive\n"), done.stderr
+
+
+def test_a_space_made_in_python_is_kept_as_a_file_of_it(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tuning.run.ray_session", interrupt)
+    read = load_space(QUICK, data=str(tiny_store), settings=["generator_lr=2e-3"], search={"trials": 3})
+    space = read.model_copy(update={"text": "", "name": "made"})
+    with pytest.raises(KeyboardInterrupt):
+        run_search(space, storage=tmp_path / "runs", console=Console(file=io.StringIO()))
+    kept = load_space(tmp_path / "runs" / "made" / "space.yaml")
+    assert kept.model_copy(update={"text": "", "name": "made"}) == space
+    assert caveat(Search.open("made", tmp_path / "runs")) is None

@@ -102,3 +102,23 @@ def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
     assert [trial.number for trial in search.trials()] == list(range(6))
     assert [trial.confirms for trial, _ in search.ended()][6:] == [LUCKY, LUCKY]
     assert search.ledger.budget.trials == 6
+
+
+def test_a_search_and_its_ledger_say_what_they_are(search: Search) -> None:
+    best = search.knee().number
+    invariance, informativeness = FIGURES[best]
+    assert repr(search) == (
+        f"<Search 's' of synthetic: 6 trials, 5 complete, best trade-off {best:03d} (invariance "
+        f"{invariance:.3f}, informativeness {informativeness:.3f})>"
+    )
+    assert repr(search.ledger) == "<Ledger of space 's' and synthetic: 6 trials>"
+
+
+def test_a_search_without_a_complete_trial_says_so(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    ledger = Ledger.create(None, load_space(tmp_path / "s.yaml"), {})
+    ledger.ready()
+    assert (
+        repr(Search(tmp_path / "t", ledger))
+        == "<Search 't' of synthetic: 0 trials, 0 complete, no front yet>"
+    )

@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dcodr.augmentation_names import PAPER_13
-from dcodr.config import PRESETS, dump_config
+from dcodr.config import PRESETS, Config, EncoderConfig, dump_config
 from dcodr.errors import UserError
 from dcodr.paper_settings import paper_config
+from dcodr.strict_yaml import StrictModel, parse_yaml
 from tuning.ledger import Ledger
-from tuning.settings import SearchSettings
+from tuning.params import CategoricalParam, FloatParam, IntParam, Param
+from tuning.settings import Confirm, Resources, SchedulerSettings, SearchSettings, WarmStart
 from tuning.space import Space, json_schema, load_space
 from tuning.warm_start import first_trials
 
@@ -168,7 +171,7 @@ WRONG = {
     ),
     "strength of no member": (
         BASE + SUBSET + "    strengths: {grayscale: {}}\n",
-        "line 3: params.augmentations: strengths: 'grayscale' is no member",
+        "line 6: params.augmentations.strengths.grayscale: received {}; 'grayscale' is no member",
     ),
     "strength searched twice": (
         BASE
@@ -194,7 +197,7 @@ WRONG = {
     ),
     "required is no member": (
         BASE + SUBSET + "    required: [affin]\n",
-        "line 3: params.augmentations: required: 'affin' is no member (did you mean affine?)",
+        "line 6: params.augmentations.required: received ['affin']; 'affin' is no member (did you mean aff",
     ),
     "contradictory rules": (
         BASE + SUBSET + "    required: [affine, crop]\n    excluded: [[crop, affine]]\n",
@@ -206,8 +209,25 @@ WRONG = {
         "line 6: params.augmentations.excluded.0: received ['crop']",
     ),
     "same choice twice": (
-        BASE + "params:\n  encoder.arch: {type: categorical, choices: [small, small]}\n",
-        "has the same value twice",
+        BASE
+        + "params:\n  encoder.arch:\n    type: categorical\n    choices:\n      - small\n      - small\n",
+        "line 7: params.encoder.arch.choices.1: received 'small'; is the choice 'small' again: remove one",
+    ),
+    "same number as two kinds": (
+        BASE + "params:\n  temperature: {type: categorical, choices: [0.5, 1, 1.0]}\n",
+        "line 3: params.temperature.choices.2: received 1.0; is the choice 1 again: remove one",
+    ),
+    "same number with two spellings": (
+        BASE + "params:\n  temperature: {type: categorical, choices: [0.1, 0.10]}\n",
+        "params.temperature.choices.1: received 0.1; is the choice 0.1 again",
+    ),
+    "zero with two signs": (
+        BASE + "params:\n  reconstruction_weight: {type: categorical, choices: [-0.0, 0.0, 0.3]}\n",
+        "params.reconstruction_weight.choices.1: received 0.0; is the choice -0.0 again",
+    ),
+    "true and 1": (
+        BASE + "params:\n  epochs: {type: categorical, choices: [1, true]}\n",
+        "params.epochs.choices.1: received True; is the choice 1 again",
     ),
     "range beyond the setting": (
         BASE + "params:\n  encoder.code_dim: {type: int, low: 1, high: 128}\n",
@@ -215,7 +235,7 @@ WRONG = {
     ),
     "unknown choice": (
         BASE + "params:\n  perceptual.backbone: {type: categorical, choices: [vgg16, vgg20]}\n",
-        "line 3: params.perceptual.backbone.choices: received 'vgg20'",
+        "line 3: params.perceptual.backbone.choices.1: received 'vgg20'",
     ),
     "unknown preset": ("base: {preset: mnist}\n" + TEMPERATURE, "line 1: base: unknown preset 'mnist'"),
     "no base": ("base: {}\n" + TEMPERATURE, "line 1: base: received {}; give either preset or config"),
@@ -247,7 +267,7 @@ WRONG = {
     "unknown method": (
         BASE + "params:\n  method: {type: categorical, choices: [lard]}\n"
         "  lord.noise: {type: float, low: 0.1, high: 2}\n",
-        "line 3: params.method.choices: received 'lard'",
+        "line 3: params.method.choices.0: received 'lard'",
     ),
     "one domain for drnet": (
         "base: {preset: synthetic, overrides: {method: drnet}}\n"
@@ -424,3 +444,187 @@ def test_what_the_papers_method_does_not_use_need_not_hold_its_settings(tmp_path
     }
     assert space.reject_reason({"method": "lord", "lord.noise": 1.0}) == "lord.noise: 1.0 is not allowed"
     assert space.reject_reason({"method": "lord", "lord.noise": 2.5}) is None
+
+
+def told(path: Path, **options: Any) -> list[str]:
+    """What is said of a space file, in a line for each mistake, without what is allowed."""
+    with pytest.raises(UserError) as caught:
+        load_space(path, **options)
+    assert len(set(str(caught.value).splitlines())) == len(str(caught.value).splitlines())
+    lines = (line.removeprefix(f"{path}, ") for line in str(caught.value).splitlines())
+    return [line.partition("; allowed")[0] for line in lines]
+
+
+def test_all_mistakes_of_a_space_are_told_at_once(tmp_path: Path) -> None:
+    text = """base:
+  preset: synthetic
+  overrides:
+    encoder: {arch: vit, weights: null}
+    epoch: 3
+    threads: 2
+params:
+  temprature: {type: float, low: 0.1, high: 0.3}
+  encoder_lr: {type: float, low: 1e-5, high: 1e-2, logg: true}
+  generator_lr: {type: float, low: 1e-2, high: 1e-5}
+  encoder.code_dim: {type: int, low: 1, high: 128}
+  reconstruction_weight: {type: float, low: 0.5, high: 1}
+search:
+  trails: 3
+  sampler: gpp
+serch: {}
+"""
+    assert told(write(tmp_path, text), settings=["heat=1", "resources.gpus=1"]) == [
+        "line 9: params.encoder_lr.logg: unknown key (did you mean log?)",
+        "line 10: params.generator_lr: low 0.01 is above high 1e-05",
+        "line 14: search.trails: unknown key (did you mean trials?)",
+        "line 15: search.sampler: received 'gpp'; should be 'gp', 'tpe', 'nsga2' or 'random'",
+        "line 16: serch: unknown key (did you mean search?)",
+        "line 6: base.overrides.threads: is set by resources: remove it here",
+        "line 4: base.overrides.encoder.arch: received 'vit'; should be 'small', 'resnet18' or 'resnet50'",
+        "line 5: base.overrides.epoch: unknown key (did you mean epochs?)",
+        "--set heat=1: unknown key",
+        "--set resources: gpus: unknown key (did you mean gpus_per_trial?)",
+        "line 8: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+        "line 11: params.encoder.code_dim.low: received 1; should be greater than or equal to 2",
+        f"line 12: params.reconstruction_weight: does not allow 0.3, {PAPERS_FIRST}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("base: {preset: mnist}\nparams:\n  temprature: {type: float, low: 0.1, high: 1}\n", ["line 1"]),
+        (
+            "base: {preset: paper, overrides: {method: drnett}}\nparams:\n  drnet.discriminator_lr: "
+            "{type: float, low: 1e-3, high: 1e-2}\n",
+            ["line 1"],
+        ),
+        (
+            BASE + "params:\n  method: {type: categorical}\n  lord.noise: {type: float, low: 0.1, high: 1}\n",
+            ["line 3"],
+        ),
+        (
+            BASE + "params:\n  temperature: {type: float, low: 0.2, high: 1}\n"
+            "search: {warm_start: {paper: flase}}\n",
+            ["line 4"],
+        ),
+        (
+            "base: {preset: synthetic, overrides: {epochs: x, evaluate_every: 1}}\n"
+            + TEMPERATURE
+            + "search: {scheduler: {grace_period: 300}}\n",
+            ["line 1"],
+        ),
+        (BASE + "params:\n  temperature: {type: float, low: 0.1}\n", ["line 3"]),
+    ],
+    ids=["preset", "base's method", "searched method", "first trials", "epochs", "only parameter"],
+)
+def test_no_mistake_is_told_that_only_follows_from_another(
+    text: str, lines: list[str], tmp_path: Path
+) -> None:
+    assert [line.partition(":")[0] for line in told(write(tmp_path, text))] == lines
+
+
+def test_wrong_search_settings_from_python_are_refused_by_key(tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + TEMPERATURE)
+    search = {"trails": 3, "seed": "1", "scheduler": {"grace_periods": 1}}
+    assert told(path, search=search) == [
+        "search: seed: received '1'; should be a valid integer: write 1",
+        "search: scheduler.grace_periods: unknown key (did you mean grace_period?)",
+        "search: trails: unknown key (did you mean trials?)",
+    ]
+    assert load_space(path, search={"scheduler": {"grace_period": 2}}).search.scheduler
+
+
+def test_a_dataset_and_a_store_that_are_none_are_refused_as_options(tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + TEMPERATURE)
+    assert told(path, dataset="my cars")[0].startswith("--dataset my cars: received 'my cars'")
+    assert told(path, data="")[0].startswith("--data : received ''")
+
+
+NUMBERS = [("010", 10), ("030", 30), ("0o10", 8), ("0x10", 16), ("+7", 7), ("0", 0)]
+
+
+@pytest.mark.parametrize(("written", "number"), NUMBERS)
+def test_whole_numbers_are_those_of_yaml_1_2(written: str, number: int, tmp_path: Path) -> None:
+    text = BASE + TEMPERATURE + f"search: {{trials: {number + 1}, seed: {written}}}\n"
+    space = load_space(write(tmp_path, text), settings=[f"seed={written}"])
+    assert (space.search.seed, space.base.seed) == (number, number)
+
+
+@pytest.mark.parametrize("written", ["1:30", "1_000", "0b11", "yes", "1e2", "10.0"])
+def test_what_yaml_1_1_makes_a_whole_number_of_is_refused(written: str, tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + TEMPERATURE + f"search: {{trials: {written}}}\n")
+    (line,) = told(path, settings=[])
+    assert line.startswith("line 4: search.trials: received ")
+    (line,) = told(write(tmp_path, BASE + TEMPERATURE), settings=[f"epochs={written}"])
+    assert line.startswith(f"--set epochs={written}: received ")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [(".5", 0.5), ("1e-3", 0.001), ("2.", 2), ("+1E0", 1), ("0.10", 0.1), ("1", 1)]
+)
+def test_real_numbers_are_those_of_yaml_1_2(written: str, number: float, tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + TEMPERATURE)
+    assert load_space(path, settings=[f"encoder_lr={written}"]).base.encoder_lr == number
+
+
+def made_in_python() -> Space:
+    """A space of every kind of parameter, whose base is nowhere the default."""
+    search = SearchSettings(
+        trials=7,
+        seed=3,
+        scheduler=SchedulerSettings(reduction_factor=3.0),
+        warm_start=WarmStart(paper=False, ranking=str(SPACES / "paper_ranking.csv")),
+        confirm=Confirm(),
+    )
+    text = SUBSET + "    strengths: {crop: " + MIN_SCALE + "}\n"
+    return Space(
+        name="made",
+        base=Config(
+            dataset="1e3",
+            data="0o17",
+            temperature=0.17,
+            encoder_lr=1e-05,
+            encoder=EncoderConfig(arch="small", weights=None),
+            strengths={"affine": {"degrees": 3.0}},
+            threads=2,
+            device="cpu",
+        ),
+        params={
+            "temperature": FloatParam(type="float", low=1e-05, high=0.5, log=True),
+            "batch.n_domains": IntParam(type="int", low=2, high=8, step=2),
+            "encoder.arch": CategoricalParam(type="categorical", choices=("small", "resnet18")),
+            **parse_yaml(text, "subset").validate(Params).params,
+        },
+        objectives={"informativeness": "maximize", "invariance": "maximize"},
+        search=search,
+        resources=Resources(cpus_per_trial=2),
+    )
+
+
+class Params(StrictModel):
+    """The part of a space file that holds parameters."""
+
+    params: dict[str, Param]
+
+
+def test_a_space_made_in_python_is_written_as_a_file_of_the_same_space(tmp_path: Path) -> None:
+    space = made_in_python()
+    (tmp_path / "made.yaml").write_text(space.file_text())
+    read = load_space(tmp_path / "made.yaml")
+    assert read.model_copy(update={"text": ""}) == space
+    assert list(read.objectives) == list(space.objectives)
+    assert read.file_text() == space.file_text()
+
+
+@pytest.mark.parametrize("path", sorted(SPACES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_space_without_its_text_is_written_again(path: Path, tmp_path: Path) -> None:
+    space = load_space(path).model_copy(update={"text": ""})
+    again = tmp_path / path.name
+    again.write_text(space.file_text())
+    assert load_space(again).model_copy(update={"text": ""}) == space
+
+
+def test_a_base_in_place_is_checked_by_line(tmp_path: Path) -> None:
+    text = "base:\n  config:\n    encoder: {arch: small, weights: null}\n    epocs: 3\n" + TEMPERATURE
+    assert told(write(tmp_path, text)) == ["line 4: base.config.epocs: unknown key (did you mean epochs?)"]

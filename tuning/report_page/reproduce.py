@@ -4,12 +4,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from dcodr.config import with_absolute_paths
 from dcodr.errors import UserError
+from dcodr.yaml_core import dump_yaml
 from tuning.search import CONFIGS, Search
-from tuning.space import FIXED_SETTINGS, Space, load_space
+from tuning.shipped import program
+from tuning.space import Space, load_space
+from tuning.space_checks import FIXED_SETTINGS
 
 
 def space_text(search: Search) -> str:
@@ -58,7 +59,7 @@ def caveat(search: Search) -> str | None:
 
 def _search_again(search: Search, name: str) -> str:
     """The command that makes the space of a search from its space file, as far as options can."""
-    words = ["python", "tune.py", "--space", str(search.folder / "space.yaml"), "--name", name]
+    words = [*program(), "--space", str(search.folder / "space.yaml"), "--name", name]
     words += ["--storage", str(search.folder.parent)]
     try:
         options = _options(search)
@@ -95,9 +96,13 @@ def _settings(file: Space, space: Space) -> Iterator[str]:
     for key, value in here.items():
         dropped = key in file.params and key not in space.params
         if dropped or (key not in {*FIXED_SETTINGS} - {"seed"} and value != there.get(key)):
-            yield f"{key}={_yaml(value)}"
+            yield f"{key}={dump_yaml(value, one_line=True)}"
     there, here = file.resources.model_dump(mode="json"), space.resources.model_dump(mode="json")
-    yield from (f"resources.{key}={_yaml(value)}" for key, value in here.items() if value != there[key])
+    yield from (
+        f"resources.{key}={dump_yaml(value, one_line=True)}"
+        for key, value in here.items()
+        if value != there[key]
+    )
 
 
 def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -111,13 +116,6 @@ def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _comparable(space: Space) -> dict[str, Any]:
     return space.model_copy(update={"base": with_absolute_paths(space.base)}).model_dump(
         exclude={"name", "text"}
-    )
-
-
-def _yaml(value: object) -> str:
-    """A value in one line of YAML."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -450,3 +451,28 @@ def test_two_processes_that_read_all_images_hold_one_copy(tmp_path: Path) -> Non
     assert max(peaks) <= 1.2 * n_bytes
     assert sum(shared) <= 1.2 * n_bytes
     assert max(anonymous) <= 0.1 * n_bytes
+
+
+def test_images_that_cannot_fit_on_the_file_system_are_refused_before_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def chunks() -> Iterator[np.ndarray[Any, Any]]:
+        for _ in range(5):
+            asked.append(1)
+            yield np.zeros((2, 8, 8, 3), np.uint8)
+
+    def store() -> None:
+        domain = np.arange(10) % 2
+        split = stratified_split(domain, 0)
+        write_store(tmp_path / "s.h5", DatasetSpec("n", "d", ()), chunks(), domain, {}, split, {})
+
+    need = 10 * 8 * 8 * 3
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need - 1))
+    with pytest.raises(UserError, match=r"dataset n: its images take 0\.0 GB, but .* left: make room"):
+        store()
+    assert (len(asked), list(tmp_path.iterdir())) == (1, [])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need))
+    store()

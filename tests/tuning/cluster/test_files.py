@@ -16,7 +16,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
-from tune import app
+from tuning.search_cli import app
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "tuning" / "cluster"

@@ -1,0 +1,69 @@
+"""What the cells of a CSV column are: numbers, names of classes, or marks that a value is missing."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+MISSING = re.compile(
+    r"[+-]?(?i:nan|inf|infinity)|NA|na|<NA>|(?i:n/a|n\.a\.?|null)|[-\u2012-\u2015\u2212]+|\?+|\.+"
+    r"|(?i:#(n/a|ref!|value!|div/0!|null!|num!|name\?))"
+)
+"""What people, spreadsheets and statistics programs write for a value that is missing."""
+_OTHERWISE = re.compile(
+    r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?\s*[^\W\d_%]{0,5}%?|[+-]?[0-9]+(\s*%|\s+[^\W\d_]{1,3})"
+)
+"""A number with a decimal comma or a unit."""
+SHOWN = 3
+"""Cells of a kind that a warning shows."""
+
+
+def is_continuous(cells: Sequence[str]) -> bool:
+    """Whether all cells are numbers, and one has a decimal point or an exponent."""
+    return all(map(NUMBER.fullmatch, cells)) and not all(map(INTEGER.fullmatch, cells))
+
+
+def class_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """The different cells in order: as numbers if all are, else as text."""
+    if all(map(INTEGER.fullmatch, cells)):
+        return tuple(sorted(set(cells), key=lambda cell: (int(cell), cell)))
+    if all(map(NUMBER.fullmatch, cells)):
+        return tuple(sorted(set(cells), key=lambda cell: (float(cell), cell)))
+    return tuple(sorted(set(cells)))
+
+
+def same_classes(names: Sequence[str]) -> Iterator[list[str]]:
+    """Class names that differ in case, blanks or the spelling of a number alone."""
+    groups: dict[object, list[str]] = {}
+    for name in names:
+        number = float(name) if NUMBER.fullmatch(name) else None
+        groups.setdefault(" ".join(name.casefold().split()) if number is None else number, []).append(name)
+    return (group for group in groups.values() if len(group) > 1)
+
+
+def doubts(cells: Sequence[str], lines: Sequence[int]) -> Iterator[str]:
+    """Say why a column may be taken for another kind of attribute than was meant.
+
+    Args:
+        cells: The column, without marks of missing values.
+        lines: The line of each cell.
+    """
+    first: dict[str, int] = {}
+    for line, cell in zip(lines, cells, strict=True):
+        first.setdefault(cell, line)
+    if is_continuous(cells):
+        if all(float(cell).is_integer() for cell in first):
+            yield f"all its numbers are whole ({_shown(first)})"
+        return
+    odd = {cell: line for cell, line in first.items() if not NUMBER.fullmatch(cell)}
+    numeric = [cell for cell in cells if NUMBER.fullmatch(cell) or _OTHERWISE.fullmatch(cell)]
+    if odd and 2 * len(numeric) >= len(cells):
+        yield f"most of its cells are numbers, but not {_shown(odd)}: correct these if it is continuous"
+    elif len(first) == len(cells):
+        yield f"every row has a value of its own ({_shown(first)}), from which no class can be learned"
+
+
+def _shown(cells: dict[str, int]) -> str:
+    """Some cells with their lines."""
+    some = [f"{cell!r} on line {line}" for cell, line in list(cells.items())[:SHOWN]]
+    return ", ".join([*some, f"and {len(cells) - SHOWN} more"] if len(cells) > SHOWN else some)

@@ -1,0 +1,82 @@
+"""YAML 1.2's core schema, to read and to write by.
+
+PyYAML itself reads YAML 1.1, in which ``010`` is 8, ``1:30`` is 90, ``1_000`` is a number, ``yes`` is true
+and ``1e-4`` is a text. Here the first is 10, the last is a number, and the others are texts.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from yaml import SafeDumper as _Dumper
+else:
+    _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+PREFIX = "tag:yaml.org,2002:"
+NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SCALARS = {
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (rf"{NUMBER.pattern}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.0123456789"),
+}
+"""For each kind of scalar that is no text the pattern of all its spellings, and how these begin."""
+
+
+class CoreLoader(yaml.SafeLoader):
+    """Safe loading by the core schema, of whole numbers of at most 64 bits."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012  none of YAML 1.1; PyYAML wants a class's own
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """The number that a node of the int's spelling stands for."""
+        base = {"0o": 8, "0x": 16}.get(node.value[:2], 10)
+        digits = node.value if base == 10 else node.value[2:]
+        number = int(digits, base) if len(digits) <= 100 else 2**63
+        if not -(2**63) <= number < 2**63:
+            message = "a number of more than 64 bits"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        return number
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """The number that a node of the float's spelling stands for."""
+        return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+    def reads_as(self, text: str) -> str:
+        """Name the kind of scalar that a text without quotes and without a tag is read as."""
+        tag: str = self.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return tag.removeprefix(PREFIX)
+
+
+class CoreDumper(_Dumper):
+    """Safe dumping that puts each text in quotes that YAML 1.1 or 1.2 would not read as a text."""
+
+
+for _kind, (_pattern, _begins) in _SCALARS.items():
+    _spelling, _first = re.compile(rf"(?:{_pattern})\Z"), [*_begins, *([""] if _kind == "null" else [])]
+    CoreLoader.add_implicit_resolver(PREFIX + _kind, _spelling, _first)
+    CoreDumper.add_implicit_resolver(PREFIX + _kind, _spelling, _first)
+CoreLoader.add_constructor(f"{PREFIX}int", CoreLoader.construct_yaml_int)
+CoreLoader.add_constructor(f"{PREFIX}float", CoreLoader.construct_yaml_float)
+
+
+def dump_yaml(data: object, *, one_line: bool = False) -> str:
+    """YAML that :func:`dcodr.strict_yaml.parse_yaml` reads back to the same values.
+
+    Args:
+        data: Mappings, lists, texts, numbers, booleans and ``None``.
+        one_line: Whether to write it in one line, without its end.
+    """
+    text = str(
+        yaml.dump(
+            data,
+            Dumper=CoreDumper,
+            sort_keys=False,
+            allow_unicode=True,
+            default_flow_style=one_line,
+            width=10**6 if one_line else 80,
+        )
+    )
+    return text.removesuffix("\n").removesuffix("\n...") if one_line else text

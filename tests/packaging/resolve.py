@@ -1,0 +1,41 @@
+"""Whether all that is required can be had for a Python: ``python -m tests.packaging.resolve``; needs PyPI.
+
+For every Python from ``requires-python`` on, pip resolves the dependencies, those of every optional part too,
+to wheels, and installs none. Exit code 1 if it cannot for one.
+"""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+NEWEST = 13
+"""The newest Python 3 that is promised."""
+
+
+def resolved(python: str, requirements: list[str]) -> bool:
+    """Whether pip finds wheels of all requirements for a Python; prints what it finds or misses."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["install", "--dry-run", "--ignore-installed", "--quiet", "--only-binary=:all:"]
+        words += ["--python-version", python, "--target", folder, "--report", f"{folder}/found.json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", *words, *requirements], capture_output=True, text=True
+        )
+    reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]
+    print(f"Python {python}: {'resolved' if done.returncode == 0 else reason}", flush=True)
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Resolve for all Pythons."""
+    oldest = int(PROJECT["requires-python"].removeprefix(">=3."))
+    optional = [text for part in PROJECT["optional-dependencies"].values() for text in part]
+    requirements = PROJECT["dependencies"] + [text for text in optional if "dcodr-tuning" not in text]
+    found = [resolved(f"3.{minor}", requirements) for minor in range(oldest, NEWEST + 1)]
+    return 0 if all(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

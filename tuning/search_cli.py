@@ -1,0 +1,114 @@
+"""``python tune.py``, or ``dcodr-tune`` where the program is installed: the command line of a search."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcodr.console import examples, run
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "python tune.py --space search_spaces/augs.yaml",
+        "python tune.py --space search_spaces/cars3d.yaml --trials 64 --seed 1 --name cars-long",
+        "python tune.py --space search_spaces/augs.yaml --dataset shoes --data shoes.h5 --set epochs=20",
+        "python tune.py --space search_spaces/augs.yaml --name augs --resume",
+    )
+)
+def search(
+    space: Annotated[
+        Path,
+        typer.Option(
+            help="The space file: what is searched, how, and with what resources; or the name of one that "
+            "comes with the program, e.g. augs."
+        ),
+    ],
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials, the paper's settings included.")] = None,
+    time_budget: Annotated[
+        float | None, typer.Option(min=1, help="Seconds after which running trials are stopped.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset to search on, with its preset.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="The dataset's store, or its URI.", show_default="data/DATASET.h5"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Fix a setting of every trial, or resources.KEY=VALUE; may be repeated.",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the search.", show_default="the space's name, numbered if taken"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster to run on, or 'auto'.", show_default="this machine alone"),
+    ] = None,
+    storage: Annotated[Path, typer.Option(help="Folder of all searches; on a cluster a shared one.")] = Path(
+        "runs"
+    ),
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(help="MLflow's tracking URI.", show_default="STORAGE/mlflow.db"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a search: finished trials are kept, cut-off ones go on."),
+    ] = False,
+    allow_space_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-space-change",
+            help="With --resume: go on in a changed space, if every earlier trial is one of it as well.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show Ray's own messages, and what trials print.")
+    ] = False,
+) -> None:
+    """Search the settings that make codes invariant to the domain and informative of all else."""
+    from tuning.space import load_space
+
+    what = load_space(
+        space,
+        dataset=dataset,
+        data=data,
+        settings=set_ or [],
+        search={"trials": trials, "time_budget": time_budget, "seed": seed},
+    )
+    if dry_run:
+        from rich.console import Console
+
+        from tuning.preflight.plan import show_plan
+
+        show_plan(what, address=address, storage=storage, tracking_uri=tracking_uri, console=Console())
+        return
+    from tuning.run import run_search
+
+    found = run_search(
+        what,
+        name=name,
+        address=address,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        resume=resume,
+        allow_space_change=allow_space_change,
+        verbose=verbose,
+    )
+    raise typer.Exit(0 if found.front() else 1)
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)

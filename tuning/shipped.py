@@ -1,0 +1,35 @@
+"""The space files that come with the program, in a clone and in an installed package."""
+
+from pathlib import Path
+
+from dcodr.errors import UserError
+from dcodr.files import shipped
+from dcodr.strict_yaml import did_you_mean
+
+_PACKAGE = Path(__file__).parent
+SPACES = shipped(_PACKAGE, "search_spaces")
+"""The folder of the space files."""
+
+
+def program() -> list[str]:
+    """How to call the search's command line from where the program is."""
+    return ["python", "tune.py"] if (_PACKAGE.parent / "tune.py").is_file() else ["dcodr-tune"]
+
+
+def space_path(given: str | Path) -> Path:
+    """The space file that a path or the name of a shipped one means.
+
+    Raises:
+        UserError: If it is no file, but a word like the names of those that are shipped.
+    """
+    path = Path(given)
+    if path.is_file() or str(given) != path.name or path.suffix:
+        return path
+    found = SPACES / f"{given}.yaml"
+    if not found.is_file():
+        names = sorted(file.stem for file in SPACES.glob("*.yaml"))
+        raise UserError(
+            f"{given}: neither a file nor a space file that comes with the program"
+            f"{did_you_mean(str(given), names)}"
+        )
+    return found
