@@ -86,6 +86,8 @@ class Tracker:
         try:
             self._client = connect(uri)
             self._client.search_experiments(max_results=1)
+        except UserError:
+            raise
         except Exception as error:  # every driver and server has its own
             raise unusable(uri, error) from None
         self._experiment_id = ""
