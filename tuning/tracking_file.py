@@ -1,7 +1,7 @@
 """MLflow's database in an SQLite file: it appears whole or not at all, whoever is killed while it is made.
 
-MLflow makes its tables in some sixty steps, which SQLite cannot undo together: where a process dies among them,
-MLflow can neither use the file nor finish it.
+MLflow makes its tables in some sixty steps, which SQLite cannot undo together: where a process dies among
+them, MLflow can neither use the file nor finish it.
 """
 
 import fcntl
@@ -131,7 +131,9 @@ def _state(file: Path) -> _State:
     """Look at a database; refuse one in use that is none of this version of MLflow."""
     if not file.exists() or (file.is_file() and file.stat().st_size == 0):
         return _State(missing=True, whole=False)
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED)) as database:
+    with closing(
+        sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED)
+    ) as database:
         rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         tables = sorted(str(name) for (name,) in rows)
         revision = None
@@ -166,12 +168,12 @@ def _foreign(file: Path, revision: str | None) -> UserError:
         return UserError(f"{file} holds another program's data: give MLflow a file of its own")
     if revision not in {script.revision for script in _schemas().walk_revisions()}:
         return UserError(
-            f"{file} was written by a newer MLflow than this one, {mlflow.__version__}, or by another program "
-            f"(its schema is {revision}): install that MLflow here, or give another file"
+            f"{file} was written by a newer MLflow than this one, {mlflow.__version__}, or by another "
+            f"program (its schema is {revision}): install that MLflow here, or give another file"
         )
     return UserError(
-        f"{file} was written by an older MLflow than this one, {mlflow.__version__}. Copy the file, so that you "
-        f"can go back, then bring it up to date with: mlflow db upgrade {shlex.quote(sqlite_uri(file))}"
+        f"{file} was written by an older MLflow than this one, {mlflow.__version__}. Copy the file, so that "
+        f"you can go back, then bring it up to date with: mlflow db upgrade {shlex.quote(sqlite_uri(file))}"
     )
 
 

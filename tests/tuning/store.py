@@ -28,7 +28,8 @@ class Store:
         tracker = Tracker(self.uri)
         artifacts = self.artifacts.as_uri()
         tags = tags or {"search": uuid4().hex}
-        tracker.start_search(name, tags, {"trials": 2}, experiment="tests", artifact_root=artifacts)
+        identity = uuid4().hex
+        tracker.start_search(identity, name, tags, {"trials": 2}, experiment="tests", artifact_root=artifacts)
         return tracker
 
     def children(self, parent: str, condition: str = "") -> list[Run]:

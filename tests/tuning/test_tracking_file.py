@@ -70,7 +70,7 @@ def half_made() -> dict[int, bytes]:
         def hurry(connection: sqlite3.Connection, record: object) -> None:
             connection.execute("PRAGMA synchronous = OFF")
 
-        _initialize_tables(engine)
+        _initialize_tables(engine)  # type: ignore[no-untyped-call]
         engine.dispose()
     return found
 
@@ -92,7 +92,7 @@ def test_a_half_made_database_that_nobody_used_is_told_and_replaced(
         require_file(uri)
     assert file.read_bytes() == before
     tracker = Tracker(uri)
-    assert tracker.start_search("s", {"search": "s"}, {}, experiment="e", artifact_root=None)
+    assert tracker.start_search("id", "s", {"search": "s"}, {}, experiment="e", artifact_root=None)
     assert (tmp_path / "mlflow.half-made.db").read_bytes() == before
     assert "kept as mlflow.half-made.db" in caplog.text
     assert try_store(uri) == "can be opened"
@@ -169,7 +169,7 @@ def test_a_used_database_of_another_version_is_told_and_left(
     before = file.read_bytes()
     for opened in (Tracker, try_store, require_file):
         with pytest.raises(UserError, match=said):
-            opened(uri)  # type: ignore[operator]
+            opened(uri)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
@@ -188,7 +188,7 @@ def test_all_files_are_in_the_storage_folder_whatever_its_name(
     assert sqlite_file(uri) == storage / "mlflow.db"
     tracker = Tracker(uri)
     root = (storage / "mlartifacts").as_uri()
-    tracker.start_search(name, {"search": name}, {}, experiment=name, artifact_root=root)
+    tracker.start_search("id", name, {"search": name}, {}, experiment=name, artifact_root=root)
     tracker.keep(tracker.search_id, {}, {"a.txt": "text"})
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (storage / "mlartifacts" / tracker.search_id / "artifacts" / "a.txt").read_text() == "text"
