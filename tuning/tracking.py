@@ -399,7 +399,7 @@ class Tracker:
         self._client.delete_model_version(name, version)
 
     def discard(self, run_id: str) -> None:
-        """Move a run to MLflow's trash, a search's with those of its trials; it can be restored from there."""
+        """Move a run to MLflow's trash, a search with its trials; it can be restored from there."""
         for run in self._runs({_PARENT: run_id}):
             self._client.delete_run(run.info.run_id)
         self._client.delete_run(run_id)

@@ -202,7 +202,8 @@ def _make(file: Path) -> Path:
 
     new = file.with_name(f".{file.name}.new")
     new.unlink(missing_ok=True)
-    store = SqlAlchemyStore("sqlite:///:memory:", (file.parent / "mlartifacts").absolute().as_uri())
+    artifacts = (file.parent / "mlartifacts").absolute().as_uri()
+    store = SqlAlchemyStore("sqlite:///:memory:", artifacts)  # type: ignore[no-untyped-call]
     try:
         with store.engine.connect() as connection:
             connection.exec_driver_sql("VACUUM INTO ?", (str(new),))

@@ -1,6 +1,9 @@
 """The runs of a search, on a real database."""
 
+from pathlib import Path
+
 import pytest
+from mlflow import MlflowClient
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store, figures
@@ -175,6 +178,19 @@ def test_a_search_that_never_began_is_not_left_running(store: Store) -> None:
         store.begin("s", search="s", folder=folder)
     assert store.client.get_run(left).info.status == "KILLED"
     assert store.client.get_run(begun.search_id).info.status == "RUNNING"
+
+
+def test_models_are_registered_where_the_runs_are(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/other.db")
+    tracker = store.begin("registers")
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "MLmodel").touch()
+    tracker.register_model("registered", ["knee"], tracker.search_id, tmp_path / "encoder")
+    assert not (tmp_path / "other.db").exists()
+    client = MlflowClient(store.uri, registry_uri=store.uri)
+    assert client.get_model_version_by_alias("registered", "knee").run_id == tracker.search_id
 
 
 def test_a_new_database_is_made_in_silence(store: Store) -> None:
