@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STORE := sqlite:///$(CURDIR)/runs/mlflow.db
+STORE := sqlite:///runs/mlflow.db
 
 .PHONY: install search test test-services check format ui docs bench bench-search soak fuzz audit resolve
 

@@ -67,15 +67,20 @@ def train(
     if checkpoint.exists() and not resume:
         raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
     console = Console()
-    with TrainingDisplay(console, settings.epochs) as display:
-        trained = fit(
-            settings,
-            dataset,
-            on_epoch=display.on_epoch,
-            on_step=display.on_step,
-            on_resume=display.on_resume,
-            checkpoint=checkpoint,
-        )
+    try:
+        with TrainingDisplay(console, settings.epochs) as display:
+            trained = fit(
+                settings,
+                dataset,
+                on_epoch=display.on_epoch,
+                on_step=display.on_step,
+                on_resume=display.on_resume,
+                checkpoint=checkpoint,
+            )
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            console.print("Stopped; the same command goes on with --resume.")
+        raise
     write_text(out / "config.yaml", dump_config(settings, provenance or None))
     _write_report(out / "validation.json", trained.report)
     console.print(_table("validation, fast probe", trained.report))

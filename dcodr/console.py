@@ -1,8 +1,14 @@
 """How the command lines end: clean messages and exit codes."""
 
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -11,6 +17,8 @@ from typer.main import get_command
 
 from dcodr.errors import DivergedError, UserError
 
+AT_ONCE = 1.0
+"""Seconds in which the same stop may arrive twice: some programs signal a process and then its group."""
 _HELP = "Show where in the program an error comes from."
 
 
@@ -28,7 +36,8 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, and end the process.
 
     Exit code 0 is success; 1 a training that failed, or whatever the command calls so; 2 wrong input; 3 a
-    defect of the program. An error is one message on standard error, with ``--debug`` a traceback.
+    defect of the program; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. An error is one message on standard error,
+    with ``--debug`` a traceback.
 
     Args:
         app: The commands; each gets the option ``--debug``. Options for a shell's completion are only kept
@@ -47,13 +56,44 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     for leaf in _leaves(command):
         leaf.params += _params(option)
     try:
-        sys.exit(command(words))
+        with _stoppable():
+            sys.exit(command(words))
     except Exception as error:
         if any(asked):
             raise
         message, code = _told(error)
         print(f"error: {printable(message)}", file=sys.stderr)
         sys.exit(code)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP, which schedulers and closed terminals send, stop a command as Ctrl-C does.
+
+    The process ends with 128 and the signal's number. A further signal ends it at once. A signal that is
+    ignored, as SIGHUP is under ``nohup``, stays so.
+    """
+    came: list[tuple[int, float]] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append((number, time.monotonic()))
+        if len(came) == 1:
+            raise KeyboardInterrupt
+        if came[-1][1] - came[0][1] > AT_ONCE:
+            os._exit(128 + number)
+
+    here = threading.current_thread() is threading.main_thread()
+    signals = [signal.SIGTERM, signal.SIGHUP] if here else []
+    before = {one: signal.signal(one, stop) for one in signals if signal.getsignal(one) == signal.SIG_DFL}
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):
+        if not came:
+            raise
+        raise SystemExit(128 + came[0][0]) from None
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _params(option: Any) -> list[Any]:

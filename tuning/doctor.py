@@ -3,6 +3,7 @@
 The ledger is right: no trial in it is changed, only an entry removed that a power cut has left half written.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +17,16 @@ from dcodr.errors import UserError
 from tuning import mirror
 from tuning.driver_lock import driving
 from tuning.journal import cut_short, mend
-from tuning.models import register
-from tuning.search import Search
+from tuning.models import doubled, register, unregistered
+from tuning.search import CONFIGS, Search
 from tuning.space import Space
 from tuning.storage import LEDGER
 from tuning.tracking import Tracker, TrialRun
 from tuning.tracking_store import masked, require_file, unusable
 from tuning.trials import TrialRecord, checkpoint_of
+
+ROUNDS = 4
+"""How often to mend and look again: what was mended shows more, e.g. what a new parent run lacks."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,16 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
         found = left = _look(search, tracker, console)
-        to_mend = [finding.mend for finding in found if finding.mend] if fix else []
-        if to_mend:
+        mended = 0
+        for _ in range(ROUNDS if fix else 0):
+            to_mend = [finding.mend for finding in left if finding.mend]
+            if not to_mend:
+                break
             with console.status(f"mending {len(to_mend)}"):
                 _mend(to_mend, tracker)
+            mended += len(to_mend)
             left = _look(search, tracker, console)
-        return Diagnosis(len(search.ledger.records()), found, len(to_mend), left)
+        return Diagnosis(len(search.ledger.records()), found, mended, left)
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
@@ -155,6 +163,7 @@ def examine(search: Search, tracker: Tracker) -> Iterator[Finding]:
     """
     yield from _examine_ledger(search)
     yield from _examine_checkpoints(search)
+    yield from _examine_end(search)
     yield from _examine_runs(search, tracker)
 
 
@@ -169,11 +178,8 @@ def _examine_ledger(search: Search) -> Iterator[Finding]:
 def _examine_checkpoints(search: Search) -> Iterator[Finding]:
     """Files of trials that have ended; checkpoints from which a trial cannot go on."""
     running = {trial.number: trial for trial in search.ledger.records() if trial.status == "running"}
-    files = sorted(search.checkpoints.glob("*"))
-    for file in files:
-        stem = file.name.split(".", 1)[0]
-        if not stem.isdecimal() or int(stem) not in running:
-            yield Finding(f"{file} is left over from a trial that has ended", file.unlink)
+    for file in search.left_checkpoints():
+        yield Finding(f"{file} is left over from a trial that has ended", file.unlink)
     for number, trial in running.items():
         yield from _examine_checkpoint(trial, checkpoint_of(search.folder, number))
 
@@ -196,15 +202,51 @@ def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
         )
 
 
+def _examine_end(search: Search) -> Iterator[Finding]:
+    """The end of the search, and the configs that it leaves."""
+    if search.ledger.facts().get("ended") is None:
+        over, trials = search.ledger.over(), search.ledger.records()
+        if over is None or search.unconfirmed() or any(trial.status == "running" for trial in trials):
+            again = f"the command that began it goes on with it, with --name {search.name} --resume"
+            yield Finding(f"the search was stopped before its end; {again}", None)
+            return
+        what = "all trials have ended, and the ledger does not say so of the search"
+        yield Finding(what, partial(search.ledger.remember, "ended", over))
+    folder = search.folder / CONFIGS
+    lacking = [name for name in map(search.config_file, search.front()) if not (folder / name).is_file()]
+    if lacking:
+        write = partial(search.export, "all-front", folder)
+        yield Finding(f"{folder} lacks {', '.join(lacking)}", write)
+
+
+def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
+    """The encoders of a finished search, and versions of its model that are there more than once."""
+    if mirror.search_status(search) == "FINISHED" and (lacking := unregistered(search, tracker)):
+        aliases = ", ".join(itertools.chain(*lacking.values()))
+        yield Finding(
+            f"MLflow's registered model {search.name} lacks {aliases}", partial(register, search, tracker)
+        )
+    for version in doubled(search, tracker):
+        yield Finding(
+            f"MLflow has another version of the model {search.name} for the same trial and alias, {version}",
+            partial(tracker.delete_model_version, search.name, version),
+        )
+
+
 def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
     """MLflow's runs: the parent, and one of each trial."""
     run_id = str(search.ledger.facts().get("run_id"))
     found = tracker.open_search(run_id)
     if found is None:
         yield Finding(
-            f"{masked(tracker.uri)} has no run {run_id} of the search", partial(_write_all, search, tracker)
+            f"{masked(tracker.uri)} has no run {run_id} of the search", partial(_open_parent, search, tracker)
         )
         return
+    for other in tracker.parents(search.identity):
+        if other != run_id:
+            yield Finding(
+                f"MLflow has another run of the whole search, {other}", partial(tracker.discard, other)
+            )
     runs = defaultdict(list)
     for run in tracker.trial_runs():
         runs[run.number].append(replace(run, epochs=tracker.epochs(run.run_id)))
@@ -220,6 +262,7 @@ def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
             f"the search is {found} in MLflow, and should be {wanted}",
             partial(mirror.close_parent, search, tracker),
         )
+    yield from _examine_models(search, tracker)
 
 
 def _examine_trial(
@@ -281,13 +324,13 @@ def _listed(epochs: list[int] | tuple[int, ...]) -> str:
     return ", ".join(map(str, epochs))
 
 
-def _write_all(search: Search, tracker: Tracker) -> None:
-    """Write the whole search to a store that has nothing of it."""
-    run_id = mirror.open_parent(search.folder, search.space, tracker)
-    for record in search.ledger.records():
-        mirror.bring(tracker, search, record, None, driven=False)
-    mirror.close_parent(search, tracker)
-    if search.front():
-        register(search, tracker)
-    search.ledger.remember("run_id", run_id)
-    search.ledger.remember("tracking_uri", masked(tracker.uri))
+def _open_parent(search: Search, tracker: Tracker) -> None:
+    """Have the search belong to a run of a store that has none, or none that the ledger names.
+
+    The ledger names it before anything is written below it: whoever dies in the middle finds it again.
+    """
+    ledger = search.ledger
+    ledger.remember("id", search.identity)
+    run_id = mirror.open_parent(search.folder, search.space, tracker, search.identity)
+    ledger.remember("tracking_uri", masked(tracker.uri))
+    ledger.remember("run_id", run_id)

@@ -203,11 +203,19 @@ def search_status(search: Search) -> Status:
     return "FINISHED" if search.front() else "FAILED"
 
 
-def open_parent(folder: Path, space: Space, tracker: Tracker) -> str:
-    """Open the parent run of a search, whose space file is in its folder; returns its id."""
+def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> str:
+    """Open the parent run of a search, whose space file is in its folder; returns its id.
+
+    Args:
+        folder: The search's folder.
+        space: What is searched.
+        tracker: The store to open it in.
+        identity: What no other search has: a run of it that is there already is opened again.
+    """
     settings = space.search
     remote = tracker.uri.startswith(("http://", "https://"))
     run_id = tracker.start_search(
+        identity,
         folder.name,
         {
             "search": folder.name,

@@ -50,25 +50,63 @@ def register(search: Search, tracker: Tracker) -> list[str]:
     Returns:
         The aliases whose encoders were kept, and so are registered.
     """
+    kept = _kept(search)
+    for number, aliases in unregistered(search, tracker).items():
+        (run, *_) = tracker.trial_runs(number)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "encoder"
+            _save(kept_of(search.folder, number) / CHECKPOINT, folder)
+            digests = dict.fromkeys(aliases, sha256(folder / WEIGHTS))
+            search.ledger.remember(DIGESTS, search.ledger.facts().get(DIGESTS, {}) | digests)
+            tracker.register_model(search.name, aliases, run.run_id, folder, _description(search.name))
+    return [alias for aliases in kept.values() for alias in aliases]
+
+
+def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
+    """Return the aliases, by trial, that are not at the encoder that they should be at, or have no digest.
+
+    Args:
+        search: A search with a front.
+        tracker: The store that its runs are in.
+    """
+    lacking, digests = {}, search.ledger.facts().get(DIGESTS, {})
+    for number, aliases in _kept(search).items():
+        runs = [run.run_id for run in tracker.trial_runs(number)]
+        moving = [
+            alias
+            for alias in aliases
+            if alias not in digests or tracker.model_run(search.name, alias) not in runs
+        ]
+        if moving:
+            lacking[number] = moving
+    return lacking
+
+
+def doubled(search: Search, tracker: Tracker) -> list[str]:
+    """Return the versions of the search's model that repeat another one, and that no alias is at.
+
+    Args:
+        search: The search.
+        tracker: The store that its runs are in.
+    """
+    alike = defaultdict(list)
+    for one in tracker.model_versions(search.name):
+        if one.pick is not None:
+            alike[one.run_id, one.pick].append(one)
+    spare = []
+    for same in alike.values():
+        keep = next((one for one in same if one.aliased), same[0])
+        spare += [one.version for one in same if one is not keep and not one.aliased]
+    return spare
+
+
+def _kept(search: Search) -> dict[int, list[str]]:
+    """Return the aliases of the trials whose encoders were kept, by trial."""
     aliases = defaultdict(list)
     for alias, trial in chosen(search).items():
-        aliases[trial.number].append(alias)
-    registered = []
-    for number, of_trial in aliases.items():
-        checkpoint = kept_of(search.folder, number) / CHECKPOINT
-        if checkpoint.is_file():
-            registered += of_trial
-            (run, *_) = tracker.trial_runs(number)
-            moving = [alias for alias in of_trial if tracker.model_run(search.name, alias) != run.run_id]
-            if moving:
-                with tempfile.TemporaryDirectory() as temporary:
-                    folder = Path(temporary) / "encoder"
-                    _save(checkpoint, folder)
-                    known = search.ledger.facts().get(DIGESTS, {})
-                    digest = sha256(folder / WEIGHTS)
-                    search.ledger.remember(DIGESTS, known | dict.fromkeys(moving, digest))
-                    tracker.register_model(search.name, moving, run.run_id, folder, _description(search.name))
-    return registered
+        if (kept_of(search.folder, trial.number) / CHECKPOINT).is_file():
+            aliases[trial.number].append(alias)
+    return dict(aliases)
 
 
 def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | None = None) -> Encoder:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from ray import tune
 from rich.console import Console
@@ -75,7 +76,8 @@ def run_search(
 
     Raises:
         UserError: If something is wrong that can be known beforehand; no search is begun then.
-        KeyboardInterrupt: If the user stops it; it can be resumed then.
+        KeyboardInterrupt: If the user stops it, or under ``tune.py`` SIGTERM or SIGHUP does; it can be
+            resumed then.
     """
     console = console or Console()
     storage = Path(storage)
@@ -120,7 +122,7 @@ def _drive(search: Search, tracker: Tracker, address: str | None, verbose: bool,
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
-            console.print(f"Stopped; Ctrl-C again to end at once. {again}", soft_wrap=True)
+            console.print(f"Stopped; Ctrl-C or the same signal again ends at once. {again}", soft_wrap=True)
         with ending_at_once():
             for record in search.ledger.records():
                 if record.status == "running":
@@ -236,10 +238,16 @@ def _begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
     write_text(folder / "space.yaml", space.file_text())
-    run_id = open_parent(folder, space, tracker)
-    facts = {"fingerprint": fingerprint, "protocol": PROTOCOL, "run_id": run_id}
-    facts |= {"tracking_uri": masked(tracker.uri), "versions": versions()}
-    ledger = Ledger.create(folder / LEDGER, space, facts, first)
+    identity = uuid4().hex
+    run_id = open_parent(folder, space, tracker, identity)
+    facts = {
+        "id": identity,
+        "fingerprint": fingerprint,
+        "protocol": PROTOCOL,
+        "tracking_uri": masked(tracker.uri),
+        "versions": versions(),
+    }
+    ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
     ledger.ready()
     return Search(folder, ledger)
 
@@ -255,11 +263,13 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     tracker.set_status(run_id, "RUNNING", {})
     search.ledger.remember("ended", None)
     search.ledger.ready(space)
+    search.forget_checkpoints()
     return search
 
 
 def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> None:
     """Export the front, as far as there is one, and leave in MLflow what the search came to."""
+    search.forget_checkpoints()
     if search.front():
         export(search, "all-front", search.folder / CONFIGS)
     with console.status("writing to MLflow"):

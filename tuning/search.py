@@ -72,6 +72,12 @@ class Search:
         return self.folder.name
 
     @property
+    def identity(self) -> str:
+        """What no other search has: MLflow's runs of the search are found again by it."""
+        facts = self.ledger.facts()
+        return str(facts.get("id") or facts.get("run_id"))
+
+    @property
     def space(self) -> Space:
         """What is searched."""
         return self.ledger.space
@@ -222,6 +228,17 @@ class Search:
         for trial, keep in zip(kept, non_dominated(values, self._directions), strict=True):
             if not keep:
                 files[trial.number].unlink()
+
+    def left_checkpoints(self) -> list[Path]:
+        """Return the checkpoints of trials that have ended, whole or not; a process that dies leaves such."""
+        running = {trial.number for trial in self.ledger.records() if trial.status == "running"}
+        stems = {path: path.name.lstrip(".").split(".", 1)[0] for path in sorted(self.checkpoints.glob("*"))}
+        return [path for path, stem in stems.items() if not stem.isdecimal() or int(stem) not in running]
+
+    def forget_checkpoints(self) -> None:
+        """Delete the checkpoints of trials that have ended."""
+        for path in self.left_checkpoints():
+            path.unlink(missing_ok=True)
 
     def export(self, which: str, out: str | Path) -> list[Path]:
         """Write the configs of chosen trials; see :func:`tuning.export.export`.

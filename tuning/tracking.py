@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 _PARENT = "mlflow.parentRunId"
+_IDENTITY = "search_id"
+"""The tag by which a search's parent run is found again."""
+_PICK = "pick"
+"""The tag by which a model's version is found again: the alias that it was made for."""
 EVERY_EPOCH = "images_per_second"
 """A figure that every epoch of a trial has; figures of one epoch are written together or not at all."""
 _MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_FIGURES = 250, 6000, 8000, 1000
@@ -66,6 +70,23 @@ class TrialRun:
     epochs: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model.
+
+    Attributes:
+        version: Its number.
+        run_id: The run that it comes from.
+        pick: The alias that it was made for, if that is known.
+        aliased: Whether it has an alias.
+    """
+
+    version: str
+    run_id: str
+    pick: str | None
+    aliased: bool
+
+
 class Tracker:
     """Writes one search, its trials and their epochs to an MLflow tracking store.
 
@@ -86,12 +107,15 @@ class Tracker:
         try:
             self._client = connect(uri)
             self._client.search_experiments(max_results=1)
+        except UserError:
+            raise
         except Exception as error:  # every driver and server has its own
             raise unusable(uri, error) from None
         self._experiment_id = ""
 
     def start_search(
         self,
+        identity: str,
         name: str,
         tags: Mapping[str, str],
         params: Mapping[str, object],
@@ -99,9 +123,13 @@ class Tracker:
         experiment: str,
         artifact_root: str | None,
     ) -> str:
-        """Open the parent run; one of the same tags that a killed process has left RUNNING is taken over.
+        """Open the parent run: the one that is there already, or else a new one.
+
+        A run of the same tags that has no trials and is RUNNING was left by a process that was killed before
+        its search began; it becomes KILLED.
 
         Args:
+            identity: what no other search has, kept as tag `search_id`.
             name: the search's name.
             tags: what to find it by.
             params: settings of the search as a whole.
@@ -120,9 +148,29 @@ class Tracker:
             raise
         except Exception as error:  # every driver and server has its own
             raise unusable(self.uri, error) from None
-        (left,) = self._runs(tags, "attributes.status = 'RUNNING'", most=1) or (None,)
-        self.search_id = left.info.run_id if left else self._create_run(name, tags, params)
+        if parents := self.parents(identity):
+            self.search_id = parents[0]
+        else:
+            for run_id in self._abandoned(tags):
+                self._client.set_terminated(run_id, status="KILLED")
+            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity}, {})
+        known = self._client.get_run(self.search_id).data.params
+        self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.keys()})
         return self.search_id
+
+    def parents(self, identity: str) -> list[str]:
+        """Return the parent runs of a search, the oldest first; after a fault there may be several.
+
+        Args:
+            identity: as for `start_search`.
+        """
+        runs = self._runs({_IDENTITY: identity})
+        return [str(run.info.run_id) for run in sorted(runs, key=lambda run: run.info.start_time)]
+
+    def _abandoned(self, tags: Mapping[str, str]) -> list[str]:
+        """Find the parent runs of searches that never began."""
+        runs = [str(run.info.run_id) for run in self._runs(tags, "attributes.status = 'RUNNING'")]
+        return [run_id for run_id in runs if not self._runs({_PARENT: run_id}, most=1)]
 
     def open_search(self, run_id: str) -> str | None:
         """Go on below a parent run of an earlier process.
@@ -316,9 +364,44 @@ class Tracker:
         if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
             self._client.create_registered_model(name)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
+        known = {
+            version.pick: version.version
+            for version in self.model_versions(name)[::-1]
+            if version.run_id == run_id
+        }
         for alias in aliases:
-            version = self._client.create_model_version(name, source, run_id, description=description)
-            self._client.set_registered_model_alias(name, alias, version.version)
+            version = known.get(alias) or str(
+                self._client.create_model_version(
+                    name, source, run_id, tags={_PICK: alias}, description=description
+                ).version
+            )
+            self._client.set_registered_model_alias(name, alias, version)
+
+    def model_versions(self, name: str) -> list[ModelVersion]:
+        """Return the versions of a registered model, the oldest first; none if there is no such model.
+
+        Args:
+            name: the model's name.
+        """
+        models = self._client.search_registered_models(f"name = {quoted(name)}", max_results=1)
+        if not models:
+            return []
+        aliased = set(self._client.get_registered_model(name).aliases.values())
+        found = self._client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
+        versions = [
+            ModelVersion(str(one.version), str(one.run_id), one.tags.get(_PICK), str(one.version) in aliased)
+            for one in found
+        ]
+        return sorted(versions, key=lambda one: int(one.version))
+
+    def delete_model_version(self, name: str, version: str) -> None:
+        """Delete a version of a registered model; the files that it names stay with their run.
+
+        Args:
+            name: the model's name.
+            version: the version.
+        """
+        self._client.delete_model_version(name, version)
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
         """Copy one file of a registered model into a folder; nothing of the model is loaded.
@@ -347,7 +430,9 @@ class Tracker:
             ) from None
 
     def discard(self, run_id: str) -> None:
-        """Move a trial's run to MLflow's trash, from which it can be restored."""
+        """Move a run to MLflow's trash, a search with its trials; it can be restored from there."""
+        for run in self._runs({_PARENT: run_id}):
+            self._client.delete_run(run.info.run_id)
         self._client.delete_run(run_id)
 
     def _runs(self, tags: Mapping[str, str], *conditions: str, most: int | None = None) -> "list[Run]":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
 from dcodr.errors import UserError
+from tuning.tracking_file import ensure, require_whole, sqlite_file, sqlite_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,9 +40,11 @@ def connect(uri: str) -> "DiscreetClient":
 
     Args:
         uri: tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
-            new database is initialised here, once (some seconds), before anybody else opens it.
+            new SQLite database is made here, once (in seconds), before anybody else opens it. Models are
+            registered in the same store, whatever `MLFLOW_REGISTRY_URI` says.
 
     Raises:
+        UserError: if an SQLite file is of another version of MLflow, or of another program.
         Exception: of many kinds, if it cannot be opened.
     """
     for name, value in _ENVIRONMENT.items():  # some are read at the import
@@ -51,9 +54,11 @@ def connect(uri: str) -> "DiscreetClient":
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     if not uri:
         raise ValueError("it is empty")
-    if _database(uri):
+    if file := sqlite_file(uri):
+        ensure(file)
+    elif _database(uri):
         _try_database(uri)
-    return DiscreetClient(mlflow.MlflowClient(uri), uri)
+    return DiscreetClient(mlflow.MlflowClient(uri, registry_uri=uri), uri)
 
 
 def _try_database(uri: str) -> None:
@@ -61,8 +66,6 @@ def _try_database(uri: str) -> None:
     import sqlalchemy
 
     url = sqlalchemy.make_url(uri)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     impatient = url.get_driver_name() in ("psycopg", "psycopg2", "pymysql", "mysqldb")
     engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 10} if impatient else {})
     try:
@@ -72,25 +75,21 @@ def _try_database(uri: str) -> None:
 
 
 def require_file(uri: str) -> None:
-    """Refuse an SQLite file that does not exist, which opening would make."""
-    import sqlalchemy
-
-    if uri.startswith("sqlite"):
-        file = sqlalchemy.make_url(uri).database
-        if file and not Path(file).is_file():
-            raise FileNotFoundError(f"there is no file {file}")
+    """Refuse an SQLite file that does not exist or is not whole, which opening would make."""
+    if file := sqlite_file(uri):
+        require_whole(file)
 
 
 def default_uri(storage: Path) -> str:
     """The tracking URI of the searches in a folder, if none is given: an SQLite file in it."""
-    return f"sqlite:///{storage.resolve() / 'mlflow.db'}"
+    return sqlite_uri(storage.resolve() / "mlflow.db")
 
 
 def try_store(uri: str) -> str:
     """Refuse a tracking store that could not be used; nothing in it is changed.
 
     Args:
-        uri: tracking URI, as for `Tracker`; an SQLite file exists.
+        uri: tracking URI, as for `Tracker`.
 
     Returns:
         What was found, in a few words.
@@ -99,11 +98,18 @@ def try_store(uri: str) -> str:
         UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
     """
     try:
-        if _database(uri):
+        if file := sqlite_file(uri):
+            require_whole(file)
+        elif _database(uri):
             _try_database(uri)
-            return "can be opened"
-        connect(uri).search_experiments(max_results=1)
-        return "answers"
+        else:
+            connect(uri).search_experiments(max_results=1)
+            return "answers"
+        return "can be opened"
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        return f"{error}; it will be made"
     except Exception as error:  # every driver and server has its own
         raise unusable(uri, error) from None
 
@@ -203,6 +209,8 @@ def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> 
         client.get_run(run_id)
         for file in files:
             client.log_artifact(run_id, str(file), folder)
+    except UserError:
+        raise
     except Exception as error:  # every driver and server has its own
         raise UserError(
             f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {reason(uri, error)}. Give the "

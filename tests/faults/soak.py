@@ -32,6 +32,8 @@ from tests.faults.server import MlflowServer
 from tests.tuning.cluster.two_nodes import Nodes
 
 ENDLESS = 10_000
+FIRST = 6.0
+"""Seconds of a search in which it is stopped as it begins."""
 AWAY = 8.0
 """Seconds for which a server is away, a database is locked or a disk is full."""
 
@@ -43,13 +45,13 @@ class Site:
     Attributes:
         driver: The search.
         store: Its dataset.
-        server: Its MLflow.
+        server: Its MLflow; none where it has a database of its own.
         nodes: Its cluster, if it has one.
     """
 
     driver: Driver
     store: Path
-    server: MlflowServer
+    server: MlflowServer | None
     nodes: Nodes | None
 
 
@@ -95,6 +97,7 @@ def remove_node(site: Site) -> None:
 
 def stop_server(site: Site) -> None:
     """The MLflow server is ended, and started again after a while."""
+    assert site.server is not None
     site.server.stop()
     time.sleep(AWAY)
     site.server.start()
@@ -102,6 +105,7 @@ def stop_server(site: Site) -> None:
 
 def lock_database(site: Site) -> None:
     """Another process holds the lock of the tracking database."""
+    assert site.server is not None
     with closing(sqlite3.connect(site.server.database, isolation_level=None, timeout=60)) as database:
         database.execute("BEGIN EXCLUSIVE")
         time.sleep(AWAY)
@@ -154,6 +158,17 @@ def damage_dataset(site: Site) -> None:
     site.store.write_bytes(whole)
 
 
+def stop_beginning(site: Site) -> None:
+    """SIGTERM, Ctrl-C, SIGHUP or `kill -9` in the first seconds, twice in each of as many new searches."""
+    wait_for(site.driver.storage.exists)
+    time.sleep(random.uniform(0, FIRST))
+    number = random.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL))
+    if site.driver.process is not None and site.driver.process.poll() is None:
+        os.kill(site.driver.pid, number)
+    code, _ = site.driver.end()
+    tell(f"{signal.Signals(number).name}: exit code {code}")
+
+
 @dataclass(frozen=True)
 class Fault:
     """A kind of fault.
@@ -168,6 +183,7 @@ class Fault:
 
 
 FAULTS = [
+    Fault("a search is stopped as it begins", stop_beginning),
     Fault("the driver is killed", kill_driver),
     Fault("Ctrl-C", interrupt),
     Fault("Ctrl-C twice", interrupt_twice),
@@ -208,7 +224,7 @@ class Row:
 
     def __str__(self) -> str:
         how = (self.fault.inject.__doc__ or "").strip()
-        middle, most = statistics.median(self.seconds), max(self.seconds)
+        middle, most = statistics.median(self.seconds or [0]), max(self.seconds or [0])
         cells = [self.fault.name, how, self.times, self.trials, self.lost, self.twice, self.running]
         cells += ["something" if self.amiss else "nothing", f"{middle:.1f} (at most {most:.1f})"]
         return f"| {' | '.join(map(str, cells))} |"
@@ -231,6 +247,8 @@ def soak(fault: Fault, times: int, folder: Path) -> Row:
     """Inject one kind of fault into a search, and bring that to its end."""
     store = folder / "tiny.h5"
     prepare_synthetic(store, 400)
+    if fault.inject is stop_beginning:
+        return _soak_beginnings(fault, times, store)
     nodes = Nodes(folder / "nodes") if fault.inject is remove_node else None
     with MlflowServer(folder / "server") as server:
         words = ["--tracking-uri", server.uri] + (["--address", nodes.address] if nodes else [])
@@ -247,7 +265,45 @@ def soak(fault: Fault, times: int, folder: Path) -> Row:
                 subprocess.run(["umount", str(checkpoints)], check=True)
 
 
+def _soak_beginnings(fault: Fault, times: int, store: Path) -> Row:
+    """Stop new searches as they begin, each with a new MLflow database, and bring them to their ends."""
+    row = Row(fault, times, 0, 0, 0, False, [], 0)
+    for time_ in range(times):
+        folder = store.parent / str(time_)
+        folder.mkdir()
+        driver = Driver(folder, store, 4)
+        site = Site(driver, store, None, None)
+        try:
+            for _ in range(2):
+                driver.start()
+                stop_beginning(site)
+            before = driver.ended()
+            began = time.monotonic()
+            driver.start()
+            if len(before) < driver.trials:
+                driver.await_epochs(1)
+            row.seconds.append(time.monotonic() - began)
+            code, printed = driver.end()
+            assert code == 0, printed
+            uri = f"sqlite:///{driver.storage / 'mlflow.db'}"
+            twice, running = count(driver, uri)
+            row.lost += sum(driver.ended().get(number) != record for number, record in before.items())
+            row.twice, row.running = row.twice + twice, row.running + running
+            row.trials += len(driver.search().trials())
+            said = mend(driver)
+        except AssertionError as error:
+            said = f"stuck: {error}"
+        finally:
+            driver.stop()
+        if "agree on all" not in said.splitlines()[0]:
+            row.amiss = True
+            tell(said)
+        tell(f"{fault.name}: {time_ + 1} of {times}")
+    return row
+
+
 def _soak(fault: Fault, times: int, site: Site) -> Row:
+    assert site.server is not None
     driver, lost, seconds = site.driver, 0, list[float]()
     driver.start()
     for time_ in range(times):

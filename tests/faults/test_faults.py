@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from dcodr.errors import UserError
-from tests.faults.searching import Driver, mend, trials_of, wait_for
+from tests.faults.searching import Driver, mend, statuses, trials_of, wait_for
 from tests.faults.server import MlflowServer
 from tuning.driver_lock import driving
+from tuning.tracking_store import default_uri
 
 pytestmark = pytest.mark.ray
 
@@ -29,7 +31,7 @@ def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
         driver.stop()
 
 
-def test_a_driver_and_a_worker_that_are_killed_and_ctrl_c_lose_nothing(driver: Driver) -> None:
+def test_a_driver_and_a_worker_that_are_killed_ctrl_c_and_sigterm_lose_nothing(driver: Driver) -> None:
     driver.start()
     driver.await_epochs(4)
     time.sleep(random.uniform(0, 1.5))
@@ -52,6 +54,14 @@ def test_a_driver_and_a_worker_that_are_killed_and_ctrl_c_lose_nothing(driver: D
     code, printed = driver.end(60)
     assert code != 0
     assert "--name quick --resume" in printed
+    driver.start()
+    driver.await_epochs(1)
+    os.kill(driver.pid, signal.SIGTERM)
+    code, printed = driver.end(60)
+    assert code == 143
+    assert "--name quick --resume" in printed
+    parent, runs = statuses(MlflowClient(default_uri(driver.storage)), driver.search())
+    assert "RUNNING" not in (parent, *runs)
     driver.start()
     code, printed = driver.end()
     assert code == 0, printed

@@ -12,7 +12,14 @@ from tuning.tracking import Figures, Tracker
 
 
 class Store:
-    """A database and a folder of artifacts."""
+    """A database and a folder of artifacts.
+
+    Attributes:
+        uri: Its tracking URI.
+        artifacts: The folder.
+        said: What was printed as it was made.
+        fresh: The database's content before anything was written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.uri = f"sqlite:///{folder}/deep/down/mlflow.db"
@@ -21,6 +28,7 @@ class Store:
         with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
             Tracker(self.uri)
         self.said = terminal.getvalue()
+        self.fresh = (folder / "deep" / "down" / "mlflow.db").read_bytes()
         self.client = MlflowClient(self.uri)
 
     def begin(self, name: str, **tags: str) -> Tracker:
@@ -28,7 +36,8 @@ class Store:
         tracker = Tracker(self.uri)
         artifacts = self.artifacts.as_uri()
         tags = tags or {"search": uuid4().hex}
-        tracker.start_search(name, tags, {"trials": 2}, experiment="tests", artifact_root=artifacts)
+        identity = uuid4().hex
+        tracker.start_search(identity, name, tags, {"trials": 2}, experiment="tests", artifact_root=artifacts)
         return tracker
 
     def children(self, parent: str, condition: str = "") -> list[Run]:

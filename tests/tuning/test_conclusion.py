@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 def close(search: Search, store: Store) -> tuple[str, str, list[str]]:
     """The parent of a search that is over: its run id, its description, and the files of its analysis."""
     tracker = Tracker(store.uri)
-    run_id = mirror.open_parent(search.folder, search.space, tracker)
+    run_id = mirror.open_parent(search.folder, search.space, tracker, uuid4().hex)
     search.ledger.remember("ended", "all trials have begun")
     mirror.close_parent(search, tracker)
     run = store.client.get_run(run_id)

@@ -2,14 +2,22 @@
 
 import io
 import re
+import shutil
+import sqlite3
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Metric
 from rich.console import Console
 
 from dcodr.errors import UserError
+from dcodr.files import CHECKPOINT
 from tests.tuning.store import Store, figures
 from tests.tuning.test_mirror import bring_all, check
 from tests.tuning.trained import begin
@@ -19,6 +27,8 @@ from tuning.driver_lock import driving
 from tuning.search import Search
 from tuning.storage import LEDGER
 from tuning.tracking import Tracker
+from tuning.tracking_store import DiscreetClient
+from tuning.trials import kept_of
 
 LEFT = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
 
@@ -59,6 +69,8 @@ def patient(store: Store, tmp_path: Path) -> Patient:
 NOTE = (
     "- trial 005: the ledger knows 2 epochs, its checkpoint 0; "
     "it trains the rest again, to the same figures\n"
+    "- the search was stopped before its end; the command that began it goes on with it, "
+    "with --name s --resume\n"
 )
 
 
@@ -160,7 +172,7 @@ def test_what_is_wrong_is_named_and_mended(harm: Callable[[Patient], str], patie
     expected = harm(patient)
     well, said = patient.ask()
     assert not well
-    assert [line for line in said.splitlines() if line != NOTE.strip()][1:] == [
+    assert [line for line in said.splitlines() if line not in NOTE.splitlines()][1:] == [
         "1 to mend: the same command with --fix does."
     ]
     assert re.search(expected, said)
@@ -170,6 +182,160 @@ def test_what_is_wrong_is_named_and_mended(harm: Callable[[Patient], str], patie
     assert patient.ask() == (True, NOTE)
     check(patient.store, patient.tracker.search_id, patient.search, LEFT)
     assert not list(patient.search.checkpoints.glob("*"))
+
+
+class Finished(Patient):
+    """A search that has ended, whose encoders are kept and registered."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        super().__init__(folder, store)
+        self.search.ledger.end(5, full_budget=False)
+        self.search.ledger.remember("ended", "all trials have ended")
+        (kept,) = self.search.front()
+        kept_of(folder, kept.number).mkdir(parents=True)
+        (kept_of(folder, kept.number) / CHECKPOINT).touch()
+        assert self.ask(fix=True)[0]
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions of its model."""
+        return [version.version for version in self.tracker.model_versions(self.search.name)]
+
+
+def save_quickly(checkpoint: Path, folder: Path) -> None:
+    """In place of an encoder, whose export takes ten seconds."""
+    folder.mkdir(parents=True)
+    (folder / "MLmodel").touch()
+
+
+@pytest.fixture
+def finished(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finished:
+    monkeypatch.setattr("tuning.models._save", save_quickly)
+    return Finished(tmp_path / uuid4().hex, store)
+
+
+def lose_exports(finished: Finished) -> str:
+    shutil.rmtree(finished.search.folder / "configs")
+    return f"configs lacks {finished.search.name}-000.yaml"
+
+
+def lose_an_alias(finished: Finished) -> str:
+    """As a process that is killed between a version and its alias."""
+    finished.store.client.delete_registered_model_alias(finished.search.name, "knee")
+    return f"MLflow's registered model {finished.search.name} lacks knee"
+
+
+def lose_the_model(finished: Finished) -> str:
+    finished.store.client.delete_registered_model(finished.search.name)
+    return f"MLflow's registered model {finished.search.name} lacks knee, most-invariant, most-informative"
+
+
+def double_a_version(finished: Finished) -> str:
+    client, name = finished.store.client, finished.search.name
+    known = client.get_model_version_by_alias(name, "knee")
+    again = client.create_model_version(name, str(known.source), known.run_id, tags=known.tags)
+    return f"MLflow has another version of the model {name} for the same trial and alias, {again.version}"
+
+
+def double_the_search(finished: Finished) -> str:
+    client, search = finished.store.client, finished.search
+    parent = client.get_run(search.ledger.facts()["run_id"])
+    tags = {"search_id": search.identity}
+    twin = client.create_run(parent.info.experiment_id, tags=tags).info.run_id
+    child = {"mlflow.parentRunId": twin, "trial": "0"}
+    client.create_run(parent.info.experiment_id, tags=child)
+    client.set_terminated(twin, "FINISHED")
+    return f"MLflow has another run of the whole search, {twin}"
+
+
+def forget_the_end(finished: Finished) -> str:
+    """As a process that is killed between the last trial's end and that of the search."""
+    finished.search.ledger.remember("ended", None)
+    return "all trials have ended, and the ledger does not say so of the search"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [lose_exports, lose_an_alias, lose_the_model, double_a_version, double_the_search, forget_the_end],
+)
+def test_what_a_finished_search_lacks_is_named_and_mended(
+    harm: Callable[[Finished], str], finished: Finished
+) -> None:
+    parent = finished.search.ledger.facts()["run_id"]
+    assert finished.ask() == (True, "Ledger, checkpoints and MLflow agree on all 6 trials.\n")
+    expected = harm(finished)
+    well, said = finished.ask()
+    assert not well
+    assert re.search(expected, said), said
+    well, said = finished.ask(fix=True)
+    assert well, said
+    assert finished.ask()[0]
+    check(finished.store, parent, finished.search, [*LEFT[:5], "KILLED"])
+    assert finished.store.client.get_run(parent).info.status == "FINISHED"
+    assert finished.tracker.parents(finished.search.identity) == [parent]
+    assert len(finished.versions) == 3
+    aliases = finished.store.client.get_registered_model(finished.search.name).aliases
+    assert set(aliases) == {"knee", "most-invariant", "most-informative"}
+    assert (finished.search.folder / "configs" / f"{finished.search.name}-000.yaml").is_file()
+
+
+def test_a_doctor_that_is_killed_makes_nothing_twice(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the search to an empty store and dies at some request, before or behind its effect."""
+    calls = iter(range(10_000))
+    file, other = tmp_path / "mlflow.db", f"sqlite:///{tmp_path}/mlflow.db"
+    real = DiscreetClient.__getattr__
+
+    def die(number: int, arrives: bool) -> None:
+        """Let the doctor die at a request that changes something."""
+
+        def method(client: DiscreetClient, name: str) -> Any:
+            call = real(client, name)
+            if name.startswith(("get", "search")):
+                return call
+
+            def attempt(*args: Any, **kwargs: Any) -> Any:
+                if next(calls) != number:
+                    return call(*args, **kwargs)
+                if arrives:
+                    call(*args, **kwargs)
+                raise KeyboardInterrupt
+
+            return attempt
+
+        monkeypatch.setattr(DiscreetClient, "__getattr__", method)
+
+    die(-1, arrives=False)
+    file.write_bytes(finished.store.fresh)
+    assert finished.ask(fix=True, uri=other)[0]
+    written = next(calls)
+    assert written > 20
+    client = MlflowClient(other, registry_uri=other)
+    for number in (0, 1, 3, 8, written // 2, written - 8, written - 3, written - 1):
+        for arrives in (False, True):
+            calls = iter(range(10_000))
+            reset(file, finished.store.fresh)
+            die(number, arrives)
+            with pytest.raises(KeyboardInterrupt):
+                finished.ask(fix=True, uri=other)
+            die(-1, arrives)
+            well, said = finished.ask(fix=True, uri=other)
+            assert well, said
+            (experiment,) = client.search_experiments(filter_string="name = 'dcodr'")
+            runs = client.search_runs([experiment.experiment_id])
+            assert len(runs) == 1 + 6
+            assert Counter(run.data.tags.get("trial") for run in runs).most_common(1)[0][1] == 1
+            versions = client.search_model_versions(f"name = '{finished.search.name}'")
+            assert len(versions) == 3, (number, arrives)
+
+
+def reset(file: Path, content: bytes) -> None:
+    """Empty a database that this process has open."""
+    empty = file.with_name("empty.db")
+    empty.write_bytes(content)
+    with closing(sqlite3.connect(empty)) as source, closing(sqlite3.connect(file)) as database:
+        source.backup(database)
 
 
 def test_all_of_a_search_is_written_to_another_store(patient: Patient, tmp_path: Path) -> None:

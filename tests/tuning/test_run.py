@@ -131,9 +131,11 @@ def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -
     trials = finished.search.trials()
     run_id = runs_of(finished.client, finished.search)[1].info.run_id
     finished.client.update_run(run_id, status="RUNNING")
+    (finished.search.checkpoints / "001.before.pt").touch()  # whose end its process did not survive
     finished.run(trials=len(trials), name="quick", resume=True)
     run = finished.client.get_run(run_id)
     assert run.info.status == "FINISHED"
+    assert not list(finished.search.checkpoints.iterdir())
     assert run.data.tags["status"] == trials[1].status
 
 
@@ -246,8 +248,10 @@ def test_the_best_are_trained_again_with_new_seeds_and_tested_once(hostile: Sear
 
 
 COLLECTING = """
-import gc, os, threading, ray
+import gc, os, signal, threading, ray
 from tuning.cluster.session import ray_session
+
+signal.signal(signal.SIGTERM, lambda number, frame: print("stopped"))
 
 def collect():
     while references:
@@ -256,19 +260,21 @@ def collect():
 
 with ray_session(None):
     print(ray.get(ray.remote(lambda: os.environ["MALLOC_ARENA_MAX"]).remote()))
+    os.kill(os.getpid(), signal.SIGTERM)
     one = ray.put(b"").binary()
     references = [ray.ObjectRef(one) for _ in range(1_000_000)]
     gc.set_threshold(100)
     threading.Thread(target=collect, daemon=True).start()
 print("alive")
+os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
-def test_workers_share_memory_and_a_thread_that_collects_garbage_outlives_the_end_of_ray() -> None:
+def test_workers_share_memory_and_signals_and_a_thread_that_collects_garbage_outlive_ray() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
-    assert (done.returncode, done.stdout) == (0, "1\nalive\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "1\nstopped\nalive\nstopped\n"), done.stderr
 
 
 def test_a_space_made_in_python_is_kept_as_a_file_of_it(

@@ -51,6 +51,21 @@ def confirm(search: Search, number: int, *runs: tuple[float, float]) -> None:
         train(search, figures)
 
 
+def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: Search) -> None:
+    """A process that is killed between a trial's end and the removal of its checkpoints leaves them."""
+    search.ledger.confirm(PAPER, seed=7)
+    begun = search.ledger.begin()
+    assert begun is not None
+    number = f"{begun.number:03d}"
+    running = {f"{number}.pt", f"{number}.before.pt", f".{number}.pt.1f.tmp"}
+    search.checkpoints.mkdir(parents=True)
+    for name in {"000.pt", "003.before.pt", ".004.pt.0c.tmp", "1000.pt", "odd"} | running:
+        (search.checkpoints / name).touch()
+    assert len(search.left_checkpoints()) == 5
+    search.forget_checkpoints()
+    assert {path.name for path in search.checkpoints.iterdir()} == running
+
+
 def test_candidates_add_the_most_hypervolume_and_the_paper_is_among_them(search: Search) -> None:
     # (0.9, 0.1) adds 0.02 to the front's 0.51, (0.7, 0.7) adds 0.42
     assert [trial.number for trial in search.candidates(1)] == [LUCKY, PAPER]

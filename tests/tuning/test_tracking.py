@@ -1,6 +1,9 @@
 """The runs of a search, on a real database."""
 
+from pathlib import Path
+
 import pytest
+from mlflow import MlflowClient
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store, figures
@@ -151,14 +154,43 @@ def test_a_deleted_experiment_is_explained(store: Store) -> None:
     number = store.client.create_experiment("gone")
     store.client.delete_experiment(number)
     with pytest.raises(UserError, match=rf"'gone' was deleted.*--experiment-id {number}"):
-        Tracker(store.uri).start_search("s", {}, {}, experiment="gone", artifact_root=None)
+        Tracker(store.uri).start_search("id", "s", {}, {}, experiment="gone", artifact_root=None)
 
 
-def test_a_search_that_was_cut_off_as_it_began_goes_on_in_its_run(store: Store) -> None:
+def test_a_search_is_found_by_its_identity_whatever_became_of_it(store: Store) -> None:
+    def begin(identity: str, **params: int) -> str:
+        tracker = Tracker(store.uri)
+        return tracker.start_search(identity, "s", {}, params, experiment="tests", artifact_root=None)
+
+    first = begin("one", trials=3)
+    store.client.set_terminated(first, "FINISHED")
+    assert begin("one", trials=5, seed=1) == first
+    assert store.client.get_run(first).data.params == {"trials": "3", "seed": "1"}
+    assert begin("other") != first
+
+
+def test_a_search_that_never_began_is_not_left_running(store: Store) -> None:
     tags = {"search": "s", "folder": "/home/o'brien/runs/s"}
-    first = store.begin("s", **tags).search_id
-    assert store.begin("s", **tags).search_id == first
-    assert store.begin("s", **tags | {"folder": "/runs/s"}).search_id != first
+    left = store.begin("s", **tags).search_id
+    begun = store.begin("s", **tags | {"folder": "/runs/s"})
+    begun.start_trial(0, "000", {}, {}, "")
+    for folder in tags["folder"], "/runs/s":
+        store.begin("s", search="s", folder=folder)
+    assert store.client.get_run(left).info.status == "KILLED"
+    assert store.client.get_run(begun.search_id).info.status == "RUNNING"
+
+
+def test_models_are_registered_where_the_runs_are(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/other.db")
+    tracker = store.begin("registers")
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "MLmodel").touch()
+    tracker.register_model("registered", ["knee"], tracker.search_id, tmp_path / "encoder")
+    assert not (tmp_path / "other.db").exists()
+    client = MlflowClient(store.uri, registry_uri=store.uri)
+    assert client.get_model_version_by_alias("registered", "knee").run_id == tracker.search_id
 
 
 def test_a_new_database_is_made_in_silence(store: Store) -> None:

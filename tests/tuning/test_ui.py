@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -39,7 +40,7 @@ def opened(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
     folder = tmp_path_factory.mktemp("ui")
     search = made(folder / "it's mine", spread(9))
     tracker = Tracker(store.uri)
-    parent = mirror.open_parent(search.folder, search.space, tracker)
+    parent = mirror.open_parent(search.folder, search.space, tracker, uuid4().hex)
     bring_all(search, tracker)
     mirror.close_parent(search, tracker)
     with MlflowServer(folder / "server", store.uri) as server, Browser(folder / "profile") as browser:

@@ -23,7 +23,8 @@ def begin(folder: Path, tracker: Tracker) -> Search:
     folder.mkdir(parents=True)
     (folder / "space.yaml").write_text(SPACE)
     space = load_space(folder / "space.yaml")
-    facts = {"run_id": open_parent(folder, space, tracker), "tracking_uri": tracker.uri, "versions": {}}
+    run_id = open_parent(folder, space, tracker, f"{folder}")
+    facts = {"id": f"{folder}", "run_id": run_id, "tracking_uri": tracker.uri, "versions": {}}
     ledger = Ledger.create(folder / LEDGER, space, facts)
     ledger.ready()
     for _ in range(4):

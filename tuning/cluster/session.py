@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import ray
 
 from dcodr.errors import UserError
+from tuning.interrupts import handlers_kept
 
 REACHED = 10.0
 """Seconds that a head has to answer."""
@@ -42,14 +43,15 @@ def ray_session(address: str | None, verbose: bool = False) -> Iterator[None]:
     if address is not None:
         _require_reachable(address)
     try:
-        ray.init(
-            address=address or "local",
-            num_cpus=None if address else cpus_here(),
-            include_dashboard=False,
-            runtime_env={"env_vars": WORKERS},
-            log_to_driver=verbose,
-            logging_level=logging.INFO if verbose else logging.ERROR,
-        )
+        with handlers_kept():
+            ray.init(
+                address=address or "local",
+                num_cpus=None if address else cpus_here(),
+                include_dashboard=False,
+                runtime_env={"env_vars": WORKERS},
+                log_to_driver=verbose,
+                logging_level=logging.INFO if verbose else logging.ERROR,
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         if address is None:
             raise
@@ -65,7 +67,8 @@ def ray_session(address: str | None, verbose: bool = False) -> Iterator[None]:
         # whose garbage collection frees a reference of Ray's in the middle of this.
         gc.disable()
         try:
-            ray.shutdown()
+            with handlers_kept():
+                ray.shutdown()
         finally:
             gc.enable()
 

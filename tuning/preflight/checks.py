@@ -25,6 +25,7 @@ from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
 from tuning.settings import Resources
 from tuning.space import Space
+from tuning.tracking_file import sqlite_file
 from tuning.tracking_store import try_store
 
 WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "perceptual.weights")
@@ -110,8 +111,7 @@ def check_tracking(uri: str) -> str:
     Raises:
         UserError: If it cannot be reached or opened, within seconds.
     """
-    file = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not file.exists():
+    if (file := sqlite_file(uri)) and not file.exists():
         check_storage(file.parent.resolve(), "--tracking-uri")
         return "not there yet, will be made"
     return try_store(uri)

@@ -1,0 +1,239 @@
+"""MLflow's database in an SQLite file: it appears whole or not at all, whoever is killed while it is made.
+
+MLflow makes its tables in some sixty steps, which SQLite cannot undo together: where a process dies among
+them, MLflow can neither use the file nor finish it.
+"""
+
+import fcntl
+import itertools
+import logging
+import os
+import shlex
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from dcodr.errors import UserError
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+_LOG = logging.getLogger(__name__)
+PATIENCE = 3.0
+"""Seconds without a change after which nobody is thought to be at work on a database that is not whole."""
+LOCKED = 10.0
+"""Seconds to wait for another process that is writing to a database."""
+_SIDE_FILES = ("", "-journal", "-wal", "-shm")
+"""What an SQLite database consists of, as ends of file names."""
+_EMPTY = {"alembic_version": 1, "experiments": 1, "workspaces": 1}
+"""Tables in which MLflow itself writes rows as it makes them, and how many at most."""
+
+
+def sqlite_uri(file: Path) -> str:
+    """Return the tracking URI of an SQLite file, whatever characters are in its path.
+
+    The slashes from the first folder on whose name needs quoting are quoted as well: before MLflow opens a
+    database, it makes what it takes for the database's folder, the quoted name up to the last slash.
+    """
+    parts = file.absolute().parts[1:]
+    plain = next((i for i, part in enumerate(parts) if _quoted(part) != part), len(parts))
+    quoted = "%2F".join(map(_quoted, parts[plain:]))
+    return "sqlite:////" + "/".join([*parts[:plain], quoted] if quoted else parts)
+
+
+def _quoted(name: str) -> str:
+    """Quote what has a meaning in a tracking URI, and leave the rest readable."""
+    return "".join(quote(char) if char in "%?#&;" else char for char in name)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of an SQLite tracking URI; ``None`` for any other, and for a database in memory."""
+    if not uri.startswith("sqlite"):
+        return None
+    import sqlalchemy
+
+    try:
+        url = sqlalchemy.make_url(uri)
+    except sqlalchemy.exc.ArgumentError:
+        return None
+    name = url.database
+    if name and url.query.get("uri"):  # as SQLite's own URIs, which are quoted once more
+        name = unquote(name.removeprefix("file:"))
+    return Path(name).absolute() if name and name != ":memory:" else None
+
+
+def ensure(file: Path) -> None:
+    """Have a whole MLflow database at a path, made now (in seconds) if there is none.
+
+    Of processes that find none one makes it and the others wait. A database that another process has not made
+    whole and that nobody has ever used is replaced, kept under another name, and that is said.
+
+    Args:
+        file: The database; its folder is made.
+
+    Raises:
+        UserError: If another version of MLflow, or another program, has written the file.
+        OSError: If the file cannot be made.
+        sqlite3.Error: If it is no SQLite database, or locked.
+    """
+    file = file.resolve()
+    if _state(file).whole:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(file):
+        while not _awaited(file).whole:
+            new = _make(file)
+            if aside := _set_aside(file):
+                _LOG.warning(
+                    "%s was no whole MLflow database, and nothing was ever recorded in it, as when a process "
+                    "is killed while it makes one: it was made anew, and the old file kept as %s",
+                    file,
+                    aside.name,
+                )
+            with suppress(FileExistsError):  # another program was faster
+                _appear(new, file)
+
+
+def require_whole(file: Path) -> None:
+    """Refuse a database that :func:`ensure` would make, or make anew.
+
+    Raises:
+        FileNotFoundError: If there is none, or none that is whole.
+        UserError: As :func:`ensure` does.
+        sqlite3.Error: As :func:`ensure` does.
+    """
+    if (state := _state(file)).missing:
+        raise FileNotFoundError(f"there is no file {file}")
+    if not state.whole:
+        raise FileNotFoundError(f"{file} was not made whole, and nothing was ever recorded in it")
+
+
+@dataclass(frozen=True)
+class _State:
+    """How a database stands.
+
+    Attributes:
+        missing: Whether there is none, or only an empty file.
+        whole: Whether it is one of this version of MLflow.
+    """
+
+    missing: bool
+    whole: bool
+
+
+def _state(file: Path) -> _State:
+    """Look at a database; refuse one in use that is none of this version of MLflow."""
+    if not file.exists() or (file.is_file() and file.stat().st_size == 0):
+        return _State(missing=True, whole=False)
+    with closing(
+        sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED)
+    ) as database:
+        rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        tables = sorted(str(name) for (name,) in rows)
+        revision = None
+        if "alembic_version" in tables:
+            (revision,) = database.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
+        if revision == _schemas().get_current_head():
+            return _State(missing=False, whole=True)
+        if any(_rows(database, table) > _EMPTY.get(table, 0) for table in tables):
+            raise _foreign(file, revision)
+    return _State(missing=False, whole=False)
+
+
+def _rows(database: sqlite3.Connection, table: str) -> int:
+    """Count the rows of a table, as far as two."""
+    name = table.replace('"', '""')
+    return len(database.execute(f'SELECT 1 FROM "{name}" LIMIT 2').fetchall())
+
+
+@cache
+def _schemas() -> "ScriptDirectory":
+    """Return the schemas that this version of MLflow knows, by their revisions."""
+    import mlflow
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+
+
+def _foreign(file: Path, revision: str | None) -> UserError:
+    import mlflow
+
+    if revision is None:
+        return UserError(f"{file} holds another program's data: give MLflow a file of its own")
+    if revision not in {script.revision for script in _schemas().walk_revisions()}:
+        return UserError(
+            f"{file} was written by a newer MLflow than this one, {mlflow.__version__}, or by another "
+            f"program (its schema is {revision}): install that MLflow here, or give another file"
+        )
+    return UserError(
+        f"{file} was written by an older MLflow than this one, {mlflow.__version__}. Copy the file, so that "
+        f"you can go back, then bring it up to date with: mlflow db upgrade {shlex.quote(sqlite_uri(file))}"
+    )
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Be the only process that makes this database; the system ends that with the process."""
+    with file.with_name(f".{file.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _awaited(file: Path) -> _State:
+    """Look at a database once nobody is at work on it: `mlflow ui` makes one without our lock."""
+    seen = None
+    while not (state := _state(file)).whole and not state.missing:
+        found = file.stat()
+        if seen == (seen := (found.st_mtime_ns, found.st_size)):
+            break
+        time.sleep(PATIENCE)
+    return state
+
+
+def _make(file: Path) -> Path:
+    """Make a whole database beside its place: in memory, as a file takes four times as long."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    new = file.with_name(f".{file.name}.new")
+    new.unlink(missing_ok=True)
+    artifacts = (file.parent / "mlartifacts").absolute().as_uri()
+    store = SqlAlchemyStore("sqlite:///:memory:", artifacts)  # type: ignore[no-untyped-call]
+    try:
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(new),))
+    finally:
+        store.engine.dispose()
+    with new.open("rb") as written:
+        os.fsync(written.fileno())
+    return new
+
+
+def _set_aside(file: Path) -> Path | None:
+    """Rename a database and its side files, which would spoil another one of that name."""
+    names = (f"{file.stem}.half-made{f'-{i}' if i else ''}{file.suffix}" for i in itertools.count())
+    aside = next(path for path in map(file.with_name, names) if not path.exists())
+    kept = None
+    for end in _SIDE_FILES:
+        part = file.with_name(file.name + end)
+        if part.exists() and part.stat().st_size == 0:
+            part.unlink()
+        elif part.exists():
+            kept = part.rename(aside.with_name(aside.name + end))
+    return aside if kept else None
+
+
+def _appear(new: Path, file: Path) -> None:
+    """Move a file into a place that is free, as a link: that would not replace what another has put there."""
+    try:
+        os.link(new, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        new.rename(file)
+    new.unlink(missing_ok=True)
