@@ -318,7 +318,7 @@ def _close_mlflow(search: Search, tracker: Tracker, outbox: Outbox, console: Con
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     """The name of the search to begin, or to resume."""
     asked = f"--name {given!r}" if given is not None else f"the space file's name {stem!r}"
-    if (why := unfit(given or stem, storage)) is not None:
+    if (why := unfit(stem if given is None else given, storage)) is not None:
         raise UserError(f"{asked} {why}" + ("" if given is not None else ": give another with --name"))
     taken = names(storage)
     numbered = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
