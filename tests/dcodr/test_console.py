@@ -17,6 +17,7 @@ from rich.progress import track
 from dcodr import console
 from dcodr.console import Unfailing, unfailing
 from dcodr.errors import StorageError, UserError
+from tests.streams import Broken
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,23 +28,6 @@ ERRORS = [
     ValueError("I/O operation on closed file"),
     RuntimeError("anything"),
 ]
-
-
-class Broken(io.StringIO):
-    """A stream that raises whatever is done with it."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-    def write(self, text: str) -> int:
-        raise self.error
-
-    def flush(self) -> None:
-        raise self.error
-
-    def isatty(self) -> bool:
-        raise self.error
 
 
 def code_of(app: typer.Typer, stream: io.TextIOBase) -> object:
@@ -167,5 +151,7 @@ def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:
     with redirect_stderr(errors), pytest.raises(SystemExit) as ended:
         console.run(app, [])
     assert ended.value.code == 1
-    assert errors.getvalue().startswith(f"error: cannot write {tmp_path}/file: No space left on device (the file")
+    assert errors.getvalue().startswith(
+        f"error: cannot write {tmp_path}/file: No space left on device (the file"
+    )
     assert "MiB left)" in errors.getvalue()
