@@ -226,9 +226,10 @@ def test_files_for_an_unknown_run_or_store_are_refused(store: Store, tmp_path: P
 def test_a_database_on_a_full_disk_is_told_by_its_file_system(tmp_path: Path) -> None:
     file = tmp_path / "mlflow.db"
     engine = sqlalchemy.create_engine(f"sqlite:///{file}")
-    with engine.connect() as connection, pytest.raises(sqlalchemy.exc.OperationalError) as full:
+    with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the same error as of a full disk
-        connection.exec_driver_sql("CREATE TABLE runs (x INTEGER)")
+        with pytest.raises(sqlalchemy.exc.OperationalError) as full:
+            connection.exec_driver_sql("CREATE TABLE runs (x INTEGER)")
     told = reason(f"sqlite:///{file}", full.value)
     assert re.fullmatch(rf"the file system of {file}, mounted at /\S*, is full", told)
     folder = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "new"))
