@@ -32,7 +32,7 @@ from dcodr.checkpoint import save_checkpoint
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.trainer import fit
 from tuning import outbox, run, trainable
-from tuning.cluster.session import cpus_here
+from tuning.cluster.machine import cpus_here
 from tuning.outbox import Outbox
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space, load_space

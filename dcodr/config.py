@@ -18,6 +18,7 @@ from dcodr.augmentation_names import (
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, cached, default_store, is_uri
 from dcodr.method_settings import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
+from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, mistakes, read_yaml
 from dcodr.yaml_core import dump_yaml
 
@@ -122,7 +123,7 @@ class Config(StrictModel):
     """``auto`` takes a GPU where there is one."""
     threads: int = Field(default=1, ge=1)
     """CPU threads; with the same seed and threads a training on the CPU is reproduced exactly."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Seed of everything random."""
 
     @field_validator("augmentations")

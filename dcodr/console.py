@@ -1,4 +1,4 @@
-"""How the command lines end: clean messages and exit codes."""
+"""How the command lines show and end: output that never fails, clean messages, exit codes."""
 
 import os
 import signal
@@ -6,25 +6,104 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from dcodr.errors import DivergedError, UserError
+from dcodr.errors import DivergedError, StorageError, UserError
+from dcodr.files import FAILING, reason
 
 AT_ONCE = 1.0
 """Seconds in which the same stop may arrive twice: some programs signal a process and then its group."""
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NOWHERE = Path(os.devnull)
 _HELP = "Show where in the program an error comes from."
 
 
 def printable(text: str) -> str:
     """A text with its control characters spelled out, so that a file's content cannot steer the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+class Unfailing:
+    """A text stream for what is only shown: nothing that happens to it stops the program.
+
+    Characters that its encoding lacks are replaced. What it cannot take, because its reader or its terminal
+    is gone or a disk is full, is dropped; the next write is tried again.
+
+    Args:
+        stream: The stream; ``None``, as Python has it where there is none, takes nothing.
+    """
+
+    def __init__(self, stream: IO[str] | None) -> None:
+        # An open file also keeps a closed descriptor 1 or 2 from becoming that of a search's file.
+        self._stream = NOWHERE.open("w", encoding="utf-8") if stream is None else stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write as much of a text as the stream can take."""
+        with suppress(Exception):
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = getattr(self._stream, "encoding", None) or "ascii"
+                self._stream.write(text.encode(encoding, "replace").decode(encoding))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write several texts."""
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        """Hand on what was written, if the stream takes it."""
+        with suppress(Exception):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        with suppress(Exception):
+            return self._stream.isatty()
+        return False
+
+    def end(self) -> None:
+        """Flush for the last time; keep Python from failing at what could not be written when it exits."""
+        try:
+            self._stream.flush()
+        except Exception:
+            with suppress(Exception), NOWHERE.open("w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+
+
+def unfailing(console: "Console") -> "Console":
+    """Have a console write through :class:`Unfailing`.
+
+    Args:
+        console: The console, which is changed.
+    """
+    if not isinstance(console.file, Unfailing):
+        console.file = cast(TextIO, Unfailing(console.file))
+    return console
+
+
+@contextmanager
+def _unfailing_streams() -> Iterator[None]:
+    """Let all that is printed go through :class:`Unfailing`."""
+    out, err = Unfailing(sys.stdout), Unfailing(sys.stderr)
+    with redirect_stdout(cast(TextIO, out)), redirect_stderr(cast(TextIO, err)):
+        try:
+            yield
+        finally:
+            out.end()
+            err.end()
 
 
 def examples(*commands: str) -> str:
@@ -35,9 +114,9 @@ def examples(*commands: str) -> str:
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, and end the process.
 
-    Exit code 0 is success; 1 a training that failed, or whatever the command calls so; 2 wrong input; 3 a
-    defect of the program; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. An error is one message on standard error,
-    with ``--debug`` a traceback.
+    Exit code 0 is success; 1 a training or a disk that failed, or whatever the command calls so; 2 wrong
+    input; 3 a defect of the program; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. An error is one message on standard
+    error, with ``--debug`` a traceback. A terminal or a pipe that fails changes none of them.
 
     Args:
         app: The commands; each gets the option ``--debug``. Options for a shell's completion are only kept
@@ -55,15 +134,16 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     option = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
     for leaf in _leaves(command):
         leaf.params += _params(option)
-    try:
-        with _stoppable():
-            sys.exit(command(words))
-    except Exception as error:
-        if any(asked):
-            raise
-        message, code = _told(error)
-        print(f"error: {printable(message)}", file=sys.stderr)
-        sys.exit(code)
+    with _unfailing_streams():
+        try:
+            with _stoppable():
+                sys.exit(command(words))
+        except Exception as error:
+            if any(asked):
+                raise
+            message, code = _told(error)
+            print(f"error: {printable(message)}", file=sys.stderr)
+            sys.exit(code)
 
 
 @contextmanager
@@ -109,7 +189,10 @@ def _params(option: Any) -> list[Any]:
 def _told(error: Exception) -> tuple[str, int]:
     """What a user reads of an exception, and the exit code."""
     if isinstance(error, UserError):
-        return str(error), 2
+        return str(error), 1 if isinstance(error, StorageError) else 2
+    if isinstance(error, OSError) and error.errno in FAILING:
+        path = error.filename
+        return (f"cannot write {path}: {reason(Path(str(path)), error)}" if path else str(error)), 1
     if isinstance(error, DivergedError):
         return f"{error}; try a lower learning rate", 1
     return f"{type(error).__name__}: {error}\nThis is a defect; --debug shows where it comes from", 3

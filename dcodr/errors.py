@@ -1,4 +1,4 @@
-"""The exceptions that are no defect of the program: the input is wrong, or a training has failed."""
+"""The exceptions that are no defect of the program: the input is wrong, a disk or a training has failed."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,6 +41,13 @@ class Mistakes:
         """Raise what was collected, if anything was."""
         if self.found:
             raise UserError.of(self.found) from None
+
+
+class StorageError(UserError):
+    """A disk or a folder that failed while it was written to: it is full, gone, or broken.
+
+    What the user asked for was right, so the command exits with code 1.
+    """
 
 
 class DivergedError(RuntimeError):

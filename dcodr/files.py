@@ -1,15 +1,20 @@
 """Where files are, and files that are either written whole or left as they were."""
 
+import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from dcodr.errors import UserError
+from dcodr.errors import StorageError, UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FAILING = (*FULL, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
+"""What the system answers where a disk, and not what was asked of it, is the reason."""
 IMAGENET = "imagenet"
 """In place of a file of weights: those that torchvision publishes."""
 CHECKPOINT = "checkpoint.pt"
@@ -54,6 +59,7 @@ def appearing(path: Path) -> Iterator[Path]:
 
     Raises:
         UserError: If the file cannot be written.
+        StorageError: If the disk is the reason, e.g. because it is full.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
@@ -66,8 +72,29 @@ def appearing(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise UserError(f"cannot write {path}: {reason}") from error
+        # Libraries that write themselves leave the error number out.
+        kind = StorageError if error.errno in (None, *FAILING) else UserError
+        raise kind(f"cannot write {path}: {reason(path, error)}") from error
+
+
+def reason(path: Path, error: OSError) -> str:
+    """Say why a path cannot be written, and which file system is full, if one is."""
+    told = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in (None, *FULL):
+        mount, free = file_system(path)
+        told += f" (the file system mounted at {mount} has {free / 2**20:,.0f} MiB left)"
+    return told
+
+
+def file_system(path: Path) -> tuple[Path, int]:
+    """Where the file system of a path is mounted, and the bytes that are free there.
+
+    Args:
+        path: A path that may not be there yet.
+    """
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    mount = next(folder for folder in (nearest, *nearest.parents) if folder.is_mount())
+    return mount, shutil.disk_usage(nearest).free
 
 
 def write_text(path: Path, text: str) -> None:

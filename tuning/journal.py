@@ -1,12 +1,14 @@
 """The ledger's file: Optuna's journal, which neither a full disk nor a power cut can spoil."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from dcodr.errors import UserError
+from dcodr.errors import StorageError
+from dcodr.files import reason
 
 STALE_LOCK = 3
 """Seconds after which the lock of a killed driver is broken; a living one holds it for milliseconds."""
@@ -28,17 +30,17 @@ class Journal(JournalFileBackend):
         """Write entries.
 
         Raises:
-            UserError: If they cannot be written, e.g. because the disk is full; none of them is then.
+            StorageError: If they cannot be written, e.g. because the disk is full; none of them is then.
         """
-        size = self._path.stat().st_size
+        size = None
         try:
+            size = self._path.stat().st_size
             super().append_logs(logs)
         except OSError as error:
-            os.truncate(self._path, size)
-            raise UserError(
-                f"cannot write {self._path}: {error.strerror}. Nothing that was finished is lost: once there "
-                "is room, the same command goes on with --resume"
-            ) from error
+            if size is not None:
+                with suppress(FileNotFoundError):
+                    os.truncate(self._path, size)
+            raise StorageError(f"cannot write {self._path}: {reason(self._path, error)}") from error
 
 
 def cut_short(path: Path) -> int:

@@ -1,8 +1,9 @@
 """``run_search``: puts a search together; the only file that knows all the others."""
 
 import itertools
-import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,11 @@ from uuid import uuid4
 from ray import tune
 from rich.console import Console
 
-from dcodr.errors import UserError
+from dcodr.console import unfailing
+from dcodr.errors import StorageError, UserError
 from dcodr.evaluation.report import PROTOCOL
 from dcodr.files import write_text
-from tuning.cluster.nodes import check_cluster, places, share
+from tuning.cluster.nodes import places, ready, share
 from tuning.cluster.session import ray_session
 from tuning.display import Display
 from tuning.driver_lock import driving
@@ -32,16 +34,15 @@ from tuning.search import CONFIGS, Search
 from tuning.searcher import LedgerSearcher
 from tuning.space import Space
 from tuning.space_change import require_same
-from tuning.storage import LEDGER, names
+from tuning.storage import LEDGER, guarded, names, occupied, unfit
 from tuning.tracking import Tracker
-from tuning.tracking_store import default_uri, masked, reason
+from tuning.tracking_store import default_uri, masked, reason, require_file
 from tuning.trainable import train_trial
 from tuning.trials import FirstTrial, label
 from tuning.warm_start import first_trials
 
 PATIENCE = 20.0
 """Seconds for which MLflow is tried at a search's end, if it does not answer."""
-_FOLDER_NAME = re.compile(r"\w[\w .+-]{0,99}")
 
 
 def run_search(
@@ -76,10 +77,11 @@ def run_search(
 
     Raises:
         UserError: If something is wrong that can be known beforehand; no search is begun then.
+        StorageError: If the storage fails while the search runs; it can be resumed then.
         KeyboardInterrupt: If the user stops it, or under ``tune.py`` SIGTERM or SIGHUP does; it can be
             resumed then.
     """
-    console = console or Console()
+    console = unfailing(console or Console())
     storage = Path(storage)
     check_storage(storage)
     storage = storage.resolve()
@@ -97,45 +99,72 @@ def run_search(
                 f"--resume: {name!r} began under an earlier version, which measured some figures otherwise; "
                 "old and new ones cannot be compared: begin a new search with another --name"
             )
-    check_cluster(space, address, storage, data.fingerprint, console)
-    with console.status("opening the MLflow tracking store"):
-        tracker = Tracker(uri)
-    folder = storage / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with driving(folder):
-        if resume:
-            mend(folder / LEDGER)
-            search = _reopen(Search.open(name, storage), tracker, space)
-        else:
-            search = _begin(folder, space, data.fingerprint, tracker, first)
-        _drive(search, tracker, address, verbose, console)
+    with _ray(address, verbose, name, console):
+        ready(space, address, storage, data.fingerprint)
+        with console.status("opening the MLflow tracking store"):
+            tracker = Tracker(uri)
+        folder = storage / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with driving(folder):
+            if resume:
+                mend(folder / LEDGER)
+                search = _reopen(Search.open(name, storage), tracker, space)
+            else:
+                search = _begin(folder, space, data.fingerprint, tracker, first)
+            with guarded(folder, masked(uri)):
+                _drive(search, tracker, console)
     print_summary(search, console, tracker)
     return search
 
 
-def _drive(search: Search, tracker: Tracker, address: str | None, verbose: bool, console: Console) -> None:
+@contextmanager
+def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Iterator[None]:
+    """Ray for the whole of a search."""
+
+    def on_head(answers: bool) -> None:
+        again = f"once the cluster is there again, go on with the same command and: --name {name} --resume"
+        lost = (
+            "The head of the Ray cluster does not answer. Ray waits a minute for it and then ends this "
+            f"process. Nothing that was finished is lost: {again}"
+        )
+        console.print("The head of the Ray cluster answers again" if answers else lost, soft_wrap=True)
+
+    with ExitStack() as stack:
+        with console.status("starting Ray"):
+            stack.enter_context(ray_session(address, verbose, on_head))
+        yield
+
+
+def _drive(search: Search, tracker: Tracker, console: Console) -> None:
     """Search, and leave ledger, MLflow and exports in order however that ends."""
     outbox = Outbox(tracker, search, lambda text: console.print(text, highlight=False, soft_wrap=True))
     try:
         outbox.catch_up(search.ledger.records())
-        _train(search, outbox, address, verbose, console)
+        _train(search, outbox, console)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
             console.print(f"Stopped; Ctrl-C or the same signal again ends at once. {again}", soft_wrap=True)
         with ending_at_once():
-            for record in search.ledger.records():
-                if record.status == "running":
-                    outbox.put(record, driven=False)
-            try:
-                _finish(search, tracker, outbox, console)
-            except UserError as another:
-                console.print(str(another), markup=False, soft_wrap=True)
+            _tidy_up(search, tracker, outbox, console)
         raise
     _finish(search, tracker, outbox, console)
 
 
-def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, console: Console) -> None:
+def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> None:
+    """Leave as much as can be in order of a search that was cut off."""
+    try:
+        for record in search.ledger.records():
+            if record.status == "running":
+                outbox.put(record, driven=False)
+        _finish(search, tracker, outbox, console)
+    except (OSError, StorageError):  # most likely what has cut it off, which is told of in the end
+        outbox.close(0)
+    except UserError as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+
+
+def _train(search: Search, outbox: Outbox, console: Console) -> None:
     """Search until the budget is spent, then confirm what was found."""
     ledger, space = search.ledger, search.space
     if ledger.over() is None:
@@ -151,7 +180,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
                 display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
         recorder = Recorder(search, outbox, display)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
-        with ray_session(address, verbose), display:
+        with display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
         recorder.close_all()
     ended = ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent"
@@ -173,7 +202,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
             lambda: None if ledger.waiting() else "confirmed",
             search.folder,
         )
-        with ray_session(address, verbose), display:
+        with display:
             _tune(searcher, recorder, search, None, None)
         recorder.close_all()
     ledger.drop_confirmations()
@@ -237,17 +266,21 @@ def _tune(
 def _begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    write_text(folder / "space.yaml", space.file_text())
-    identity = uuid4().hex
-    run_id = open_parent(folder, space, tracker, identity)
+    """Begin a search in a folder of its own, which is not left behind if that fails."""
     facts = {
-        "id": identity,
+        "id": uuid4().hex,
         "fingerprint": fingerprint,
         "protocol": PROTOCOL,
         "tracking_uri": masked(tracker.uri),
         "versions": versions(),
     }
-    ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
+    try:
+        write_text(folder / "space.yaml", space.file_text())
+        run_id = open_parent(folder, space, tracker, facts["id"])
+        ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     ledger.ready()
     return Search(folder, ledger)
 
@@ -269,17 +302,12 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
 
 def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> None:
     """Export the front, as far as there is one, and leave in MLflow what the search came to."""
-    search.forget_checkpoints()
-    if search.front():
-        export(search, "all-front", search.folder / CONFIGS)
-    with console.status("writing to MLflow"):
-        trouble = outbox.close(PATIENCE)
-        try:
-            close_parent(search, tracker)
-            if search_status(search) == "FINISHED":
-                register(search, tracker)
-        except Exception as error:  # every driver and server has its own
-            trouble = reason(tracker.uri, error)
+    try:
+        search.forget_checkpoints()
+        if search.front():
+            export(search, "all-front", search.folder / CONFIGS)
+    finally:
+        trouble = _close_mlflow(search, tracker, outbox, console)
     if trouble is not None:
         console.print(
             f"MLflow has not all of this search: {trouble}. Nothing is lost; write the rest with "
@@ -289,14 +317,29 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) 
         )
 
 
+def _close_mlflow(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> str | None:
+    """Bring MLflow to what the search came to; returns why that could not be done, if so."""
+    with console.status("writing to MLflow"):
+        trouble = outbox.close(PATIENCE)
+        try:
+            require_file(tracker.uri)
+            close_parent(search, tracker)
+            if search_status(search) == "FINISHED":
+                register(search, tracker)
+        except Exception as error:  # every driver and server has its own
+            return reason(tracker.uri, error)
+        return trouble
+
+
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     """The name of the search to begin, or to resume."""
+    asked = f"--name {given!r}" if given is not None else f"the space file's name {stem!r}"
+    if (why := unfit(stem if given is None else given, storage)) is not None:
+        raise UserError(f"{asked} {why}" + ("" if given is not None else ": give another with --name"))
     taken = names(storage)
     numbered = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
-    if given is None and not _FOLDER_NAME.fullmatch(stem):
-        raise UserError(f"the space file's name {stem!r} cannot name a folder: give another with --name")
     if given is None and not resume:
-        return next(name for name in numbered if name not in taken)
+        return next(name for name in numbered if name not in taken and occupied(name, storage) is None)
     if given is None:
         earlier = list(itertools.takewhile(taken.__contains__, numbered))
         if not earlier:
@@ -304,8 +347,6 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
         return earlier[-1]
     if given in taken and not resume:
         raise UserError(f"--name {given}: there is a search of that name; give --resume to go on with it")
-    if not _FOLDER_NAME.fullmatch(given):
-        raise UserError(
-            f"--name {given!r}: should be a plain folder name, of letters, digits, - _ . + and spaces"
-        )
+    if not resume and (why := occupied(given, storage)) is not None:
+        raise UserError(f"{asked} cannot be taken: {why}")
     return given

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
+from dcodr.seeds import MAX_SEED
 from tuning.confirmation import Confirmed, confirmed_trials
 from tuning.driver_lock import driven
 from tuning.export import export
@@ -150,7 +151,7 @@ class Search:
         wanted = [
             (trial.number, seed)
             for trial in self.candidates(confirm.top)
-            for seed in range(first, first + confirm.seeds)
+            for seed in (i % (MAX_SEED + 1) for i in range(first, first + confirm.seeds))
         ]
         return [one for one in wanted if one not in done]
 

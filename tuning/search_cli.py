@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dcodr.console import examples, run
+from dcodr.seeds import MAX_SEED
 
 app = typer.Typer()
 
@@ -43,7 +44,7 @@ def search(
             help="Fix a setting of every trial, or resources.KEY=VALUE; may be repeated.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the search.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the search.")] = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the search.", show_default="the space's name, numbered if taken"),

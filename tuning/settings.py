@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import StrictModel
 
 TieBreak = Literal["hypervolume", "crowding"]
@@ -74,7 +75,7 @@ class SearchSettings(StrictModel):
     startup_trials: int | None = Field(default=None, ge=2)
     """Random trials before the sampler's own proposals begin; for NSGA-II its population. ``null`` is half of
     the trials, at most 24."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Seed of the draws; the trainings have their own in ``base``."""
     scheduler: SchedulerSettings | None = None
     """Early stopping; ``null`` trains every trial to its last epoch."""

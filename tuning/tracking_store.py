@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
 from dcodr.errors import UserError
+from dcodr.files import FULL, file_system
 from tuning.tracking_file import ensure, require_whole, sqlite_file, sqlite_uri
 
 if TYPE_CHECKING:
@@ -141,7 +142,14 @@ def unusable(uri: str, error: Exception) -> UserError:
 
 
 def reason(uri: str, error: Exception) -> str:
-    """First line of an error, without the secrets of the URI (errors repeat it less its last slash)."""
+    """First line of an error, without the secrets of the URI (errors repeat it less its last slash).
+
+    Of an SQLite file on a full disk it is the file system instead.
+    """
+    if uri.startswith("sqlite") and ("disk is full" in str(error) or getattr(error, "errno", None) in FULL):
+        file = Path(uri.partition(":///")[2].partition("?")[0])
+        mount, _ = file_system(file)
+        return f"the file system of {file}, mounted at {mount}, is full"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return _discreet(lines[0], uri)[:400].rstrip(". ")
 

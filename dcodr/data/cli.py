@@ -10,6 +10,7 @@ from dcodr.console import examples
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.prepare_cli import app as prepare_app
 from dcodr.errors import UserError
+from dcodr.seeds import MAX_SEED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -98,7 +99,7 @@ def info(
 def preview(
     file: Store,
     out: Annotated[Path | None, typer.Option(help="PNG to write.", show_default="FILE with .png")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the choice of images.")] = 0,
 ) -> None:
     """Draw a contact sheet: some images of some domains, with their labels."""
     from dcodr.data.preview import contact_sheet

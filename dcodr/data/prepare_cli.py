@@ -13,6 +13,7 @@ from dcodr.console import examples, printable
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.errors import UserError
 from dcodr.files import default_store
+from dcodr.seeds import MAX_SEED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +25,9 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="data/NAME.h5")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the train, validation and test splits.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="Seed of the train, validation and test splits.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
@@ -36,7 +39,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 )
 def synthetic(
     images: Annotated[int, typer.Option(min=1, help="Number of images to render.")] = 6000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes and of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the scenes and of the splits.")] = 0,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -91,7 +94,7 @@ def shapes3d(
             "paper. At most 50000 are for training, as there.",
         ),
     ] = 62_500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the draw and of the splits.")] = 0,
     out: Out = None,
     force: Force = False,
 ) -> None:

@@ -14,6 +14,7 @@ from dcodr.augmentation_names import PAPER_13
 from dcodr.console import examples
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
+from dcodr.seeds import MAX_SEED
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def autoencoder(
         str, typer.Option(help="File of VGG-19 weights; 'imagenet': torchvision's own.")
     ] = "imagenet",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentations.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of weights, order and augmentations.")
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write.", show_default="runs/autoencoder-NAME")
     ] = None,

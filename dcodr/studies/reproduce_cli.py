@@ -12,6 +12,7 @@ from rich.table import Table
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import shipped, write_text
 from dcodr.method_settings import MethodName
+from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.comparison import Comparison, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
@@ -150,7 +151,10 @@ def _seeds(text: str) -> list[int]:
     words = text.split(",")
     if not all(word.isascii() and word.isdecimal() for word in words) or len({*words}) < len(words):
         raise UserError(f"--seeds: received {text!r}; expected different whole numbers, e.g. 0,1,2")
-    return [int(word) for word in words]
+    seeds = [int(word) for word in words]
+    if max(seeds) > MAX_SEED:
+        raise UserError(f"--seeds: received {max(seeds)}; seeds go up to {MAX_SEED}")
+    return seeds
 
 
 def _config(

@@ -1,90 +1,156 @@
-"""Signals that schedulers and closed terminals send stop a command as Ctrl-C does."""
+"""What only shows never ends a command or changes how it ends."""
 
+import errno
+import io
 import os
-import signal
-import time
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
+from rich.progress import track
 
 from dcodr import console
-from dcodr.config import Config, dump_config
-from tests.test_command_line import run
+from dcodr.console import Unfailing, unfailing
+from dcodr.errors import StorageError, UserError
+from tests.streams import Broken
 
-STOPS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+ROOT = Path(__file__).parents[2]
 
-
-@pytest.mark.parametrize(("number", "code"), STOPS)
-def test_a_signal_lets_a_command_tidy_up_and_tells_its_exit_code(
-    tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    app, tidied = typer.Typer(), list[str]()
-    before = {one: signal.getsignal(one) for one, _ in STOPS}
-
-    @app.command()
-    def command() -> None:
-        try:
-            os.kill(os.getpid(), number)
-            time.sleep(5)
-        except KeyboardInterrupt:
-            tidied.append("tidied")
-            raise
-
-    done = run(app, [], tmp_path)
-    assert (done.code, tidied) == (code, ["tidied"])
-    assert "Traceback" not in done.err
-    assert {one: signal.getsignal(one) for one, _ in STOPS} == before
+ERRORS = [
+    BrokenPipeError(errno.EPIPE, "Broken pipe"),
+    OSError(errno.EIO, "Input/output error"),
+    OSError(errno.ENOSPC, "No space left on device"),
+    ValueError("I/O operation on closed file"),
+    RuntimeError("anything"),
+]
 
 
-def test_a_signal_that_comes_twice_at_once_counts_once_and_later_it_ends_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app, ended = typer.Typer(), list[int]()
-    monkeypatch.setattr(os, "_exit", ended.append)
-
-    @app.command()
-    def command() -> None:
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-        except KeyboardInterrupt:
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert not ended
-            monkeypatch.setattr(console, "AT_ONCE", 0.0)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    assert run(app, [], tmp_path).code == 143
-    assert ended == [143]
+def code_of(app: typer.Typer, stream: io.TextIOBase) -> object:
+    """The exit code of a command whose output and errors go to a stream."""
+    with redirect_stdout(stream), redirect_stderr(stream), pytest.raises(SystemExit) as ended:
+        console.run(app, [])
+    return ended.value.code
 
 
-def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
-    """As under ``nohup``."""
+def command(error: Exception | None) -> typer.Typer:
+    """A command that prints, and then raises an error or not."""
     app = typer.Typer()
 
     @app.command()
-    def command() -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
-        print("went on")
+    def _() -> None:
+        print("a line")
+        shown = Console()
+        shown.print("[bold]★[/bold]")
+        with shown.status("waiting"):
+            list(track([1], console=shown))
+        typer.echo("★")
+        if error is not None:
+            raise error
 
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        assert run(app, [], tmp_path).out == "went on\n"
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    return app
 
 
-@pytest.mark.train
-def test_a_training_that_is_stopped_says_how_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_config: Config
-) -> None:
-    (tmp_path / "tiny.yaml").write_text(dump_config(tiny_config))
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(None, 0), (UserError("wrong"), 2), (StorageError("full"), 1), (KeyError("defect"), 3)],
+    ids=repr,
+)
+def test_a_broken_stream_changes_no_exit_code(error: Exception, raised: Exception | None, code: int) -> None:
+    assert code_of(command(raised), Broken(error)) == code
 
-    def stop(self: object, epoch: object) -> None:
-        monkeypatch.undo()
-        os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("dcodr.training_display.TrainingDisplay.on_epoch", stop)
-    done = run("dcodr", ["train", "--config", "tiny.yaml", "--out", "out"], tmp_path)
-    assert done.code == 143, done
-    assert "Stopped; the same command goes on with --resume." in done.out
-    assert (tmp_path / "out" / "checkpoint.pt").is_file()
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_characters_that_an_encoding_lacks_are_replaced(encoding: str) -> None:
+    written = io.BytesIO()
+    assert code_of(command(None), io.TextIOWrapper(written, encoding)) == 0
+    text = written.getvalue().decode(encoding)
+    assert text.startswith("a line\n")
+    assert ("★" if encoding == "utf-8" else "?") in text
+
+
+def test_half_a_surrogate_in_a_file_name_is_replaced() -> None:
+    written = io.BytesIO()
+    stream = Unfailing(io.TextIOWrapper(written, "utf-8"))
+    stream.write("\udcff.png\n")
+    stream.flush()
+    assert written.getvalue() == b"?.png\n"
+
+
+def test_a_stream_that_recovers_is_written_to_again() -> None:
+    class Once(io.StringIO):
+        failed = False
+
+        def write(self, text: str) -> int:
+            if not self.failed:
+                self.failed = True
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    file = Once()
+    shown = unfailing(Console(file=file))
+    shown.print("one")
+    shown.print("two")
+    assert file.getvalue() == "two\n"
+    assert unfailing(shown).file is shown.file
+
+
+PROGRAM = """
+import sys, typer
+from rich.console import Console
+from dcodr.console import run
+app = typer.Typer()
+@app.command()
+def _(lines: int) -> None:
+    for i in range(lines):
+        print("line", i)
+        Console().print("★")
+    assert open("opened", "w").fileno() > 2
+    raise typer.Exit(1)
+run(app)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[list[str]]:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    yield [sys.executable, str(tmp_path / "program.py")]
+    assert (tmp_path / "opened").exists()
+
+
+@pytest.mark.parametrize("lines", ["1", "20000"])
+def test_a_reader_that_stops_reading_ends_nothing(program: list[str], lines: str, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = [*program, lines]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_closed_standard_output_is_not_taken_for_a_file(program: list[str], tmp_path: Path) -> None:
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *program, "2"]
+    assert subprocess.run(words, cwd=tmp_path, env=env).returncode == 1
+
+
+def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def _() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "file"))
+
+    errors = io.StringIO()
+    with redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        console.run(app, [])
+    assert ended.value.code == 1
+    told = rf"error: cannot write {tmp_path}/file: No space left on device \(the file system "
+    assert re.match(told + r"mounted at /\S* has [\d,]+ MiB left\)$", errors.getvalue())

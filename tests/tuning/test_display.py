@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from dcodr.console import unfailing
+from tests.streams import Broken
 from tuning.display import Display
 from tuning.outcome import Outcome
 from tuning.pareto import Direction
@@ -162,3 +164,14 @@ def test_many_running_trials_do_not_fill_the_screen() -> None:
     _, panel = on_a_terminal(100, running=64)
     assert "and 54 more" in panel
     assert len(panel.rstrip().splitlines()) < 24
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["a pipe", "a terminal"])
+def test_a_stream_that_raises_ends_no_search(live: bool) -> None:
+    console = unfailing(Console(file=Broken(OSError(5, "Input/output error")), force_terminal=live))
+    display = Display(2, OBJECTIVES, [0.0, 0.0], console=console)
+    with display:
+        display.trial_started(0, "paper")
+        display.trial_epoch(0, 1, 2, figures(0.1, 0.2), 50.0)
+        display.say("★")
+        display.trial_ended(0, "paper", "complete", figures(0.1, 0.2))

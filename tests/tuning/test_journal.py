@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dcodr.errors import UserError
+from dcodr.errors import StorageError
 from tests.faults.full_disk import files_end_at
 from tests.tuning.trained import SPACE
 from tuning.journal import cut_short, mend
@@ -28,7 +28,7 @@ def test_a_full_disk_is_told_and_the_ledger_goes_on_where_it_was(path: Path, roo
     whole = path.read_bytes()
     with (
         files_end_at(len(whole) + room),
-        pytest.raises(UserError, match=r"ledger\.log: File too large.*--resume"),
+        pytest.raises(StorageError, match=r"cannot write .*ledger\.log: File too large"),
     ):
         ledger.note_epoch(begun.number, 1, training={f"loss {i}": 0.1 for i in range(50)})
     assert path.read_bytes() == whole

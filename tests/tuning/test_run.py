@@ -15,6 +15,7 @@ from dcodr.config import dump_config, read_config
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tests.faults.searching import runs_of, statuses
+from tests.streams import Broken
 from tuning.report_page.reproduce import caveat
 from tuning.run import run_search
 from tuning.search import Search
@@ -179,13 +180,16 @@ search:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Search:
-    """A search whose learning rates make codes collapse and losses diverge, with early stopping."""
+    """A search whose learning rates make codes collapse and losses diverge, with early stopping.
+
+    It has nobody to show anything to: its stream raises whatever is written.
+    """
     folder = tmp_path_factory.mktemp("hostile")
     base = load_space(QUICK, data=str(tiny_store), settings=["epochs=3"]).base
     (folder / "base.yaml").write_text(dump_config(base.model_copy(update={"threads": 1, "device": "auto"})))
     (folder / "hostile.yaml").write_text(HOSTILE % (folder / "base.yaml"))
     for resume in (False, True):
-        console = Console(file=io.StringIO())
+        console = Console(file=Broken(RuntimeError("the terminal is gone")))
         space = load_space(folder / "hostile.yaml")
         search = run_search(space, storage=folder / "runs", resume=resume, console=console)
     return search

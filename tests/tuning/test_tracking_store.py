@@ -1,7 +1,9 @@
 """How an MLflow store is opened, and that its secrets stay secret."""
 
 import contextlib
+import errno
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,13 +16,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store
 from tuning.tracking import Tracker
-from tuning.tracking_store import DiscreetClient, add_artifacts, masked, ui_command
+from tuning.tracking_store import DiscreetClient, add_artifacts, masked, reason, ui_command
 
 
 def closed_port() -> int:
@@ -218,3 +221,17 @@ def test_files_for_an_unknown_run_or_store_are_refused(store: Store, tmp_path: P
     with pytest.raises(UserError, match="there is no file"):
         add_artifacts(f"sqlite:///{tmp_path}/none.db", "nowhere", [], "analysis")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_on_a_full_disk_is_told_by_its_file_system(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the same error as of a full disk
+        with pytest.raises(sqlalchemy.exc.OperationalError) as full:
+            connection.exec_driver_sql("CREATE TABLE runs (x INTEGER)")
+    told = reason(f"sqlite:///{file}", full.value)
+    assert re.fullmatch(rf"the file system of {file}, mounted at /\S*, is full", told)
+    folder = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "new"))
+    assert "mounted at" in reason(f"sqlite:///{tmp_path}/new/mlflow.db", folder)
+    assert reason("postgresql://u@h/mlflow", full.value).startswith("(sqlite3.OperationalError)")

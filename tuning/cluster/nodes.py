@@ -15,6 +15,7 @@ from dcodr.config import Config, with_absolute_paths
 from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, is_uri
+from tuning.cluster.machine import lacking
 from tuning.cluster.session import ray_session
 from tuning.settings import Resources
 from tuning.space import Space
@@ -49,9 +50,7 @@ def places(resources: Resources) -> int:
 def check_cluster(
     space: Space, address: str | None, storage: Path, fingerprint: str, console: Console
 ) -> int | None:
-    """Refuse a cluster on which a search could not run, before it begins; see :func:`check_nodes`.
-
-    This machine alone is asked only if trials want a type of GPU, which Ray has to find.
+    """Start Ray or reach the cluster, and refuse one on which a search could not run; see :func:`ready`.
 
     Args:
         space: The search.
@@ -61,16 +60,32 @@ def check_cluster(
         console: Where to show progress.
 
     Returns:
-        How many trials it trains at a time; ``None`` if it was not asked.
+        How many trials it trains at a time; ``None`` for this machine alone.
 
     Raises:
-        UserError: If it cannot be reached, or a node does not see what it needs.
+        UserError: If Ray cannot be started or reached, or a node does not see what it needs.
     """
-    if address is None and space.resources.gpu_type is None:
-        return None
-    with console.status("checking the nodes of the cluster"), ray_session(address):
+    with console.status("trying Ray"), ray_session(address):
+        ready(space, address, storage, fingerprint)
+        return None if address is None else places(space.resources)
+
+
+def ready(space: Space, address: str | None, storage: Path, fingerprint: str) -> None:
+    """Refuse a connected Ray on which a search could not run, before it begins; see :func:`check_nodes`.
+
+    This machine alone is asked only if trials want a type of GPU, which Ray has to find.
+
+    Args:
+        space: The search.
+        address: The cluster's; ``None`` for this machine alone.
+        storage: Folder of all searches; made if it is not there.
+        fingerprint: The dataset's.
+
+    Raises:
+        UserError: If a node does not see what it needs.
+    """
+    if address is not None or space.resources.gpu_type is not None:
         check_nodes(space, storage, fingerprint)
-        return places(space.resources)
 
 
 def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
@@ -126,10 +141,9 @@ def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None
         return f"does not see the storage folder {storage}"
     if not (meeting / "driver").is_file():
         return f"has another folder at {storage}: what this machine writes there does not appear"
-    try:
-        (meeting / name).touch()
-    except OSError as error:
-        return f"cannot write to the storage folder {storage}: {error.strerror}"
+    if (why := lacking(storage)) is not None:
+        return f"the storage folder cannot be used: {why}"
+    (meeting / name).touch()
     try:
         found = open_dataset(base).fingerprint
     except UserError as error:

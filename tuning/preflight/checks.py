@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.files import is_uri
 from dcodr.methods import build_method, build_sampler
 from dcodr.strict_yaml import did_you_mean
-from tuning.cluster.session import cpus_here
+from tuning.cluster.machine import check_memory, cpus_here, lacking
 from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
 from tuning.settings import Resources
@@ -74,16 +73,15 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
 
 
 def check_storage(folder: Path, option: str = "--storage") -> None:
-    """Refuse a folder that could not be made or written to; nothing is left there.
-
-    A search needs little room: it keeps figures and configs, no weights.
+    """Refuse a folder that could not be made, or cannot do what a search needs; nothing is left there.
 
     Args:
         folder: Where files are to be.
         option: What the user gave it by.
 
     Raises:
-        UserError: If it is a URI, or cannot be written to.
+        UserError: If it is a URI, is full, or lacks locks, links or the like; see
+            :func:`tuning.cluster.machine.lacking`.
     """
     if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):
         raise UserError(
@@ -92,11 +90,8 @@ def check_storage(folder: Path, option: str = "--storage") -> None:
             "the dataset (--data s3://...) and MLflow's artifacts may be on S3, see docs/cluster.md"
         )
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=nearest):
-            pass
-    except OSError as error:
-        raise UserError(f"{option} {folder}: cannot write to {nearest}: {error.strerror}") from None
+    if (why := lacking(nearest)) is not None:
+        raise UserError(f"{option} {folder}: {why}")
 
 
 def check_tracking(uri: str) -> str:
@@ -118,6 +113,7 @@ def check_tracking(uri: str) -> str:
 
 
 def _check_resources(resources: Resources) -> None:
+    check_memory()
     cpus, gpus = cpus_here(), torch.cuda.device_count()
     if resources.gpus_per_trial > gpus:
         raise UserError(

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.files import file_system
+from tuning.cluster.machine import cpus_here, memory_here
 from tuning.cluster.nodes import check_cluster
-from tuning.cluster.session import cpus_here
 from tuning.front_table import FrontRow, front_table
 from tuning.ledger import Ledger
 from tuning.preflight.checks import check, check_storage, check_tracking
@@ -56,7 +57,7 @@ def show_plan(
         tracking = check_tracking(uri)
     plan = {
         **_what(space, data),
-        "Storage": f"{storage}, can be written to",
+        "Storage": f"{storage}, can be written to, {file_system(storage)[1] / 2**30:,.1f} GiB free",
         "Tracking": f"{masked(uri)}, {tracking}",
     }
     _print(plan, console)
@@ -183,13 +184,20 @@ def _sharing(space: Space, at_once: int, here: bool) -> int:
 def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
     size = f"{config.batch.n_domains} domains x {config.batch.n_per_domain} images"
     kind = "on the GPU" if config.device == "cuda" else "resident, pages shared with other trials included"
-    return {
+    needed, there = copies * timing.memory, memory_here()
+    plan = {
         "Step": f"{duration(timing.step)} for {size}, {timing.steps} steps an epoch "
         f"({timing.timed} timed, {copies} trials at a time)",
         "Evaluation": duration(timing.evaluation),
         "Memory": f"{timing.memory / 2**20:,.0f} MiB a trial at its peak ({kind}); {copies} trials at most "
-        f"{copies * timing.memory / 2**30:.1f} GiB",
+        f"{needed / 2**30:.1f} GiB",
     }
+    if config.device != "cuda" and needed > there:
+        plan["Too much"] = (
+            f"this process may use {there / 2**30:.1f} GiB of memory: trials may be killed; lower "
+            "resources.max_concurrent, batch sizes or networks"
+        )
+    return plan
 
 
 def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> dict[str, str]:

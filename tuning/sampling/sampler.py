@@ -89,6 +89,8 @@ class SpaceSampler(BaseSampler):
 
 def _sampler(space: Space, seed: int, rng: np.random.Generator) -> BaseSampler:
     startup = space.search.startup
+    if seed >= 2**32:  # more than Optuna's samplers take
+        seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         match space.search.sampler:

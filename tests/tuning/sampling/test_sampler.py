@@ -200,3 +200,18 @@ def test_a_trial_draws_what_its_method_uses_and_no_more(sampler: str) -> None:
         methods.add(values["method"])
         study.tell(trial, [0.01 * i, 0.5])
     assert len(methods) > 2
+
+
+LARGE = (2**32 - 1, 2**32, 2**63 - 1)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("seed", LARGE)
+def test_a_seed_beyond_32_bits_is_as_good_as_any(sampler: str, seed: int) -> None:
+    """Of a search that goes on, too, whose seed grows by the trials that it has."""
+    params = mixed()
+    drawn = []
+    for begun in (0, 0, 1):
+        study = study_of(params, sampler, startup_trials=2, seed=seed + begun)
+        drawn.append(run(study, params, 4, lambda values: [values["encoder_lr"], 0.5]))
+    assert drawn[0] == drawn[1] != drawn[2]
