@@ -19,7 +19,7 @@ from tuning.outcome import Outcome
 from tuning.sampling.encoding import encode, is_whole, suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.trials import Begun, FirstTrial, TrialRecord, identity, read
+from tuning.trials import PAPER, Begun, FirstTrial, TrialRecord, identity, read
 
 STUDY = "search"
 _RECORDS = TypeAdapter(list[TrialRecord])
@@ -163,7 +163,8 @@ class Ledger:
         for _ in range(NEW_DRAWS):
             trial = self.study.ask()
             values = suggest(trial, self.space.params)
-            begun = Begun(trial.number, values, self.space.base.seed, confirms=None)
+            paper = trial.user_attrs.get("origin") == PAPER
+            begun = Begun(trial.number, values, self.space.base.seed, confirms=None, baseline=paper)
             twin = self._twins.setdefault(identity(begun), begun.number)
             if twin == begun.number:
                 self._open[begun.number] = trial, begun
@@ -186,9 +187,10 @@ class Ledger:
                 self.study.tell(record.number, state=TrialState.FAIL)
 
     def put_back(self, number: int) -> None:
-        """Have a trial handed out again, as its worker could not go about it."""
-        del self._open[number]
-        self._cut_off.append(number)
+        """Have a trial handed out again, as its worker could not go about it; once is enough."""
+        if number not in self._cut_off:
+            del self._open[number]
+            self._cut_off.append(number)
 
     def left_over(self) -> bool:
         """Whether trials were put back and not handed out again."""
@@ -262,7 +264,7 @@ class Ledger:
         """Open a trial again that an earlier process has begun."""
         frozen = self.study.get_trials(deepcopy=False)[number]
         record = read(frozen, self.space)
-        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus)
+        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus, record.paper)
         self._open[number] = Trial(self.study, frozen._trial_id), begun
         return begun
 

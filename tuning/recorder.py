@@ -158,7 +158,7 @@ class Recorder(Callback):
         self._display.trial_ended(number, progress.label, outcome, progress.figures)
 
     @undisturbed()
-    def close_all(self) -> None:
-        """Close what still runs when the search is stopped."""
-        for number in list(self._started):
+    def close_all(self, but: int | None = None) -> None:
+        """Close what still runs when the search is stopped, but for a trial that goes on."""
+        for number in [number for number in self._started if number != but]:
             self.close(number)

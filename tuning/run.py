@@ -145,6 +145,7 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
         with ray_session(address, verbose), display:
             _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
+            _finish_baseline(recorder, search, console)
         recorder.close_all()
     ended = ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent"
     for number, seed in search.unconfirmed():
@@ -170,6 +171,25 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
         recorder.close_all()
     ledger.drop_confirmations()
     ledger.remember("ended", ended)
+
+
+def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
+    """Let the paper's settings train to their end, if the time budget has stopped them."""
+    ledger, paper = search.ledger, search.paper()
+    if paper is None or paper.status != "running":
+        return
+    recorder.close_all(but=paper.number)
+    console.print(
+        f"The time budget is spent; trial {paper.number:03d}, the paper's settings, trains to its end: "
+        "the search is compared with it.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    ledger.put_back(paper.number)
+    searcher = LedgerSearcher(
+        ledger, search.space, lambda: None if ledger.left_over() else "the rest is done", search.folder
+    )
+    _tune(searcher, recorder, search, None, None)
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:

@@ -45,7 +45,8 @@ def train_trial(assignment: dict[str, Any]) -> None:
         assignment: ``config``, the config as JSON; ``checkpoint``, the file to save to after every epoch;
             ``kept``, the folder for what remains of the training;
             ``gpus``, the trial's GPUs or share of one; ``floor``, the least informativeness from epoch
-            ``floor_from`` on, or ``None``; ``test``, whether it confirms.
+            ``floor_from`` on, or ``None``; ``test``, whether it confirms. The scheduler reads ``number`` and
+            ``baseline``.
     """
     if 0 < assignment["gpus"] < 1:
         torch.cuda.set_per_process_memory_fraction(assignment["gpus"])

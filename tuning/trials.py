@@ -14,6 +14,8 @@ from tuning.space import Space
 
 CHECKPOINTS, KEPT = "checkpoints", "trials"
 """Folders in a search's: of running trials, and of those of full budget."""
+PAPER = "paper"
+"""The origin of the trial with the paper's settings."""
 Status = Outcome | Literal["running", "interrupted", "reused"]
 
 
@@ -40,6 +42,7 @@ class Begun:
         seed: The seed to train it with.
         confirms: The trial that it trains again with another seed, if it does.
         gpus: Its share of a GPU, if it needs another than the search's.
+        baseline: Whether it is the search's baseline: the paper's settings, which always train to the end.
     """
 
     number: int
@@ -47,6 +50,7 @@ class Begun:
     seed: int
     confirms: int | None
     gpus: float | None = None
+    baseline: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class TrialRecord:
     @property
     def paper(self) -> bool:
         """Whether its values are the paper's."""
-        return self.origin == "paper"
+        return self.origin == PAPER
 
     @property
     def readable(self) -> dict[str, object]:

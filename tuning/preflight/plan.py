@@ -211,6 +211,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             ends(training, _brackets(space, config), factor),
             trials=trials,
             at_once=at_once,
+            never_stopped=int(search.warm_start.paper),
             epoch_budget=search.epoch_budget,
             time_budget=search.time_budget,
         )
@@ -218,9 +219,10 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
     each = f"{trials} trials of {duration(whole)}, {at_once} at a time"
     plan = {"Time": f"about {duration(seconds(1))}: {each}"}
     if search.scheduler is not None:
+        other = "other " if search.warm_start.paper else ""
         plan["Time"] = (
             f"about {duration(seconds(search.scheduler.reduction_factor))}, from "
-            f"{duration(seconds(math.inf))} if every trial is stopped at its first rung to "
+            f"{duration(seconds(math.inf))} if every {other}trial is stopped at its first rung to "
             f"{duration(seconds(1))} if none is: {each}"
         )
     if search.confirm is not None:
