@@ -93,7 +93,7 @@ def _no_gain(search: Search) -> str:
     """Why the search cannot be compared with the paper's settings, as a sentence."""
     paper = search.paper()
     if paper is None:
-        return "No trial has the paper's settings, so there is no gain over them to tell."
+        return "No trial has the paper's settings, so there is no gain to tell."
     how = {
         "running": "is not complete",
         "pruned": "was stopped early",

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tuning.space import Space
 from tuning.trials import PAPER, Begun, FirstTrial, TrialRecord, identity, read
 
 STUDY = "search"
+TESTED = "tested"
 _RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
 """Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
@@ -42,6 +44,7 @@ class Ledger:
         self._held: list[tuple[Trial, int]] = []
         self._cut_off: list[int] = []
         self._ended: dict[int, TrialRecord] = {}
+        self._tested: dict[str, dict[str, float]] = study.user_attrs.get(TESTED, {})
         self._exhausted = False
         self._count()
 
@@ -215,6 +218,15 @@ class Ledger:
         """
         self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
 
+    def note_test(self, number: int, figures: Mapping[str, float]) -> None:
+        """Record what a trial that has ended reaches on the test images.
+
+        Optuna lets nothing be added to such a trial: the figures are a fact of the search.
+        """
+        self._tested[str(number)] = dict(figures)
+        self.remember(TESTED, self._tested)
+        self._ended[number] = replace(self._ended[number], test=dict(figures))
+
     def begun(self, number: int) -> Begun:
         """A trial that this process has begun, or goes on with, and not ended."""
         return self._open[number][1]
@@ -306,7 +318,8 @@ class Ledger:
         if not trial.state.is_finished():
             return read(trial, self.space)
         if trial.number not in self._ended:
-            self._ended[trial.number] = read(trial, self.space)
+            record = read(trial, self.space)
+            self._ended[trial.number] = replace(record, test=self._tested.get(str(trial.number), {}))
         return self._ended[trial.number]
 
     def begun_trials(self) -> list[FrozenTrial]:

@@ -59,7 +59,6 @@ class LedgerSearcher(Searcher):
             "floor": search.informativeness_floor,
             "floor_from": config.epochs if to_the_end else grace_period,
             "baseline": begun.baseline,
-            "test": begun.confirms is not None,
         }
 
     def on_trial_complete(

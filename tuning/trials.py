@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,10 +84,10 @@ class TrialRecord:
         confirms: The trial that it trains again with another seed, if it does.
         repeats: The trial whose result it has, if it is ``reused``.
         epochs: What was recorded of each epoch, in order.
-        test: Its test figures, if it confirms another trial.
         reason: Why it is infeasible or failed.
         gpus: Its share of a GPU, if it needed another than the search's.
         seconds: How long it took.
+        test: Its test figures, if they were measured.
     """
 
     number: int
@@ -98,10 +98,10 @@ class TrialRecord:
     confirms: int | None
     repeats: int | None
     epochs: dict[int, EpochRecord]
-    test: dict[str, float]
     reason: str | None
     gpus: float | None
     seconds: float
+    test: dict[str, float] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -198,7 +198,6 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         confirms=facts.get("confirms"),
         repeats=facts.get("repeats"),
         epochs={epoch: _epoch(noted) for epoch, noted in _noted(facts).items()},
-        test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
         gpus=facts.get("gpus"),
         seconds=trial.duration.total_seconds() if trial.duration else 0.0,

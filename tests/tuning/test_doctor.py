@@ -20,7 +20,7 @@ from tuning.search import Search
 from tuning.storage import LEDGER
 from tuning.tracking import Tracker
 
-LEFT = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
+LEFT = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
 
 
 class Patient:

@@ -16,7 +16,7 @@ from tuning.search import Search
 from tuning.tracking import Tracker
 from tuning.trials import Status
 
-STATUSES = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
+STATUSES = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
 
 
 def test_a_method_without_augmentations_shows_none(tmp_path: Path, store: Store) -> None:

@@ -228,10 +228,11 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
         extra = math.ceil(n / at_once) * whole
-        plan["Confirmation"] = (
-            f"about {duration(extra)} more for {n} trainings; the paper's probe after each is not counted"
-        )
-    return plan | {"Not counted": "the start of Ray, MLflow and the trials' processes, some seconds"}
+        plan["Confirmation"] = f"about {duration(extra)} more for {n} trainings"
+    return plan | {
+        "Not counted": "the start of Ray, MLflow and the trials' processes, some seconds; at the end the "
+        "test figures of the best trade-off and of the paper's settings, under the paper's probe"
+    }
 
 
 def _brackets(space: Space, config: Config) -> list[list[float]]:
