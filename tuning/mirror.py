@@ -119,7 +119,8 @@ def bring(
         tracker.add_files(run.run_id, sorted(kept_of(search.folder, record.number).glob("*.png")))
     if lacks.status or lacks.tags:
         tags = {**lacks.tags, **description(record, space)}
-        tracker.set_status(run.run_id, status_of(record, driven=driven), tags)
+        name = name_of(record) if record.status == "pruned" else None
+        tracker.set_status(run.run_id, status_of(record, driven=driven), tags, name)
     return replace(
         run,
         status=status_of(record, driven=driven),
@@ -157,10 +158,11 @@ def description(record: TrialRecord, space: Space) -> dict[str, str]:
 
 
 def name_of(record: TrialRecord) -> str:
-    """What the UI calls a trial, e.g. ``012 blur+crop t=0.14``."""
+    """What the UI calls a trial, e.g. ``012 blur+crop t=0.14``; one that was stopped early is told apart."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
-    return f"{record.number:03d} {label(record.values)}"
+    stopped = f" (stopped at epoch {record.epoch})" if record.status == "pruned" else ""
+    return f"{record.number:03d} {label(record.values)}{stopped}"
 
 
 def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:

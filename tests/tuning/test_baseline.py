@@ -138,7 +138,7 @@ def test_a_time_budget_stops_all_trials_but_the_baseline(
 ) -> None:
     (tmp_path / "s.yaml").write_text(SPACE)
     space = load_space(tmp_path / "s.yaml", data=str(tiny_store), search={"time_budget": 1.0})
-    monkeypatch.setattr(run.tune, "Tuner", Hurried)
+    monkeypatch.setattr("ray.tune.Tuner", Hurried)
     monkeypatch.setattr(run, "places", lambda resources: 2)
     monkeypatch.setattr(run, "ray_session", lambda *_: nullcontext())
     said = io.StringIO()
