@@ -1,8 +1,10 @@
 """What a search came to, as its parent run in MLflow tells it: what it gained, and what mattered."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dcodr.errors import UserError
+from tuning.final_figures import CAPTION, final_figures, header
 from tuning.gain import HEADER, better_everywhere, gains
 from tuning.search import Search
 
@@ -38,10 +40,18 @@ def describe(search: Search, mattered: str) -> str:
         search: The search.
         mattered: The sentence of :func:`what_mattered`.
     """
-    rows = [HEADER, ["---"] * len(HEADER), *(gain.cells() for gain in gains(search))]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    parts = [table, better_everywhere(search)] if len(rows) > 2 else [better_everywhere(search)]
+    objectives = list(search.space.objectives)
+    gained = [gain.cells() for gain in gains(search)]
+    tested = [final.cells(objectives) for final in final_figures(search)]
+    parts = [_table(HEADER, gained)] if gained else []
+    parts.append(better_everywhere(search))
+    parts += [f"{CAPTION}:", _table(header(objectives), tested)] if tested else []
     return "\n\n".join([*parts, mattered])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
 
 
 def _analyse(search: Search) -> list[Path]:

@@ -1,8 +1,7 @@
 """What is left of a front when its members are trained again with other seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,8 +22,6 @@ class Confirmed:
         seeds: Number of other seeds.
         mean: Mean of each validation figure over them.
         spread: Their standard deviation.
-        test_mean: Mean of each test figure.
-        test_spread: Their standard deviation.
         share: Share of bootstrap resamples of the seeds in which it is on the front of the confirmed trials.
     """
 
@@ -32,8 +29,6 @@ class Confirmed:
     seeds: int
     mean: dict[str, float]
     spread: dict[str, float]
-    test_mean: dict[str, float]
-    test_spread: dict[str, float]
     share: float
 
 
@@ -52,10 +47,8 @@ def confirmed_trials(
         Confirmed(
             trial=trial,
             seeds=len(runs),
-            mean=_over(np.mean, [run.figures for run in runs]),
-            spread=_over(_deviation, [run.figures for run in runs]),
-            test_mean=_over(np.mean, [run.test for run in runs]),
-            test_spread=_over(_deviation, [run.test for run in runs]),
+            mean=means([run.figures for run in runs]),
+            spread=deviations([run.figures for run in runs]),
             share=float(share),
         )
         for (trial, runs), share in zip(trained, shares, strict=True)
@@ -82,11 +75,16 @@ def front_shares(values: Sequence[FloatArray], directions: Sequence[Direction], 
     return counts / RESAMPLES
 
 
-def _over(summary: Callable[[list[float]], Any], runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Sum up every figure that all runs have."""
+def means(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Take the mean of every figure that all of some trainings have, one at least."""
+    return {name: float(np.mean(values)) for name, values in _shared(runs).items()}
+
+
+def deviations(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Take the standard deviation of every figure that all of some trainings have, two at least."""
+    return {name: float(np.std(values, ddof=1)) for name, values in _shared(runs).items()}
+
+
+def _shared(runs: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     names = [name for name in runs[0] if all(name in run for run in runs)]
-    return {name: float(summary([run[name] for run in runs])) for name in names}
-
-
-def _deviation(values: list[float]) -> Any:
-    return np.std(values, ddof=1)
+    return {name: [run[name] for run in runs] for name in names}

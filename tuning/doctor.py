@@ -314,6 +314,8 @@ def _in_words(lacks: mirror.Gap) -> str:
     parts = ["settings"] if lacks.settings else []
     if lacks.epochs:
         parts.append(f"epochs {_listed(lacks.epochs)}")
+    if lacks.test:
+        parts.append("its figures on the test images")
     if lacks.status:
         parts.append(f"its status {lacks.status}")
     parts += [f"{name} {value!r}" for name, value in lacks.tags.items()]

@@ -67,7 +67,7 @@ def better_everywhere(search: Search) -> str:
     """Which trials of the front beat the paper's settings in every objective, as a sentence."""
     paper = _paper(search)
     if paper is None:
-        return "The paper's settings have no figures here, so there is no gain to tell."
+        return _no_gain(search)
     beaten = ", ".join(f"{trial.number:03d}" for trial in search.all_better(search.front(), paper))
     return f"Better than the paper's settings in every objective at once: {beaten or 'none'}."
 
@@ -87,3 +87,21 @@ def _paper(search: Search) -> TrialRecord | None:
     """The trial with the paper's settings, if it has figures to compare with."""
     paper = search.paper()
     return paper if paper is not None and paper.status == "complete" else None
+
+
+def _no_gain(search: Search) -> str:
+    """Why the search cannot be compared with the paper's settings, as a sentence."""
+    paper = search.paper()
+    if paper is None:
+        return "No trial has the paper's settings, so there is no gain to tell."
+    how = {
+        "running": "is not complete",
+        "pruned": "was stopped early",
+        "infeasible": "is infeasible",
+        "failed": "failed",
+    }.get(paper.status, paper.status)
+    because = f": {paper.reason.rstrip('.')}" if paper.reason else ""
+    return (
+        f"There is no gain over the paper's settings to tell, as their trial {paper.number:03d} {how} after "
+        f"{paper.epoch} of {search.space.config(paper.values).epochs} epochs{because}."
+    )

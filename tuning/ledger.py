@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from tuning.outcome import Outcome
 from tuning.sampling.encoding import encode, is_whole, suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.trials import Begun, FirstTrial, TrialRecord, identity, read
+from tuning.trials import PAPER, Begun, FirstTrial, TrialRecord, identity, read
 
 STUDY = "search"
+TESTED = "tested"
 _RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
 """Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
@@ -42,6 +44,7 @@ class Ledger:
         self._held: list[tuple[Trial, int]] = []
         self._cut_off: list[int] = []
         self._ended: dict[int, TrialRecord] = {}
+        self._tested: dict[str, dict[str, float]] = study.user_attrs.get(TESTED, {})
         self._exhausted = False
         self._count()
 
@@ -167,7 +170,8 @@ class Ledger:
         for _ in range(NEW_DRAWS):
             trial = self.study.ask()
             values = suggest(trial, self.space.params)
-            begun = Begun(trial.number, values, self.space.base.seed, confirms=None)
+            paper = trial.user_attrs.get("origin") == PAPER
+            begun = Begun(trial.number, values, self.space.base.seed, confirms=None, baseline=paper)
             twin = self._twins.setdefault(identity(begun), begun.number)
             if twin == begun.number:
                 self._open[begun.number] = trial, begun
@@ -190,9 +194,10 @@ class Ledger:
                 self.study.tell(record.number, state=TrialState.FAIL)
 
     def put_back(self, number: int) -> None:
-        """Have a trial handed out again, as its worker could not go about it."""
-        del self._open[number]
-        self._cut_off.append(number)
+        """Have a trial handed out again, as its worker could not go about it; once is enough."""
+        if number not in self._cut_off:
+            del self._open[number]
+            self._cut_off.append(number)
 
     def left_over(self) -> bool:
         """Whether trials were put back and not handed out again."""
@@ -216,6 +221,15 @@ class Ledger:
             facts: ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
         """
         self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
+
+    def note_test(self, number: int, figures: Mapping[str, float]) -> None:
+        """Record what a trial that has ended reaches on the test images.
+
+        Optuna lets nothing be added to such a trial: the figures are a fact of the search.
+        """
+        self._tested[str(number)] = dict(figures)
+        self.remember(TESTED, self._tested)
+        self._ended[number] = replace(self._ended[number], test=dict(figures))
 
     def begun(self, number: int) -> Begun:
         """A trial that this process has begun, or goes on with, and not ended."""
@@ -266,7 +280,7 @@ class Ledger:
         """Open a trial again that an earlier process has begun."""
         frozen = self.study.get_trials(deepcopy=False)[number]
         record = read(frozen, self.space)
-        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus)
+        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus, record.paper)
         self._open[number] = Trial(self.study, frozen._trial_id), begun
         return begun
 
@@ -308,7 +322,8 @@ class Ledger:
         if not trial.state.is_finished():
             return read(trial, self.space)
         if trial.number not in self._ended:
-            self._ended[trial.number] = read(trial, self.space)
+            record = read(trial, self.space)
+            self._ended[trial.number] = replace(record, test=self._tested.get(str(trial.number), {}))
         return self._ended[trial.number]
 
     def begun_trials(self) -> list[FrozenTrial]:

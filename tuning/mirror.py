@@ -32,10 +32,11 @@ OUTCOMES: Mapping[TrialStatus, Status] = {
     "complete": "FINISHED",
     "infeasible": "FINISHED",
     "reused": "FINISHED",
-    "pruned": "KILLED",
+    "pruned": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
+"""MLflow marks a killed run like one that failed, by a red cross, and being stopped early is no failure."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,19 @@ class Gap:
     Attributes:
         settings: Whether it lacks parameters.
         epochs: The epochs whose figures it lacks.
+        test: Whether it lacks figures on the test images.
         status: The status it should have instead, if so.
         tags: How the trial ended, as far as the run has it otherwise.
     """
 
     settings: bool
     epochs: tuple[int, ...]
+    test: bool
     status: Status | None
     tags: Mapping[str, str]
 
     def __bool__(self) -> bool:
-        return bool(self.settings or self.epochs or self.status or self.tags)
+        return bool(self.settings or self.epochs or self.test or self.status or self.tags)
 
 
 def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> Gap:
@@ -72,6 +75,7 @@ def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> 
     return Gap(
         settings=not parameters(record, search.space).keys() <= run.params.keys(),
         epochs=tuple(epoch for epoch in record.epochs if epoch not in run.epochs),
+        test=not tested(record).keys() <= run.figures.keys(),
         status=status if run.status != status else None,
         tags={name: value for name, value in tags.items() if run.tags.get(name) != value},
     )
@@ -80,7 +84,7 @@ def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> 
 def is_ended(search: Search, record: TrialRecord, run: TrialRun) -> bool:
     """Whether a run has how its trial ended, which is written last, so that the rest is there."""
     lacks = gap(search, record, run, driven=False)
-    return record.status != "running" and not (lacks.status or lacks.tags)
+    return record.status != "running" and not (lacks.test or lacks.status or lacks.tags)
 
 
 def bring(
@@ -108,17 +112,20 @@ def bring(
     lacks = gap(search, record, run, driven=driven)
     if lacks.settings:
         run = tracker.describe_trial(run, parameters(record, space), dump_config(config_of(record, space)))
-    if lacks.epochs or (record.test and lacks):
+    if lacks.epochs or lacks.test:
         tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs))
     if lacks.tags:
         tracker.keep(run.run_id, {}, artifacts_of(search, record))
         tracker.add_files(run.run_id, sorted(kept_of(search.folder, record.number).glob("*.png")))
     if lacks.status or lacks.tags:
-        tracker.set_status(run.run_id, status_of(record, driven=driven), lacks.tags)
+        tags = {**lacks.tags, **description(record, space)}
+        name = name_of(record) if record.status == "pruned" else None
+        tracker.set_status(run.run_id, status_of(record, driven=driven), tags, name)
     return replace(
         run,
         status=status_of(record, driven=driven),
         epochs=(*run.epochs, *lacks.epochs),
+        figures={**run.figures, **tested(record)},
         tags={**run.tags, **lacks.tags},
     )
 
@@ -141,11 +148,21 @@ def ended(record: TrialRecord) -> dict[str, str]:
     return {"status": record.status, "epoch": str(record.epoch), "reason": record.reason or "", **feasible}
 
 
+def description(record: TrialRecord, space: Space) -> dict[str, str]:
+    """What the page of a trial that was stopped early says of it, as a tag; users may change it."""
+    if record.status != "pruned":
+        return {}
+    epochs = f"{record.epoch} of {space.config(record.values).epochs} epochs"
+    text = "its figures are those of its last evaluation, and it does not compete for the front."
+    return {DESCRIPTION: f"**Stopped early** after {epochs}: {text}"}
+
+
 def name_of(record: TrialRecord) -> str:
-    """What the UI calls a trial, e.g. ``012 blur+crop t=0.14``."""
+    """What the UI calls a trial, e.g. ``012 blur+crop t=0.14``; one that was stopped early is told apart."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
-    return f"{record.number:03d} {label(record.values)}"
+    stopped = f" (stopped at epoch {record.epoch})" if record.status == "pruned" else ""
+    return f"{record.number:03d} {label(record.values)}{stopped}"
 
 
 def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:
@@ -191,9 +208,13 @@ def figures_of(record: TrialRecord, epochs: tuple[int, ...]) -> list[Figures]:
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
     figures = [Figures(epoch, one.at, {**one.training, **one.figures}) for epoch, one in noted]
     if record.test:
-        tested = {f"test/{name}": value for name, value in record.test.items()}
-        figures.append(Figures(record.epoch, record.epochs[record.epoch].at, tested))
+        figures.append(Figures(record.epoch, record.epochs[record.epoch].at, tested(record)))
     return figures
+
+
+def tested(record: TrialRecord) -> dict[str, float]:
+    """A trial's figures on the test images, by their names in MLflow."""
+    return {f"test/{name}": value for name, value in record.test.items()}
 
 
 def search_status(search: Search) -> Status:

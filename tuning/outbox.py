@@ -37,7 +37,7 @@ class Outbox:
         self._waiting: dict[int, tuple[TrialRecord, bool]] = {}
         self._round: deque[int] = deque()
         self._runs: dict[int, TrialRun] = {}
-        self._uncertain: set[int] = set()
+        self._uncertain: set[int] = set()  # what MLflow has of these trials is to be looked up
         self._trouble: str | None = None
         self._refused: str | None = None
         self._deadline: float | None = None
@@ -65,8 +65,8 @@ class Outbox:
         runs = {run.number: run for run in self._tracker.trial_runs()}
         for record in records:
             run = runs.get(record.number)
+            self._uncertain.add(record.number)
             if run is None or not mirror.is_ended(self._search, record, run):
-                self._uncertain.add(record.number)
                 self.put(record, driven=False)
 
     def close(self, patience: float) -> str | None:
@@ -123,9 +123,11 @@ class Outbox:
                 epochs = self._tracker.epochs(found[0].run_id)
                 self._runs[number] = replace(found[0], epochs=epochs)
         run = mirror.bring(self._tracker, self._search, record, self._runs.pop(number, None), driven=driven)
-        self._uncertain.discard(number)
         if run is not None and record.status == "running":
+            self._uncertain.discard(number)
             self._runs[number] = run
+        else:  # it may be written once more: looked up then, it need not be kept
+            self._uncertain.add(number)
 
     def _give_up(
         self, number: int, record: TrialRecord, driven: bool, error: Exception, pause: float

@@ -82,15 +82,13 @@ class Recorder(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Record an epoch, why there will be no more, or the figures on the test images."""
+        """Record an epoch, or why there will be no more."""
         number = trial.config["number"]
         progress = self._started[number]
         progress.infeasible, progress.failure = result.get("infeasible"), result.get("failure")
         progress.out_of_memory = "out_of_memory" in result
         if "unsaved" in result:
             self._display.say(f"trial {number:03d} goes on without a checkpoint: {result['unsaved']}")
-        if "test" in result:
-            self._ledger.note(number, test=result["test"])
         if "epoch" not in result:
             return
         progress.epoch = result["epoch"]
@@ -158,7 +156,7 @@ class Recorder(Callback):
         self._display.trial_ended(number, progress.label, outcome, progress.figures)
 
     @undisturbed()
-    def close_all(self) -> None:
-        """Close what still runs when the search is stopped."""
-        for number in list(self._started):
+    def close_all(self, but: int | None = None) -> None:
+        """Close what still runs when the search is stopped, but for a trial that goes on."""
+        for number in [number for number in self._started if number != but]:
             self.close(number)

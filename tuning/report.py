@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tuning.confirmation import Confirmed
+from tuning.final_figures import CAPTION, Final, final_figures, header
 from tuning.front_table import FrontRow, front_table
 from tuning.gain import better_everywhere, gains
 from tuning.search import ANALYSIS, CONFIGS, FEWEST_TRIALS, Search
@@ -84,6 +85,17 @@ def status_facts(search: Search) -> dict[str, Any]:
             }
             for (trial, on_front), reached in zip(compared, figures, strict=True)
         ],
+        "test_images": [
+            {
+                "trial": final.trial.number,
+                "knee": final.trial == knee,
+                "paper": final.trial.paper,
+                "trainings": final.trainings,
+                "mean": final.mean,
+                "deviation": final.deviation,
+            }
+            for final in final_figures(search)
+        ],
     }
 
 
@@ -121,6 +133,10 @@ def print_status(search: Search, console: Console) -> None:
             "These are means over other seeds than the search's, with the deviation from seed to seed:",
         )
         console.print(_confirmed_table(confirmed, list(search.space.objectives)))
+    finals = final_figures(search)
+    if finals:
+        _line(console, f"{CAPTION}:")
+        console.print(_finals_table(finals, list(search.space.objectives)))
 
 
 def print_gain(search: Search, console: Console) -> None:
@@ -141,17 +157,30 @@ def _counts(search: Search) -> Counter[str]:
 
 
 def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) -> Table:
-    """Mean and deviation over the seeds, on validation and test, and how sure the place on the front is."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for column in ("trial", "seeds", "images"):
-        table.add_column(column)
-    for column in (*objectives, "on the front in"):
-        table.add_column(column, justify="right", no_wrap=True)
+    """Mean and deviation over the seeds, and how sure the place on the front is."""
+    table = _plain_table(("trial", "seeds"), (*objectives, "on the front in"))
     for row in confirmed:
         trained = [f"{row.mean[name]:.3f} ± {row.spread[name]:.3f}" for name in objectives]
-        tested = [f"{row.test_mean[name]:.3f} ± {row.test_spread[name]:.3f}" for name in objectives]
-        table.add_row(f"{row.trial.number:03d}", str(row.seeds), "validation", *trained, f"{row.share:.0%}")
-        table.add_row("", "", "test", *tested, "")
+        table.add_row(f"{row.trial.number:03d}", str(row.seeds), *trained, f"{row.share:.0%}")
+    return table
+
+
+def _finals_table(finals: Sequence[Final], objectives: Sequence[str]) -> Table:
+    """The best trade-off and the paper's settings on the test images."""
+    left, figures = header(objectives)[:3], header(objectives)[3:]
+    table = _plain_table(left, figures)
+    for row in finals:
+        table.add_row(*row.cells(objectives))
+    return table
+
+
+def _plain_table(words: Sequence[str], figures: Sequence[str]) -> Table:
+    """An empty table of columns of words, and then of figures."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for column in words:
+        table.add_column(column)
+    for column in figures:
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 

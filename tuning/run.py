@@ -23,6 +23,7 @@ from tuning.export import export, versions
 from tuning.interrupts import ending_at_once
 from tuning.journal import mend
 from tuning.ledger import Ledger
+from tuning.measure import measure
 from tuning.mirror import close_parent, open_parent, search_status
 from tuning.models import register
 from tuning.outbox import Outbox
@@ -165,48 +166,77 @@ def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console)
 
 
 def _train(search: Search, outbox: Outbox, console: Console) -> None:
-    """Search until the budget is spent, then confirm what was found."""
-    ledger, space = search.ledger, search.space
+    """Search until the budget is spent, confirm what was found, and measure it on the test images."""
+    ledger = search.ledger
     if ledger.over() is None:
-        display = Display(
-            space.search.trials,
-            space.objectives,
-            space.reference,
-            title=f"search {search.name}",
-            console=console,
-        )
-        for trial, outcome in search.ended():
-            if trial.confirms is None:
-                display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
-        recorder = Recorder(search, outbox, display)
-        searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
-        with display:
-            _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
-        recorder.close_all()
-    ended = ledger.over() or f"the time budget of {space.search.time_budget:g} s is spent"
+        _search(search, outbox, console)
+    if search.unconfirmed():
+        _confirm(search, outbox, console)
+    measure(search, outbox, console)
+    ledger.drop_confirmations()
+    search.forget_encoders(over=True)
+    budget = search.space.search.time_budget
+    ledger.remember("ended", ledger.over() or f"the time budget of {budget:g} s is spent")
+
+
+def _search(search: Search, outbox: Outbox, console: Console) -> None:
+    """Train trials until the budget is spent."""
+    ledger, space = search.ledger, search.space
+    display = Display(
+        space.search.trials,
+        space.objectives,
+        space.reference,
+        title=f"search {search.name}",
+        console=console,
+    )
+    for trial, outcome in search.ended():
+        if trial.confirms is None:
+            display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
+    recorder = Recorder(search, outbox, display)
+    searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
+    with display:
+        _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
+        _finish_baseline(recorder, search, console)
+    recorder.close_all()
+
+
+def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
+    """Train the best candidates and the paper's settings again with other seeds."""
+    ledger, space = search.ledger, search.space
     for number, seed in search.unconfirmed():
         ledger.confirm(number, seed)
-    if ledger.waiting():
-        console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
-        display = Display(
-            ledger.waiting(),
-            space.objectives,
-            space.reference,
-            title=f"confirming {search.name}",
-            console=console,
-        )
-        recorder = Recorder(search, outbox, display)
-        searcher = LedgerSearcher(
-            ledger,
-            space,
-            lambda: None if ledger.waiting() else "confirmed",
-            search.folder,
-        )
-        with display:
-            _tune(searcher, recorder, search, None, None)
-        recorder.close_all()
-    ledger.drop_confirmations()
-    ledger.remember("ended", ended)
+    console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
+    display = Display(
+        ledger.waiting(),
+        space.objectives,
+        space.reference,
+        title=f"confirming {search.name}",
+        console=console,
+    )
+    recorder = Recorder(search, outbox, display)
+    searcher = LedgerSearcher(ledger, space, lambda: None if ledger.waiting() else "confirmed", search.folder)
+    with display:
+        _tune(searcher, recorder, search, None, None)
+    recorder.close_all()
+
+
+def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
+    """Let the paper's settings train to their end, if the time budget has stopped them."""
+    ledger, paper = search.ledger, search.paper()
+    if paper is None or paper.status != "running":
+        return
+    recorder.close_all(but=paper.number)
+    console.print(
+        f"The time budget is spent; trial {paper.number:03d}, the paper's settings, trains to its end: "
+        "the search is compared with it.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    ledger.put_back(paper.number)
+    searcher = LedgerSearcher(
+        ledger, search.space, lambda: None if ledger.left_over() else "the rest is done", search.folder
+    )
+    _tune(searcher, recorder, search, None, None)
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:

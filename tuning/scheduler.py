@@ -24,9 +24,11 @@ class ParetoASHA(FIFOScheduler):
     then by ``tie_break`` among the members of their front; equal objectives have equal rank. With one
     objective the decisions are exactly those of Ray's ``AsyncHyperBandScheduler``.
 
-    An infeasible result, or one without an objective or with one that is not finite, takes no part. A trial
-    is known by its ``number``, as everywhere. The state is plain values, which pickle as they are; a resumed
-    search builds it anew with :meth:`replay`.
+    An infeasible result, or one without an objective or with one that is not finite, takes no part. The
+    baseline (the paper's settings, which a search must beat) is recorded as a rival of the others and never
+    stopped. A trial is known by its ``number``, as everywhere; that and ``baseline`` are what is read of its
+    assignment, see :func:`tuning.trainable.train_trial`. The state is plain values, which pickle as they are;
+    a resumed search builds it anew with :meth:`replay`.
 
     Args:
         objectives: What is optimised, with its direction.
@@ -94,7 +96,8 @@ class ParetoASHA(FIFOScheduler):
         if rung is None:
             return TrialScheduler.CONTINUE
         rung.add(number, vector)
-        return TrialScheduler.STOP if rung.behind(vector, self._cut) else TrialScheduler.CONTINUE
+        stops = not trial.config["baseline"] and rung.behind(vector, self._cut)
+        return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Record an ended trial's last result once more, at a rung that it skipped, as Ray's ASHA does."""

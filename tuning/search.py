@@ -161,6 +161,10 @@ class Search:
         trained = [(trial, runs[trial.number]) for trial in self.trials() if trial.number in runs]
         return confirmed_trials(trained, self.space.objectives)
 
+    def trainings(self, trial: TrialRecord) -> list[TrialRecord]:
+        """The trainings that tell what a trial's settings reach: its confirmations, or else itself."""
+        return self._confirmations().get(trial.number, [trial])
+
     def objectives(self, trial: TrialRecord) -> dict[str, float]:
         """A trial's objectives: the means of its confirmations, or else its own."""
         return self.all_objectives([trial])[0]
@@ -218,17 +222,27 @@ class Search:
             rows.append((paper, False))
         return rows
 
-    def forget_encoders(self) -> None:
-        """Delete the kept encoders of trials that others dominate."""
+    def forget_encoders(self, *, over: bool = False) -> None:
+        """Delete the kept encoders of trials that others dominate, but for the paper's settings.
+
+        Confirmations keep theirs until the front is known.
+
+        Args:
+            over: Whether no more trials are confirmed: the confirmations of trials off the front go as well.
+        """
         files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
-        ended = filter(None, map(self.ledger.ended, files))
-        kept = [trial for trial in ended if trial.status == "complete" and trial.confirms is None]
-        if not kept:
-            return
-        values = [[trial.figures[name] for name in self.space.objectives] for trial in kept]
-        for trial, keep in zip(kept, non_dominated(values, self._directions), strict=True):
-            if not keep:
-                files[trial.number].unlink()
+        ended = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
+        kept = [trial for trial in ended if trial.confirms is None]
+        unneeded = []
+        if kept:
+            values = [[trial.figures[name] for name in self.space.objectives] for trial in kept]
+            best = non_dominated(values, self._directions)
+            unneeded = [trial for trial, keep in zip(kept, best, strict=True) if not (keep or trial.paper)]
+        if over:
+            front = {trial.number for trial in self.front()}
+            unneeded += [run for run in ended if run.confirms is not None and run.confirms not in front]
+        for trial in unneeded:
+            files[trial.number].unlink()
 
     def left_checkpoints(self) -> list[Path]:
         """Return the checkpoints of trials that have ended, whole or not; a process that dies leaves such."""

@@ -48,6 +48,8 @@ class LedgerSearcher(Searcher):
         search = self._space.search
         config = self._space.config(begun.values).model_copy(update={"seed": begun.seed})
         config = with_absolute_paths(config)
+        grace_period = search.scheduler.grace_period if search.scheduler else 1
+        to_the_end = begun.baseline or begun.confirms is not None
         return {
             "number": begun.number,
             "config": config.model_dump_json(),
@@ -55,8 +57,8 @@ class LedgerSearcher(Searcher):
             "kept": str(kept_of(self._folder, begun.number)),
             "gpus": begun.gpus or self._space.resources.gpus_per_trial,
             "floor": search.informativeness_floor,
-            "floor_from": search.scheduler.grace_period if search.scheduler else 1,
-            "test": begun.confirms is not None,
+            "floor_from": config.epochs if to_the_end else grace_period,
+            "baseline": begun.baseline,
         }
 
     def on_trial_complete(

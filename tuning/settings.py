@@ -62,7 +62,7 @@ class SearchSettings(StrictModel):
     trials: int = Field(default=24, ge=1)
     """Number of trials, the first ones included; neither reused results nor confirmations count."""
     time_budget: float | None = Field(default=None, gt=0)
-    """Seconds after which running trials are stopped."""
+    """Seconds after which running trials are stopped, all but the paper's settings."""
     epoch_budget: int | None = Field(default=None, ge=1)
     """Epochs that all trials together may train."""
     target_hypervolume: float | None = Field(default=None, gt=0)

@@ -319,16 +319,21 @@ class Tracker:
         if batch:
             self._client.log_batch(run_id, metrics=batch)
 
-    def set_status(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
+    def set_status(
+        self, run_id: str, status: Status, tags: Mapping[str, str], name: str | None = None
+    ) -> None:
         """Give a run a status; one other than RUNNING ends it.
 
         Args:
             run_id: a trial's run, or the search's.
             status: how it stands for MLflow.
             tags: how it ended for the search: outcome, reason.
+            name: what the UI shows from now on; None leaves its name.
         """
         if tags:
             self._write(run_id, tags, {})
+        if name is not None:
+            self._client.update_run(run_id, name=name)
         if status == "RUNNING":
             self._client.update_run(run_id, status=status)
         else:

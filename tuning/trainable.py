@@ -12,8 +12,6 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.data.remote import open_dataset
 from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
-from dcodr.evaluation.probes import PAPER
-from dcodr.evaluation.report import evaluate
 from dcodr.files import CHECKPOINT, appearing
 from dcodr.methods.method import Method
 from dcodr.pictures import retrieval_picture, swap_picture
@@ -36,8 +34,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
     ``figures``, ``intervals`` and ``infeasible`` of its validation, and ``unsaved``, why there is no
     checkpoint of it, if so; an infeasible one is the last. A training that cannot go on reports
     ``infeasible`` (its loss is not finite) or ``failure`` alone instead, the latter with ``out_of_memory``:
-    Tune would drop the reason of an exception. One that confirms another ends with ``test``, its figures on
-    the test images under the paper's probe. Of others, trained to the end, pictures and encoder are kept.
+    Tune would drop the reason of an exception. Of one that trains to the end pictures and encoder are kept.
 
     A training that was cut off goes on from its checkpoint and reports the last epoch before once more.
 
@@ -45,7 +42,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
         assignment: ``config``, the config as JSON; ``checkpoint``, the file to save to after every epoch;
             ``kept``, the folder for what remains of the training;
             ``gpus``, the trial's GPUs or share of one; ``floor``, the least informativeness from epoch
-            ``floor_from`` on, or ``None``; ``test``, whether it confirms.
+            ``floor_from`` on, or ``None``. The scheduler reads ``number`` and ``baseline``.
     """
     if 0 < assignment["gpus"] < 1:
         torch.cuda.set_per_process_memory_fraction(assignment["gpus"])
@@ -70,15 +67,10 @@ def train_trial(assignment: dict[str, Any]) -> None:
             on_unsaved=lambda error: unsaved.append(str(error)),
             checkpoint=Path(assignment["checkpoint"]),
         )
-        if assignment["test"]:
-            device = resolve_device(config.device)
-            tested = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
-            tune.report({"test": dict(tested.figures)})
-        else:
-            try:
-                keep(trained.method, config, data, Path(assignment["kept"]))
-            except UserError as error:
-                tune.report({"unsaved": str(error)})
+        try:
+            keep(trained.method, config, data, Path(assignment["kept"]))
+        except UserError as error:
+            tune.report({"unsaved": str(error)})
     except _InfeasibleError:
         pass
     except DivergedError as error:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,8 @@ from tuning.space import Space
 
 CHECKPOINTS, KEPT = "checkpoints", "trials"
 """Folders in a search's: of running trials, and of those of full budget."""
+PAPER = "paper"
+"""The origin of the trial with the paper's settings."""
 Status = Outcome | Literal["running", "interrupted", "reused"]
 
 
@@ -40,6 +42,7 @@ class Begun:
         seed: The seed to train it with.
         confirms: The trial that it trains again with another seed, if it does.
         gpus: Its share of a GPU, if it needs another than the search's.
+        baseline: Whether it is the search's baseline: the paper's settings, which always train to the end.
     """
 
     number: int
@@ -47,6 +50,7 @@ class Begun:
     seed: int
     confirms: int | None
     gpus: float | None = None
+    baseline: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,10 @@ class TrialRecord:
         confirms: The trial that it trains again with another seed, if it does.
         repeats: The trial whose result it has, if it is ``reused``.
         epochs: What was recorded of each epoch, in order.
-        test: Its test figures, if it confirms another trial.
         reason: Why it is infeasible or failed.
         gpus: Its share of a GPU, if it needed another than the search's.
         seconds: How long it took.
+        test: Its test figures, if they were measured.
     """
 
     number: int
@@ -94,10 +98,10 @@ class TrialRecord:
     confirms: int | None
     repeats: int | None
     epochs: dict[int, EpochRecord]
-    test: dict[str, float]
     reason: str | None
     gpus: float | None
     seconds: float
+    test: dict[str, float] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -122,7 +126,7 @@ class TrialRecord:
     @property
     def paper(self) -> bool:
         """Whether its values are the paper's."""
-        return self.origin == "paper"
+        return self.origin == PAPER
 
     @property
     def readable(self) -> dict[str, object]:
@@ -194,7 +198,6 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         confirms=facts.get("confirms"),
         repeats=facts.get("repeats"),
         epochs={epoch: _epoch(noted) for epoch, noted in _noted(facts).items()},
-        test=facts.get("test", {}),
         reason=facts.get("infeasible", facts.get("failure")),
         gpus=facts.get("gpus"),
         seconds=trial.duration.total_seconds() if trial.duration else 0.0,

@@ -14,7 +14,7 @@ from tuning.params import SubsetParam, used
 from tuning.search import Search
 from tuning.space import Space
 from tuning.storage import LEDGER
-from tuning.trials import FirstTrial
+from tuning.trials import PAPER, FirstTrial
 
 
 def first_trials(space: Space) -> list[FirstTrial]:
@@ -61,7 +61,7 @@ def read_ranking(path: Path) -> list[str]:
 def _suggested(space: Space) -> Iterator[FirstTrial]:
     asked = space.search.warm_start
     if asked.paper:
-        yield FirstTrial(space.paper_values(), "paper")
+        yield FirstTrial(space.paper_values(), PAPER)
     for path in asked.configs:
         trial = _trial(space, read_config(path)[0], f"config {Path(path).name}")
         yield _required(space, trial, f"configs: {path}")

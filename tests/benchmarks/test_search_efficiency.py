@@ -24,6 +24,7 @@ from benchmarks.search_efficiency.surrogate import (
 from tuning.pareto import hypervolume
 from tuning.sampling.encoding import decode
 from tuning.sampling.points import Points
+from tuning.search import Search
 from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
 
@@ -83,6 +84,26 @@ def test_early_stopping_spends_less_on_each_trial() -> None:
     assert states.count(TrialState.COMPLETE) == len(history.epochs)
     assert states.count(TrialState.PRUNED) > 5
     assert states.count(TrialState.RUNNING) == 1
+
+
+class Hopeless(Slopes):
+    """Trainings in which the paper's settings, of temperature 0.1, are dominated by all others."""
+
+    def truth(self, values: list[Mapping[str, Any]]) -> Floats:
+        curves = super().truth(values).clip(0.1, None)
+        curves[[of["temperature"] == 0.1 for of in values]] = 0.01
+        return curves
+
+
+@pytest.mark.parametrize("workers", [1, 8, 64])
+def test_the_baseline_is_complete_whatever_the_seed_and_however_bad_it_is(workers: int) -> None:
+    searched = space(trials=24, scheduler={"grace_period": 1, "reduction_factor": 2})
+    for seed in range(10):
+        ours = Ours(searched, seed)
+        simulate(ours, Hopeless(), searched, workers=workers, epoch_budget=1000, seed=seed)
+        baseline, *others = Search(Path("s"), ours._ledger).trials()
+        assert (baseline.paper, baseline.status, baseline.epoch) == (True, "complete", searched.base.epochs)
+        assert sum(other.status == "pruned" for other in others) > 5
 
 
 def test_a_search_ends_when_it_has_enough() -> None:

@@ -17,26 +17,23 @@ DIRECTIONS = list(BOTH.values())
 FIGURES = ("invariance", "error", "domain_accuracy")
 
 
-def record(number: int, figures: dict[str, float], test: dict[str, float] | None = None) -> TrialRecord:
+def record(number: int, figures: dict[str, float]) -> TrialRecord:
     facts: dict[str, Any] = dict.fromkeys(("origin", "confirms", "repeats", "reason", "gpus"))
     epochs = {4: EpochRecord(0.0, {}, figures, {})}
     facts |= {"epochs": epochs, "seconds": 1.0, "seed": number}
-    return TrialRecord(number=number, status="complete", values={}, test=test or {}, **facts)
+    return TrialRecord(number=number, status="complete", values={}, **facts)
 
 
 def test_means_and_deviations_are_those_of_the_other_seeds_alone() -> None:
-    drawn = np.random.default_rng(0).random((3, 2, 3))
-    rows = [[dict(zip(FIGURES, row.tolist(), strict=True)) for row in run] for run in drawn]
-    runs = [record(i + 1, validation, test) for i, (validation, test) in enumerate(rows)]
+    drawn = np.random.default_rng(0).random((3, 3))
+    runs = [record(i + 1, dict(zip(FIGURES, row.tolist(), strict=True))) for i, row in enumerate(drawn)]
     flattered = record(0, dict.fromkeys(FIGURES, 9.0))
     (confirmed,) = confirmed_trials([(flattered, runs)], BOTH)
     assert confirmed.trial == flattered
     assert confirmed.seeds == 3
     for found, expected in [
-        (confirmed.mean, drawn[:, 0].mean(axis=0)),
-        (confirmed.spread, drawn[:, 0].std(axis=0, ddof=1)),
-        (confirmed.test_mean, drawn[:, 1].mean(axis=0)),
-        (confirmed.test_spread, drawn[:, 1].std(axis=0, ddof=1)),
+        (confirmed.mean, drawn.mean(axis=0)),
+        (confirmed.spread, drawn.std(axis=0, ddof=1)),
     ]:
         assert list(found) == list(FIGURES)
         assert list(found.values()) == pytest.approx(expected)
@@ -45,10 +42,10 @@ def test_means_and_deviations_are_those_of_the_other_seeds_alone() -> None:
 
 def test_a_figure_that_some_run_lacks_is_left_out() -> None:
     figures = {"invariance": 0.5, "error": 0.2}
-    runs = [record(1, figures | {"extra": 1.0}, {"invariance": 0.5}), record(2, figures)]
+    runs = [record(1, figures | {"extra": 1.0}), record(2, figures)]
     (confirmed,) = confirmed_trials([(record(0, figures), runs)], BOTH)
     assert confirmed.mean == figures
-    assert confirmed.test_mean == {}
+    assert list(confirmed.spread) == list(figures)
 
 
 def test_nothing_confirmed_is_nothing() -> None:

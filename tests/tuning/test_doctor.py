@@ -30,7 +30,7 @@ from tuning.tracking import Tracker
 from tuning.tracking_store import DiscreetClient
 from tuning.trials import kept_of
 
-LEFT = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
+LEFT = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
 
 
 class Patient:

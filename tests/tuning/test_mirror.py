@@ -16,7 +16,7 @@ from tuning.search import Search
 from tuning.tracking import Tracker
 from tuning.trials import Status
 
-STATUSES = ["FINISHED", "KILLED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
+STATUSES = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
 
 
 def test_a_method_without_augmentations_shows_none(tmp_path: Path, store: Store) -> None:
@@ -144,6 +144,25 @@ def test_the_parent_says_what_the_search_came_to(store: Store, tmp_path: Path) -
     search.ledger.remember("ended", "8 trials have begun")
     mirror.close_parent(search, tracker)
     assert store.client.get_run(tracker.search_id).info.status == "FINISHED"
+
+
+def test_a_trial_that_was_stopped_early_looks_neither_failed_nor_complete(
+    store: Store, tmp_path: Path
+) -> None:
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "s", tracker)
+    record = search.ledger.record(1)
+    begun = replace(record, status="running", epochs={1: record.epochs[1]})
+    run = mirror.bring(tracker, search, begun, None, driven=True)
+    mirror.bring(tracker, search, record, run, driven=True)
+    bring_all(search, tracker, 0)
+    whole, stopped = sorted(store.children(tracker.search_id), key=lambda run: int(run.data.tags["trial"]))
+    assert stopped.info.status == "FINISHED"
+    assert stopped.info.run_name.endswith(" (stopped at epoch 2)")
+    assert stopped.data.tags["status"] == "pruned"
+    assert stopped.data.tags[mirror.DESCRIPTION].startswith("**Stopped early** after 2 of 3 epochs")
+    assert "stopped" not in whole.info.run_name
+    assert mirror.DESCRIPTION not in whole.data.tags
 
 
 def test_every_end_of_a_trial_has_a_status_in_mlflow() -> None:

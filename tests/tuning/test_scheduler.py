@@ -30,9 +30,9 @@ grid = st.integers(-3, 3).map(float)
 vectors = st.lists(st.tuples(grid, grid), min_size=1, max_size=16)
 
 
-def trial(number: int) -> Any:
+def trial(number: int, baseline: bool = False) -> Any:
     """What schedulers look at of a ``ray.tune.experiment.Trial``."""
-    return SimpleNamespace(trial_id=f"t{number}", config={"number": number})
+    return SimpleNamespace(trial_id=f"t{number}", config={"number": number, "baseline": baseline})
 
 
 def result(epoch: int, figures: dict[str, float], **more: Any) -> dict[str, Any]:
@@ -279,6 +279,29 @@ def test_an_even_front_has_no_worst_member(tie_break: TieBreak) -> None:
         for i in range(8)
     ]
     assert stopped == ([False] * 8 if tie_break == "hypervolume" else [False, *[True] * 6, False])
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_the_baseline_is_a_rival_at_every_rung_and_never_stopped(replayed: bool) -> None:
+    asha = ParetoASHA(objectives=BOTH, max_epochs=9, reduction_factor=2)
+    worst, better = (dict.fromkeys(BOTH, value) for value in (0.1, 0.9))
+    for number in range(1, 9):
+        for epoch in (1, 2, 4, 8):
+            if replayed:
+                asha.replay(number, {epoch: better}, ended=False)
+            else:
+                asha.on_trial_result(CONTROLLER, trial(number), result(epoch, better))
+    for epoch in (1, 2, 4, 8):
+        assert asha.on_trial_result(CONTROLLER, trial(0, baseline=True), result(epoch, worst)) == "CONTINUE"
+    assert asha.rungs == [{8: 9, 4: 9, 2: 9, 1: 9}]
+    assert asha.on_trial_result(CONTROLLER, trial(9), result(1, worst)) == "STOP"
+
+
+def test_others_are_compared_with_the_baseline() -> None:
+    asha = ParetoASHA(objectives=BOTH, max_epochs=9, reduction_factor=2)
+    high, low = dict.fromkeys(BOTH, 0.9), dict.fromkeys(BOTH, 0.1)
+    assert asha.on_trial_result(CONTROLLER, trial(0, baseline=True), result(1, high)) == "CONTINUE"
+    assert asha.on_trial_result(CONTROLLER, trial(1), result(1, low)) == "STOP"
 
 
 @pytest.mark.parametrize("tie_break", TIE_BREAKS)

@@ -40,8 +40,6 @@ def train(search: Search, figures: tuple[float, float], full_budget: bool = True
     assert begun is not None
     named = dict(zip(search.space.objectives, figures, strict=True))
     search.ledger.note_epoch(begun.number, 3, training={}, figures=named, intervals={})
-    if begun.confirms is not None:
-        search.ledger.note(begun.number, test=named)
     search.ledger.end(begun.number, full_budget=full_budget)
 
 
@@ -101,7 +99,6 @@ def test_a_confirmed_front_is_that_of_the_means(search: Search) -> None:
     assert np.allclose(list(lucky.mean.values()), (0.3, 0.4))
     assert corner.mean == pytest.approx(search.objectives(search.trials()[CORNER]))
     assert paper.seeds == 2
-    assert paper.test_mean == pytest.approx({"invariance": 0.4, "informativeness": 0.5})
     assert search.best("invariance").number == CORNER
     assert not search.better(search.trials()[LUCKY], search.trials()[PAPER])
 

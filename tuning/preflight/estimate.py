@@ -76,6 +76,7 @@ def search_seconds(
     *,
     trials: int,
     at_once: int,
+    never_stopped: int = 0,
     epoch_budget: int | None = None,
     time_budget: float | None = None,
 ) -> float:
@@ -86,11 +87,16 @@ def search_seconds(
         ends: The share of trials that end after each epoch.
         trials: How many trials there are.
         at_once: How many run at a time.
+        never_stopped: How many of them train to the end whatever happens, as the baseline does.
         epoch_budget: Epochs that all trials together may train.
-        time_budget: Seconds after which running trials are stopped.
+        time_budget: Seconds after which running trials are stopped, all but those that never are.
     """
+    whole = training.seconds(training.epochs)
     if epoch_budget is not None:
         mean_epochs = sum(epoch * share for epoch, share in ends.items())
-        trials = min(trials, int((epoch_budget - training.epochs) / mean_epochs) + 1)
+        spared = never_stopped * (training.epochs - mean_epochs)
+        trials = min(trials, int(max(0, epoch_budget - training.epochs - spared) / mean_epochs) + 1)
     mean = sum(training.seconds(epoch) * share for epoch, share in ends.items())
-    return min(math.ceil(trials / at_once) * mean, time_budget or math.inf)
+    mean += (whole - mean) * min(1, never_stopped / trials)
+    seconds = min(math.ceil(trials / at_once) * mean, time_budget or math.inf)
+    return max(seconds, whole) if never_stopped else seconds

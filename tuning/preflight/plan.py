@@ -219,6 +219,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             ends(training, _brackets(space, config), factor),
             trials=trials,
             at_once=at_once,
+            never_stopped=int(search.warm_start.paper),
             epoch_budget=search.epoch_budget,
             time_budget=search.time_budget,
         )
@@ -226,18 +227,20 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
     each = f"{trials} trials of {duration(whole)}, {at_once} at a time"
     plan = {"Time": f"about {duration(seconds(1))}: {each}"}
     if search.scheduler is not None:
+        other = "other " if search.warm_start.paper else ""
         plan["Time"] = (
             f"about {duration(seconds(search.scheduler.reduction_factor))}, from "
-            f"{duration(seconds(math.inf))} if every trial is stopped at its first rung to "
+            f"{duration(seconds(math.inf))} if every {other}trial is stopped at its first rung to "
             f"{duration(seconds(1))} if none is: {each}"
         )
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
         extra = math.ceil(n / at_once) * whole
-        plan["Confirmation"] = (
-            f"about {duration(extra)} more for {n} trainings; the paper's probe after each is not counted"
-        )
-    return plan | {"Not counted": "the start of Ray, MLflow and the trials' processes, some seconds"}
+        plan["Confirmation"] = f"about {duration(extra)} more for {n} trainings"
+    return plan | {
+        "Not counted": "the start of Ray, MLflow and the trials' processes, some seconds; at the end the "
+        "test figures of the best trade-off and of the paper's settings, under the paper's probe"
+    }
 
 
 def _brackets(space: Space, config: Config) -> list[list[float]]:

@@ -1,10 +1,9 @@
 """What the page says of a search in words and tables."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from tuning.confirmation import Confirmed
+from tuning.final_figures import CAPTION, final_figures, header
 from tuning.gain import HEADER, gains
 from tuning.params import CategoricalParam
 from tuning.report_page.chart import figure, number, setting_text
@@ -71,13 +70,28 @@ def alone_table(search: Search, subset: str) -> Table:
 
 
 def confirmed_table(search: Search) -> Table | None:
-    """Confirmed trials, validation and test; ``None`` if none are."""
-    confirmed = search.confirmed()
+    """Confirmed trials; ``None`` if none are."""
     names = list(search.space.objectives)
-    rows = [cells for row in confirmed for cells in _confirmed_rows(row, names)]
+    rows = [
+        (
+            number(row.trial),
+            str(row.seeds),
+            *(f"{figure(row.mean[name])} ± {figure(row.spread[name])}" for name in names),
+            f"{row.share:.0%}",
+        )
+        for row in search.confirmed()
+    ]
     caption = "Trained again with other seeds: mean ± deviation from seed to seed"
-    header = ("trial", "seeds", "images", *names, "share of resamples on the front")
-    return Table(caption, header, rows) if rows else None
+    return (
+        Table(caption, ("trial", "seeds", *names, "share of resamples on the front"), rows) if rows else None
+    )
+
+
+def finals_table(search: Search) -> Table | None:
+    """The best trade-off and the paper's settings on the test images; ``None`` before they are measured."""
+    names = list(search.space.objectives)
+    rows = [final.cells(names) for final in final_figures(search)]
+    return Table(CAPTION, header(names), rows) if rows else None
 
 
 def reasons_table(search: Search) -> Table | None:
@@ -86,14 +100,6 @@ def reasons_table(search: Search) -> Table | None:
     more = f", the first {MOST_REASONS} of {len(rows)}" if len(rows) > MOST_REASONS else ""
     caption = f"Trials without a place among the complete ones{more}"
     return Table(caption, ("trial", "outcome", "reason"), rows[:MOST_REASONS]) if rows else None
-
-
-def _confirmed_rows(row: Confirmed, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    trained = [f"{figure(row.mean[name])} ± {figure(row.spread[name])}" for name in names]
-    yield number(row.trial), str(row.seeds), "validation", *trained, f"{row.share:.0%}"
-    if all(name in row.test_mean for name in names):
-        tested = [f"{figure(row.test_mean[name])} ± {figure(row.test_spread[name])}" for name in names]
-        yield number(row.trial), str(row.seeds), "test", *tested, ""
 
 
 def _marked(trial: TrialRecord, on_front: bool, knee: int) -> str:

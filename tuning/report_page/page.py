@@ -111,6 +111,7 @@ def _content(search: Search) -> dict[str, Any]:
         "why_not": why_not,
         "pictures": [picture for trial in front for picture in _pictures(search, trial)],
         "confirmed": facts.confirmed_table(search),
+        "finals": facts.finals_table(search),
         "reasons": facts.reasons_table(search),
         "exported": [_exported(search, trial) for trial in front],
         "csv": _data_uri("text/csv", trials_csv(search).encode()) if front else None,

@@ -82,6 +82,18 @@ def test_stopped_trials_take_as_long_as_they_ran() -> None:
     assert search_seconds(training(), {1: 2 / 3, 9: 1 / 3}, trials=6, at_once=2) == pytest.approx(3 * mean)
 
 
+def test_a_baseline_is_whole_and_a_search_lasts_as_long_as_it() -> None:
+    stopped = {1: 1.0}  # of 7 s
+    assert search_seconds(training(), stopped, trials=10, at_once=1, never_stopped=1) == pytest.approx(126)
+    assert search_seconds(training(), stopped, trials=10, at_once=10, never_stopped=1) == 63
+    assert search_seconds(training(), stopped, trials=10, at_once=1, never_stopped=1, time_budget=20) == 63
+    assert search_seconds(training(), stopped, trials=10, at_once=1, never_stopped=1, time_budget=80) == 80
+    # 9 epochs of the baseline, 18 of others, and 9 that the last one may need
+    assert search_seconds(
+        training(), stopped, trials=50, at_once=1, never_stopped=1, epoch_budget=36
+    ) == pytest.approx(19 * 7 + 63)
+
+
 def test_budgets_end_a_search() -> None:
     assert search_seconds(training(), {9: 1}, trials=10, at_once=1, epoch_budget=35) == 3 * 63
     assert search_seconds(training(), {9: 1}, trials=10, at_once=1, epoch_budget=36) == 4 * 63

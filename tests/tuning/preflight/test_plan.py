@@ -80,10 +80,13 @@ def test_a_plan_says_what_it_takes(shown: Plan) -> None:
 
 def test_early_stopping_gives_a_range(shown: Plan) -> None:
     lines = shown(trials=4, scheduler={"grace_period": 1, "reduction_factor": 2})
-    # Stopped after an epoch a trial takes 8 s, else 16 s; one in two goes on.
+    # All at a time, and the paper's settings train to their end, 16 s.
+    assert lines["Time"].startswith("about 16 s, from 16 s if every other trial is stopped")
+    lines = shown(trials=8, scheduler={"grace_period": 1, "reduction_factor": 2})
+    # Stopped after an epoch a trial takes 8 s, else 16 s; one in two goes on, and one always: two rounds.
     assert lines["Time"] == (
-        "about 12 s, from 8.0 s if every trial is stopped at its first rung to 16 s if none is: "
-        "4 trials of 16 s, 4 at a time"
+        "about 25 s, from 18 s if every other trial is stopped at its first rung to 32 s if none is: "
+        "8 trials of 16 s, 4 at a time"
     )
 
 

@@ -6,6 +6,7 @@ from tests.tuning.report_page.searches import TWO, made
 from tuning.gain import better_everywhere
 from tuning.report_page.facts import (
     confirmed_table,
+    finals_table,
     front_table,
     gain_table,
     overview,
@@ -63,13 +64,16 @@ def test_confirmations_have_mean_and_deviation(tmp_path: Path) -> None:
         assert begun is not None
         figures = dict.fromkeys(TWO, value)
         search.ledger.note_epoch(begun.number, 2, training={}, figures=figures)
-        search.ledger.note(begun.number, test=figures)
         search.ledger.end(begun.number, full_budget=True)
     table = confirmed_table(search)
     assert table is not None
     mean = ("0.500 ± 0.354", "0.500 ± 0.354")
-    assert list(table.rows) == [
-        ("000", "2", "validation", *mean, "100%"),
-        ("000", "2", "test", *mean, ""),
-    ]
+    assert list(table.rows) == [("000", "2", *mean, "100%")]
     assert "; 2 confirmations" in dict(overview(search))["Trials"]
+    assert finals_table(search) is None
+    for run, value in ((1, 0.125), (2, 0.375)):
+        search.ledger.note_test(run, dict.fromkeys(TWO, value))
+    tested = finals_table(search)
+    assert tested is not None
+    names = "best trade-off, the paper's settings"
+    assert list(tested.rows) == [(names, "000", "2", "0.250 ± 0.177", "0.250 ± 0.177")]
