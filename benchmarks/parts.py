@@ -23,6 +23,7 @@ from dcodr.data.store import open_store, write_store
 from dcodr.evaluation.retrieval import nearest_neighbours
 from dcodr.losses.contrastive import DomainContrastiveLoss
 from dcodr.memory import keep_freed_memory
+from dcodr.methods.batch import Draws
 from dcodr.sampler import DomainBatchSampler
 
 BATCH = 128
@@ -138,7 +139,8 @@ def _read(path: Path, all_there: Barrier, found: "SimpleQueue[int]") -> None:
 def _read_batches(data: FactorDataset) -> None:
     sampler = DomainBatchSampler(data.domain, 4, 32, seed=0)
     every, augment = np.arange(len(data.domain)), Augment(("horizontal_flip",))
-    for batch in Batches(data, every, sampler, augment, torch.device("cpu"), resident=True).of_epoch(0, 0):
+    draws, cpu = Draws(views=1), torch.device("cpu")
+    for batch in Batches(data, every, sampler, augment, lambda n: draws, cpu, resident=True).of_epoch(0, 0):
         batch.views()
 
 

@@ -1,8 +1,9 @@
 """The batches of a training, on its device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,14 @@ from torch import Tensor
 
 from dcodr.augmentations import Augment
 from dcodr.data.dataset import FactorDataset
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.sampler import BatchSampler
+from dcodr.staging import staged
 
 T = TypeVar("T")
+
+STAGED = 64
+"""Steps whose positions and random draws go to a GPU in one copy, while those before are trained on."""
 
 
 class Batches:
@@ -28,9 +33,13 @@ class Batches:
         train: ``(n,)`` positions of the images to train on.
         sampler: Draws positions in ``train``.
         augment: Makes views.
+        draws: What the method draws for a batch of so many images.
         device: Where batches go.
         resident: Whether the device holds all images, as uint8. If not, a batch is read while the one before
             it is trained on, and copied from pinned memory.
+
+    Attributes:
+        images: ``(N, H, W, 3)`` uint8, all images of the dataset: on the device if they are resident.
     """
 
     def __init__(
@@ -39,6 +48,7 @@ class Batches:
         train: npt.NDArray[np.int64],
         sampler: BatchSampler,
         augment: Augment,
+        draws: Callable[[int], Draws],
         device: torch.device,
         resident: bool,
     ) -> None:
@@ -49,6 +59,7 @@ class Batches:
         self.train = torch.from_numpy(train)
         self.sampler = sampler
         self.augment = augment
+        self.draws = draws
         self.device = device
         self.resident = resident
 
@@ -62,21 +73,38 @@ class Batches:
         random = torch.Generator().manual_seed(
             int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
         )
-        batches = (self._batch(torch.from_numpy(positions), random) for positions in self.sampler)
+        blocks = self._blocks(random)
+        if self.device.type == "cuda":
+            blocks = _ahead(blocks)
+        batches = (self._batch(*step) for block in blocks for step in block)
         return batches if self.resident else _ahead(batches)
 
-    def _batch(self, index: Tensor, random: torch.Generator) -> Batch:
-        chosen = self.train[index]
-        there = chosen.to(self.device, non_blocking=True)
+    def _blocks(self, random: torch.Generator) -> Iterator[list[tuple[Tensor, Any]]]:
+        """For blocks of steps, the images of each step on the CPU, and all that it needs on the device."""
+        size = STAGED if self.device.type == "cuda" else 1
+        positions = iter(self.sampler)
+        while block := [torch.from_numpy(some) for some in islice(positions, size)]:
+            chosen = [self.train[index] for index in block]
+            yield list(zip(chosen, staged(self._needed(block, chosen, random), self.device), strict=True))
+
+    def _needed(self, block: list[Tensor], chosen: list[Tensor], random: torch.Generator) -> list[Any]:
+        """The positions of each step in the train split and in the dataset, and its draws."""
+        height, width = self.images.shape[1:3]
+        return [
+            (index, images, self.draws(len(index)).of((len(index), height, width), self.augment, random))
+            for index, images in zip(block, chosen, strict=True)
+        ]
+
+    def _batch(self, chosen: Tensor, there: tuple[Tensor, Tensor, list[Any]]) -> Batch:
+        index, images_there, drawn = there
         if self.resident:
-            images = self.images.index_select(0, there)
+            images = self.images.index_select(0, images_there)
         else:
             images = self.images.index_select(0, chosen)
             pinned = images.pin_memory() if self.device.type == "cuda" else images
             images = pinned.to(self.device, non_blocking=True)
         anchors = images.permute(0, 3, 1, 2).float().div_(255)
-        index = index.to(self.device, non_blocking=True)
-        return Batch(anchors, self.domain[there], index, self.augment, random)
+        return Batch(anchors, self.domain[images_there], index, self.augment, iter(drawn))
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:

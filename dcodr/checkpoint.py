@@ -14,8 +14,11 @@ from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.methods import build_encoder
 from dcodr.models.encoder import Encoder
+from dcodr.staging import mapped
 
 FORMAT = 2
+FROZEN = "distance."
+"""Beginning of the names of the perceptual network's weights: never trained, and read from their own file."""
 _EPOCH = TypeAdapter(Epoch)
 
 
@@ -29,7 +32,7 @@ class Checkpoint:
         config: The training's config.
         fingerprint: Fingerprint of the dataset it was trained on.
         last: What was known after the last completed epoch.
-        model: Weights of the method.
+        model: Weights of the method, without frozen ones once they were saved.
         optimizer: State of the optimiser.
     """
 
@@ -48,13 +51,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         UserError: If it cannot be written, e.g. because the disk is full.
     """
+    trained = {name: value for name, value in checkpoint.model.items() if not name.startswith(FROZEN)}
     content = {
         "format": FORMAT,
         "config": checkpoint.config.model_dump_json(),
         "fingerprint": checkpoint.fingerprint,
         "last": _EPOCH.dump_json(checkpoint.last).decode(),
-        "model": checkpoint.model,
-        "optimizer": checkpoint.optimizer,
+        "model": mapped(trained, Tensor.cpu),
+        "optimizer": mapped(checkpoint.optimizer, Tensor.cpu),
     }
     with appearing(path) as temporary:
         try:
@@ -126,7 +130,9 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
         UserError: If it does not fit them.
     """
     try:
-        model.load_state_dict(checkpoint.model)
+        missing, unknown = model.load_state_dict(checkpoint.model, strict=False)
+        if wrong := unknown + [name for name in missing if not name.startswith(FROZEN)]:
+            raise ValueError(f"weights that only one of them has: {', '.join(wrong)}")
         optimizer.load_state_dict(checkpoint.optimizer)
     # PyTorch reports a state of another kind by whatever it leads to.
     except Exception as error:

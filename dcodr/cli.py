@@ -75,6 +75,7 @@ def train(
                 on_epoch=display.on_epoch,
                 on_step=display.on_step,
                 on_resume=display.on_resume,
+                on_streamed=display.on_streamed,
                 checkpoint=checkpoint,
             )
     except KeyboardInterrupt:

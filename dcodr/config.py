@@ -115,8 +115,9 @@ class Config(StrictModel):
     """Epochs between two decays of the schedule ``step``."""
     evaluate_every: int = Field(default=10, ge=1)
     """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the networks' forward pass; weights and losses stay float32."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Number format of the networks' forward pass; weights and losses stay float32. ``tf32`` lets a GPU round
+    the factors of float32 products to ten bits of mantissa, which is faster; on the CPU it is ``float32``."""
     compile: bool = False
     """Whether ``torch.compile`` compiles the networks: half a minute or more at first, then faster steps."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,6 +1,7 @@
 """Where memory comes from: pages that are kept on the CPU, images that lie on the device."""
 
 import ctypes
+import math
 import platform
 
 import torch
@@ -25,13 +26,29 @@ def keep_freed_memory() -> None:
         mallopt(_M_TOP_PAD, _STEP_AHEAD)
 
 
-def fits(n_bytes: int, device: torch.device) -> bool:
-    """Whether that much may lie on the device for a whole training: up to half of what is free there.
+def hold_to_share(gpus: float) -> None:
+    """Let this process allocate no more than its share of a GPU's memory, from now on.
 
-    On the CPU nothing is copied, so that all fits. A share of a GPU that the process is held to counts.
+    Args:
+        gpus: GPUs that the process was given, or its share of one; 0 changes nothing.
+    """
+    if gpus > 0:
+        torch.cuda.set_per_process_memory_fraction(min(float(gpus), 1.0), torch.cuda.current_device())
+
+
+def room_for_images(device: torch.device) -> float:
+    """Bytes that images may take on a device for a whole training: half of what this process can still have.
+
+    On the CPU nothing is copied, so that there is room for all. On a GPU the share counts that the process is
+    held to, and what an earlier training of this process has freed is given back first: PyTorch keeps it, and
+    to the GPU it looks taken.
+
+    Args:
+        device: Where the images would lie; a GPU by its index, as ``resolve_device`` gives it.
     """
     if device.type != "cuda":
-        return True
+        return math.inf
+    torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info(device)
-    share = torch.cuda.get_per_process_memory_fraction(device)
-    return n_bytes <= min(free, share * total) / 2
+    share = torch.cuda.get_per_process_memory_fraction(device) * total
+    return min(free, share - torch.cuda.memory_reserved(device)) / 2

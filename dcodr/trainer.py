@@ -18,9 +18,10 @@ from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate
-from dcodr.memory import fits, keep_freed_memory
+from dcodr.memory import keep_freed_memory, room_for_images
 from dcodr.methods import build_method, build_sampler
 from dcodr.methods.method import Method
+from dcodr.precision import float32_products
 
 ADAM_BETAS = (0.5, 0.999)
 COSINE_END = 1e-5
@@ -41,14 +42,18 @@ class Fit:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that a config's ``device`` means.
+    """Return the device that a config's ``device`` means, a GPU with its index.
+
+    Much of ``torch.cuda`` refuses a GPU without one.
 
     Raises:
         UserError: If a GPU is asked for and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device: received 'cuda', but this machine has no usable GPU; use 'auto' or 'cpu'")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def fit(
@@ -58,6 +63,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
+    on_streamed: Callable[[str], None] = lambda reason: None,
     on_unsaved: Callable[[UserError], None] | None = None,
     checkpoint: Path | None = None,
 ) -> Fit:
@@ -74,6 +80,8 @@ def fit(
         on_step: Called after each batch with the batches done in this epoch and their number.
         on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
             checkpoint is damaged and an older one used, what is wrong with it.
+        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is then
+            copied to it, which is slower.
         on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk, and training goes on; by
             default it ends.
         checkpoint: File to save to after each epoch. If it exists, training goes on from it.
@@ -92,7 +100,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
-    method = method.to(device).to(memory_format=torch.channels_last)
+    method = method.to(device, memory_format=torch.channels_last)
     if config.compile:
         for network in method.children():
             network.compile()
@@ -103,19 +111,21 @@ def fit(
     )
     last = _resume(checkpoint, config, data, method, optimizer, on_resume)
     augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
-    batches = Batches(data, train, sampler, augment, device, resident=fits(data.images.nbytes, device))
+    resident = _resident(data, device, on_streamed)
+    batches = Batches(data, train, sampler, augment, method.draws, device, resident)
 
     if last is not None:
         on_epoch(last)
     for epoch in range(last.epoch if last else 0, config.epochs):
         _set_learning_rates(optimizer, config, epoch)
         started = time.perf_counter()
-        losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
+        with float32_products(tf32=config.precision == "tf32"):
+            losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
         seconds = time.perf_counter() - started
         if not all(map(math.isfinite, losses.values())):
             raise DivergedError(f"not finite in epoch {epoch + 1}: {losses}")
         due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
-        report = _validate(method, data, config, device) if due else None
+        report = _validate(method, data, batches.images, config, device) if due else None
         images = len(sampler) * batch.n_domains * batch.n_per_domain
         last = Epoch(epoch + 1, losses, report, images / seconds)
         if checkpoint is not None:
@@ -172,8 +182,22 @@ def _learning_rate(first: float, config: Config, epoch: int) -> float:
     return first * float(config.lr_decay ** (epoch // config.lr_decay_epochs))
 
 
-def _validate(method: Method, data: FactorDataset, config: Config, device: torch.device) -> Report:
-    return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device)
+def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[str], None]) -> bool:
+    """Whether the device holds all images; says so if it does not."""
+    room = room_for_images(device)
+    if data.images.nbytes <= room:
+        return True
+    on_streamed(
+        f"reads its images batch by batch: they take {data.images.nbytes / 2**30:.2f} GiB, and the GPU has "
+        f"{max(room, 0) / 2**30:.2f} GiB of room for them"
+    )
+    return False
+
+
+def _validate(
+    method: Method, data: FactorDataset, images: Tensor, config: Config, device: torch.device
+) -> Report:
+    return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images)
 
 
 def _resume(

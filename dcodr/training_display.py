@@ -56,6 +56,10 @@ class TrainingDisplay:
             self.say(f"going on from the checkpoint before, for {damage}")
         self.say(f"going on after epoch {epoch}")
 
+    def on_streamed(self, reason: str) -> None:
+        """Say that the images do not lie on the GPU."""
+        self.say(reason)
+
     def say(self, text: str) -> None:
         """Print a line of text."""
         self._console.print(f"{self._label}{text}", highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from rich.console import Console
 from dcodr.checkpoint import load_checkpoint, trained_encoder
 from dcodr.data.remote import open_dataset
 from dcodr.files import CHECKPOINT
+from dcodr.memory import hold_to_share
 from dcodr.trained import evaluate
 from tuning.cluster.nodes import share
 from tuning.final_figures import to_measure
@@ -72,8 +73,7 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
     Returns:
         The figures of ``python -m dcodr evaluate``; none if the code has collapsed to numbers not finite.
     """
-    if 0 < gpus < 1:
-        torch.cuda.set_per_process_memory_fraction(gpus)
+    hold_to_share(gpus)
     state = load_checkpoint(Path(checkpoint))
     config = state.config
     torch.set_num_threads(config.threads)

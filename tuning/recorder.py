@@ -89,6 +89,8 @@ class Recorder(Callback):
         progress.out_of_memory = "out_of_memory" in result
         if "unsaved" in result:
             self._display.say(f"trial {number:03d} goes on without a checkpoint: {result['unsaved']}")
+        if "streamed" in result:
+            self._display.say(f"trial {number:03d} {result['streamed']}")
         if "epoch" not in result:
             return
         progress.epoch = result["epoch"]

@@ -13,6 +13,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import CHECKPOINT, appearing
+from dcodr.memory import hold_to_share
 from dcodr.methods.method import Method
 from dcodr.pictures import retrieval_picture, swap_picture
 from dcodr.trainer import fit, resolve_device
@@ -31,8 +32,8 @@ def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
     A report holds ``epoch`` and ``training`` (losses and throughput), where the epoch was evaluated
-    ``figures``, ``intervals`` and ``infeasible`` of its validation, and ``unsaved``, why there is no
-    checkpoint of it, if so; an infeasible one is the last. A training that cannot go on reports
+    ``figures``, ``intervals`` and ``infeasible`` of its validation, ``unsaved``, why there is no checkpoint of
+    it, if so, and ``streamed`` in the first if the images do not lie on the GPU, and why; an infeasible one is the last. A training that cannot go on reports
     ``infeasible`` (its loss is not finite) or ``failure`` alone instead, the latter with ``out_of_memory``:
     Tune would drop the reason of an exception. Of one that trains to the end pictures and encoder are kept.
 
@@ -44,16 +45,18 @@ def train_trial(assignment: dict[str, Any]) -> None:
             ``gpus``, the trial's GPUs or share of one; ``floor``, the least informativeness from epoch
             ``floor_from`` on, or ``None``. The scheduler reads ``number`` and ``baseline``.
     """
-    if 0 < assignment["gpus"] < 1:
-        torch.cuda.set_per_process_memory_fraction(assignment["gpus"])
+    hold_to_share(assignment["gpus"])
     config = Config.model_validate_json(assignment["config"])
     unsaved: list[str] = []
+    streamed: list[str] = []
 
     def report(epoch: Epoch) -> None:
         floor = assignment["floor"] if epoch.epoch >= assignment["floor_from"] else None
         result = as_report(epoch, floor)
         if unsaved:
             result["unsaved"] = unsaved.pop()
+        if streamed:
+            result["streamed"] = streamed.pop()
         tune.report(result)
         if result.get("infeasible") is not None:
             raise _InfeasibleError
@@ -64,6 +67,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
             config,
             data,
             on_epoch=report,
+            on_streamed=streamed.append,
             on_unsaved=lambda error: unsaved.append(str(error)),
             checkpoint=Path(assignment["checkpoint"]),
         )

@@ -23,6 +23,8 @@ from dcodr.errors import UserError
 
 Kernel = Callable[..., Tensor]
 Mode = Literal["one", "compose"]
+Drawn = Sequence[tuple[str, Sequence[Tensor]]]
+"""Augmentations with the parameters that were drawn for them."""
 
 
 def simsiam(
@@ -141,34 +143,77 @@ class Augment:
         Raises:
             ValueError: If the images have another shape or type.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.float32:
-            raise ValueError(
-                f"images: expected float32 (B, 3, H, W), received {images.dtype} {tuple(images.shape)}"
-            )
-        make = self._one if self.mode == "one" else self._compose
-        views = make(images, generator)
-        channels_last = images.is_contiguous(memory_format=torch.channels_last)
-        return views.contiguous(memory_format=torch.channels_last) if channels_last else views
+        _require_images(images)
+        n, _, height, width = images.shape
+        drawn = self.draw((n, height, width), generator)
+        return self.apply(
+            images,
+            [(name, [part.to(images.device, non_blocking=True) for part in parts]) for name, parts in drawn],
+        )
 
-    def _one(self, images: Tensor, generator: Generator) -> Tensor:
-        views = torch.empty_like(images, memory_format=torch.contiguous_format)
-        member_of = torch.randint(len(self.names), (len(images),), generator=generator)
+    def draw(self, shape: draws.BatchShape, generator: Generator) -> Drawn:
+        """Draw all that is random in the views of a batch.
+
+        Args:
+            shape: ``(B, H, W)``.
+            generator: A CPU generator.
+
+        Returns:
+            The members to apply, in order, with their parameters; in mode ``one`` the positions of a member's
+            images come before them.
+        """
+        n, height, width = shape
+        if self.mode == "compose":
+            return [(name, self._parameters(name, shape, generator)) for name in self.names]
+        member_of = torch.randint(len(self.names), (n,), generator=generator)
+        drawn = []
         for member, name in enumerate(self.names):
             index = (member_of == member).nonzero().squeeze(1)
             if len(index):
-                index = index.to(images.device, non_blocking=True)
-                views.index_copy_(0, index, self._apply(name, images.index_select(0, index), generator))
+                drawn.append((name, [index, *self._parameters(name, (len(index), height, width), generator)]))
+        return drawn
+
+    def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
+        """Make the views that were drawn.
+
+        Args:
+            images: As for calling.
+            drawn: What :meth:`draw` returned, on the images' device.
+
+        Returns:
+            As of calling.
+
+        Raises:
+            ValueError: If the images have another shape or type.
+        """
+        _require_images(images)
+        views = self._one(images, drawn) if self.mode == "one" else self._compose(images, drawn)
+        channels_last = images.is_contiguous(memory_format=torch.channels_last)
+        return views.contiguous(memory_format=torch.channels_last) if channels_last else views
+
+    def _one(self, images: Tensor, drawn: Drawn) -> Tensor:
+        views = torch.empty_like(images, memory_format=torch.contiguous_format)
+        for name, (index, *parameters) in drawn:
+            views.index_copy_(0, index, self._changed(name, images.index_select(0, index), parameters))
         return views
 
-    def _compose(self, images: Tensor, generator: Generator) -> Tensor:
-        for name in self.names:
-            images = self._apply(name, images, generator)
+    def _compose(self, images: Tensor, drawn: Drawn) -> Tensor:
+        for name, parameters in drawn:
+            images = self._changed(name, images, parameters)
         return images
 
-    def _apply(self, name: str, images: Tensor, generator: Generator) -> Tensor:
-        draw, kernel = TABLE[name](**self.strengths[name])
-        n, _, height, width = images.shape
-        parameters = draw((n, height, width), generator)
-        there = (parameter.to(images.device, non_blocking=True) for parameter in parameters)
+    def _parameters(self, name: str, shape: draws.BatchShape, generator: Generator) -> list[Tensor]:
+        draw, _ = TABLE[name](**self.strengths[name])
+        return list(draw(shape, generator))
+
+    def _changed(self, name: str, images: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+        _, kernel = TABLE[name](**self.strengths[name])
         # The kernels work on planes of colour, which is up to five times as fast as interleaved pixels.
-        return kernel(images.contiguous(), *there)
+        return kernel(images.contiguous(), *parameters)
+
+
+def _require_images(images: Tensor) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.float32:
+        raise ValueError(
+            f"images: expected float32 (B, 3, H, W), received {images.dtype} {tuple(images.shape)}"
+        )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dcodr.evaluation.embed import float_images
+from dcodr.evaluation.embed import Images, float_images
 
 IMAGE_INFORMATIVENESS = "image_informativeness"
 """The figure's name."""
@@ -25,7 +25,7 @@ SMALLEST_VARIANCE = 1e-6
 
 
 def thumbnails(
-    images: npt.NDArray[np.uint8],
+    images: Images,
     indices: npt.NDArray[np.int64],
     device: torch.device,
     batch_size: int = 512,
@@ -33,7 +33,7 @@ def thumbnails(
     """Average chosen images over a grid, reading a batch at a time.
 
     Args:
-        images: ``(N, H, W, 3)`` uint8 RGB, possibly memory-mapped.
+        images: See :data:`dcodr.evaluation.embed.Images`.
         indices: ``(n,)`` positions of the images.
         device: Where to compute.
         batch_size: Images read at a time.

@@ -6,18 +6,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Images = npt.NDArray[np.uint8] | Tensor
+"""``(N, H, W, 3)`` uint8 RGB: an array, possibly memory-mapped, or a tensor, which may lie on a GPU already."""
 
-def float_images(
-    images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64], device: torch.device
-) -> Tensor:
-    """Read chosen images of ``(N, H, W, 3)`` uint8 as ``(n, 3, H, W)`` float32 in [0, 1], channels-last."""
-    batch = torch.from_numpy(images[indices]).to(device)
+
+def float_images(images: Images, indices: npt.NDArray[np.int64], device: torch.device) -> Tensor:
+    """Read chosen images as ``(n, 3, H, W)`` float32 in [0, 1], channels-last."""
+    if isinstance(images, Tensor):
+        batch = images.index_select(0, torch.from_numpy(indices).to(images.device)).to(device)
+    else:
+        batch = torch.from_numpy(images[indices]).to(device)
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 
 def embed(
     encoder: nn.Module,
-    images: npt.NDArray[np.uint8],
+    images: Images,
     indices: npt.NDArray[np.int64],
     device: torch.device,
     batch_size: int = 512,
@@ -30,7 +34,7 @@ def embed(
     Args:
         encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``; it lies
             on ``device``.
-        images: ``(N, H, W, 3)`` uint8 RGB, possibly memory-mapped.
+        images: See :data:`Images`.
         indices: ``(n,)`` positions of the images to encode.
         device: Where to compute.
         batch_size: Images a forward pass.

@@ -12,7 +12,7 @@ from dcodr.data.dataset import DatasetSpec, FactorDataset, Split
 from dcodr.errors import UserError
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS, appearance, thumbnails
 from dcodr.evaluation.collapse import code_variance, collapse_reason, effective_rank
-from dcodr.evaluation.embed import embed
+from dcodr.evaluation.embed import Images, embed
 from dcodr.evaluation.metrics import (
     categorical_outcome,
     continuous_outcome,
@@ -21,6 +21,7 @@ from dcodr.evaluation.metrics import (
 )
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
 from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
+from dcodr.precision import float32_products
 
 PROTOCOL = 2
 """Number of the way of measuring: figures of different ones must not stand side by side.
@@ -51,6 +52,7 @@ class Report:
     unmeasured: tuple[str, ...] = ()
 
 
+@float32_products(tf32=False)
 def evaluate(
     encoder: nn.Module,
     data: FactorDataset,
@@ -61,11 +63,14 @@ def evaluate(
     device: torch.device,
     resamples: int = 1000,
     retrieval: bool = True,
+    images: Images | None = None,
 ) -> Report:
     """Measure what an encoder's codes say of the domain and the attributes, or without any of the images.
 
     Fresh probes are fitted on the codes of the train split; the scored split takes no part in that. Images of
     the scored split are the queries of retrieval, its gallery are those of both splits.
+
+    Products of float32 numbers are exact to float32 here, whatever the training's precision.
 
     Args:
         encoder: As ``embed`` takes it.
@@ -76,19 +81,21 @@ def evaluate(
         device: Where the encoder lies and everything is computed.
         resamples: Bootstrap resamples of the confidence intervals.
         retrieval: Whether to measure retrieval as well.
+        images: The images of ``data``, if they lie on the device already.
 
     Raises:
         UserError: If the split is ``train`` or has fewer than two images.
     """
     train, scored = data.indices("train"), data.indices(split)
     _check(data, split, len(scored))
-    train_codes, codes = (embed(encoder, data.images, indices, device) for indices in (train, scored))
+    images = data.images if images is None else images
+    train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
     all_codes = torch.cat([train_codes, codes])
     variance, rank = code_variance(all_codes), effective_rank(all_codes)
     infeasible = collapse_reason(variance, rank)
     if not all_codes.isfinite().all():
         return Report({}, {}, infeasible)
-    train_factors, factors, n_classes = _factors(data, train, scored, device)
+    train_factors, factors, n_classes = _factors(data, images, train, scored, device)
     predicted = fit_probes(train_codes, train_factors, n_classes, budget, seed).predict(codes)
     outcomes = {}
     for name in factors:
@@ -117,7 +124,7 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
 
 
 def _factors(
-    data: FactorDataset, train: Indices, scored: Indices, device: torch.device
+    data: FactorDataset, images: Images, train: Indices, scored: Indices, device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, int | None]]:
     """Labels of training and scored images, and the classes of each factor.
 
@@ -130,7 +137,7 @@ def _factors(
         for indices in (train, scored)
     )
     if not data.spec.attributes:
-        seen, others = (thumbnails(data.images, indices, device) for indices in (train, scored))
+        seen, others = (thumbnails(images, indices, device) for indices in (train, scored))
         train_factors["appearance"], factors["appearance"] = appearance(
             seen, others, train_factors["domain"], factors["domain"]
         )

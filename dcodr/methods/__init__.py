@@ -136,6 +136,7 @@ def _ml_vae(config: Config, n_domains: int, image_size: int, n_images: int) -> M
         build_distance(config.perceptual),
         config.batch.n_domains,
         code_dim,
+        domain_dim,
         config.ml_vae.kl_weight,
     )
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from dcodr.losses.contrastive import DomainContrastiveLoss
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 
@@ -30,6 +30,10 @@ class DCoDRNorec(Method):
         """The loss of a batch: scalar ``loss``, equal to ``contrastive``."""
         loss = self.contrastive(self.encoder(batch.anchors), self.encoder(batch.views()))
         return {"loss": loss, "contrastive": loss}
+
+    def draws(self, n_images: int) -> Draws:
+        """One view of each image."""
+        return Draws(views=1)
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""

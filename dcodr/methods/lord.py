@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
@@ -71,6 +71,10 @@ class LORD(Method):
         encoding = (self.encoder(batch.anchors) - direction).square().sum(dim=1).mean()
         loss = reconstruction + self.norm_weight * norm + encoding
         return {"loss": loss, "reconstruction": reconstruction, "norm": norm, "encoding": encoding}
+
+    def draws(self, n_images: int) -> Draws:
+        """Noise on the embedding of each image."""
+        return Draws(noise=((n_images, self.embedding.embedding_dim),))
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
         """Images with the content of some images and the domain of others; see :class:`Method`."""

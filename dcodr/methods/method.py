@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.models.encoder import Encoder
 
 
@@ -24,6 +24,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars of a batch: ``loss``, whose gradient is followed, and its parts."""
+
+    def draws(self, n_images: int) -> Draws:
+        """What :meth:`losses` draws at random for a batch of so many images."""
+        return Draws()
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor | None:
         """Images with the content of some images and the domain of others.

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from dcodr.losses.gaussian import kl_to_standard_normal, product_of_gaussians
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder
@@ -36,6 +36,7 @@ class MLVAE(Method):
         distance: Distance of two batches of images, a scalar.
         n_domains: Domains in a batch.
         code_dim: Width of the codes.
+        domain_dim: Width of the domains' latents.
         kl_weight: Weight of the divergences.
     """
 
@@ -47,6 +48,7 @@ class MLVAE(Method):
         distance: nn.Module,
         n_domains: int,
         code_dim: int,
+        domain_dim: int,
         kl_weight: float,
     ) -> None:
         super().__init__(encoder)
@@ -55,6 +57,7 @@ class MLVAE(Method):
         self.distance = distance
         self.n_domains = n_domains
         self.code_dim = code_dim
+        self.domain_dim = domain_dim
         self.kl_weight = kl_weight
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -72,6 +75,10 @@ class MLVAE(Method):
         domain_kl = kl_to_standard_normal(*domain).sum() / size
         loss = reconstruction + self.kl_weight * (code_kl + domain_kl) / values
         return {"loss": loss, "reconstruction": reconstruction, "code_kl": code_kl, "domain_kl": domain_kl}
+
+    def draws(self, n_images: int) -> Draws:
+        """Noise on the latent of each image, then on that of each domain."""
+        return Draws(noise=((n_images, self.code_dim), (self.n_domains, self.domain_dim)))
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
         """Images with the content of some images and the domain of others; see :class:`Method`.

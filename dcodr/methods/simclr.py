@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dcodr.losses.nt_xent import NTXentLoss
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 
@@ -45,6 +45,10 @@ class SimCLR(Method):
         """The loss of a batch: scalar ``loss``, equal to ``contrastive``."""
         loss = self.contrastive(self._projected(batch.anchors), self._projected(batch.views()))
         return {"loss": loss, "contrastive": loss}
+
+    def draws(self, n_images: int) -> Draws:
+        """One view of each image."""
+        return Draws(views=1)
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
         """The parameters to train, by the name of the setting that is their learning rate."""

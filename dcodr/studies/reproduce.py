@@ -44,6 +44,7 @@ def reproduce(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
+    on_streamed: Callable[[str], None] = lambda reason: None,
     on_test: Callable[[], None] = lambda: None,
 ) -> Result:
     """Train a config and test it, or do only what an earlier call has left to do.
@@ -55,6 +56,7 @@ def reproduce(
         on_epoch: As in ``fit``.
         on_step: As in ``fit``.
         on_resume: As in ``fit``.
+        on_streamed: As in ``fit``.
         on_test: Called when the training has ended and the probes begin.
 
     Raises:
@@ -70,6 +72,7 @@ def reproduce(
         on_epoch=on_epoch,
         on_step=on_step,
         on_resume=on_resume,
+        on_streamed=on_streamed,
         checkpoint=folder / CHECKPOINT,
     )
     on_test()

@@ -120,6 +120,7 @@ def _run(
                 on_epoch=display.on_epoch,
                 on_step=display.on_step,
                 on_resume=display.on_resume,
+                on_streamed=display.on_streamed,
                 on_test=on_test,
             )
         except DivergedError as error:

@@ -10,13 +10,15 @@ import torch
 from dcodr.augmentations import Augment
 from dcodr.batches import Batches, _ahead
 from dcodr.data.dataset import FactorDataset
+from dcodr.methods.batch import Draws
 from dcodr.sampler import DomainBatchSampler
 
 
 def batches(data: FactorDataset, resident: bool) -> Batches:
     train = data.indices("train")
     sampler = DomainBatchSampler(data.domain[train], 4, 8, seed=3)
-    return Batches(data, train, sampler, Augment(("crop",)), torch.device("cpu"), resident)
+    draws = Draws(views=1)
+    return Batches(data, train, sampler, Augment(("crop",)), lambda n: draws, torch.device("cpu"), resident)
 
 
 def test_where_images_lie_changes_nothing(tiny: FactorDataset) -> None:

@@ -20,6 +20,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
+from dcodr.memory import hold_to_share
 from dcodr.methods import build_encoder
 from dcodr.trainer import fit, resolve_device
 from tuning.params import CategoricalParam, Param, SubsetParam, used
@@ -29,7 +30,7 @@ RANKED: Mapping[str, tuple[str, ...]] = {
     "method": ("dcodr_norec", "simclr", "lord", "dcodr", "ml_vae", "drnet"),
     "encoder.arch": ("small", "resnet18", "resnet50"),
     "perceptual.backbone": ("pixel", "squeezenet1_1", "vgg16", "vgg19"),
-    "precision": ("bfloat16", "float32"),
+    "precision": ("bfloat16", "tf32", "float32"),
     "augmentation_mode": ("one", "compose"),
 }
 """Choices that decide what a step costs in time and memory, the cheapest first."""
@@ -146,8 +147,7 @@ def measure(text: str, gpus: float) -> Timing:
     Raises:
         UserError: If the GPU's memory is not enough.
     """
-    if 0 < gpus < 1:
-        torch.cuda.set_per_process_memory_fraction(gpus)
+    hold_to_share(gpus)
     config = Config.model_validate_json(text)
     data = open_dataset(config)
     try:
@@ -164,14 +164,14 @@ def measure(text: str, gpus: float) -> Timing:
 
 def _steps(config: Config, data: FactorDataset) -> tuple[list[float], int]:
     """When each step ended, the one that warms up included, and the steps in an epoch."""
-    cuda = resolve_device(config.device).type == "cuda"
+    device = resolve_device(config.device)
     moments: list[float] = []
     steps = 0
 
     def on_step(done: int, total: int) -> None:
         nonlocal steps
-        if cuda:
-            torch.cuda.synchronize()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         moments.append(time.perf_counter())
         steps = total
         if len(moments) > 1 and moments[-1] - moments[0] > STEP_SECONDS:
@@ -193,7 +193,7 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
     The encoder is untrained, which costs the same.
     """
     device = resolve_device(config.device)
-    encoder = build_encoder(config.encoder).to(device).to(memory_format=torch.channels_last)
+    encoder = build_encoder(config.encoder).to(device, memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
     while True:
@@ -216,8 +216,9 @@ def thinned(data: FactorDataset, every: int) -> FactorDataset:
 
 def _peak_memory(config: Config) -> int:
     """Bytes, see :class:`Timing`."""
-    if resolve_device(config.device).type == "cuda":
-        return torch.cuda.max_memory_allocated()
+    device = resolve_device(config.device)
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():  # on Linux ru_maxrss still holds the peak of the process that started this one
         peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

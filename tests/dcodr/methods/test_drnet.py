@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from dcodr.augmentations import Augment
 from dcodr.config import BatchConfig, Config
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.drnet import DrNet
 from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
@@ -37,7 +37,8 @@ def a_batch() -> Batch:
     random = torch.Generator().manual_seed(0)
     images = torch.rand(9, 3, 32, 32, generator=random)
     augment = Augment(("crop",), "one", {})
-    return Batch(images, torch.arange(3).repeat_interleave(3), torch.arange(9), augment, random)
+    drawn = Draws().of((9, 32, 32), augment, random)
+    return Batch(images, torch.arange(3).repeat_interleave(3), torch.arange(9), augment, iter(drawn))
 
 
 def test_the_losses_are_the_documented_ones(method: DrNet) -> None:

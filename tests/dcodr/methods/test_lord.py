@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dcodr.augmentations import Augment
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.lord import LORD
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
@@ -26,7 +26,8 @@ def a_batch() -> Batch:
     random = torch.Generator().manual_seed(0)
     images = torch.rand(8, 3, 32, 32, generator=random)
     augment = Augment(("crop",), "one", {})
-    return Batch(images, torch.arange(2).repeat_interleave(4), torch.arange(9, 1, -1), augment, random)
+    drawn = Draws(noise=((8, 4),)).of((8, 32, 32), augment, random)
+    return Batch(images, torch.arange(2).repeat_interleave(4), torch.arange(9, 1, -1), augment, iter(drawn))
 
 
 def test_the_losses_are_the_documented_ones(method: LORD) -> None:
@@ -64,7 +65,7 @@ def test_the_encoder_finds_the_directions_of_fixed_embeddings(method: LORD) -> N
     encoder = torch.optim.Adam(method.learned()["encoder_lr"], lr=1e-2)
     for _ in range(60):
         encoder.zero_grad()
-        method.losses(batch)["encoding"].backward()  # type: ignore[no-untyped-call]
+        method.losses(a_batch())["encoding"].backward()  # type: ignore[no-untyped-call]
         encoder.step()
     directions = F.normalize(method.embedding(batch.index), dim=1)
     assert (method.encoder(batch.anchors) * directions).sum(dim=1).min() > 0.9

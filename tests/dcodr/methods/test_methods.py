@@ -14,7 +14,7 @@ from dcodr.config import BatchConfig, Config, EncoderConfig, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.methods import build_method
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
 from dcodr.trainer import fit
@@ -44,12 +44,13 @@ def built(config: Config) -> Method:
         return build_method(config, n_domains=4, image_size=64, n_images=40)
 
 
-def a_batch(config: Config, seed: int = 0) -> Batch:
+def a_batch(config: Config, draws: Draws, seed: int = 0) -> Batch:
     """Random images of the domains 0 to 3, eight of each."""
     random = torch.Generator().manual_seed(seed)
     images = torch.rand(32, 3, 64, 64, generator=random)
     augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
-    return Batch(images, torch.arange(4).repeat_interleave(8), torch.arange(32), augment, random)
+    drawn = iter(draws.of((32, 64, 64), augment, random))
+    return Batch(images, torch.arange(4).repeat_interleave(8), torch.arange(32), augment, drawn)
 
 
 def history(config: Config, data: FactorDataset, checkpoint: Path | None = None) -> list[Epoch]:
@@ -110,7 +111,7 @@ def test_every_parameter_is_learned_once_at_the_rate_of_a_setting(config: Config
 
 @every_method
 def test_every_parameter_gets_a_gradient(config: Config, built: Method) -> None:
-    built.losses(a_batch(config))["loss"].backward()  # type: ignore[no-untyped-call]
+    built.losses(a_batch(config, built.draws(32)))["loss"].backward()  # type: ignore[no-untyped-call]
     idle = [name for name, p in built.named_parameters() if p.requires_grad and p.grad is None]
     assert not idle
 
@@ -118,11 +119,23 @@ def test_every_parameter_gets_a_gradient(config: Config, built: Method) -> None:
 @every_method
 def test_losses_are_a_function_of_the_batch(config: Config, built: Method) -> None:
     state = torch.get_rng_state()
-    one, two = (built.losses(a_batch(config)) for _ in range(2))
+    one, two = (built.losses(a_batch(config, built.draws(32))) for _ in range(2))
     assert {name: value.item() for name, value in one.items()} == {n: v.item() for n, v in two.items()}
     assert all(value.shape == () and value.dtype == torch.float32 for value in one.values())
     assert torch.equal(torch.get_rng_state(), state)
-    assert built.losses(a_batch(config, seed=1))["loss"] != one["loss"]
+    assert built.losses(a_batch(config, built.draws(32), seed=1))["loss"] != one["loss"]
+
+
+@every_method
+def test_a_method_takes_all_that_it_has_drawn_and_no_more(config: Config, built: Method) -> None:
+    batch = a_batch(config, built.draws(32))
+    built.losses(batch)
+    assert next(batch.drawn, None) is None
+
+
+def test_noise_of_another_shape_is_refused(tiny_config: Config) -> None:
+    with pytest.raises(ValueError, match=r"\(2, 3\) was drawn, \(3, 2\) is asked for"):
+        a_batch(tiny_config, Draws(noise=((2, 3),))).noise(3, 2)
 
 
 @every_method
@@ -178,16 +191,17 @@ def test_shuffled_methods_train_on_fewer_domains_than_a_batch_names(
 
 
 def test_views_are_made_in_full_precision_and_anew_at_each_call(tiny_config: Config) -> None:
-    whole = a_batch(tiny_config)
+    whole = a_batch(tiny_config, Draws(views=2))
     expected = [whole.views(), whole.views()]
     assert not torch.equal(*expected)
-    half = a_batch(tiny_config)
+    half = a_batch(tiny_config, Draws(views=2))
     with torch.autocast("cpu", torch.bfloat16):
         assert all(torch.equal(half.views(), views) for views in expected)
 
 
 def test_noise_is_standard_normal_and_the_same_for_the_same_state(tiny_config: Config) -> None:
-    noise = a_batch(tiny_config).noise(100, 100)
+    draws = Draws(noise=((100, 100),))
+    noise = a_batch(tiny_config, draws).noise(100, 100)
     assert noise.mean().abs() < 0.05
     assert abs(noise.std() - 1) < 0.05
-    assert torch.equal(noise, a_batch(tiny_config).noise(100, 100))
+    assert torch.equal(noise, a_batch(tiny_config, draws).noise(100, 100))

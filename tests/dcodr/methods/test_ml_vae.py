@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from dcodr.augmentations import Augment
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.ml_vae import MLVAE
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder
@@ -17,14 +17,15 @@ def method() -> MLVAE:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         decoder = Decoder(4, style_dim=5, channels=8, image_size=32)
-        return MLVAE(Encoder("small", 4), Encoder("small", 4 + 2 * 5), decoder, PixelDistance(), 2, 4, 3.0)
+        return MLVAE(Encoder("small", 4), Encoder("small", 4 + 2 * 5), decoder, PixelDistance(), 2, 4, 5, 3.0)
 
 
 def a_batch() -> Batch:
     random = torch.Generator().manual_seed(0)
     images = torch.rand(8, 3, 32, 32, generator=random)
     augment = Augment(("crop",), "one", {})
-    return Batch(images, torch.arange(2).repeat_interleave(4), torch.arange(8), augment, random)
+    drawn = Draws(noise=((8, 4), (2, 5))).of((8, 32, 32), augment, random)
+    return Batch(images, torch.arange(2).repeat_interleave(4), torch.arange(8), augment, iter(drawn))
 
 
 def test_the_losses_are_the_documented_ones(method: MLVAE) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from dcodr.augmentations import Augment
 from dcodr.losses.nt_xent import NTXentLoss
-from dcodr.methods.batch import Batch
+from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.simclr import SimCLR
 from dcodr.models.encoder import Encoder
 
@@ -15,7 +15,8 @@ def a_batch() -> Batch:
     random = torch.Generator().manual_seed(0)
     images = torch.rand(8, 3, 32, 32, generator=random)
     augment = Augment(("grayscale",), "one", {})
-    return Batch(images, torch.arange(2).repeat_interleave(4), torch.arange(8), augment, random)
+    drawn = Draws(views=1).of((8, 32, 32), augment, random)
+    return Batch(images, torch.arange(2).repeat_interleave(4), torch.arange(8), augment, iter(drawn))
 
 
 def test_without_projection_the_codes_themselves_are_compared() -> None:

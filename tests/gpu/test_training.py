@@ -1,0 +1,120 @@
+"""Training on a GPU: every method, where images lie, what is copied, checkpoints, room for images."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.epoch import Epoch
+from dcodr.memory import hold_to_share, room_for_images
+from dcodr.pictures import retrieval_picture, swap_picture
+from dcodr.trainer import fit, resolve_device
+from tests.gpu.fake import CUDA, GIB, FakeGPU
+
+METHODS = get_args(Config.model_fields["method"].annotation)
+
+
+def test_a_gpu_has_its_index(gpu: FakeGPU) -> None:
+    assert resolve_device("cuda") == resolve_device("auto") == CUDA
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("precision", "streamed"), [("float32", True), ("bfloat16", False)])
+def test_every_method_trains_and_no_step_waits_for_the_gpu(
+    gpu: FakeGPU, method: str, precision: str, streamed: bool, cuda_config: Config, few: FactorDataset
+) -> None:
+    gpu.others = gpu.total if streamed else 0
+    config = cuda_config.model_copy(update={"method": method, "precision": precision})
+    said: list[str] = []
+    waits: list[int] = []
+    copies: list[int] = []
+
+    def on_step(done: int, total: int) -> None:
+        assert total == 3
+        waits.append(len(gpu.waits))
+        copies.append(len(gpu.copies))
+
+    found = fit(config, few, on_step=on_step, on_streamed=said.append)
+    assert {p.device for p in found.method.parameters()} == {CUDA}
+    assert {p.grad.device for p in found.method.parameters() if p.grad is not None} == {CUDA}
+    assert "invariance" in found.report.figures
+    assert waits[0] == waits[-1]
+    # All that is drawn for the epoch came before; of the images two batches, one of them ahead.
+    assert copies[-1] - copies[0] == (1 if streamed else 0)
+    since = gpu.copies[copies[0] - (3 if streamed else 1) : copies[-1]]
+    assert all(copy.pinned and not copy.waits for copy in since)
+    assert ["batch by batch" in text for text in said] == [True] * streamed
+
+    assert retrieval_picture(found.method, few, "validation", CUDA).width > 0
+    swapped = swap_picture(found.method, few, "validation", CUDA)
+    assert (swapped is None) == (method in ("dcodr_norec", "simclr"))
+
+
+@pytest.mark.usefixtures("brief")
+def test_images_on_the_gpu_are_not_copied_again_to_be_evaluated(
+    gpu: FakeGPU, cuda_config: Config, few: FactorDataset
+) -> None:
+    fit(cuda_config, few)
+    one = few.images[0].nbytes
+    images = [copy.bytes for copy in gpu.copies if copy.bytes >= len(few.indices("validation")) * one]
+    assert images == [few.images.nbytes]
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_training_goes_on_from_its_checkpoint(
+    gpu: FakeGPU, cuda_config: Config, few: FactorDataset, tmp_path: Path
+) -> None:
+    config = cuda_config.model_copy(update={"epochs": 2, "evaluate_every": 2})
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def stop(epoch: Epoch) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        fit(config, few, on_epoch=stop, checkpoint=tmp_path / "c.pt")
+    saved = torch.load(tmp_path / "c.pt", weights_only=True)
+    moments = saved["optimizer"]["state"][0]["exp_avg"]
+    assert {value.device.type for value in [*saved["model"].values(), moments]} == {"cpu"}
+    epochs: list[Epoch] = []
+    found = fit(config, few, on_epoch=epochs.append, checkpoint=tmp_path / "c.pt")
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert {p.device for p in found.method.parameters()} == {CUDA}
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16", False)])
+def test_products_are_rounded_to_tf32_only_where_a_config_says_so(
+    gpu: FakeGPU, precision: str, tf32: bool, cuda_config: Config, few: FactorDataset, brief: object
+) -> None:
+    seen: set[tuple[bool, bool]] = set()
+    default = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    assert default == (False, True)
+
+    def on_step(done: int, total: int) -> None:
+        seen.add((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
+
+    fit(cuda_config.model_copy(update={"precision": precision}), few, on_step=on_step)
+    assert seen == {(tf32, tf32)}
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == default
+
+
+def test_a_process_is_held_to_its_share(gpu: FakeGPU) -> None:
+    for gpus in (0.25, 1, 2, 0):
+        hold_to_share(gpus)
+    assert gpu.shares == [0.25, 1.0, 1.0]
+
+
+def test_room_counts_the_share_and_what_others_have_but_not_what_was_freed(gpu: FakeGPU) -> None:
+    assert room_for_images(CUDA) == 16 * GIB
+    gpu.cached = 30 * GIB
+    assert room_for_images(CUDA) == 16 * GIB
+    gpu.others = 20 * GIB
+    assert room_for_images(CUDA) == 6 * GIB
+    hold_to_share(0.25)
+    assert room_for_images(CUDA) == 4 * GIB
