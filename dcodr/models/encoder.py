@@ -92,9 +92,10 @@ def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int, hidden_layer: 
     With a hidden layer ``fc.0`` is that, under the name that it has in MoCo-v2, and ``fc.1`` the classifier.
     """
     build = {"resnet18": resnet18, "resnet50": resnet50}[arch]
-    trunk = build(num_classes=code_dim)
+    trunk: nn.Module = build(num_classes=code_dim)
     if hidden_layer:
-        width = trunk.fc.in_features
-        trunk.fc = nn.Sequential(nn.Linear(width, width), trunk.fc)
+        last = trunk.get_submodule("fc")
+        assert isinstance(last, nn.Linear)
+        trunk.fc = nn.Sequential(nn.Linear(last.in_features, last.in_features), last)
     as_matrix_products(trunk)
     return trunk

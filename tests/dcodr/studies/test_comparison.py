@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dcodr.data.cars3d import CARS3D
 from dcodr.data.celeba import CELEBA
-from dcodr.studies.comparison import Comparison, unpublished
+from dcodr.studies.comparison import Comparison, Figures, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
 
 TABLE = PaperTable(
@@ -89,7 +89,7 @@ def test_markdown_and_text_have_the_same_cells() -> None:
 
 
 def test_every_form_of_the_table_names_the_start_of_the_encoders() -> None:
-    run = [figures(0.1, 0.5)]
+    run: list[Figures] = [figures(0.1, 0.5)]
     filled = Comparison(
         TABLE, {"dcodr": run, "lord": run}, {"dcodr": "random weights", "lord": "random weights"}
     )
