@@ -160,7 +160,7 @@ def damage_dataset(site: Site) -> None:
 
 def stop_beginning(site: Site) -> None:
     """SIGTERM, Ctrl-C, SIGHUP or `kill -9` in the first seconds, twice in each of as many new searches."""
-    wait_for(site.driver.storage.exists)
+    wait_for(site.driver.storage.exists, 300)
     time.sleep(random.uniform(0, FIRST))
     number = random.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL))
     if site.driver.process is not None and site.driver.process.poll() is None:
@@ -281,9 +281,9 @@ def _soak_beginnings(fault: Fault, times: int, store: Path) -> Row:
             began = time.monotonic()
             driver.start()
             if len(before) < driver.trials:
-                driver.await_epochs(1)
+                driver.await_epochs(1, 600)
             row.seconds.append(time.monotonic() - began)
-            code, printed = driver.end()
+            code, printed = driver.end(900)
             assert code == 0, printed
             uri = f"sqlite:///{driver.storage / 'mlflow.db'}"
             twice, running = count(driver, uri)
