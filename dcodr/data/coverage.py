@@ -1,0 +1,82 @@
+"""What the splits leave of each attribute: made by domain, they may leave a rare class out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dcodr.data.dataset import SPLITS, Attribute, FactorDataset, Split
+
+SCORED: tuple[Split, ...] = ("validation", "test")
+NAMED = 3
+"""Classes that a warning names."""
+
+
+def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
+    """Find the factors of which there is nothing to know on a split.
+
+    Of these a constant answer, the most frequent class or the median of the training images, is right for
+    every image: no skill can be measured, and the mean over attributes leaves them out.
+
+    Args:
+        data: The dataset.
+        split: The split that probes are scored on.
+
+    Returns:
+        Names of such attributes, before them ``domain`` if the images are all of one domain.
+    """
+    train, scored = data.indices("train"), data.indices(split)
+    found = []
+    for name, labels in {"domain": data.domain, **data.attributes}.items():
+        if labels.ndim == 1:
+            constant = np.bincount(labels[train]).argmax()
+        else:
+            constant = np.quantile(labels[train], 0.5, axis=0, method="lower")
+        if (labels[scored] == constant).all():
+            found.append(name)
+    return tuple(found)
+
+
+def coverage_warnings(data: FactorDataset) -> list[str]:
+    """Say what cannot be measured, and which classes are missing in a split.
+
+    Returns:
+        A sentence or two for each factor that is concerned; names classes and their images in each split.
+    """
+    trivial = {split: trivial_factors(data, split) for split in SCORED}
+    found = []
+    for name, attribute in {"domain": None, **{one.name: one for one in data.spec.attributes}}.items():
+        parts = _missing(data, attribute) if attribute is not None and attribute.cardinality else []
+        lost = [split for split in SCORED if name in trivial[split]]
+        if lost:
+            parts.append(
+                f"a constant answer is right for every {_listed(lost)} image, so that nothing can be "
+                "measured there and no mean counts it"
+            )
+        if parts:
+            found.append(f"{name}: {'; '.join(parts)}")
+    return found
+
+
+def _missing(data: FactorDataset, attribute: Attribute) -> list[str]:
+    """The rarest classes that have images, but none in some split."""
+    assert attribute.cardinality is not None
+    labels = data.attributes[attribute.name]
+    counts = np.stack(
+        [np.bincount(labels[data.indices(split)], minlength=attribute.cardinality) for split in SPLITS]
+    )
+    missing = np.flatnonzero((counts.sum(axis=0) > 0) & (counts == 0).any(axis=0))
+    rarest = missing[counts.sum(axis=0)[missing].argsort(kind="stable")]
+    parts = []
+    for one in rarest[:NAMED].tolist():
+        images = [f"{n} {split}" for n, split in zip(counts[:, one], SPLITS, strict=True)]
+        parts.append(
+            f"class {attribute.classes[one] if attribute.classes else one} has {_listed(images)} images"
+        )
+    if len(rarest) > NAMED:
+        parts.append(f"{len(rarest) - NAMED} more classes have none in some split")
+    return parts
+
+
+def _listed(words: Sequence[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
