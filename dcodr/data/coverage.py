@@ -1,8 +1,10 @@
 """What the splits leave of each attribute: made by domain, they may leave a rare class out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dcodr.data.dataset import SPLITS, Attribute, FactorDataset, Split
 
@@ -27,10 +29,8 @@ def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
     train, scored = data.indices("train"), data.indices(split)
     found = []
     for name, labels in {"domain": data.domain, **data.attributes}.items():
-        if labels.ndim == 1:
-            constant = np.bincount(labels[train]).argmax()
-        else:
-            constant = np.quantile(labels[train], 0.5, axis=0, method="lower")
+        categorical = labels.ndim == 1
+        constant = np.bincount(labels[train]).argmax() if categorical else _median(labels[train])
         if (labels[scored] == constant).all():
             found.append(name)
     return tuple(found)
@@ -55,6 +55,12 @@ def coverage_warnings(data: FactorDataset) -> list[str]:
         if parts:
             found.append(f"{name}: {'; '.join(parts)}")
     return found
+
+
+def _median(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The median of each column; of an even number of values the lower one, as ``torch.median``."""
+    median: npt.NDArray[Any] = np.quantile(values, 0.5, axis=0, method="lower")
+    return median
 
 
 def _missing(data: FactorDataset, attribute: Attribute) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 from scipy.io import savemat
@@ -159,8 +160,8 @@ def test_info_tells_the_same_in_words_and_in_json(here: Path) -> None:
 def test_a_class_that_misses_a_split_is_named(here: Path) -> None:
     """Thirteen of 3,000 images are of the class: the splits, made by domain, can leave one without."""
     images = np.random.default_rng(0).integers(0, 256, (3000, 8, 8, 3), dtype=np.uint8)
-    domain, beard, split = np.arange(3000) % 5, np.arange(3000) // 5 % 2, np.arange(3000) // 5 % 10
-    split = np.select([split == 8, split == 9], [1, 2], 0).astype(np.uint8)
+    domain, beard, tenth = np.arange(3000) % 5, np.arange(3000) // 50 % 2, np.arange(3000) // 5 % 10
+    split: npt.NDArray[np.uint8] = np.select([tenth == 8, tenth == 9], [1, 2], 0).astype(np.uint8)
     bald = np.zeros(3000, np.int64)
     bald[np.flatnonzero(split == 0)[:13]] = 1
     spec = DatasetSpec(
