@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcodr.data.coverage import coverage_warnings, trivial_factors
@@ -30,6 +30,7 @@ def dataset(rows: list[tuple[int, int, int, float]], split: list[int]) -> Factor
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(LABELS)
 def test_trivial_factors_are_those_that_a_constant_answer_knows(
     rows: list[tuple[int, int, int, float]],
