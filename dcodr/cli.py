@@ -140,7 +140,7 @@ def _table(title: str, report: "Report") -> Table:
     notes = [] if report.infeasible is None else [f"infeasible: {report.infeasible}"]
     if report.unmeasured:
         names = ", ".join(report.unmeasured)
-        notes.append(f"not measured, as a constant answer is right for every image, nor counted: {names}")
+        notes.append(f"not counted, as a constant answer is right for every image: {names}")
     table.caption = "\n".join(notes) or None
     return table
 

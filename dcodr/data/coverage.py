@@ -11,6 +11,8 @@ from dcodr.data.dataset import SPLITS, Attribute, FactorDataset, Split
 SCORED: tuple[Split, ...] = ("validation", "test")
 NAMED = 3
 """Classes that a warning names."""
+FEWEST = 10
+"""A skill that rests on fewer images is warned of."""
 
 
 def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
@@ -26,14 +28,7 @@ def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
     Returns:
         Names of such attributes, before them ``domain`` if the images are all of one domain.
     """
-    train, scored = data.indices("train"), data.indices(split)
-    found = []
-    for name, labels in {"domain": data.domain, **data.attributes}.items():
-        categorical = labels.ndim == 1
-        constant = np.bincount(labels[train]).argmax() if categorical else _median(labels[train])
-        if (labels[scored] == constant).all():
-            found.append(name)
-    return tuple(found)
+    return tuple(name for name, images in _telling(data, split).items() if not images)
 
 
 def coverage_warnings(data: FactorDataset) -> list[str]:
@@ -42,18 +37,36 @@ def coverage_warnings(data: FactorDataset) -> list[str]:
     Returns:
         A sentence or two for each factor that is concerned; names classes and their images in each split.
     """
-    trivial = {split: trivial_factors(data, split) for split in SCORED}
+    telling = {split: _telling(data, split) for split in SCORED}
     found = []
     for name, attribute in {"domain": None, **{one.name: one for one in data.spec.attributes}}.items():
         parts = _missing(data, attribute) if attribute is not None and attribute.cardinality else []
-        lost = [split for split in SCORED if name in trivial[split]]
+        lost = [split for split in SCORED if not telling[split][name]]
         if lost:
             parts.append(
                 f"a constant answer is right for every {_listed(lost)} image, so that nothing can be "
                 "measured there and no mean counts it"
             )
+        parts += [
+            f"a constant answer is wrong for only {n} {split} image{'' if n == 1 else 's'}, so that the skill "
+            "measured there is mostly chance"
+            for split in SCORED
+            if 0 < (n := telling[split][name]) < FEWEST
+        ]
         if parts:
             found.append(f"{name}: {'; '.join(parts)}")
+    return found
+
+
+def _telling(data: FactorDataset, split: Split) -> dict[str, int]:
+    """For the domain and each attribute the images of a split for which a constant answer is wrong."""
+    train, scored = data.indices("train"), data.indices(split)
+    found = {}
+    for name, labels in {"domain": data.domain, **data.attributes}.items():
+        categorical = labels.ndim == 1
+        constant = np.bincount(labels[train]).argmax() if categorical else _median(labels[train])
+        wrong = (labels[scored] != constant).reshape(len(scored), -1).any(axis=1)
+        found[name] = int(wrong.sum())
     return found
 
 

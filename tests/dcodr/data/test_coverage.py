@@ -1,6 +1,7 @@
 """What can be measured on a split, against the outcomes that probes are scored by."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,12 @@ from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, FactorDataset
 from dcodr.evaluation.metrics import categorical_outcome, continuous_outcome
 
 LABELS = st.lists(st.tuples(*[st.integers(0, 1)] * 3, st.sampled_from([0.0, 0.5])), min_size=3, max_size=12)
+
+
+@pytest.fixture(autouse=True)
+def few_images_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of a few images would be warned of all factors."""
+    monkeypatch.setattr("dcodr.data.coverage.FEWEST", 1)
 
 
 def dataset(rows: list[tuple[int, int, int, float]], split: list[int]) -> FactorDataset:
@@ -69,6 +76,14 @@ def test_a_constant_continuous_attribute_is_warned_of() -> None:
     ]
     (warning,) = coverage_warnings(dataset(rows, [0] * 8 + [1] * 8 + [2] * 8))
     assert warning.startswith("light: a constant answer is right for every validation image")
+
+
+def test_a_skill_that_rests_on_few_images_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcodr.data.coverage.FEWEST", 3)
+    rows = [(index % 2, int(index in (3, 10, 17, 18, 20)), index // 2 % 2, index / 8) for index in range(24)]
+    (warning,) = coverage_warnings(dataset(rows, [0] * 8 + [1] * 8 + [2] * 8))
+    assert warning.startswith("hue: a constant answer is wrong for only 1 validation image,")
+    assert "test" not in warning
 
 
 def test_of_many_rare_classes_the_rarest_are_named() -> None:
