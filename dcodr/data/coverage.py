@@ -48,8 +48,8 @@ def coverage_warnings(data: FactorDataset) -> list[str]:
                 "measured there and no mean counts it"
             )
         parts += [
-            f"a constant answer is wrong for only {n} {split} image{'' if n == 1 else 's'}, so that the skill "
-            "measured there is mostly chance"
+            f"a constant answer is wrong for only {n} {split} image{'' if n == 1 else 's'}, so that the "
+            "skill measured there is mostly chance"
             for split in SCORED
             if 0 < (n := telling[split][name]) < FEWEST
         ]
