@@ -127,7 +127,12 @@ def evaluate(
 
 def _write_report(path: Path, report: "Report") -> str:
     """Write a report as JSON; returns the text."""
-    content = {"figures": report.figures, "intervals": report.intervals, "infeasible": report.infeasible}
+    content = {
+        "figures": report.figures,
+        "intervals": report.intervals,
+        "infeasible": report.infeasible,
+        "unmeasured": report.unmeasured,
+    }
     text = json.dumps(content, indent=2) + "\n"
     write_text(path, text)
     return text
@@ -138,8 +143,11 @@ def _table(title: str, report: "Report") -> Table:
     for name, value in report.figures.items():
         low, high = report.intervals.get(name, (None, None))
         table.add_row(name, f"{value:.4f}", "" if low is None else f"{low:.4f} to {high:.4f}")
-    if report.infeasible is not None:
-        table.caption = f"infeasible: {report.infeasible}"
+    notes = [] if report.infeasible is None else [f"infeasible: {report.infeasible}"]
+    if report.unmeasured:
+        names = ", ".join(report.unmeasured)
+        notes.append(f"not counted, as a constant answer is right for every image: {names}")
+    table.caption = "\n".join(notes) or None
     return table
 
 

@@ -5,11 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dcodr.data.coverage import coverage_warnings
 from dcodr.data.dataset import SPLITS, FactorDataset
 
 
 def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
-    """Sizes, splits, spec and origin of a store, ready for JSON."""
+    """Sizes, splits, spec, origin and warnings of a store, ready for JSON."""
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -20,11 +21,12 @@ def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
         "spec": asdict(data.spec),
         "fingerprint": data.fingerprint,
         "provenance": dict(data.provenance),
+        "warnings": coverage_warnings(data),
     }
 
 
 def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
-    """Print them as a table, with some lines more."""
+    """Print them as a table, with some lines more, and the warnings on standard error."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -46,10 +48,12 @@ def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
     for key, value in rows.items():
         table.add_row(key, Text(value))
     Console().print(table)
+    for warning in facts["warnings"]:
+        Console(stderr=True).print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _attribute(attribute: dict[str, Any]) -> str:
     if attribute["cardinality"] is None:
         return f"{attribute['name']}: continuous"
-    cyclic = ", cyclic" if attribute["cyclic"] else ""
-    return f"{attribute['name']}: {attribute['cardinality']} classes{cyclic}"
+    more = "".join(f", {word}" for word in ("cyclic", "derived") if attribute[word])
+    return f"{attribute['name']}: {attribute['cardinality']} classes{more}"

@@ -43,7 +43,8 @@ class Report:
         intervals: 95 % confidence interval of each of the probes' figures.
         infeasible: Why the figures must not compete: the code has collapsed, or one of the means cannot be
             measured on this split at all; ``None`` otherwise.
-        unmeasured: Factors that a constant answer knows fully on this split; the means leave them out.
+        unmeasured: Factors for which a constant answer is right for every image of this split, so that there
+            is nothing to know; the means leave them out.
     """
 
     figures: Mapping[str, float]
@@ -110,7 +111,7 @@ def evaluate(
     intervals = probe_intervals(domain, outcomes, resamples, seed, mean_skill, derived)
     for name in ("invariance", mean_skill):
         if name not in figures and infeasible is None:
-            infeasible = f"{name} cannot be measured: a constant answer is right of every {split} image"
+            infeasible = f"{name} cannot be measured: a constant answer is right for every {split} image"
     if retrieval:
         figures |= _retrieval(all_codes, train_factors, factors, data.spec)
     return Report(figures, intervals, infeasible, unmeasured)

@@ -11,7 +11,7 @@ would reach: a figure is to be read beside it.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -165,11 +165,12 @@ def retrieval_figures(
     """
     found = {name: matches(classes, queries, neighbours) for name, classes in attributes.items()}
     found["all"] = torch.stack(list(found.values())).all(dim=0)
-    members = {name: [classes] for name, classes in attributes.items()} | {"all": [*attributes.values()]}
+    labels = {name: replace(classes, ids=classes.ids.cpu()) for name, classes in attributes.items()}
+    members = {name: [classes] for name, classes in labels.items()} | {"all": [*labels.values()]}
     figures = {}
     for name, matching in found.items():
         for k in ks:
             figure = f"retrieval_top1/{name}" if k == 1 else f"retrieval_recall_at_{k}/{name}"
             figures[figure] = matching[:, :k].any(dim=1).double().mean().item()
-        figures[f"retrieval_ceiling/{name}"] = has_match(members[name], queries).double().mean().item()
+        figures[f"retrieval_ceiling/{name}"] = has_match(members[name], queries.cpu()).double().mean().item()
     return figures

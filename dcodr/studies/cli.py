@@ -32,7 +32,7 @@ app = typer.Typer(
 LAYERS = (3, 8, 11)
 """relu1_2, relu2_2 and relu3_1 of VGG-19; the supplement says only that its distance is VGG-based."""
 N_IMAGES = 192
-"""How many test images are augmented; the distances of more would take longer than the training."""
+"""How many validation images are augmented; the distances of more would take longer than the training."""
 
 
 @app.callback()
@@ -62,7 +62,8 @@ def autoencoder(
 ) -> None:
     """Measure how invariant an autoencoder is to each augmentation (section 1.1, Tables 1 and 2).
 
-    invariance.csv is what a space's search.warm_start.ranking reads; invariance.png shows the same.
+    invariance.csv is what a space's search.warm_start.ranking reads; invariance.png shows the same. Test
+    images stay untouched: as a search may begin with that file, validation images are measured.
     """
     from dcodr.data.store import open_store
     from dcodr.studies.picture import draw_invariance
@@ -120,7 +121,7 @@ def rank_correlations(
 def _measure(
     console: Console, data: "FactorDataset", weights: str, epochs: int, seed: int, device: "torch.device"
 ) -> dict[str, Measures]:
-    """Train the autoencoder and measure it on test images."""
+    """Train the autoencoder and measure it on validation images."""
     import numpy as np
 
     from dcodr.evaluation.embed import float_images
@@ -139,19 +140,19 @@ def _measure(
                 f"epoch {epoch}/{epochs}  squared error {loss:.5f}", highlight=False
             ),
         )
-    test = np.random.default_rng(seed).permutation(data.indices("test"))[:N_IMAGES]
-    images = float_images(data.images, test, device).contiguous()
+    chosen = np.random.default_rng(seed).permutation(data.indices("validation"))[:N_IMAGES]
+    images = float_images(data.images, chosen, device).contiguous()
     console.print(
         _quality(*squared_errors(trained, images, data.images, data.indices("train"))), soft_wrap=True
     )
-    with console.status(f"measuring {len(PAPER_13)} augmentations on {len(test)} test images"):
+    with console.status(f"measuring {len(PAPER_13)} augmentations on {len(chosen)} validation images"):
         found = view_distances(trained, distance, images, PAPER_13, seed)
     return {name: distances.measures() for name, distances in found.items()}
 
 
 def _quality(error: float, error_of_mean: float) -> str:
-    """What the squared error on the test images says of the figures to come."""
-    found = f"squared error on test images {error:.5f}, of the mean training image {error_of_mean:.5f}"
+    """What the squared error on the validation images says of the figures to come."""
+    found = f"squared error on validation images {error:.5f}, of the mean training image {error_of_mean:.5f}"
     if error < error_of_mean:
         return found
     return (

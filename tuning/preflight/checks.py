@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dcodr.config import Config
+from dcodr.data.coverage import trivial_factors
 from dcodr.data.dataset import DatasetSpec, FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.remote import open_dataset
@@ -51,6 +52,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
         _render(space.base.store, console)
     data = open_dataset(space.base)
     _check_figures(space, data.spec)
+    _check_labels(data, console)
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
         raise UserError(
@@ -145,6 +147,26 @@ def _check_figures(space: Space, spec: DatasetSpec) -> None:
         raise UserError(
             f"search.informativeness_floor: {spec.name} has no attribute, so that informativeness is not "
             "measured: remove it"
+        )
+
+
+def _check_labels(data: FactorDataset, console: Console) -> None:
+    """Refuse labels by which nothing can be told on validation images, and say which of them do not count."""
+    trivial = trivial_factors(data, "validation")
+    counted = [attribute.name for attribute in data.spec.attributes if not attribute.derived]
+    for figure, factors in {"invariance": ["domain"], "informativeness": counted}.items():
+        if factors and set(factors) <= set(trivial):
+            raise UserError(
+                f"{figure} cannot be measured on the validation images of {data.spec.name}: of "
+                f"{', '.join(factors)} a constant answer is right for every one; label more images and "
+                "prepare the dataset again, or leave these columns out"
+            )
+    for name in trivial:
+        console.print(
+            f"{name}: a constant answer is right for every validation image, so that informativeness does "
+            "not count it",
+            highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 from scipy.io import savemat
@@ -12,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from dcodr.config import PRESETS
 from dcodr.data.cli import app
-from dcodr.data.store import open_store
+from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.store import open_store, write_store
 from dcodr.errors import UserError
 
 PUBLISHED = ("cars3d", "smallnorb", "shapes3d", "celeba", "edges2shoes")
@@ -153,6 +155,36 @@ def test_info_tells_the_same_in_words_and_in_json(here: Path) -> None:
     words = run("info", "data/synthetic.h5").output
     assert "80 of 64 x 64" in words
     assert data.fingerprint[:16] in words
+
+
+def test_a_class_that_misses_a_split_is_named(here: Path) -> None:
+    """Thirteen of 3,000 images are of the class: the splits, made by domain, can leave one without."""
+    images = np.random.default_rng(0).integers(0, 256, (3000, 8, 8, 3), dtype=np.uint8)
+    domain, beard, tenth = np.arange(3000) % 5, np.arange(3000) // 50 % 2, np.arange(3000) // 5 % 10
+    split: npt.NDArray[np.uint8] = np.select([tenth == 8, tenth == 9], [1, 2], 0).astype(np.uint8)
+    bald = np.zeros(3000, np.int64)
+    bald[np.flatnonzero(split == 0)[:13]] = 1
+    spec = DatasetSpec(
+        "faces",
+        "person",
+        (Attribute("beard", 2), Attribute("bald", 2, classes=("no", "yes"))),
+    )
+    write_store(here / "f.h5", spec, images, domain, {"beard": beard, "bald": bald}, split, {})
+    expected = (
+        "bald: class yes has 13 train, 0 validation and 0 test images; a constant answer is right for every "
+        "validation and test image, so that nothing can be measured there and no mean counts it"
+    )
+    result = run("info", "f.h5")
+    assert f"warning: {expected}" in result.stderr
+    assert "beard:" not in result.stderr
+    assert json.loads(run("info", "f.h5", "--json").stdout)["warnings"] == [expected]
+
+
+def test_prepare_warns_of_classes_that_miss_a_split(here: Path, photos: Path) -> None:
+    rows = photos.read_text().replace("red", "blue", 5)
+    photos.write_text(rows)
+    result = run("prepare", "folder", "--csv", photos)
+    assert "warning: colour: class red has " in result.stderr
 
 
 def test_info_verifies_only_when_asked(here: Path) -> None:

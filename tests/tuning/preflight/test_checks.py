@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from rich.console import Console
@@ -94,6 +95,36 @@ def test_objectives_of_a_dataset_without_attributes(tmp_path: Path, unlabelled_s
         objectives(tmp_path, unlabelled_store, "invariance", "informativeness")
     with pytest.raises(UserError, match=r"objectives\.accuracy/scale: synthetic has no such figure"):
         objectives(tmp_path, unlabelled_store, "accuracy/scale")
+
+
+def one_class(data: FactorDataset, folder: Path, *names: str) -> Path:
+    """The dataset with the class 0 in every image for some attributes."""
+    labels = {name: values * (name not in names) for name, values in data.attributes.items()}
+    path = folder / "one.h5"
+    write_store(path, data.spec, data.images, data.domain, labels, data.split, {})
+    return path
+
+
+def test_an_attribute_of_one_class_is_told_and_does_not_stop_a_search(
+    tmp_path: Path, tiny: FactorDataset
+) -> None:
+    told = io.StringIO()
+    store = one_class(tiny, tmp_path, "scale")
+    check(load_space(QUICK, data=str(store)), None, Console(file=told, width=200))
+    assert told.getvalue().startswith("scale: a constant answer is right for every validation image")
+
+
+def test_labels_of_which_nothing_can_be_told(tmp_path: Path, tiny: FactorDataset) -> None:
+    store = one_class(tiny, tmp_path, *tiny.attributes)
+    with pytest.raises(
+        UserError, match=r"informativeness cannot be measured on the validation images of .*scale"
+    ):
+        objectives(tmp_path, store, "invariance", "informativeness")
+    most_frequent = np.bincount(tiny.domain[tiny.indices("train")]).argmax()
+    split = np.where((tiny.split == 1) & (tiny.domain != most_frequent), 2, tiny.split).astype(np.uint8)
+    write_store(tmp_path / "d.h5", tiny.spec, tiny.images, tiny.domain, tiny.attributes, split, {})
+    with pytest.raises(UserError, match="invariance cannot be measured on the validation images"):
+        objectives(tmp_path, tmp_path / "d.h5", "invariance", "informativeness")
 
 
 def test_a_floor_of_what_is_not_measured(tmp_path: Path, unlabelled_store: Path) -> None:
