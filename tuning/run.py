@@ -23,6 +23,7 @@ from tuning.mirror import close_parent, open_parent, search_status
 from tuning.models import register
 from tuning.outbox import Outbox
 from tuning.preflight.checks import check, check_storage
+from tuning.preflight.reference import with_constant_answers
 from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
@@ -81,6 +82,7 @@ def run_search(
     check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
+    space = with_constant_answers(space, data)
     first = first_trials(space)
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or default_uri(storage)

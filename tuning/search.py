@@ -13,7 +13,7 @@ from tuning.driver_lock import driven
 from tuning.export import export
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
+from tuning.pareto import Direction, best_tradeoff, contributions, fronts, non_dominated
 from tuning.space import Space
 from tuning.storage import LEDGER, names
 from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
@@ -153,13 +153,15 @@ class Search:
         return [dict(zip(names, row, strict=True)) for row in self.values(trials).tolist()]
 
     def knee(self) -> TrialRecord:
-        """The front's best compromise; see :func:`tuning.pareto.knee`.
+        """Return the front's best trade-off, the *knee* of the command line; see
+        :func:`tuning.pareto.best_tradeoff`.
 
         Raises:
             UserError: If no trial is complete.
         """
         front = self.require_front()
-        return front[knee(self.values(front), self._directions)]
+        space = self.space
+        return front[best_tradeoff(self.values(front), space.reference, self._directions, space.preference)]
 
     def best(self, objective: str) -> TrialRecord:
         """The front's best trial in one objective.

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +38,10 @@ PAPER_SETTINGS = (
 
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
 """What is one for all trials of a search."""
+
+FIGURES = ("invariance", "informativeness", "image_informativeness", "domain_accuracy")
+FIGURES_OF_AN_ATTRIBUTE = ("accuracy/", "error/")
+"""What can be an objective: figures with a worst value from which gains can be measured."""
 
 
 class Base(StrictModel):
@@ -87,6 +92,10 @@ class Space(StrictModel):
     """How to search."""
     resources: Resources
     """What one trial gets."""
+    constant_answers: dict[str, float] = {}
+    """What always giving the best constant answer reaches on the validation images, of the objectives that
+    are measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
+    an earlier version began without."""
     text: str = ""
     """The file as it was written."""
 
@@ -142,8 +151,27 @@ class Space(StrictModel):
 
     @property
     def reference(self) -> list[float]:
-        """The worst objectives that count for the hypervolume: 0 where more is better, else 1."""
-        return [0.0 if direction == "maximize" else 1.0 for direction in self.objectives.values()]
+        """The worst objectives that count: the corner of the hypervolume, from which gains are measured.
+
+        The constant answer's figure where there is one, else 0 where more is better and 1 where less is.
+        """
+        return [
+            self.constant_answers.get(name, 0.0 if direction == "maximize" else 1.0)
+            for name, direction in self.objectives.items()
+        ]
+
+    @property
+    def perfect(self) -> list[float]:
+        """The best that each objective can be; infinite for an error that is maximised."""
+        return [
+            0.0 if direction == "minimize" else math.inf if name.startswith("error/") else 1.0
+            for name, direction in self.objectives.items()
+        ]
+
+    @property
+    def preference(self) -> list[float]:
+        """How much each objective weighs in the choice of the best trade-off."""
+        return [self.search.preference.get(name, 1.0) for name in self.objectives]
 
 
 def load_space(
@@ -189,6 +217,7 @@ def load_space(
     for key, param in params.items():
         _check_param(key, param, base, content, file)
     _check_scheduler(content.search, base, file)
+    _check_objectives(content, file)
     warm_start = _absolute(content.search.warm_start, Path(path).parent)
     given = {key: value for key, value in search.items() if value is not None}
     return Space(
@@ -311,6 +340,19 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
                 raise file.error(
                     (*at, *name.split(".")), f"does not allow {_paper_value(base, name)!r}, {advice}"
                 )
+
+
+def _check_objectives(content: SpaceFile, file: YamlFile) -> None:
+    """Refuse objectives that have no worst value to measure from, and a preference for what is no objective."""
+    for name in content.objectives:
+        if name not in FIGURES and not name.startswith(FIGURES_OF_AN_ATTRIBUTE):
+            allowed = [*FIGURES, *(f"{kind}NAME" for kind in FIGURES_OF_AN_ATTRIBUTE)]
+            raise file.error(("objectives", name), f"cannot be an objective{did_you_mean(name, allowed)}")
+    for name in content.search.preference:
+        if name not in content.objectives:
+            raise file.error(
+                ("search", "preference", name), f"is no objective{did_you_mean(name, content.objectives)}"
+            )
 
 
 def _check_scheduler(search: SearchSettings, base: Config, file: YamlFile) -> None:

@@ -17,6 +17,7 @@ from tuning.front_table import FrontRow, front_table
 from tuning.ledger import Ledger
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
+from tuning.preflight.reference import with_constant_answers
 from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
 from tuning.preflight.space_size import describe_size, n_configurations
 from tuning.scheduler import ParetoASHA
@@ -50,6 +51,7 @@ def show_plan(
     check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
+    space = with_constant_answers(space, data)
     first = first_trials(space)
     uri = tracking_uri or default_uri(storage)
     with console.status("trying the MLflow tracking store"):
@@ -83,7 +85,10 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
         "Training": f"{config.method}, encoder {config.encoder.arch}, {config.epochs} epochs, "
         f"evaluated every {config.evaluate_every}, {config.precision} on the {config.device}",
         "Space": describe_size(space.params),
-        "Objectives": ", ".join(f"{way} {name}" for name, way in space.objectives.items()),
+        "Objectives": ", ".join(
+            f"{way} {name} (from {worst:.4g} on)"
+            for (name, way), worst in zip(space.objectives.items(), space.reference, strict=True)
+        ),
         "Search": f"{search.trials} trials, sampler {search.sampler}, seed {search.seed}, {_stopping(space)}",
     }
     limits = {
