@@ -30,7 +30,7 @@ def print_summary(search: Search, console: Console, tracker: Tracker) -> None:
         configs = _from_here(search.folder / CONFIGS)
         _line(console, f"Configs of the front: {configs}")
         best = shlex.quote(str(configs / search.config_file(search.knee())))
-        _line(console, f"Train the best compromise: python -m dcodr train --config {best} --out trained")
+        _line(console, f"Train the best trade-off: python -m dcodr train --config {best} --out trained")
         _line(console, _what_mattered(search))
         _line(console, f"All of it as one page: {_command(search, 'report')}")
     _line(console, f"Compare the trials: {ui_command(tracker.uri)}")

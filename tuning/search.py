@@ -218,7 +218,7 @@ class Search:
         """Write the configs of chosen trials; see :func:`tuning.export.export`.
 
         Args:
-            which: ``knee``, ``best:OBJECTIVE`` or ``all-front``.
+            which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
             out: Folder to write to; files there of the same names are replaced.
 
         Returns:

@@ -85,10 +85,7 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
         "Training": f"{config.method}, encoder {config.encoder.arch}, {config.epochs} epochs, "
         f"evaluated every {config.evaluate_every}, {config.precision} on the {config.device}",
         "Space": describe_size(space.params),
-        "Objectives": ", ".join(
-            f"{way} {name} (from {worst:.4g} on)"
-            for (name, way), worst in zip(space.objectives.items(), space.reference, strict=True)
-        ),
+        "Objectives": ", ".join(_objective(space, name) for name in space.objectives),
         "Search": f"{search.trials} trials, sampler {search.sampler}, seed {search.seed}, {_stopping(space)}",
     }
     limits = {
@@ -101,6 +98,13 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
     if given:
         plan["Ends early"] = "at " + ", or ".join(given)
     return plan
+
+
+def _objective(space: Space, name: str) -> str:
+    """An objective, with the constant answer's figure if gains are measured from there."""
+    answer = space.constant_answers.get(name)
+    known = "" if answer is None else f" (from {answer:.4g}, the constant answer's)"
+    return f"{space.objectives[name]} {name}{known}"
 
 
 def _stopping(space: Space) -> str:

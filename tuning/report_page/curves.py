@@ -59,7 +59,7 @@ def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:
     measured = [(e, r.figures[objective]) for e, r in trial.evaluated.items() if objective in r.figures]
     name, line = "front", {"color": "--blue", "width": 1.5}
     if knee:
-        name, line = "knee", {"color": "--orange", "width": 3}
+        name, line = "best trade-off", {"color": "--orange", "width": 3}
     elif trial.paper:
         name, line = "the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
     return {

@@ -97,7 +97,7 @@ def _confirmed_rows(row: Confirmed, names: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _marked(trial: TrialRecord, on_front: bool, knee: int) -> str:
-    marks = ["knee"] if trial.number == knee else []
+    marks = ["the best trade-off"] if trial.number == knee else []
     marks += ["the paper's settings"] if trial.paper else []
     marks += [] if on_front else ["not on the front"]
     return f"{number(trial)} ({', '.join(marks)})" if marks else number(trial)

@@ -13,7 +13,7 @@ Points = npt.NDArray[np.float64]
 
 
 def front_chart(search: Search) -> Chart:
-    """All complete trials as points, the front among them, the knee and the paper's settings marked.
+    """All complete trials as points, the front among them, the best trade-off and the paper's settings marked.
 
     The axes are the first two objectives; of a search with one, the number of the trial and the objective.
 
@@ -35,7 +35,7 @@ def front_chart(search: Search) -> Chart:
     data.append(_trace("front", points[:n], texts[:n], front_marker))
     knee, paper = at[search.knee().number], search.paper()
     star = {"color": "--orange", "symbol": "star", "size": 17, "line": {"color": "--ink", "width": 1}}
-    data.append(_trace("knee: the best compromise", points[[knee]], [texts[knee]], star))
+    data.append(_trace("best trade-off", points[[knee]], [texts[knee]], star))
     if paper is not None and paper.number in at:
         i = at[paper.number]
         ring = {"color": "--ink", "symbol": "circle-open", "size": 19, "line": {"width": 2}}
@@ -113,5 +113,5 @@ def _alt(search: Search, front: Sequence[TrialRecord], complete: int) -> str:
     members = "1 trial is" if len(front) == 1 else f"{len(front)} trials are"
     return (
         f"{members} on the front of {complete} complete trials, with {', '.join(spans)}. "
-        f"The knee is trial {number(search.knee())}. The table below has all of them."
+        f"The best trade-off is trial {number(search.knee())}. The table below has all of them."
     )

@@ -151,7 +151,7 @@ def _exported(search: Search, trial: TrialRecord) -> Exported:
     config = search.space.config(trial.values)
     text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(search, trial))
     reached = ", ".join(f"{name} {figure(value)}" for name, value in search.objectives(trial).items())
-    marks = ", the knee" if trial.number == search.knee().number else ""
+    marks = ", the best trade-off" if trial.number == search.knee().number else ""
     return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)
 
 
