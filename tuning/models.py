@@ -20,7 +20,7 @@ ALIASES = {
 
 
 def chosen(search: Search) -> dict[str, TrialRecord]:
-    """The trials whose encoders are registered, by alias: the best trade-off, and the best in each objective."""
+    """Return the trials whose encoders are registered, by alias: best trade-off, best in each objective."""
     best = {ALIASES.get(name, f"best-{name}"): search.best(name) for name in search.space.objectives}
     return {"knee": search.knee(), **best}
 

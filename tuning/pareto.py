@@ -123,9 +123,10 @@ def best_tradeoff(
 ) -> int:
     """Pick the member of the front with the largest product of gains over the reference point.
 
-    The gain of a row in an objective is how much better than the reference it is; 0 if it is worse. With equal
-    weights the product is the hypervolume of the row by itself, and the pick is the Nash bargaining solution
-    whose disagreement point is the reference (J. Nash, "The Bargaining Problem", Econometrica 18(2), 1950):
+    The gain of a row in an objective is how much better it is than the reference; 0 if it is worse. With
+    equal weights the product is the hypervolume of the row by itself, and the pick is the Nash bargaining
+    solution whose disagreement point is the reference (J. Nash, "The Bargaining Problem", Econometrica 18(2),
+    1950):
 
         argmax_i  prod_j gain_ij ** weight_j
 
@@ -133,7 +134,7 @@ def best_tradeoff(
     front, so that a front of one, two or three members is judged like any other. A row that is no better than
     the reference in some objective, such as a code that knows nothing, has the product 0.
 
-    An objective in which no row is better than the reference is measured from the front's worst value instead.
+    An objective in which no row is better than the reference is measured from the worst value on the front.
 
     Args:
         values: objectives, shape `(n, m)`, finite, n at least 1.

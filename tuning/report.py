@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dcodr.words import counted
 from tuning.confirmation import Confirmed
 from tuning.front_table import FrontRow, front_table
 from tuning.gain import better_everywhere, gains
@@ -92,7 +93,10 @@ def print_status(search: Search, console: Console) -> None:
     trials, counts = search.trials(), _counts(search)
     _line(console, f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     budget = search.ledger.budget
-    _line(console, f"{budget.spent} epochs trained; hypervolume of the front {budget.hypervolume:.4f}")
+    _line(
+        console,
+        f"{counted(budget.spent, 'epoch')} trained; hypervolume of the front {budget.hypervolume:.4f}",
+    )
     for trial in trials:
         if trial.reason is not None:
             _line(console, f"  trial {trial.number:03d} {trial.status}: {trial.reason}")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dcodr.errors import UserError
 from dcodr.files import write_text
+from dcodr.words import counted
 from tuning.cluster.nodes import check_cluster, places, share
 from tuning.cluster.session import ray_session
 from tuning.display import Display
@@ -152,7 +153,9 @@ def _train(search: Search, outbox: Outbox, address: str | None, verbose: bool, c
     for number, seed in search.unconfirmed():
         ledger.confirm(number, seed)
     if ledger.waiting():
-        console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
+        console.print(
+            f"Confirming the front with other seeds: {counted(ledger.waiting(), 'training')}", highlight=False
+        )
         display = Display(
             ledger.waiting(),
             space.objectives,

@@ -153,8 +153,9 @@ class Search:
         return [dict(zip(names, row, strict=True)) for row in self.values(trials).tolist()]
 
     def knee(self) -> TrialRecord:
-        """Return the front's best trade-off, the *knee* of the command line; see
-        :func:`tuning.pareto.best_tradeoff`.
+        """Return the front's best trade-off, which users call the knee.
+
+        See :func:`tuning.pareto.best_tradeoff`.
 
         Raises:
             UserError: If no trial is complete.

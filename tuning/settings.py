@@ -80,7 +80,7 @@ class SearchSettings(StrictModel):
     """Early stopping; ``null`` trains every trial to its last epoch."""
     informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
     """With less informativeness at an evaluation, from the grace period on, a trial is infeasible."""
-    preference: dict[str, Annotated[float, Field(gt=0)]] = {}
+    preference: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
     """How much an objective weighs in the choice of the best trade-off, by its name; 1 for one not named. The
     weights are exponents of the gains, see :func:`tuning.pareto.best_tradeoff`."""
     warm_start: WarmStart = WarmStart()

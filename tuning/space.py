@@ -92,10 +92,10 @@ class Space(StrictModel):
     """How to search."""
     resources: Resources
     """What one trial gets."""
-    constant_answers: dict[str, float] = {}
-    """What always giving the best constant answer reaches on the validation images, of the objectives that
-    are measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
-    an earlier version began without."""
+    constant_answers: dict[str, float] = Field(default={})
+    """What the best constant answer reaches on the validation images, by objective, of those that are
+    measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
+    searches of earlier versions have none."""
     text: str = ""
     """The file as it was written."""
 
@@ -151,9 +151,9 @@ class Space(StrictModel):
 
     @property
     def reference(self) -> list[float]:
-        """The worst objectives that count: the corner of the hypervolume, from which gains are measured.
+        """Return the worst objectives that count: the corner of the hypervolume, from which gains count.
 
-        The constant answer's figure where there is one, else 0 where more is better and 1 where less is.
+        It is the constant answer's figure where there is one; else 0 where more is better, 1 where less is.
         """
         return [
             self.constant_answers.get(name, 0.0 if direction == "maximize" else 1.0)
@@ -162,7 +162,7 @@ class Space(StrictModel):
 
     @property
     def perfect(self) -> list[float]:
-        """The best that each objective can be; infinite for an error that is maximised."""
+        """Return the best that each objective can be; infinity for an error that is maximised."""
         return [
             0.0 if direction == "minimize" else math.inf if name.startswith("error/") else 1.0
             for name, direction in self.objectives.items()
@@ -170,7 +170,7 @@ class Space(StrictModel):
 
     @property
     def preference(self) -> list[float]:
-        """How much each objective weighs in the choice of the best trade-off."""
+        """Return how much each objective weighs in the choice of the best trade-off."""
         return [self.search.preference.get(name, 1.0) for name in self.objectives]
 
 
@@ -343,7 +343,7 @@ def _check_param(key: str, param: Param, base: Config, content: SpaceFile, file:
 
 
 def _check_objectives(content: SpaceFile, file: YamlFile) -> None:
-    """Refuse objectives that have no worst value to measure from, and a preference for what is no objective."""
+    """Refuse objectives that gains cannot be measured in, and a preference for what is no objective."""
     for name in content.objectives:
         if name not in FIGURES and not name.startswith(FIGURES_OF_AN_ATTRIBUTE):
             allowed = [*FIGURES, *(f"{kind}NAME" for kind in FIGURES_OF_AN_ATTRIBUTE)]

@@ -18,7 +18,7 @@ _FIXED = ("base", "objectives", "search.informativeness_floor")
 
 
 def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
-    """Refuse to go on in a space that differs by more than its budgets and preference, or that earlier trials do not fit.
+    """Refuse to go on in a space that differs by more than budgets and preference, or that trials do not fit.
 
     Args:
         ledger: The search.

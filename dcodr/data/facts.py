@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.words import counted
 
 
 def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
@@ -52,4 +53,4 @@ def _attribute(attribute: dict[str, Any]) -> str:
     if attribute["cardinality"] is None:
         return f"{attribute['name']}: continuous"
     cyclic = ", cyclic" if attribute["cyclic"] else ""
-    return f"{attribute['name']}: {attribute['cardinality']} classes{cyclic}"
+    return f"{attribute['name']}: {counted(attribute['cardinality'], 'class', 'classes')}{cyclic}"

@@ -7,7 +7,7 @@ from dcodr.evaluation.metrics import categorical_outcome, continuous_outcome
 
 
 def constant_figures(data: FactorDataset, split: Split) -> dict[str, float]:
-    """Measure what always giving the best constant answer reaches on the images of a split.
+    """Return what the best constant answer to each factor reaches on the images of a split.
 
     The answer is that of the training images: their most frequent class, or their median.
 
@@ -16,8 +16,8 @@ def constant_figures(data: FactorDataset, split: Split) -> dict[str, float]:
         split: The split to score, of one image at least.
 
     Returns:
-        ``chance/<factor>`` of the domain and of each categorical attribute, ``error_of_median/<name>`` of each
-        continuous one: the very figures of ``report.evaluate``.
+        ``chance/<factor>`` of the domain and of each categorical attribute, ``error_of_median/<name>`` of
+        each continuous one, as ``report.evaluate`` has them.
     """
     train, scored = data.indices("train"), data.indices(split)
     labels = {"domain": data.domain} | {a.name: data.attributes[a.name] for a in data.spec.attributes}

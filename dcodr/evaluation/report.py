@@ -21,6 +21,7 @@ from dcodr.evaluation.metrics import (
 )
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
 from dcodr.evaluation.retrieval import matches, nearest_neighbours, retrieval_figures
+from dcodr.words import counted
 
 RECALL_AT = (1, 5, 10)
 Indices = npt.NDArray[np.int64]
@@ -97,7 +98,9 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
     if split == "train":
         raise UserError("got split 'train', on which the probes are fitted: score 'validation' or 'test'")
     if n_scored < 2:
-        raise UserError(f"split '{split}' of {data.spec.name} has {n_scored} images; at least 2 are needed")
+        raise UserError(
+            f"split '{split}' of {data.spec.name} has {counted(n_scored, 'image')}; at least 2 are needed"
+        )
 
 
 def _factors(

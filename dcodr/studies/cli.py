@@ -15,6 +15,7 @@ from dcodr.console import examples
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
+from dcodr.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +79,7 @@ def autoencoder(
     write_text(folder / "invariance.csv", as_csv(measured))
     draw_invariance(
         folder / "invariance.png",
-        f"Autoencoder of {dataset}, {epochs} epochs, seed {seed}",
+        f"Autoencoder of {dataset}, {counted(epochs, 'epoch')}, seed {seed}",
         measured,
         published,
     )

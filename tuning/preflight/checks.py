@@ -21,6 +21,7 @@ from dcodr.files import is_uri
 from dcodr.methods import build_method
 from dcodr.sampler import DomainBatchSampler
 from dcodr.strict_yaml import did_you_mean
+from dcodr.words import counted
 from tuning.cluster.session import cpus_here
 from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
@@ -55,7 +56,8 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
         raise UserError(
-            f"search.epoch_budget: {budget} epochs are not enough for one trial of {space.base.epochs}"
+            f"search.epoch_budget: {counted(budget, 'epoch is', 'epochs are')} not enough for one trial of "
+            f"{space.base.epochs}"
         )
     dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
@@ -126,8 +128,8 @@ def _check_resources(resources: Resources) -> None:
         )
     if resources.cpus_per_trial > cpus:
         raise UserError(
-            f"resources.cpus_per_trial: a trial asks for {resources.cpus_per_trial} CPUs, this machine has "
-            f"{cpus}"
+            f"resources.cpus_per_trial: a trial asks for {counted(resources.cpus_per_trial, 'CPU')}, "
+            f"this machine has {cpus}"
         )
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.words import counted
 from tuning.cluster.nodes import check_cluster
 from tuning.cluster.session import cpus_here
 from tuning.front_table import FrontRow, front_table
@@ -80,13 +81,15 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
     config, search = space.config(largest(space)), space.search
     sizes = ", ".join(f"{len(data.indices(split)):,} {split}" for split in SPLITS)
     plan = {
-        "Dataset": f"{data.spec.name}, {len(data.images):,} images ({sizes}), {data.n_domains} domains",
+        "Dataset": f"{data.spec.name}, {counted(len(data.images), 'image')} ({sizes}), "
+        f"{counted(data.n_domains, 'domain')}",
         "Store": str(space.base.store),
-        "Training": f"{config.method}, encoder {config.encoder.arch}, {config.epochs} epochs, "
+        "Training": f"{config.method}, encoder {config.encoder.arch}, {counted(config.epochs, 'epoch')}, "
         f"evaluated every {config.evaluate_every}, {config.precision} on the {config.device}",
         "Space": describe_size(space.params),
         "Objectives": ", ".join(_objective(space, name) for name in space.objectives),
-        "Search": f"{search.trials} trials, sampler {search.sampler}, seed {search.seed}, {_stopping(space)}",
+        "Search": f"{counted(search.trials, 'trial')}, sampler {search.sampler}, seed {search.seed}, "
+        f"{_stopping(space)}",
     }
     limits = {
         "epochs in all": search.epoch_budget,
@@ -101,7 +104,7 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
 
 
 def _objective(space: Space, name: str) -> str:
-    """An objective, with the constant answer's figure if gains are measured from there."""
+    """Return an objective, with the constant answer's figure if gains are measured from there."""
     answer = space.constant_answers.get(name)
     known = "" if answer is None else f" (from {answer:.4g}, the constant answer's)"
     return f"{space.objectives[name]} {name}{known}"
@@ -170,14 +173,17 @@ def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
 def _at_once(space: Space, places: int | None) -> tuple[dict[str, str], int]:
     """How many trials run at a time, and a line that says so."""
     resources = space.resources
-    each = f"{resources.cpus_per_trial} CPU{'s' * (resources.cpus_per_trial > 1)}"
-    each += f" and {resources.gpus_per_trial:g} GPUs" * (resources.gpus_per_trial > 0)
+    each = counted(resources.cpus_per_trial, "CPU")
+    each += f" and {resources.gpus_per_trial:g} GPU{'s' * (resources.gpus_per_trial > 1)}" * (
+        resources.gpus_per_trial > 0
+    )
     if places is not None:
         fit = min(places, space.search.trials)
-        return {"At a time": f"{fit} trials of {each}; the cluster has room for {places}"}, fit
+        return {"At a time": f"{counted(fit, 'trial')} of {each}; the cluster has room for {places}"}, fit
     cpus, gpus = cpus_here(), torch.cuda.device_count()
     fit = min(resources.concurrent(cpus, gpus), space.search.trials)
-    return {"At a time": f"{fit} trials of {each}; this machine has {cpus} CPUs and {gpus} GPUs"}, fit
+    here = f"{counted(cpus, 'CPU')} and {counted(gpus, 'GPU')}"
+    return {"At a time": f"{counted(fit, 'trial')} of {each}; this machine has {here}"}, fit
 
 
 def _sharing(space: Space, at_once: int, here: bool) -> int:
@@ -190,14 +196,14 @@ def _sharing(space: Space, at_once: int, here: bool) -> int:
 
 
 def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
-    size = f"{config.batch.n_domains} domains x {config.batch.n_per_domain} images"
+    size = f"{counted(config.batch.n_domains, 'domain')} x {counted(config.batch.n_per_domain, 'image')}"
     kind = "on the GPU" if config.device == "cuda" else "resident, pages shared with other trials included"
     return {
-        "Step": f"{duration(timing.step)} for {size}, {timing.steps} steps an epoch "
-        f"({timing.timed} timed, {copies} trials at a time)",
+        "Step": f"{duration(timing.step)} for {size}, {counted(timing.steps, 'step')} an epoch "
+        f"({timing.timed} timed, {counted(copies, 'trial')} at a time)",
         "Evaluation": duration(timing.evaluation),
-        "Memory": f"{timing.memory / 2**20:,.0f} MiB a trial at its peak ({kind}); {copies} trials at most "
-        f"{copies * timing.memory / 2**30:.1f} GiB",
+        "Memory": f"{timing.memory / 2**20:,.0f} MiB a trial at its peak ({kind}); "
+        f"{counted(copies, 'trial')} at most {copies * timing.memory / 2**30:.1f} GiB",
     }
 
 
@@ -224,7 +230,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             time_budget=search.time_budget,
         )
 
-    each = f"{trials} trials of {duration(whole)}, {at_once} at a time"
+    each = f"{counted(trials, 'trial')} of {duration(whole)}, {at_once} at a time"
     plan = {"Time": f"about {duration(seconds(1))}: {each}"}
     if search.scheduler is not None:
         plan["Time"] = (
@@ -236,7 +242,8 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
         extra = math.ceil(n / at_once) * whole
         plan["Confirmation"] = (
-            f"about {duration(extra)} more for {n} trainings; the paper's probe after each is not counted"
+            f"about {duration(extra)} more for {counted(n, 'training')}; the paper's probe after each is not "
+            "counted"
         )
     return plan | {"Not counted": "the start of Ray, MLflow and the trials' processes, some seconds"}
 

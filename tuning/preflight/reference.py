@@ -1,8 +1,8 @@
-"""From where gains are measured: what the best constant answer reaches, known from labels before any training.
+"""The reference of a search, from which gains are measured, as far as it depends on the labels.
 
-An error in pixels has no worst value of its own, and the worst that an accuracy can mean is not 0 but chance.
-Both are measured from the constant answer, as informativeness is, so that a code that knows nothing has no
-gain, and adds no hypervolume.
+An error in pixels has no worst value of its own, and an accuracy is worthless at chance, not only at 0. Both
+are measured from the best constant answer, as informativeness is, so that a code that knows nothing gains
+nothing and adds no hypervolume.
 """
 
 from dcodr.data.dataset import FactorDataset

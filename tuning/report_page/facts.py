@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from dcodr.words import counted
 from tuning.confirmation import Confirmed
 from tuning.gain import HEADER, gains
 from tuning.params import CategoricalParam
@@ -28,7 +29,7 @@ def overview(search: Search) -> list[tuple[str, str]]:
         ("Trials", _counts(search)),
         ("Ended", _end(search)),
         ("When", _when(search)),
-        ("Training", f"{budget.spent} epochs of {space.base.epochs} a trial at most"),
+        ("Training", f"{counted(budget.spent, 'epoch')} of {space.base.epochs} a trial at most"),
         ("Sampler", f"{space.search.sampler}, seed {space.search.seed}"),
         ("Versions", versions or "unknown"),
     ]
@@ -122,7 +123,7 @@ def _counts(search: Search) -> str:
     names = [running if t.status == "running" else STATUS.get(t.status, t.status) for t in search.trials()]
     counts = ", ".join(f"{n} {name}" for name, n in Counter(names).most_common())
     again = sum(trial.confirms is not None for trial, _ in search.ended())
-    return f"{len(names)}: {counts or 'none'}" + (f"; {again} confirmations" if again else "")
+    return f"{len(names)}: {counts or 'none'}" + (f"; {counted(again, 'confirmation')}" if again else "")
 
 
 def _end(search: Search) -> str:

@@ -131,7 +131,8 @@ def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str 
     except UserError as error:
         return [], [], [], f"There is no analysis: {error}."
     tables = [*effects.importance_tables(analyses), *effects.effect_tables(analyses)]
-    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, None
+    why_not = analyses[0].no_attribution and f"No effects of augmentations: {analyses[0].no_attribution}."
+    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, why_not
 
 
 def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
