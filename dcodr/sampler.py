@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.errors import UserError
+from dcodr.words import counted
 
 _TINY = 1e-9
 
@@ -152,7 +153,7 @@ def _require_feasible(
             raise UserError(f"batch.{name} is {value}; it must be positive")
     if n_domains > len(labels):
         raise UserError(
-            f"batch.n_domains is {n_domains}, but the training images have {len(labels)} domains: "
+            f"batch.n_domains is {n_domains}, but the training images have {counted(len(labels), 'domain')}: "
             f"lower it to {len(labels)} or less"
         )
     n_short = int((sizes < n_per_domain).sum())

@@ -20,7 +20,17 @@ from dcodr.palette import BLUE, GREY, ORANGE
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 DIAGRAM = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
-NOT_DRAWN = {"errors", "files", "strict_yaml", "yaml_core", "palette", "console", "__init__", "__main__"}
+NOT_DRAWN = {
+    "errors",
+    "files",
+    "strict_yaml",
+    "yaml_core",
+    "palette",
+    "console",
+    "words",
+    "__init__",
+    "__main__",
+}
 """Modules beside the rooms that any room may use."""
 
 HALF_HEIGHT = 0.31

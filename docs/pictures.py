@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from dcodr.augmentation_names import AUGMENTATIONS
 from dcodr.augmentations import Augment
@@ -23,7 +24,7 @@ from dcodr.evaluation.embed import float_images
 from dcodr.files import appearing, default_store
 from dcodr.palette import BLUE, GREY, ORANGE
 from dcodr.sampler import DomainBatchSampler
-from tuning.pareto import Direction, hypervolume, knee, non_dominated
+from tuning.pareto import Direction, best_tradeoff, hypervolume, non_dominated
 
 HERE = Path(__file__).parent
 RECORD = HERE.parent / "benchmarks" / "search_efficiency" / "record.jsonl"
@@ -99,12 +100,12 @@ def draw_probes() -> Figure:
 
 
 def draw_front() -> Figure:
-    """Recorded trainings as points, with front, knee and hypervolume."""
+    """Recorded trainings as points, with front, best trade-off and hypervolume."""
     runs = [run for run in map(json.loads, RECORD.read_text().splitlines()) if run["seed"] == 0]
     points = np.array([_reached(run) for run in runs if run["epochs"] and not run["failure"]])
     on_front = non_dominated(points, PAIR)
     front = points[on_front][points[on_front][:, 0].argsort()]
-    best = front[knee(front, PAIR)]
+    best = front[best_tradeoff(front, [0, 0], PAIR)]
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
     x, y = np.concatenate([[0], front[:, 0]]), np.concatenate([front[:1, 1], front[:, 1]])
@@ -113,9 +114,9 @@ def draw_front() -> Figure:
     rest = points[~on_front]
     axes.scatter(rest[:, 0], rest[:, 1], s=16, color=GREY, label="dominated")
     axes.scatter(front[:, 0], front[:, 1], s=34, color=BLUE, marker="D", label="front")
-    axes.scatter(
-        best[0], best[1], s=190, color=ORANGE, marker="*", zorder=3, label="knee: the best compromise"
-    )
+    # The box that the best trade-off dominates by itself.
+    axes.add_patch(Rectangle((0, 0), *best, fill=False, edgecolor=ORANGE, linestyle=":", linewidth=1.2))
+    axes.scatter(best[0], best[1], s=190, color=ORANGE, marker="*", zorder=3, label="best trade-off")
     axes.set(xlabel="invariance", ylabel="informativeness", xlim=(0, 1.02), ylim=(0, 1))
     axes.legend(loc="lower left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""A search from Python: run it, read its front, train and test the best compromise, use its codes.
+"""A search from Python: run it, read its front, train and test the best trade-off, use its codes.
 
 python examples/search_api.py    # half a minute on two cores; writes data/, runs/, best/ and trained/
 """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dcodr.words import counted
 from tuning.pareto import Direction, hypervolume, joined
 from tuning.settings import SearchSettings
 
@@ -61,9 +62,10 @@ class Budget:
         """Say why no trial begins any more; ``None`` while some may."""
         limits = self._settings
         if self.trials >= limits.trials:
-            return f"{self.trials} trials have begun"
+            return f"{counted(self.trials, 'trial has', 'trials have')} begun"
         if limits.epoch_budget is not None and self.spent + self._epochs > limits.epoch_budget:
-            return f"{self.spent} of {limits.epoch_budget} epochs are spent, too many for another trial"
+            epochs = counted(limits.epoch_budget, "epoch")
+            return f"{self.spent} of {epochs} are spent, too many for another trial"
         if limits.target_hypervolume is not None and self.hypervolume >= limits.target_hypervolume:
             return f"the hypervolume {self.hypervolume:.4f} has reached {limits.target_hypervolume:g}"
         if limits.stall is not None and len(self.history) > limits.stall.trials:
@@ -71,7 +73,7 @@ class Budget:
             if self.hypervolume < enough or self.hypervolume == 0:
                 return (
                     f"the hypervolume has grown by less than {limits.stall.growth:.1%} "
-                    f"in {limits.stall.trials} trials"
+                    f"in {counted(limits.stall.trials, 'trial')}"
                 )
         return None
 

@@ -109,7 +109,9 @@ def doctor(
 )
 def export(
     name: Name,
-    pick: Annotated[str, typer.Option(help="knee, best:OBJECTIVE or all-front.")] = "knee",
+    pick: Annotated[
+        str, typer.Option(help="knee (the best trade-off), best:OBJECTIVE or all-front.")
+    ] = "knee",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("best"),
     storage: Storage = Path("runs"),
 ) -> None:

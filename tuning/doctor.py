@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from dcodr.errors import UserError
+from dcodr.words import counted
 from tuning import mirror
 from tuning.driver_lock import driving
 from tuning.journal import cut_short, mend
@@ -119,7 +120,7 @@ def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) 
         console.print(f"- {finding.what}", markup=False, highlight=False, soft_wrap=True)
     if not findings:
         console.print(
-            f"Ledger, checkpoints and MLflow agree on all {diagnosis.trials} trials.", highlight=False
+            f"Ledger, checkpoints and MLflow agree on {counted(diagnosis.trials, 'trial')}.", highlight=False
         )
 
 
@@ -171,7 +172,8 @@ def _examine_ledger(search: Search) -> Iterator[Finding]:
     path = search.folder / LEDGER
     if size := cut_short(path):
         yield Finding(
-            f"{path} ends with {size} bytes of an entry that was not written whole", partial(mend, path)
+            f"{path} ends with {counted(size, 'byte')} of an entry that was not written whole",
+            partial(mend, path),
         )
 
 

@@ -22,7 +22,7 @@ def pick(search: "Search", which: str) -> list[TrialRecord]:
 
     Args:
         search: The search.
-        which: ``knee``, ``best:OBJECTIVE`` or ``all-front``.
+        which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
 
     Raises:
         UserError: If ``which`` is none of these, or no trial is complete.

@@ -19,7 +19,7 @@ class FrontRow:
         figures: its objectives, those that were measured.
         params: its settings, those worth a column.
         label: a word below the number, such as `paper` for the paper's settings.
-        knee: mark it with a star.
+        knee: it is the best trade-off: mark it with a star.
         on_front: False dims it and says so.
     """
 

@@ -8,7 +8,7 @@ from tuning.pareto import Direction
 from tuning.search import Search
 from tuning.trials import TrialRecord
 
-HEADER = ("objective", "the paper's settings", "best of the front", "change", "knee")
+HEADER = ("objective", "the paper's settings", "best of the front", "change", "best trade-off")
 """Titles of `Gain.cells`."""
 
 
@@ -22,7 +22,7 @@ class Gain:
         paper: What the paper's settings reach.
         best: What the front's best trial in it reaches.
         trial: That trial's number.
-        knee: What the front's best compromise reaches.
+        knee: What the front's best trade-off reaches.
     """
 
     objective: str

@@ -119,15 +119,16 @@ class Ledger:
         One that was cut off while its values were drawn is closed; if they were given, it begins anew.
 
         Args:
-            space: The space with other budgets, if they have changed.
+            space: The space with other budgets, if they have changed. The constant answers stay those that
+                the search began with, so that gains and hypervolumes compare.
 
         Returns:
             Numbers of the trials that go on.
         """
         if space is not None:
-            self.space = space
+            self.space = space.model_copy(update={"constant_answers": self.space.constant_answers})
             self._ended.clear()
-            self.remember("space", space.model_dump_json())
+            self.remember("space", self.space.model_dump_json())
         trials = self.study.get_trials(deepcopy=False)
         self.study.sampler = SpaceSampler(self.space, seed=self.space.search.seed + len(trials))
         for trial in trials:

@@ -31,7 +31,7 @@ _URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
 
 def chosen(search: Search) -> dict[str, TrialRecord]:
-    """The trials whose encoders are registered, by alias: the knee, and the best in each objective."""
+    """Return the trials whose encoders are registered, by alias: best trade-off, best in each objective."""
     best = {ALIASES.get(name, f"best-{name}"): search.best(name) for name in search.space.objectives}
     return {"knee": search.knee(), **best}
 

@@ -1,4 +1,4 @@
-"""Trade-offs between objectives: the front and those behind it, its knee, its hypervolume.
+"""Trade-offs between objectives: the front and those behind it, the best of it, its hypervolume.
 
 Objectives come as an `(n, m)` array, one row a trial, with one direction a column.
 """
@@ -115,34 +115,56 @@ def _has_room(row: list[float], front: list[list[float]]) -> bool:
     return not any(all(theirs >= ours for theirs, ours in zip(rival, row, strict=True)) for rival in rivals)
 
 
-def knee(values: npt.ArrayLike, directions: Sequence[Direction]) -> int:
-    """Pick the balanced member of the front: the one closest to the ideal point.
+def best_tradeoff(
+    values: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    directions: Sequence[Direction],
+    weights: Sequence[float] | None = None,
+) -> int:
+    """Pick the member of the front with the largest product of gains over the reference point.
 
-    The ideal point takes the front's best value in every objective. Distances are Euclidean after each
-    objective is divided by its range over the front, so units do not matter; an objective that is the same
-    all over the front does not count, and dominated rows have no influence. This is the compromise solution
-    (p = 2, equal weights) of M. Zeleny, "Compromise Programming", *Multiple Criteria Decision Making*, 1973.
+    The gain of a row in an objective is how much better it is than the reference; 0 if it is worse. With
+    equal weights the product is the hypervolume of the row by itself, and the pick is the Nash bargaining
+    solution whose disagreement point is the reference (J. Nash, "The Bargaining Problem", Econometrica 18(2),
+    1950):
+
+        argmax_i  prod_j gain_ij ** weight_j
+
+    Units do not matter, as scaling an objective scales every product alike. Neither does the spread of the
+    front, so that a front of one, two or three members is judged like any other. A row that is no better than
+    the reference in some objective, such as a code that knows nothing, has the product 0.
+
+    An objective in which no row is better than the reference is measured from the worst value on the front.
 
     Args:
         values: objectives, shape `(n, m)`, finite, n at least 1.
+        reference: the worst point that counts, shape `(m,)`.
         directions: what is better, one a column.
+        weights: positive exponent of each gain, shape `(m,)`; 1 each by default. Only their ratios matter.
 
     Returns:
-        Index of a row of `values`; of equally close rows the first.
+        Index of a row of `values`; of equally good rows the best in the first objective, then in the second
+        and so on, and of equal rows the first.
 
     Raises:
-        ValueError: if there is no row, and as `non_dominated`.
+        ValueError: if there is no row, a weight is not positive, and as `hypervolume`.
     """
-    gains = _as_gains(values, directions)
+    sides = _sides(values, reference, directions)
+    exponents = np.ones(len(directions)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if exponents.shape != (len(directions),) or not np.all(exponents > 0):
+        raise ValueError(f"weights {exponents.tolist()}: expected {len(directions)} positive numbers")
     rows = np.flatnonzero(non_dominated(values, directions))
     if not len(rows):
-        raise ValueError("an empty front has no knee")
-    shortfall = gains[rows].max(axis=0) - gains[rows]
-    spread = shortfall.max(axis=0)
-    scaled = shortfall / np.where(spread > 0, spread, 1.0)
-    # Rounding lets mirror-image rows tie, whatever their last bits.
-    distance = np.linalg.norm(scaled, axis=1).round(12)
-    return int(rows[np.argmin(distance)])
+        raise ValueError("an empty front has no best trade-off")
+    members = sides[rows]
+    reached = members.max(axis=0) > 0
+    gains = np.where(reached, np.maximum(members, 0.0), members - members.min(axis=0))
+    gains[:, ~gains.any(axis=0)] = 1.0  # all members are alike in it
+    with np.errstate(divide="ignore"):
+        # Rounding lets members of the same product tie, whatever their last bits.
+        product = (np.log(gains) * exponents / exponents.sum()).sum(axis=1).round(12)
+    tied = np.flatnonzero(product == product.max())
+    return int(rows[tied[np.lexsort(-members[tied].T[::-1])[0]]])
 
 
 def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from dcodr.words import counted
 from tuning.display import Display
 from tuning.interrupts import undisturbed
 from tuning.outbox import Outbox
@@ -141,7 +142,9 @@ class Recorder(Callback):
         progress = self._started.pop(number)
         failure = failure or progress.failure
         if not set(self._ledger.space.objectives) <= set(progress.figures):
-            failure = failure or f"stopped after {progress.epoch} epochs, before its first evaluation"
+            failure = (
+                failure or f"stopped after {counted(progress.epoch, 'epoch')}, before its first evaluation"
+            )
         outcome = self._ledger.end(
             number,
             full_budget=progress.epoch == progress.epochs,

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dcodr.words import counted
 from tuning.confirmation import Confirmed
 from tuning.final_figures import CAPTION, Final, final_figures, header
 from tuning.front_table import FrontRow, front_table
@@ -31,7 +32,7 @@ def print_summary(search: Search, console: Console, tracker: Tracker) -> None:
         configs = _from_here(search.folder / CONFIGS)
         _line(console, f"Configs of the front: {configs}")
         best = shlex.quote(str(configs / search.config_file(search.knee())))
-        _line(console, f"Train the best compromise: python -m dcodr train --config {best} --out trained")
+        _line(console, f"Train the best trade-off: python -m dcodr train --config {best} --out trained")
         _line(console, _what_mattered(search))
         _line(console, f"All of it as one page: {_command(search, 'report')}")
     _line(console, f"Compare the trials: {ui_command(tracker.uri)}")
@@ -104,7 +105,10 @@ def print_status(search: Search, console: Console) -> None:
     trials, counts = search.trials(), _counts(search)
     _line(console, f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     budget = search.ledger.budget
-    _line(console, f"{budget.spent} epochs trained; hypervolume of the front {budget.hypervolume:.4f}")
+    _line(
+        console,
+        f"{counted(budget.spent, 'epoch')} trained; hypervolume of the front {budget.hypervolume:.4f}",
+    )
     for trial in trials:
         if trial.reason is not None:
             _line(console, f"  trial {trial.number:03d} {trial.status}: {trial.reason}")

@@ -15,6 +15,7 @@ from dcodr.console import unfailing
 from dcodr.errors import StorageError, UserError
 from dcodr.evaluation.report import PROTOCOL
 from dcodr.files import write_text
+from dcodr.words import counted
 from tuning.cluster.nodes import places, ready, share
 from tuning.cluster.session import ray_session
 from tuning.display import Display
@@ -28,6 +29,7 @@ from tuning.mirror import close_parent, open_parent, search_status
 from tuning.models import register
 from tuning.outbox import Outbox
 from tuning.preflight.checks import check, check_storage
+from tuning.preflight.reference import with_constant_answers
 from tuning.recorder import WORKER_DEATHS, Recorder
 from tuning.report import print_summary
 from tuning.scheduler import ParetoASHA, scheduler_of
@@ -87,6 +89,7 @@ def run_search(
     check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
+    space = with_constant_answers(space, data)
     first = first_trials(space)
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or default_uri(storage)
@@ -205,7 +208,8 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
     ledger, space = search.ledger, search.space
     for number, seed in search.unconfirmed():
         ledger.confirm(number, seed)
-    console.print(f"Confirming the front with other seeds: {ledger.waiting()} trainings", highlight=False)
+    trainings = counted(ledger.waiting(), "training")
+    console.print(f"Confirming the front with other seeds: {trainings}", highlight=False)
     display = Display(
         ledger.waiting(),
         space.objectives,

@@ -14,7 +14,7 @@ from tuning.driver_lock import driven
 from tuning.export import export
 from tuning.ledger import Ledger
 from tuning.outcome import Outcome
-from tuning.pareto import Direction, contributions, fronts, knee, non_dominated
+from tuning.pareto import Direction, best_tradeoff, contributions, fronts, non_dominated
 from tuning.space import Space
 from tuning.storage import LEDGER, names
 from tuning.trials import CHECKPOINTS, KEPT, TrialRecord
@@ -175,13 +175,16 @@ class Search:
         return [dict(zip(names, row, strict=True)) for row in self.values(trials).tolist()]
 
     def knee(self) -> TrialRecord:
-        """The front's best compromise; see :func:`tuning.pareto.knee`.
+        """Return the front's best trade-off, which users call the knee.
+
+        See :func:`tuning.pareto.best_tradeoff`.
 
         Raises:
             UserError: If no trial is complete.
         """
         front = self.require_front()
-        return front[knee(self.values(front), self._directions)]
+        space = self.space
+        return front[best_tradeoff(self.values(front), space.reference, self._directions, space.preference)]
 
     def best(self, objective: str) -> TrialRecord:
         """The front's best trial in one objective.
@@ -259,7 +262,7 @@ class Search:
         """Write the configs of chosen trials; see :func:`tuning.export.export`.
 
         Args:
-            which: ``knee``, ``best:OBJECTIVE`` or ``all-front``.
+            which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
             out: Folder to write to; files there of the same names are replaced.
 
         Returns:

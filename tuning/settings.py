@@ -81,6 +81,9 @@ class SearchSettings(StrictModel):
     """Early stopping; ``null`` trains every trial to its last epoch."""
     informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
     """With less informativeness at an evaluation, from the grace period on, a trial is infeasible."""
+    preference: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
+    """How much an objective weighs in the choice of the best trade-off, by its name; 1 for one not named. The
+    weights are exponents of the gains, see :func:`tuning.pareto.best_tradeoff`."""
     warm_start: WarmStart = WarmStart()
     confirm: Confirm | None = None
     """Whether, and how, to confirm the front."""
@@ -91,8 +94,16 @@ class SearchSettings(StrictModel):
         return min(24, max(2, self.trials // 2)) if self.startup_trials is None else self.startup_trials
 
 
-BUDGETS = ("trials", "time_budget", "epoch_budget", "target_hypervolume", "stall", "confirm")
-"""What may differ when a search goes on."""
+CHANGEABLE = (
+    "trials",
+    "time_budget",
+    "epoch_budget",
+    "target_hypervolume",
+    "stall",
+    "confirm",
+    "preference",
+)
+"""What may differ when a search goes on: the budgets, and how the best trade-off is chosen."""
 
 
 class Resources(StrictModel):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,13 @@ from tuning.params import Param, SubsetParam, used
 from tuning.pareto import Direction
 from tuning.settings import Resources, SearchSettings, WarmStart
 from tuning.shipped import space_path
-from tuning.space_checks import paper_value, trained_methods, wrong_param, wrong_scheduler
+from tuning.space_checks import (
+    paper_value,
+    trained_methods,
+    wrong_objectives,
+    wrong_param,
+    wrong_scheduler,
+)
 
 
 class Base(StrictModel):
@@ -70,6 +77,10 @@ class Space(StrictModel):
     """How to search."""
     resources: Resources
     """What one trial gets."""
+    constant_answers: dict[str, float] = Field(default={})
+    """What the best constant answer reaches on the validation images, by objective, of those that are
+    measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
+    searches of earlier versions have none."""
     text: str = ""
     """The file as it was written; empty of a space that was made in Python."""
 
@@ -146,8 +157,27 @@ class Space(StrictModel):
 
     @property
     def reference(self) -> list[float]:
-        """The worst objectives that count for the hypervolume: 0 where more is better, else 1."""
-        return [0.0 if direction == "maximize" else 1.0 for direction in self.objectives.values()]
+        """Return the worst objectives that count: the corner of the hypervolume, from which gains count.
+
+        It is the constant answer's figure where there is one; else 0 where more is better, 1 where less is.
+        """
+        return [
+            self.constant_answers.get(name, 0.0 if direction == "maximize" else 1.0)
+            for name, direction in self.objectives.items()
+        ]
+
+    @property
+    def perfect(self) -> list[float]:
+        """Return the best that each objective can be; infinity for an error that is maximised."""
+        return [
+            0.0 if direction == "minimize" else math.inf if name.startswith("error/") else 1.0
+            for name, direction in self.objectives.items()
+        ]
+
+    @property
+    def preference(self) -> list[float]:
+        """Return how much each objective weighs in the choice of the best trade-off."""
+        return [self.search.preference.get(name, 1.0) for name in self.objectives]
 
 
 def load_space(
@@ -191,6 +221,8 @@ def load_space(
     for key, param in params.items():
         for at, message in wrong_param(key, param, base, content.params, content.base.overrides, how):
             wrong.found.append(file.error(("params", *at), message))
+    for at, message in wrong_objectives(content.objectives, content.search.preference):
+        wrong.found.append(file.error(at, message))
     wrong.refuse()
     return Space(
         name=path.stem,

@@ -10,7 +10,7 @@ from dcodr.config import differences
 from dcodr.errors import UserError
 from tuning.ledger import Ledger
 from tuning.sampling.encoding import decode, distributions, is_whole, strengths
-from tuning.settings import BUDGETS
+from tuning.settings import CHANGEABLE
 from tuning.space import Space
 
 _FIXED = ("base", "objectives", "search.informativeness_floor")
@@ -18,7 +18,7 @@ _FIXED = ("base", "objectives", "search.informativeness_floor")
 
 
 def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
-    """Refuse to go on in a space that differs by more than its budgets, or that earlier trials do not fit.
+    """Refuse to go on in a space that differs by more than budgets and preference, or that trials do not fit.
 
     Args:
         ledger: The search.
@@ -54,8 +54,8 @@ _ADVICE = "Begin a new search instead; search.warm_start.searches takes this one
 
 def _compared(space: Space) -> Mapping[str, Any]:
     spec = space.model_dump()
-    del spec["name"], spec["text"]
-    for key in BUDGETS:
+    del spec["name"], spec["text"], spec["constant_answers"]
+    for key in CHANGEABLE:
         del spec["search"][key]
     return spec
 

@@ -9,7 +9,7 @@ from dcodr.config import Config, nested, override, setting
 from dcodr.errors import UserError
 from dcodr.method_settings import MethodName, has_effect
 from dcodr.paper_settings import paper_config
-from dcodr.strict_yaml import Key
+from dcodr.strict_yaml import Key, did_you_mean
 from tuning.params import CategoricalParam, Param, SubsetParam
 from tuning.settings import SearchSettings
 
@@ -26,6 +26,10 @@ PAPER_SETTINGS = (
 
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
 """What is one for all trials of a search."""
+
+FIGURES = ("invariance", "informativeness", "image_informativeness", "domain_accuracy")
+FIGURES_OF_AN_ATTRIBUTE = ("accuracy/", "error/")
+"""What can be an objective: figures with a worst value from which gains can be measured."""
 
 Mistake = tuple[Key, str]
 """Where something is wrong, and a message."""
@@ -87,6 +91,26 @@ def wrong_scheduler(search: SearchSettings, base: Config) -> str | None:
         f"stops nothing: none of epochs {grace} to {base.epochs - 1} is evaluated (epochs {base.epochs}, "
         f"evaluate_every {base.evaluate_every}); set evaluate_every or grace_period, or remove it"
     )
+
+
+def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[Mistake]:
+    """Find objectives that gains cannot be measured in, and a preference for what is no objective.
+
+    Args:
+        objectives: The names of the objectives.
+        preference: The names that ``search.preference`` weighs.
+
+    Yields:
+        Where each mistake stands in the file, and a message.
+    """
+    objectives = list(objectives)
+    for name in objectives:
+        if name not in FIGURES and not name.startswith(FIGURES_OF_AN_ATTRIBUTE):
+            allowed = [*FIGURES, *(f"{kind}NAME" for kind in FIGURES_OF_AN_ATTRIBUTE)]
+            yield ("objectives", name), f"cannot be an objective{did_you_mean(name, allowed)}"
+    for name in preference:
+        if name not in objectives:
+            yield ("search", "preference", name), f"is no objective{did_you_mean(name, objectives)}"
 
 
 def _no_parameter(

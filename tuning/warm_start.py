@@ -10,6 +10,7 @@ from dcodr.data.csv_table import Table, read_table
 from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
+from dcodr.words import counted
 from tuning.params import SubsetParam, used
 from tuning.search import Search
 from tuning.space import Space
@@ -29,7 +30,8 @@ def first_trials(space: Space) -> list[FirstTrial]:
             first.append(trial)
     if len(first) > space.search.trials:
         raise UserError(
-            f"search.warm_start gives {len(first)} first trials, more than {space.search.trials} trials"
+            f"search.warm_start gives {len(first)} first trials, more than "
+            f"{counted(space.search.trials, 'trial')}"
         )
     return first
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcodr.errors import UserError
+from dcodr.words import counted
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
             raise _error(file, header_line, f"no such column; the header has {', '.join(header)}", column)
     for line, cells in records[1:]:
         if len(cells) != len(header):
-            raise _error(file, line, f"{len(cells)} cells for {len(header)} columns")
+            raise _error(file, line, f"{counted(len(cells), 'cell')} for {counted(len(header), 'column')}")
         if "" in cells:
             raise _error(file, line, "empty cell: fill it in or remove the row", header[cells.index("")])
     if len(records) == 1:

@@ -7,6 +7,7 @@ from typing import Any
 
 from dcodr.data.coverage import coverage_warnings
 from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.words import counted
 
 
 def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
@@ -56,4 +57,4 @@ def _attribute(attribute: dict[str, Any]) -> str:
     if attribute["cardinality"] is None:
         return f"{attribute['name']}: continuous"
     more = "".join(f", {word}" for word in ("cyclic", "derived") if attribute[word])
-    return f"{attribute['name']}: {attribute['cardinality']} classes{more}"
+    return f"{attribute['name']}: {counted(attribute['cardinality'], 'class', 'classes')}{more}"

@@ -6,6 +6,7 @@ from PIL import Image, ImageOps
 
 from dcodr.data.dataset import SPLITS, Attribute, FactorDataset
 from dcodr.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
+from dcodr.words import counted
 
 MIN_SIDE = 128
 """Images are enlarged by a whole factor to about this width, in pixels."""
@@ -30,7 +31,7 @@ def contact_sheet(
     rng = np.random.default_rng(seed)
     scale = max(1, round(MIN_SIDE / data.image_size))
     width = n_per_domain * (scale * data.image_size + GAP) - GAP
-    title = f"{data.spec.name}: {len(data.images):,} images, {data.n_domains:,} domains"
+    title = f"{data.spec.name}: {counted(len(data.images), 'image')}, {counted(data.n_domains, 'domain')}"
     header = [text(title, 20, width), text(f"fingerprint {data.fingerprint[:16]}", 13, width)]
     rows = [below(header, gap=0)]
     for domain in np.sort(rng.choice(data.n_domains, min(n_domains, data.n_domains), replace=False)):

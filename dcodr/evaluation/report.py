@@ -22,6 +22,7 @@ from dcodr.evaluation.metrics import (
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
 from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
 from dcodr.precision import float32_products
+from dcodr.words import counted
 
 PROTOCOL = 2
 """Number of the way of measuring: figures of different ones must not stand side by side.
@@ -121,7 +122,9 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
     if split == "train":
         raise UserError("got split 'train', on which the probes are fitted: score 'validation' or 'test'")
     if n_scored < 2:
-        raise UserError(f"split '{split}' of {data.spec.name} has {n_scored} images; at least 2 are needed")
+        raise UserError(
+            f"split '{split}' of {data.spec.name} has {counted(n_scored, 'image')}; at least 2 are needed"
+        )
 
 
 def _factors(

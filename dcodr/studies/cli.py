@@ -16,6 +16,7 @@ from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
 from dcodr.seeds import MAX_SEED
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
+from dcodr.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +83,7 @@ def autoencoder(
     write_text(folder / "invariance.csv", as_csv(measured))
     draw_invariance(
         folder / "invariance.png",
-        f"Autoencoder of {dataset}, {epochs} epochs, seed {seed}",
+        f"Autoencoder of {dataset}, {counted(epochs, 'epoch')}, seed {seed}",
         measured,
         published,
     )

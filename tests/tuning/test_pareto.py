@@ -1,4 +1,4 @@
-"""Fronts, knees and hypervolumes against their definitions."""
+"""Fronts, best trade-offs and hypervolumes against their definitions."""
 
 import math
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from tuning.pareto import (
     Direction,
     FloatArray,
+    best_tradeoff,
     contributions,
     crowding,
     fronts,
     hypervolume,
     improvements,
     joined,
-    knee,
     non_dominated,
 )
 
@@ -118,42 +118,134 @@ def test_order_of_rows_changes_nothing(problem: Problem, random: Random) -> None
     )
 
 
-@unhurried
-@given(problems())
-def test_knee_is_the_first_of_the_front_members_closest_to_the_ideal(problem: Problem) -> None:
-    values, directions = problem
-    rows = [
-        i for i, row in enumerate(values) if not any(dominates(other, row, directions) for other in values)
-    ]
-    best = [max if d == "maximize" else min for d in directions]
-    distances = []
-    for i in rows:
-        total = 0.0
-        for j, pick in enumerate(best):
-            column = [values[k, j] for k in rows]
-            spread = max(column) - min(column)
-            total += ((pick(column) - values[i, j]) / spread) ** 2 if spread else 0.0
-        distances.append(total**0.5)
-    nearest = min(distances)
-    assert knee(values, directions) == next(
-        i for i, d in zip(rows, distances, strict=True) if d == pytest.approx(nearest, abs=1e-9)
-    )
+def corner(directions: Sequence[Direction], by: float = 4.0) -> list[float]:
+    """A reference that every row of ``problems`` is better than in every objective."""
+    return [-by if direction == "maximize" else by for direction in directions]
+
+
+def product_of(row: FloatArray, reference: Sequence[float], directions: Sequence[Direction]) -> float:
+    sides = [x - r if d == "maximize" else r - x for x, r, d in zip(row, reference, directions, strict=True)]
+    return math.prod(max(side, 0.0) for side in sides)
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
+        ([[0.90, 0.10], [0.899, 0.90]], 1),
+        ([[0.982, 0.675], [0.964, 0.806]], 1),  # found on Cars3D; the second has the paper's settings
+        ([[1.0, 0.011], [0.62, 0.3]], 1),  # faces without labels; the first knows nothing
+        ([[1.0, 0.0], [0.1, 0.1]], 1),
+        ([[0.3, 0.2]], 0),
         ([[0.0, 1.0], [0.6, 0.6], [1.0, 0.0]], 1),
-        ([[0.0, 100.0], [0.6, 60.0], [1.0, 0.0]], 1),  # units do not matter
-        ([[-9.0, -9.0], [0.0, 1.0], [0.6, 0.6], [1.0, 0.0]], 2),  # nor does a dominated row
-        ([[0.0, 1.0], [1.0, 0.0]], 0),  # a tie
-        # mirror images, whose distances differ in the last bit
-        ([[0.0, 3 * 0.25], [0.2, 3 * 0.1], [0.1, 3 * 0.2], [0.25, 0.0]], 1),
-        ([[2.0, 2.0]], 0),  # no range at all
+        ([[0.95, 0.1], [0.9, 0.5], [0.5, 0.6]], 1),
+        ([[0.4, 0.8], [0.8, 0.4]], 1),  # of equals the best in the first objective
+        ([[1.0, -0.1], [0.9, -0.05], [0.8, -0.2]], 1),  # none knows anything: from the worst of them on
+        ([[0.7, 0.7], [0.9, 0.8], [0.7, 0.7]], 1),
     ],
 )
-def test_knee_by_hand(values: list[list[float]], expected: int) -> None:
-    assert knee(values, ["maximize", "maximize"]) == expected
+def test_best_tradeoff_by_hand(values: list[list[float]], expected: int) -> None:
+    assert best_tradeoff(values, [0.0, 0.0], ["maximize", "maximize"]) == expected
+    errors = [[invariance, 30 * (1 - informativeness)] for invariance, informativeness in values]
+    assert best_tradeoff(errors, [0.0, 30.0], ["maximize", "minimize"]) == expected
+
+
+@unhurried
+@given(problems())
+def test_the_best_tradeoff_dominates_the_most_by_itself(problem: Problem) -> None:
+    values, directions = problem
+    reference = corner(directions)
+    picked = best_tradeoff(values, reference, directions)
+    products = [product_of(row, reference, directions) for row in values]
+    assert products[picked] == pytest.approx(max(products))
+    assert hypervolume(values[[picked]], reference, directions) == pytest.approx(max(products))
+
+
+@unhurried
+@given(problems(), st.randoms(use_true_random=False))
+def test_the_best_tradeoff_is_on_the_front_whatever_the_order_and_the_reference(
+    problem: Problem, random: Random
+) -> None:
+    values, directions = problem
+    reference = [random.uniform(-4, 4) for _ in directions]
+    picked = best_tradeoff(values, reference, directions)
+    assert not any(dominates(other, values[picked], directions) for other in values)
+    order = list(range(len(values)))
+    random.shuffle(order)
+    assert np.array_equal(values[order][best_tradeoff(values[order], reference, directions)], values[picked])
+
+
+@unhurried
+@given(problems(), st.randoms(use_true_random=False))
+def test_neither_units_nor_dominated_rows_change_the_best_tradeoff(problem: Problem, random: Random) -> None:
+    values, directions = problem
+    reference = np.array([random.uniform(-4, 4) for _ in directions])
+    picked = values[best_tradeoff(values, reference, directions)]
+    units = np.array([10 ** random.uniform(-4, 4) for _ in directions])
+    assert np.array_equal(values[best_tradeoff(values * units, reference * units, directions)], picked)
+    front = values[non_dominated(values, directions)]
+    assert np.array_equal(front[best_tradeoff(front, reference, directions)], picked)
+
+
+@unhurried
+@given(problems())
+def test_a_row_without_gain_in_some_objective_is_picked_only_if_all_are_such(problem: Problem) -> None:
+    values, directions = problem
+    products = [product_of(row, [0.0] * len(directions), directions) for row in values]
+    picked = best_tradeoff(values, [0.0] * len(directions), directions)
+    assert products[picked] > 0 or not any(products)
+
+
+shares = st.floats(0.0, 1.0)
+
+
+@unhurried
+@given(
+    front=st.lists(st.tuples(shares, shares), min_size=1, max_size=12),
+    seed=st.integers(0, 2**32 - 1),
+    noise=st.sampled_from([0.001, 0.01, 0.05]),
+)
+def test_noise_costs_the_best_tradeoff_no_more_than_its_size(
+    front: list[tuple[float, float]], seed: int, noise: float
+) -> None:
+    """A product of two shares that are off by d is off by 2 d + d^2 at most, and so are two products."""
+    values = np.array(front)
+    measured = values + np.random.default_rng(seed).uniform(-noise, noise, values.shape)
+    true = values.prod(axis=1)
+    picked = best_tradeoff(measured, [0.0, 0.0], ["maximize", "maximize"])
+    if np.any(np.all(measured > 0, axis=1)):
+        assert true[picked] >= true.max() - 2 * (2 * noise + noise**2) - 1e-9
+
+
+def test_along_a_convex_front_noise_hardly_matters() -> None:
+    angle = np.linspace(0, np.pi / 2, 41)
+    values = np.column_stack([np.sin(angle), np.cos(angle)])
+    rng = np.random.default_rng(0)
+    reached = [
+        values[best_tradeoff(noisy, [0.0, 0.0], ["maximize", "maximize"])].prod()
+        for noisy in values + rng.normal(0, 0.01, (200, *values.shape))
+    ]
+    assert min(reached) > 0.5 - 0.03  # the best is sin 45 degrees * cos 45 degrees
+
+
+@unhurried
+@given(problems(), st.integers(1, 4), st.integers(1, 4))
+def test_weights_are_exponents(problem: Problem, first: int, others: int) -> None:
+    values, directions = problem
+    reference = corner(directions)
+    weights = [first, *[others] * (len(directions) - 1)]
+    repeated = np.repeat(np.arange(len(directions)), weights)  # an objective of weight 2 counts twice
+    picked = best_tradeoff(values, reference, directions, weights)
+    again = best_tradeoff(
+        values[:, repeated], np.array(reference)[repeated], [directions[i] for i in repeated]
+    )
+    assert np.array_equal(values[picked], values[again])
+    assert picked == best_tradeoff(values, reference, directions, [0.1 * weight for weight in weights])
+
+
+def test_more_weight_on_an_objective_gives_more_of_it() -> None:
+    front = np.array([[0.9, 0.4], [0.7, 0.7], [0.4, 0.9]])
+    picked = [best_tradeoff(front, [0, 0], ["maximize"] * 2, [1, weight]) for weight in (0.2, 1, 5)]
+    assert picked == [0, 1, 2]
 
 
 @unhurried
@@ -260,16 +352,23 @@ def test_crowding_sorts_the_front_by_each_objective(m: int, n: int, random: Rand
 def test_unusable_objectives_are_refused(
     values: list[list[float]], directions: list[Direction], message: str
 ) -> None:
-    for ranks in (non_dominated, fronts, knee, crowding):
+    for ranks in (non_dominated, fronts, crowding):
         with pytest.raises(ValueError, match=message):
             ranks(values, directions)
-    for measures in (hypervolume, contributions):
+    for measures in (hypervolume, contributions, best_tradeoff):
         with pytest.raises(ValueError, match=message):
             measures(values, [0.0] * len(directions), directions)
 
 
-def test_an_empty_front_has_no_knee_and_a_reference_must_fit() -> None:
-    with pytest.raises(ValueError, match="no knee"):
-        knee(np.empty((0, 2)), ["maximize", "maximize"])
-    with pytest.raises(ValueError, match=r"reference has shape \(1,\)"):
-        hypervolume([[1.0, 1.0]], [0.0], ["maximize", "maximize"])
+def test_an_empty_front_has_no_best_and_a_reference_must_fit() -> None:
+    with pytest.raises(ValueError, match="no best trade-off"):
+        best_tradeoff(np.empty((0, 2)), [0.0, 0.0], ["maximize", "maximize"])
+    for measures in (hypervolume, best_tradeoff):
+        with pytest.raises(ValueError, match=r"reference has shape \(1,\)"):
+            measures([[1.0, 1.0]], [0.0], ["maximize", "maximize"])
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [1.0, -1.0], [1.0, math.nan]])
+def test_weights_must_be_positive_and_fit(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="expected 2 positive numbers"):
+        best_tradeoff([[1.0, 1.0]], [0.0, 0.0], ["maximize", "maximize"], weights)

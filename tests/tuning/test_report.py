@@ -29,7 +29,7 @@ def test_paths_and_commands_are_as_short_as_the_folder_allows(
     lines = said(search, store)
     assert "Configs of the front: runs/my cars/configs" in lines
     train = f"python -m dcodr train --config 'runs/my cars/configs/{knee}' --out trained"
-    assert f"Train the best compromise: {train}" in lines
+    assert f"Train the best trade-off: {train}" in lines
     assert "All of it as one page: python -m tuning report 'my cars'" in lines
     monkeypatch.chdir(tmp_path.parent)
     command = f"python -m tuning report 'my cars' --storage {tmp_path.name}/runs"

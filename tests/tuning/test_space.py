@@ -293,6 +293,28 @@ WRONG = {
         BASE + TEMPERATURE + "objectives: {invariance: up}\n",
         "line 4: objectives.invariance: received",
     ),
+    "no figure to measure gains in": (
+        BASE + TEMPERATURE + "objectives:\n  effective_rank: maximize\n",
+        "line 5: objectives.effective_rank: cannot be an objective; allowed: invariance, informativeness, "
+        "image_informativeness, domain_accuracy, accuracy/NAME, error/NAME",
+    ),
+    "a preference for no objective": (
+        BASE + TEMPERATURE + "search:\n  preference:\n    invarianse: 2\n",
+        "line 6: search.preference.invarianse: is no objective (did you mean invariance?); allowed: "
+        "invariance, informativeness",
+    ),
+    "a preference of nothing": (
+        BASE + TEMPERATURE + "search:\n  preference:\n    invariance: 0\n",
+        "line 6: search.preference.invariance: received 0; should be greater than 0",
+    ),
+    "a preference without end": (
+        BASE + TEMPERATURE + "search: {preference: {invariance: .inf}}\n",
+        "line 4: search.preference.invariance: received inf; should be a finite number",
+    ),
+    "a preference in words": (
+        BASE + TEMPERATURE + "search: {preference: {invariance: much}}\n",
+        "line 4: search.preference.invariance: received 'much'; should be a valid number",
+    ),
     "no trials": (BASE + TEMPERATURE + "search: {trials: 0}\n", "line 4: search.trials: received 0"),
     "unknown sampler": (
         BASE + TEMPERATURE + "search: {sampler: bayes}\n",

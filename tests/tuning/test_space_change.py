@@ -7,6 +7,7 @@ import yaml
 
 from dcodr.errors import UserError
 from tuning.ledger import Ledger
+from tuning.search import Search
 from tuning.space import Space, load_space
 from tuning.space_change import require_same
 
@@ -109,3 +110,36 @@ def test_a_change_that_earlier_trials_do_not_fit_is_refused(
 def test_budgets_and_the_same_space_are_no_change(ledger: Ledger, tmp_path: Path) -> None:
     require_same(ledger, changed(tmp_path, {}), allow_change=False)
     require_same(ledger, changed(tmp_path, {"search.trials": 99}), allow_change=False)
+
+
+def test_a_preference_may_change_and_chooses_another_trial(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.ready()
+    assert ledger.begin() is not None
+    ledger.note_epoch(5, 4, training={}, figures={"invariance": 0.2, "informativeness": 0.9})
+    ledger.end(5, full_budget=True)
+    search = Search(tmp_path, ledger)
+    assert search.knee().number == 4  # 0.4 * 0.5 against 0.2 * 0.9
+    for weights, number in (({"informativeness": 2}, 5), ({"invariance": 3}, 4), ({}, 4)):
+        space = changed(tmp_path, {"search.preference": weights})
+        require_same(ledger, space, allow_change=False)
+        ledger.ready(space)
+        assert search.knee().number == number
+        assert Search(tmp_path, Ledger.open(tmp_path / "ledger.log")).knee().number == number
+
+
+def test_a_search_keeps_the_constant_answers_that_it_began_with(tmp_path: Path) -> None:
+    objectives = {"objectives": {"invariance": "maximize", "error/landmarks": "minimize"}}
+    space = changed(tmp_path, objectives)
+    began = space.model_copy(update={"constant_answers": {"error/landmarks": 12.5}})
+    for name, kept in (("now", began), ("earlier", space)):
+        ledger = Ledger.create(tmp_path / f"{name}.log", kept, {})
+        other = space.model_copy(update={"constant_answers": {"error/landmarks": 99.0}})
+        require_same(ledger, other, allow_change=False)
+        ledger.ready(other)
+        begun = ledger.begin()
+        assert begun is not None
+        ledger.note_epoch(0, 4, training={}, figures={"invariance": 0.5, "error/landmarks": 2.5})
+        ledger.end(0, full_budget=True)
+        for one in (ledger, Ledger.open(tmp_path / f"{name}.log")):
+            assert one.space.reference == kept.reference
+            assert one.budget.hypervolume == (0.5 * 10 if name == "now" else 0.0)

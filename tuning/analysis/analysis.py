@@ -7,7 +7,9 @@ from pathlib import Path
 
 from dcodr.errors import UserError
 from dcodr.files import appearing
-from tuning.analysis.attribution import Attribution, Estimate, MemberEffect, attribute
+from dcodr.words import counted
+from tuning.analysis.attribution import Attribution, MemberEffect, attribute
+from tuning.analysis.evidence import NOT_ENOUGH, Estimate
 from tuning.analysis.importance import Importance, importances
 from tuning.params import SubsetParam
 from tuning.pareto import Direction
@@ -26,8 +28,8 @@ class Analysis:
         trials: Complete trials that it rests on.
         importances: How much each setting matters.
         attribution: What each member of the searched subset does, among the trials whose method uses it;
-            ``None`` if no subset is searched, its sets have one member, which never joins another, or too few
-            trials tell.
+            ``None`` if none is searched, or nothing can be told of it.
+        no_attribution: Why nothing can be told of a searched subset; ``None`` otherwise.
     """
 
     objective: str
@@ -35,6 +37,7 @@ class Analysis:
     trials: int
     importances: list[Importance]
     attribution: Attribution | None
+    no_attribution: str | None = None
 
     def ranked(self) -> list[MemberEffect]:
         """Members by main effect, best for the objective first, those without one last."""
@@ -56,11 +59,11 @@ def analyse(search: Search) -> list[Analysis]:
     trials = [trial for trial in search.trials() if trial.status == "complete"]
     if len(trials) < FEWEST_TRIALS:
         raise UserError(
-            f"search {search.name!r} has {len(trials)} complete trials, an analysis needs {FEWEST_TRIALS} at "
-            "least: go on with the search (--resume, with more --trials)"
+            f"search {search.name!r} has {counted(len(trials), 'complete trial')}, an analysis needs "
+            f"{FEWEST_TRIALS} at least: go on with the search (--resume, with more --trials)"
         )
     space = search.space
-    attributions = _attributions(space, trials)
+    attributions, no_attribution = _attributions(space, trials)
     result = []
     for i, (name, direction) in enumerate(space.objectives.items()):
         reached = [trial.figures[name] for trial in trials]
@@ -71,28 +74,34 @@ def analyse(search: Search) -> list[Analysis]:
             )
         numbers = {trial.number for trial in trials}
         important = importances(search.ledger.study, numbers, space.params, i, direction)
-        result.append(Analysis(name, direction, len(trials), important, attributions.get(name)))
+        attribution = attributions.get(name)
+        result.append(Analysis(name, direction, len(trials), important, attribution, no_attribution))
     return result
 
 
-def _attributions(space: Space, trials: Sequence[TrialRecord]) -> dict[str, Attribution]:
-    """What the members of the searched subset do to each objective; nothing, if too few trials tell."""
-    subset = next(
-        (key for key, param in space.params.items() if isinstance(param, SubsetParam) and param.largest > 1),
-        None,
-    )
+def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str, Attribution], str | None]:
+    """Tell what the members of the searched subset do to each objective, or why that cannot be told."""
+    subsets = {key: param for key, param in space.params.items() if isinstance(param, SubsetParam)}
+    if not subsets:
+        return {}, None
+    subset = next((key for key, param in subsets.items() if param.largest > 1), None)
+    if subset is None:
+        return {}, "in sets of one member none ever joins another"
     having = [trial for trial in trials if subset in trial.values]
+    if len(having) < FEWEST_TRIALS:
+        return {}, f"{NOT_ENOUGH}, {len(having)} of {FEWEST_TRIALS} have {subset}"
     reached = {name: [trial.figures[name] for trial in having] for name in space.objectives}
-    if subset is None or len(having) < FEWEST_TRIALS or any(len(set(of)) == 1 for of in reached.values()):
-        return {}
+    same = [name for name, figures in reached.items() if len(set(figures)) == 1]
+    if same:
+        return {}, f"{same[0]} is the same in all trials that have {subset}"
     values = [trial.values for trial in having]
-    return {name: attribute(space.params, subset, values, of) for name, of in reached.items()}
+    return {name: attribute(space.params, subset, values, of) for name, of in reached.items()}, None
 
 
 def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     """Write ``importance.csv`` and, of an attribution, ``attribution.csv`` and ``interactions.csv``.
 
-    A figure that too few trials tell of is left empty.
+    A figure is left empty where there are not enough trials.
 
     Returns:
         The files written; those of the same names are replaced.
@@ -100,9 +109,17 @@ def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     importance = folder / "importance.csv"
     _write(
         importance,
-        ["objective", "setting", "member_of", "trials", "fanova", "ped_anova"],
+        [
+            *("objective", "setting", "member_of", "trials", "trials_one_side", "trials_other_side"),
+            *_named("fanova"),
+            *_named("ped_anova"),
+        ],
         (
-            [a.objective, i.name, i.of, i.trials, i.fanova, i.ped_anova]
+            [
+                *(a.objective, i.name, i.of, i.trials, *(i.compared or (None, None))),
+                *_cells(i.fanova),
+                *_cells(i.ped_anova),
+            ]
             for a in analyses
             for i in a.importances
         ),

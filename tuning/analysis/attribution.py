@@ -27,33 +27,11 @@ from typing import Any
 
 import numpy as np
 
+from tuning.analysis.evidence import Estimate, enough
 from tuning.analysis.regression import FloatArray, draw, explained
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
-SUPPORT = 3
-"""Fewest trials with and without a member, or of each kind of a pair, for which a figure is given."""
-
 DRAWS = 3000
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its uncertainty.
-
-    Attributes:
-        mean: Posterior mean, in units of the objective.
-        low: Lower end of the 95 % credible interval.
-        high: Its upper end.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -230,10 +208,10 @@ def _member(
 ) -> MemberEffect:
     chosen = int(inside.sum())
     left_out = len(inside) - chosen
-    if min(chosen, left_out) < SUPPORT:
+    if not enough(chosen, left_out):
         return MemberEffect(name, chosen, left_out, None, None)
     i = player[name]
-    return MemberEffect(name, chosen, left_out, _estimate(main[:, i]), _estimate(shapley[:, i]))
+    return MemberEffect(name, chosen, left_out, Estimate.of(main[:, i]), Estimate.of(shapley[:, i]))
 
 
 def _pair(
@@ -243,11 +221,6 @@ def _pair(
     cells = [first & second, first & ~second, ~first & second, ~first & ~second]
     both, only_first, only_second, neither = (int(cell.sum()) for cell in cells)
     estimate = None
-    if min(both, only_first, only_second, neither) >= SUPPORT:
-        estimate = _estimate(interaction[:, player[names[0]], player[names[1]]])
+    if enough(both, only_first, only_second, neither):
+        estimate = Estimate.of(interaction[:, player[names[0]], player[names[1]]])
     return PairEffect(*names, both, only_first, only_second, neither, estimate)
-
-
-def _estimate(draws: FloatArray) -> Estimate:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(float(draws.mean()), float(low), float(high))

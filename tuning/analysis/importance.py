@@ -6,26 +6,38 @@
   Subspaces", IJCAI 2023): how much a setting tells the best trials from all trials. It also judges what only
   some trials have; with few trials it is much noisier than fANOVA.
 
-Shares sum to 1 however little the trials can tell: they rank the settings, they do not say that any matters.
+Both are means over resamples of the trials, with 95 % intervals from their spread: a bootstrap, of which each
+tree of fANOVA's forest is grown on a resample of its own. Shares sum to 1 over the settings of which enough
+trials tell (:mod:`tuning.analysis.evidence`), however little they tell: they rank the settings, they do not
+say that any matters.
 """
 
 import math
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import (
     BaseImportanceEvaluator,
     FanovaImportanceEvaluator,
     PedAnovaImportanceEvaluator,
     get_param_importances,
 )
-from optuna.trial import FrozenTrial
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
+from tuning.analysis.evidence import Estimate, enough, sides
 from tuning.params import Param, SubsetParam
 from tuning.pareto import Direction
+
+Shares = dict[str, float]
+"""The share of each setting in one resample."""
+RESAMPLES = 64
+"""Resamples of the trials; for fANOVA the trees of its forest."""
 
 
 def n_best(trials: int) -> int:
@@ -41,15 +53,18 @@ class Importance:
         name: The setting's key; of a member ``key.member``.
         of: The subset that it is a member of.
         trials: Trials that have the setting.
-        fanova: Its share by fANOVA; ``None`` for a setting that only some trials have.
-        ped_anova: Its share by PED-ANOVA.
+        compared: Trials with a member and without it, or those that :func:`tuning.analysis.evidence.sides`
+            sets against each other; ``None`` for a subset, the sum of its members.
+        fanova: Its share by fANOVA; ``None`` if only some trials have the setting, or too few tell.
+        ped_anova: Its share by PED-ANOVA; ``None`` if too few trials tell.
     """
 
     name: str
     of: str | None
     trials: int
-    fanova: float | None
-    ped_anova: float
+    compared: tuple[int, int] | None
+    fanova: Estimate | None
+    ped_anova: Estimate | None
 
 
 def importances(
@@ -72,53 +87,113 @@ def importances(
         params: The searched parameters.
         objective: Index of the objective.
         direction: What is better.
-        seed: Seed of the random forest.
+        seed: Seed of the resamples.
 
     Returns:
-        Settings by fANOVA's share, largest first, at the end those without one. A subset has the sum of its
-        members' shares and is followed by them. Settings that no trial has are left out.
+        Settings by fANOVA's share, largest first; behind them those with a share by PED-ANOVA alone, and
+        those without one. A subset has the sum of its members' shares and is followed by them. Settings that
+        no trial has are left out.
     """
-    chosen = [trial for trial in study.get_trials(deepcopy=False) if trial.number in numbers]
-    copy = optuna.create_study(direction=direction)
-    copy.add_trials([_on_search_scale(trial, objective) for trial in chosen])
-    quantile = n_best(len(chosen)) / len(chosen)
-    ped_anova = _shares(copy, PedAnovaImportanceEvaluator(target_quantile=quantile))
-    fanova = _shares(copy, FanovaImportanceEvaluator(seed=seed))
-    names = {name: sum(name in trial.params for trial in chosen) for name in ped_anova}
-    result = []
+    chosen = [
+        _on_search_scale(trial, objective)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.number in numbers
+    ]
+    compared = {name: _compared(name, chosen) for name in dict.fromkeys(n for t in chosen for n in t.params)}
+    told = [name for name, groups in compared.items() if enough(*groups)]
+    everywhere = [name for name in told if all(name in trial.params for trial in chosen)]
+    judged = optuna.create_study(direction=direction)
+    judged.add_trials(chosen)
+    fanova = _normalised(_fanova(judged, seed), everywhere)
+    ped_anova = _normalised(_ped_anova(judged, seed), told)
+
+    def row(name: str, of: str | None) -> Importance:
+        n_trials = sum(name in trial.params for trial in chosen)
+        shares = (_estimate(drawn, [name]) for drawn in (fanova, ped_anova))
+        return Importance(name, of, n_trials, compared[name], *shares)
+
+    result, left = [], list(compared)
     for key, param in params.items():
         members = [f"{key}.{member}" for member in param.members] if isinstance(param, SubsetParam) else []
-        rows = [
-            Importance(name, key, names.pop(name), fanova.get(name), ped_anova[name])
-            for name in members
-            if name in names
-        ]
+        rows = sorted((row(name, key) for name in members if name in left), key=_rank)
+        left = [name for name in left if name not in members]
         if rows:
-            rows.sort(key=_rank)
-            result.append([_total(key, rows), *rows])
-    result += [[Importance(name, None, n, fanova.get(name), ped_anova[name])] for name, n in names.items()]
+            shares = (_estimate(drawn, members) for drawn in (fanova, ped_anova))
+            result.append([Importance(key, None, rows[0].trials, None, *shares), *rows])
+    result += [[row(name, None)] for name in left]
     result.sort(key=lambda rows: _rank(rows[0]))
     return [row for rows in result for row in rows]
 
 
-def _total(key: str, members: Sequence[Importance]) -> Importance:
-    """The row of a subset; the same trials have all of its members."""
-    fanova = [row.fanova for row in members if row.fanova is not None]
-    ped_anova = sum(row.ped_anova for row in members)
-    return Importance(key, None, members[0].trials, sum(fanova) if fanova else None, ped_anova)
+def _compared(name: str, trials: Sequence[FrozenTrial]) -> tuple[int, int]:
+    """Count the trials that a setting sets against each other; for a member those with and without it."""
+    having = [trial for trial in trials if name in trial.params]
+    values, distribution = [trial.params[name] for trial in having], having[0].distributions[name]
+    if isinstance(distribution, CategoricalDistribution) and distribution.choices == (False, True):
+        return values.count(True), values.count(False)
+    return sides(values, ordered=not isinstance(distribution, CategoricalDistribution))
 
 
-def _rank(row: Importance) -> tuple[bool, float]:
-    return row.fanova is None, -(row.ped_anova if row.fanova is None else row.fanova)
+def _rank(row: Importance) -> tuple[bool, bool, float]:
+    share = row.fanova or row.ped_anova
+    return row.fanova is None, row.ped_anova is None, -share.mean if share else 0.0
 
 
-def _shares(study: optuna.Study, evaluator: BaseImportanceEvaluator) -> dict[str, float]:
-    """Importances that sum to 1; all 0 if there is nothing to share."""
+def _estimate(drawn: Sequence[Shares], names: Collection[str]) -> Estimate | None:
+    """Sum up the shares of some settings together; ``None`` if none of them has any."""
+    known = [name for name in names if drawn and name in drawn[0]]
+    return Estimate.of([sum(shares[name] for name in known) for shares in drawn]) if known else None
+
+
+def _fanova(study: optuna.Study, seed: int) -> Iterator[Shares]:
+    """Yield the importances by each tree of a forest; only of settings that all trials have."""
+    for i in range(RESAMPLES):
+        try:
+            yield _importances(study, FanovaImportanceEvaluator(n_trees=1, seed=seed + i))
+        except RuntimeError:  # the objective is the same in all trials that the tree was grown on
+            continue
+
+
+def _ped_anova(study: optuna.Study, seed: int) -> Iterator[Shares]:
+    """Yield the importances in each resample of the trials."""
+    trials, rng = study.get_trials(deepcopy=False), np.random.default_rng(seed)
+    n = len(trials)
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=n_best(n) / n)
+    for _ in range(RESAMPLES):
+        drawn = [trials[i] for i in rng.integers(n, size=n)]
+        yield _importances(_Resample(study.direction, drawn), evaluator)
+
+
+class _Resample(optuna.Study):
+    """A study of trials drawn from another's; a storage would copy every one of them."""
+
+    def __init__(self, direction: StudyDirection, trials: list[FrozenTrial]) -> None:
+        storage = InMemoryStorage()
+        storage.create_new_study([direction], study_name="resample")
+        super().__init__("resample", storage)
+        self._drawn = trials
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return all trials; all are complete."""
+        return self._drawn
+
+
+def _importances(study: optuna.Study, evaluator: BaseImportanceEvaluator) -> Shares:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        raw = get_param_importances(study, evaluator=evaluator, normalize=False)
-    total = sum(raw.values())
-    return {name: value / total if total else 0.0 for name, value in raw.items()}
+        return get_param_importances(study, evaluator=evaluator, normalize=False)
+
+
+def _normalised(drawn: Iterator[Shares], told: Collection[str]) -> list[Shares]:
+    """Make the shares of those settings sum to 1 in each resample; leave out resamples that tell nothing."""
+    result = []
+    for importances in drawn:
+        total = sum(importances.get(name, 0.0) for name in told)
+        if total > 0:
+            result.append({name: importances.get(name, 0.0) / total for name in told})
+    return result
 
 
 def _on_search_scale(trial: FrozenTrial, objective: int) -> FrozenTrial:

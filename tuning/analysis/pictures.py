@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from dcodr.files import appearing
 from dcodr.palette import BLUE, GREY, ORANGE
 from tuning.analysis.analysis import Analysis
-from tuning.analysis.attribution import Attribution, Estimate
+from tuning.analysis.attribution import Attribution
+from tuning.analysis.evidence import NOT_ENOUGH, Estimate
 
 PALE = 0.4
 """Opacity of what may be nothing: its interval holds 0."""
@@ -37,16 +38,19 @@ def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
 
 
 def _importance(analyses: Sequence[Analysis]) -> Figure:
-    """Bars, each panel in its own order."""
+    """Draw bars with intervals, each panel in its own order."""
     figure, panels = _panels(len(analyses), width=5.6, height=1.6 + 0.3 * len(analyses[0].importances))
     for axes, analysis in zip(panels, analyses, strict=True):
         rows = analysis.importances
         at = np.arange(len(rows))
-        fanova = [row.fanova or 0.0 for row in rows]
-        axes.barh(at - 0.19, fanova, 0.36, color=BLUE, label="fANOVA")
-        axes.barh(at + 0.19, [row.ped_anova for row in rows], 0.36, color=ORANGE, label="PED-ANOVA")
         for y, row in enumerate(rows):
-            if row.fanova is None:
+            if row.ped_anova is None:
+                axes.text(0.004, y, NOT_ENOUGH, va="center", fontsize=7, color=GREY)
+                continue
+            _bar(axes, y + 0.19, row.ped_anova, ORANGE, "PED-ANOVA")
+            if row.fanova:
+                _bar(axes, y - 0.19, row.fanova, BLUE, "fANOVA")
+            else:
                 axes.text(0.004, y - 0.19, "not in all trials", va="center", fontsize=7, color=GREY)
         axes.set_yticks(at, [row.name.replace(f"{row.of}.", "· ") for row in rows])
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
@@ -64,7 +68,7 @@ def _attribution(analyses: Sequence[Analysis]) -> Figure:
         members = sorted(analysis.ranked(), key=lambda member: order.index(member.member))
         for y, member in enumerate(members):
             if member.main is None or member.shapley is None:
-                axes.text(0, y, " not enough trials", va="center", fontsize=8, color=GREY)
+                axes.text(0, y, f" {NOT_ENOUGH}", va="center", fontsize=8, color=GREY)
                 continue
             _bar(axes, y - 0.19, member.main, BLUE, "main effect: averaged over the sets tried")
             _bar(axes, y + 0.19, member.shapley, ORANGE, "Shapley value: averaged over sets of every size")
@@ -107,7 +111,7 @@ def _interactions(attributions: Sequence[tuple[str, Attribution]]) -> Figure:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         figure.colorbar(image, ax=axes, shrink=0.6, label="interaction")
-    note = "pale: the 95 % interval holds 0     x: not enough trials"
+    note = "pale: the 95 % interval holds 0     x: " + NOT_ENOUGH
     figure.supxlabel(note, fontsize=10, color=GREY)
     return figure
 

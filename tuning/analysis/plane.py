@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from dcodr.files import appearing, write_text
 from dcodr.palette import BLUE, GREY
+from dcodr.words import counted
 from tuning.analysis.alone import subset_alone
 from tuning.analysis.labels import FloatArray, place
 from tuning.pareto import Direction
@@ -55,7 +56,7 @@ def _draw(search: Search, front: Sequence[TrialRecord]) -> Figure:
     points = search.values(trials)[:, :2]
     figure = Figure(figsize=(8, 6), dpi=DPI, layout="constrained")
     axes = figure.subplots()
-    title = f"{search.name}: {len(trials)} complete trials on {search.space.base.dataset}"
+    title = f"{search.name}: {counted(len(trials), 'complete trial')} on {search.space.base.dataset}"
     axes.set_title(title, loc="left", fontweight="bold")
     _describe(axes, search, front[0])
     _draw_points(axes, search, points, trials, len(front))

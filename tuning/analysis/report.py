@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dcodr.words import counted
 from tuning.analysis.analysis import Analysis
-from tuning.analysis.attribution import SUPPORT, Attribution, Estimate
-from tuning.analysis.importance import n_best
+from tuning.analysis.attribution import Attribution
+from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate
+from tuning.analysis.importance import Importance, n_best
 
 SHOWN_PAIRS = 10
 
@@ -23,36 +25,46 @@ def print_analysis(analyses: Sequence[Analysis], console: Console) -> None:
         if analysis.attribution:
             _print_members(analysis.attribution, analysis, console)
             _print_pairs(analysis.attribution, console)
-        elif any(row.of for row in analysis.importances):
-            _say(console, "No effects of augmentations: in sets of one member none ever joins another.\n")
+        elif analysis.no_attribution:
+            _say(console, f"No effects of augmentations: {analysis.no_attribution}.\n")
 
 
 def _print_importances(analysis: Analysis, console: Console) -> None:
-    table = _table("setting", "trials", "fANOVA", "PED-ANOVA")
+    table = _table("setting", "trials\ncompared", "fANOVA", "PED-ANOVA")
     for row in analysis.importances:
         name = row.name if row.of is None else "  " + row.name.removeprefix(f"{row.of}.")
-        fanova = "-" if row.fanova is None else f"{row.fanova:.2f}"
-        table.add_row(
-            Text(name), str(row.trials), fanova, f"{row.ped_anova:.2f}", style="dim" if row.of else ""
-        )
+        table.add_row(Text(name), *importance_cells(row), style="dim" if row.of else "")
     console.print(table)
     _say(
         console,
         f"Share of the variance of {analysis.objective} that each setting accounts for alone (fANOVA), and "
-        f"of what sets the best {n_best(analysis.trials)} trials apart (PED-ANOVA). Shares sum to 1 even "
-        "where nothing matters.",
+        f"of what sets the best {n_best(analysis.trials)} trials apart (PED-ANOVA), with 95 % intervals. "
+        "Shares sum to 1 even where nothing matters. Compared are trials with and without an augmentation, "
+        f"with higher and lower values of a number; {SUPPORT} on each side are enough.",
     )
-    missing = [row.name for row in analysis.importances if row.fanova is None]
+    missing = [row.name for row in analysis.importances if row.ped_anova and not row.fanova]
     if missing:
         _say(console, f"fANOVA leaves out what only some trials have: {', '.join(missing)}.")
     console.print()
+
+
+def importance_cells(row: Importance) -> tuple[str, str, str]:
+    """Return trials compared, fANOVA and PED-ANOVA of a row, in words."""
+    compared = str(row.trials) if row.compared is None else "/".join(map(str, row.compared))
+    if row.ped_anova is None:
+        return compared, NOT_ENOUGH, "-"
+    return compared, _share(row.fanova) if row.fanova else "-", _share(row.ped_anova)
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
 def _print_members(attribution: Attribution, analysis: Analysis, console: Console) -> None:
     table = _table("augmentation", "with/\nwithout", "main effect", "Shapley value")
     for member in analysis.ranked():
         if member.main is None or member.shapley is None:
-            figures = (Text("not enough trials", "dim"), Text("-", "dim"))
+            figures = (Text(NOT_ENOUGH, "dim"), Text("-", "dim"))
         else:
             figures = (_interval(member.main), _interval(member.shapley))
         table.add_row(Text(member.member), f"{member.chosen}/{member.left_out}", *figures)
@@ -81,7 +93,8 @@ def _print_pairs(attribution: Attribution, console: Console) -> None:
             table.add_row(names, str(pair.both), one, str(pair.neither), _interval(estimate))
         console.print(table)
         _say(console, "How much more the one changes the objective where the other is in the set too.")
-    enough = f"{len(told)} of {len(attribution.pairs)} pairs have enough trials ({SUPPORT} of each kind)"
+    pairs = counted(len(attribution.pairs), "pair")
+    enough = f"{len(told)} of {pairs} have enough trials ({SUPPORT} of each kind)"
     _say(
         console, f"{enough}; the interaction of {len(clear) or 'none'} is clear of 0. All: interactions.csv."
     )

@@ -20,6 +20,7 @@ from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.files import is_uri
 from dcodr.methods import build_method, build_sampler
 from dcodr.strict_yaml import did_you_mean
+from dcodr.words import counted
 from tuning.cluster.machine import check_memory, cpus_here, lacking
 from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
@@ -56,7 +57,8 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
         raise UserError(
-            f"search.epoch_budget: {budget} epochs are not enough for one trial of {space.base.epochs}"
+            f"search.epoch_budget: {counted(budget, 'epoch is', 'epochs are')} not enough for one trial of "
+            f"{space.base.epochs}"
         )
     dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
@@ -124,8 +126,8 @@ def _check_resources(resources: Resources) -> None:
         )
     if resources.cpus_per_trial > cpus:
         raise UserError(
-            f"resources.cpus_per_trial: a trial asks for {resources.cpus_per_trial} CPUs, this machine has "
-            f"{cpus}"
+            f"resources.cpus_per_trial: a trial asks for {counted(resources.cpus_per_trial, 'CPU')}, "
+            f"this machine has {cpus}"
         )
 
 

@@ -12,12 +12,14 @@ from rich.text import Text
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.files import file_system
+from dcodr.words import counted
 from tuning.cluster.machine import cpus_here, memory_here
 from tuning.cluster.nodes import check_cluster
 from tuning.front_table import FrontRow, front_table
 from tuning.ledger import Ledger
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
+from tuning.preflight.reference import with_constant_answers
 from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
 from tuning.preflight.space_size import describe_size, n_configurations
 from tuning.scheduler import ParetoASHA
@@ -51,6 +53,7 @@ def show_plan(
     check_storage(storage)
     storage = storage.resolve()
     data = check(space, address, console)
+    space = with_constant_answers(space, data)
     first = first_trials(space)
     uri = tracking_uri or default_uri(storage)
     with console.status("trying the MLflow tracking store"):
@@ -79,13 +82,15 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
     config, search = space.config(largest(space)), space.search
     sizes = ", ".join(f"{len(data.indices(split)):,} {split}" for split in SPLITS)
     plan = {
-        "Dataset": f"{data.spec.name}, {len(data.images):,} images ({sizes}), {data.n_domains} domains",
+        "Dataset": f"{data.spec.name}, {counted(len(data.images), 'image')} ({sizes}), "
+        f"{counted(data.n_domains, 'domain')}",
         "Store": str(space.base.store),
-        "Training": f"{config.method}, encoder {config.encoder.arch}, {config.epochs} epochs, "
+        "Training": f"{config.method}, encoder {config.encoder.arch}, {counted(config.epochs, 'epoch')}, "
         f"evaluated every {config.evaluate_every}, {config.precision} on the {config.device}",
         "Space": describe_size(space.params),
-        "Objectives": ", ".join(f"{way} {name}" for name, way in space.objectives.items()),
-        "Search": f"{search.trials} trials, sampler {search.sampler}, seed {search.seed}, {_stopping(space)}",
+        "Objectives": ", ".join(_objective(space, name) for name in space.objectives),
+        "Search": f"{counted(search.trials, 'trial')}, sampler {search.sampler}, seed {search.seed}, "
+        f"{_stopping(space)}",
     }
     limits = {
         "epochs in all": search.epoch_budget,
@@ -97,6 +102,13 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
     if given:
         plan["Ends early"] = "at " + ", or ".join(given)
     return plan
+
+
+def _objective(space: Space, name: str) -> str:
+    """Return an objective, with the constant answer's figure if gains are measured from there."""
+    answer = space.constant_answers.get(name)
+    known = "" if answer is None else f" (from {answer:.4g}, the constant answer's)"
+    return f"{space.objectives[name]} {name}{known}"
 
 
 def _stopping(space: Space) -> str:
@@ -162,14 +174,17 @@ def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
 def _at_once(space: Space, places: int | None) -> tuple[dict[str, str], int]:
     """How many trials run at a time, and a line that says so."""
     resources = space.resources
-    each = f"{resources.cpus_per_trial} CPU{'s' * (resources.cpus_per_trial > 1)}"
-    each += f" and {resources.gpus_per_trial:g} GPUs" * (resources.gpus_per_trial > 0)
+    each = counted(resources.cpus_per_trial, "CPU")
+    each += f" and {resources.gpus_per_trial:g} GPU{'s' * (resources.gpus_per_trial > 1)}" * (
+        resources.gpus_per_trial > 0
+    )
     if places is not None:
         fit = min(places, space.search.trials)
-        return {"At a time": f"{fit} trials of {each}; the cluster has room for {places}"}, fit
+        return {"At a time": f"{counted(fit, 'trial')} of {each}; the cluster has room for {places}"}, fit
     cpus, gpus = cpus_here(), torch.cuda.device_count()
     fit = min(resources.concurrent(cpus, gpus), space.search.trials)
-    return {"At a time": f"{fit} trials of {each}; this machine has {cpus} CPUs and {gpus} GPUs"}, fit
+    here = f"{counted(cpus, 'CPU')} and {counted(gpus, 'GPU')}"
+    return {"At a time": f"{counted(fit, 'trial')} of {each}; this machine has {here}"}, fit
 
 
 def _sharing(space: Space, at_once: int, here: bool) -> int:
@@ -182,15 +197,15 @@ def _sharing(space: Space, at_once: int, here: bool) -> int:
 
 
 def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
-    size = f"{config.batch.n_domains} domains x {config.batch.n_per_domain} images"
+    size = f"{counted(config.batch.n_domains, 'domain')} x {counted(config.batch.n_per_domain, 'image')}"
     kind = "on the GPU" if config.device == "cuda" else "resident, pages shared with other trials included"
     needed, there = copies * timing.memory, memory_here()
     plan = {
-        "Step": f"{duration(timing.step)} for {size}, {timing.steps} steps an epoch "
-        f"({timing.timed} timed, {copies} trials at a time)",
+        "Step": f"{duration(timing.step)} for {size}, {counted(timing.steps, 'step')} an epoch "
+        f"({timing.timed} timed, {counted(copies, 'trial')} at a time)",
         "Evaluation": duration(timing.evaluation),
-        "Memory": f"{timing.memory / 2**20:,.0f} MiB a trial at its peak ({kind}); {copies} trials at most "
-        f"{needed / 2**30:.1f} GiB",
+        "Memory": f"{timing.memory / 2**20:,.0f} MiB a trial at its peak ({kind}); "
+        f"{counted(copies, 'trial')} at most {needed / 2**30:.1f} GiB",
     }
     if config.device != "cuda" and needed > there:
         plan["Too much"] = (
@@ -224,7 +239,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             time_budget=search.time_budget,
         )
 
-    each = f"{trials} trials of {duration(whole)}, {at_once} at a time"
+    each = f"{counted(trials, 'trial')} of {duration(whole)}, {at_once} at a time"
     plan = {"Time": f"about {duration(seconds(1))}: {each}"}
     if search.scheduler is not None:
         other = "other " if search.warm_start.paper else ""
@@ -236,7 +251,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
         extra = math.ceil(n / at_once) * whole
-        plan["Confirmation"] = f"about {duration(extra)} more for {n} trainings"
+        plan["Confirmation"] = f"about {duration(extra)} more for {counted(n, 'training')}"
     return plan | {
         "Not counted": "the start of Ray, MLflow and the trials' processes, some seconds; at the end the "
         "test figures of the best trade-off and of the paper's settings, under the paper's probe"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from dcodr.words import counted
 from tuning.params import CategoricalParam, Param, Scalar, SubsetParam, used
 
 
@@ -22,9 +23,9 @@ def describe_size(params: Mapping[str, Param]) -> str:
         elif param.n_values is None:
             continuous += 1
         elif param.n_values > 1:
-            parts.append(f"{param.n_values:,} values of {key}")
+            parts.append(f"{counted(param.n_values, 'value')} of {key}")
     if continuous:
-        parts.append(f"{continuous} continuous setting{'s' * (continuous > 1)}")
+        parts.append(counted(continuous, "continuous setting"))
     product = " x ".join(parts)
     if any(len(used(params, {"method": method})) < len(params) for method in _methods(params)):
         product += ", each searched where the method uses it"

@@ -5,7 +5,7 @@ in the reader's colour scheme.
 """
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ Spec = dict[str, Any]
 """A part of a figure, as plotly.js takes it."""
 
 CLEAR = "rgba(0, 0, 0, 0)"
+SIGNED = "+~g"
+"""The format of ticks of changes: six digits, less the zeros at the end. A fixed number of decimals would
+make the ticks of a small range alike."""
 MANY_POINTS = 2000
 """Beyond so many points a chart is drawn by the graphics card, where SVG would be slow."""
 
@@ -102,6 +105,15 @@ def number(trial: TrialRecord) -> str:
 def figure(value: float) -> str:
     """A validation figure in words."""
     return f"{value:.3f}"
+
+
+def tick_texts(values: Sequence[float]) -> list[str]:
+    """Return the ticks of an axis in words: four digits, or as many as tell them apart."""
+    for digits in range(4, 17):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len({*texts}) == len({*values}):
+            return texts
+    return [repr(value) for value in values]
 
 
 def setting_text(value: object) -> str:

@@ -1,5 +1,6 @@
 """How the search and the members of its front came to where they are."""
 
+from dcodr.words import counted
 from tuning.report_page.chart import Chart, Spec, axis, better, figure, layout, number, plain
 from tuning.search import Search
 from tuning.trials import TrialRecord
@@ -39,13 +40,12 @@ def hypervolume_chart(search: Search) -> Chart | None:
         "line": {"color": "--blue", "width": 2, "shape": "hv"},
         "fill": "tozeroy",
         "fillcolor": "--blue-pale",
-        "hovertemplate": "%{y:.4f} after %{x} trials<extra></extra>",
+        "hovertemplate": "%{y:.4f}, trials that ended: %{x}<extra></extra>",
         "showlegend": False,
     }
     best = next(i for i, volume in enumerate(history, start=1) if volume == history[-1])
-    alt = (
-        f"Hypervolume {history[-1]:.4f} after {len(history)} trials; the last to raise it was number {best}."
-    )
+    after = counted(len(history), "trial")
+    alt = f"Hypervolume {history[-1]:.4f} after {after}; the last to raise it was number {best}."
     x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")
     return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 340)
 
@@ -59,7 +59,7 @@ def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:
     measured = [(e, r.figures[objective]) for e, r in trial.evaluated.items() if objective in r.figures]
     name, line = "front", {"color": "--blue", "width": 1.5}
     if knee:
-        name, line = "knee", {"color": "--orange", "width": 3}
+        name, line = "best trade-off", {"color": "--orange", "width": 3}
     elif trial.paper:
         name, line = "the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
     return {
@@ -89,4 +89,4 @@ def _tick(trials: list[TrialRecord]) -> int:
 def _alt(trials: list[TrialRecord], objective: str) -> str:
     last = {number(trial): figure(trial.figures[objective]) for trial in trials}
     ends = ", ".join(f"trial {name} {value}" for name, value in last.items())
-    return f"{objective} over the epochs, of {len(last)} trials. At the end: {ends}."
+    return f"{objective} over the epochs, of {counted(len(last), 'trial')}. At the end: {ends}."

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
+from dcodr.words import counted
 from tuning.analysis.analysis import Analysis
-from tuning.analysis.attribution import SUPPORT, Attribution, Estimate, MemberEffect
-from tuning.report_page.chart import Chart, Spec, axis, layout, plain
+from tuning.analysis.attribution import Attribution, MemberEffect
+from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate
+from tuning.analysis.importance import Importance
+from tuning.analysis.report import importance_cells
+from tuning.report_page.chart import SIGNED, Chart, Spec, axis, layout, plain
 from tuning.report_page.table import Table
 
 PALE = 0.35
@@ -35,17 +39,9 @@ def importance_tables(analyses: Sequence[Analysis]) -> list[Table]:
     """The shares of importance as tables."""
     return [
         Table(
-            f"Share of importance for {analysis.objective}, {analysis.trials} trials",
-            ("setting", "trials", "fANOVA", "PED-ANOVA"),
-            [
-                (
-                    row.name,
-                    str(row.trials),
-                    "-" if row.fanova is None else f"{row.fanova:.2f}",
-                    f"{row.ped_anova:.2f}",
-                )
-                for row in analysis.importances
-            ],
+            f"Share of importance for {analysis.objective}, {analysis.trials} trials, with 95 % intervals",
+            ("setting", "trials compared", "fANOVA", "PED-ANOVA"),
+            [(row.name, *importance_cells(row)) for row in analysis.importances],
         )
         for analysis in analyses
     ]
@@ -53,45 +49,52 @@ def importance_tables(analyses: Sequence[Analysis]) -> list[Table]:
 
 def _importance(i: int, analysis: Analysis) -> Chart:
     rows = analysis.importances
-    names = [plain(f"· {row.name.removeprefix(f'{row.of}.')}" if row.of else row.name) for row in rows]
+    names = [_told(f"· {row.name.removeprefix(f'{row.of}.')}" if row.of else row.name, row) for row in rows]
     data = [
         _bars("fANOVA", "--blue", names, [row.fanova for row in rows]),
         _bars("PED-ANOVA", "--orange", names, [row.ped_anova for row in rows]),
     ]
-    told = [
-        f"{row.name} {row.ped_anova if row.fanova is None else row.fanova:.2f}" for row in rows if not row.of
-    ]
-    alt = f"Share of importance for {analysis.objective}: {', '.join(told)}."
+    told = [(row.name, row.fanova or row.ped_anova) for row in rows if not row.of]
+    words = [f"{name} {share.mean:.2f}" if share else f"{name} {NOT_ENOUGH}" for name, share in told]
+    alt = f"Share of importance for {analysis.objective}: {', '.join(words)}."
     y = axis("", autorange="reversed", tickmode="linear", ticksuffix="  ", type="category", showgrid=False)
     x = axis("share of importance", rangemode="tozero")
     frame = layout(x, y, barmode="group", bargap=0.25)
     return Chart(f"importance-{i}", analysis.objective, alt, data, frame, 130 + 28 * len(rows))
 
 
-def _bars(name: str, color: str, names: Sequence[str], shares: Sequence[float | None]) -> Spec:
+def _told(name: str, row: Importance | MemberEffect) -> str:
+    """Return a name for an axis, which says so if too few trials tell of it."""
+    figure = row.ped_anova if isinstance(row, Importance) else row.main
+    return plain(name if figure else f"{name} ({NOT_ENOUGH})")
+
+
+def _bars(name: str, color: str, names: Sequence[str], shares: Sequence[Estimate | None]) -> Spec:
     return {
         "type": "bar",
         "orientation": "h",
         "name": name,
         "y": list(names),
-        "x": [None if share is None else round(share, 4) for share in shares],
+        "x": [share and round(share.mean, 4) for share in shares],
+        "error_x": _error_bars(shares, "--ink"),
         "marker": {"color": color},
         "hovertemplate": "%{y}: %{x:.2f}<extra>" + name + "</extra>",
     }
 
 
 def _effects(i: int, analysis: Analysis) -> Chart:
-    told = [member for member in analysis.ranked() if member.main and member.shapley]
-    names = [plain(member.member) for member in told]
+    members = analysis.ranked()
+    told = [member for member in members if member.main and member.shapley]
+    names = [_told(member.member, member) for member in members]
     data = [
         *_dots("main effect", "--blue", "circle", names, [member.main for member in told], -0.16),
         *_dots("Shapley value", "--orange", "diamond", names, [member.shapley for member in told], 0.16),
     ]
     y = axis("", tickmode="array", tickvals=list(range(len(names))), ticktext=names, ticksuffix="  ")
     y |= {"range": [len(names) - 0.5, -0.5], "zeroline": False, "showgrid": False}
-    x = axis(f"change of {analysis.objective}", zerolinecolor="--ink", tickformat="+.2~f", nticks=7)
+    x = axis(f"change of {analysis.objective}", zerolinecolor="--ink", tickformat=SIGNED, nticks=7)
     means = [f"{member.member} {member.main.mean:+.3f}" for member in told if member.main]
-    alt = f"Main effects on {analysis.objective}: {', '.join(means) or 'not enough trials'}."
+    alt = f"Main effects on {analysis.objective}: {', '.join(means) or NOT_ENOUGH}."
     frame = layout(x, y, hovermode="closest")
     return Chart(f"effects-{i}", analysis.objective, alt, data, frame, 130 + 34 * max(len(names), 2))
 
@@ -113,15 +116,7 @@ def _dots(
         "showlegend": False,
         "x": [round(estimate.mean, 5) for estimate in known],
         "y": [row + shift for row in range(len(known))],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(estimate.high - estimate.mean, 5) for estimate in known],
-            "arrayminus": [round(estimate.mean - estimate.low, 5) for estimate in known],
-            "color": color,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        "error_x": _error_bars(known, color),
         "marker": {
             "color": color,
             "symbol": symbol,
@@ -136,6 +131,19 @@ def _dots(
     return [legend, points]
 
 
+def _error_bars(estimates: Sequence[Estimate | None], color: str) -> Spec:
+    """Return the intervals of points or bars."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [estimate and round(estimate.high - estimate.mean, 5) for estimate in estimates],
+        "arrayminus": [estimate and round(estimate.mean - estimate.low, 5) for estimate in estimates],
+        "color": color,
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
 def _member_table(analysis: Analysis) -> Table:
     return Table(
         f"Effects of the augmentations on {analysis.objective}, with 95 % credible intervals",
@@ -145,7 +153,7 @@ def _member_table(analysis: Analysis) -> Table:
 
 
 def _member_row(member: MemberEffect) -> tuple[str, ...]:
-    effects = [_interval(e) if e else "not enough trials" for e in (member.main, member.shapley)]
+    effects = [_interval(e) if e else NOT_ENOUGH for e in (member.main, member.shapley)]
     return member.member, str(member.chosen), str(member.left_out), *effects
 
 
@@ -154,8 +162,8 @@ def _pair_table(analysis: Analysis, attribution: Attribution) -> Table:
     clear = [(pair, estimate) for pair, estimate in told if estimate.clear]
     clear.sort(key=lambda item: abs(item[1].mean), reverse=True)
     return Table(
-        f"Interactions on {analysis.objective}: of {len(told)} pairs with {SUPPORT} trials of each kind, "
-        f"{len(clear) or 'none'} clear of 0",
+        f"Interactions on {analysis.objective}: of {counted(len(told), 'pair')} with {SUPPORT} trials of "
+        f"each kind, {len(clear) or 'none'} clear of 0",
         ("pair", "trials with both", "interaction"),
         [(f"{p.first} + {p.second}", str(p.both), _interval(e)) for p, e in clear[:SHOWN_PAIRS]],
     )

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime, timedelta
 
+from dcodr.words import counted
 from tuning.final_figures import CAPTION, final_figures, header
 from tuning.gain import HEADER, gains
 from tuning.params import CategoricalParam
@@ -27,7 +28,7 @@ def overview(search: Search) -> list[tuple[str, str]]:
         ("Trials", _counts(search)),
         ("Ended", _end(search)),
         ("When", _when(search)),
-        ("Training", f"{budget.spent} epochs of {space.base.epochs} a trial at most"),
+        ("Training", f"{counted(budget.spent, 'epoch')} of {space.base.epochs} a trial at most"),
         ("Sampler", f"{space.search.sampler}, seed {space.search.seed}"),
         ("Versions", versions or "unknown"),
     ]
@@ -103,7 +104,7 @@ def reasons_table(search: Search) -> Table | None:
 
 
 def _marked(trial: TrialRecord, on_front: bool, knee: int) -> str:
-    marks = ["knee"] if trial.number == knee else []
+    marks = ["the best trade-off"] if trial.number == knee else []
     marks += ["the paper's settings"] if trial.paper else []
     marks += [] if on_front else ["not on the front"]
     return f"{number(trial)} ({', '.join(marks)})" if marks else number(trial)
@@ -128,7 +129,7 @@ def _counts(search: Search) -> str:
     names = [running if t.status == "running" else STATUS.get(t.status, t.status) for t in search.trials()]
     counts = ", ".join(f"{n} {name}" for name, n in Counter(names).most_common())
     again = sum(trial.confirms is not None for trial, _ in search.ended())
-    return f"{len(names)}: {counts or 'none'}" + (f"; {again} confirmations" if again else "")
+    return f"{len(names)}: {counts or 'none'}" + (f"; {counted(again, 'confirmation')}" if again else "")
 
 
 def _end(search: Search) -> str:

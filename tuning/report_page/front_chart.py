@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from dcodr.words import counted
 from tuning.report_page.chart import Chart, Spec, axis, better, figure, hover, layout, number, scatter
 from tuning.search import Search
 from tuning.trials import TrialRecord
@@ -13,7 +14,7 @@ Points = npt.NDArray[np.float64]
 
 
 def front_chart(search: Search) -> Chart:
-    """All complete trials as points, the front among them, the knee and the paper's settings marked.
+    """Draw all complete trials as points; mark the front, the best trade-off and the paper's settings.
 
     The axes are the first two objectives; of a search with one, the number of the trial and the objective.
 
@@ -35,7 +36,7 @@ def front_chart(search: Search) -> Chart:
     data.append(_trace("front", points[:n], texts[:n], front_marker))
     knee, paper = at[search.knee().number], search.paper()
     star = {"color": "--orange", "symbol": "star", "size": 17, "line": {"color": "--ink", "width": 1}}
-    data.append(_trace("knee: the best compromise", points[[knee]], [texts[knee]], star))
+    data.append(_trace("best trade-off", points[[knee]], [texts[knee]], star))
     if paper is not None and paper.number in at:
         i = at[paper.number]
         ring = {"color": "--ink", "symbol": "circle-open", "size": 19, "line": {"width": 2}}
@@ -110,8 +111,8 @@ def _alt(search: Search, front: Sequence[TrialRecord], complete: int) -> str:
         f"{name} from {figure(column.min())} to {figure(column.max())}"
         for name, column in zip(search.space.objectives, values.T, strict=True)
     ]
-    members = "1 trial is" if len(front) == 1 else f"{len(front)} trials are"
+    members = counted(len(front), "trial is", "trials are")
     return (
-        f"{members} on the front of {complete} complete trials, with {', '.join(spans)}. "
-        f"The knee is trial {number(search.knee())}. The table below has all of them."
+        f"{members} on the front of {counted(complete, 'complete trial')}, with {', '.join(spans)}. "
+        f"The best trade-off is trial {number(search.knee())}. The table below has all of them."
     )

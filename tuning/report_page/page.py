@@ -132,7 +132,8 @@ def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str 
     except UserError as error:
         return [], [], [], f"There is no analysis: {error}."
     tables = [*effects.importance_tables(analyses), *effects.effect_tables(analyses)]
-    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, None
+    why_not = analyses[0].no_attribution and f"No effects of augmentations: {analyses[0].no_attribution}."
+    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, why_not
 
 
 def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
@@ -152,7 +153,7 @@ def _exported(search: Search, trial: TrialRecord) -> Exported:
     config = search.space.config(trial.values)
     text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(search, trial))
     reached = ", ".join(f"{name} {figure(value)}" for name, value in search.objectives(trial).items())
-    marks = ", the knee" if trial.number == search.knee().number else ""
+    marks = ", the best trade-off" if trial.number == search.knee().number else ""
     return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)
 
 

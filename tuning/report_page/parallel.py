@@ -5,8 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from dcodr.words import counted
 from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
-from tuning.report_page.chart import CLEAR, Chart, Spec, framed, plain, setting_text
+from tuning.report_page.chart import CLEAR, Chart, Spec, framed, plain, setting_text, tick_texts
 from tuning.search import Search
 from tuning.trials import TrialRecord
 
@@ -45,7 +46,8 @@ def parallel_chart(search: Search) -> Chart | None:
         "rangefont": {"color": CLEAR, "size": 1},
     }
     names = html.unescape(", ".join(dimension["label"] for dimension in dimensions))
-    alt = f"{len(trials)} complete trials as lines over {names}; blue where {first} is best, else orange."
+    lines = counted(len(trials), "complete trial")
+    alt = f"{lines} as lines over {names}; blue where {first} is best, else orange."
     layout = framed(margin={"l": 96, "r": 64, "t": 110, "b": 24})
     width = 160 + AXIS_WIDTH * (len(dimensions) - 1)
     return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)
@@ -86,7 +88,8 @@ def _axis(key: str, param: Param, values: Sequence[Any]) -> Spec:
         return _dimension(label, [None if v is None else places[v] for v in values], ticks)
     assert isinstance(param, (FloatParam, IntParam))
     scale = math.log10 if param.log else float
-    ticks = {scale(value): f"{value:.4g}" for value in _ticks(param)}
+    at = _ticks(param)
+    ticks = dict(zip(map(scale, at), tick_texts(at), strict=True))
     return _dimension(label, [None if v is None else scale(v) for v in values], ticks)
 
 

@@ -34,7 +34,7 @@ def commands(search: Search) -> list[tuple[str, str]]:
         config = str(search.folder / CONFIGS / search.config_file(search.knee()))
         found += [
             (
-                "Train the knee",
+                "Train the best trade-off",
                 _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained"),
             ),
             ("Test what was trained", "python -m dcodr evaluate trained"),
@@ -115,7 +115,7 @@ def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _comparable(space: Space) -> dict[str, Any]:
     return space.model_copy(update={"base": with_absolute_paths(space.base)}).model_dump(
-        exclude={"name", "text"}
+        exclude={"name", "text", "constant_answers"}
     )
 
 

@@ -208,8 +208,10 @@ class GPSampler(BaseSampler):
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
         """Which of some candidates adds most to what stands, under a guess of the objectives."""
         both = np.concatenate([x, standing])
-        # Every objective that counts lies from 0 to 1, whatever a drawn function says.
-        drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1).clip(0, 1)
+        drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1)
+        # No figure is better than perfect, whatever a drawn function says.
+        maximised, perfect = np.array(self._directions) == "maximize", self._space.perfect
+        drawn = np.where(maximised, np.minimum(drawn, perfect), np.maximum(drawn, perfect))
         n = len(x)
         added = improvements(drawn[:n], drawn[n:], self._space.reference, self._directions)
         if not added.any():  # nothing is better than what there is: go on beside it

@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from dcodr.errors import UserError
-from tuning.analysis import analysis, attribution, regression
+from tuning.analysis import analysis, attribution, importance, regression
 from tuning.analysis.analysis import Analysis, analyse, write_tables
 from tuning.analysis.importance import importances, n_best
 from tuning.analysis.pictures import draw_pictures
@@ -66,6 +66,7 @@ def analyses(tmp_path_factory: pytest.TempPathFactory) -> list[Analysis]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "DRAWS", 300)
         patch.setattr(regression, "WARM_UP", 100)
+        patch.setattr(importance, "RESAMPLES", 16)
         return analyse(search_of(tmp_path_factory.mktemp("search"), 30))
 
 
@@ -86,12 +87,14 @@ def test_each_objective_is_explained_by_what_makes_it(analyses: list[Analysis]) 
 def test_shares_sum_to_one_and_subsets_to_their_members(analyses: list[Analysis]) -> None:
     for one in analyses:
         top = [row for row in one.importances if row.of is None]
-        assert sum(row.ped_anova for row in top) == pytest.approx(1)
-        assert sum(row.fanova or 0 for row in top) == pytest.approx(1)
-        members = [row for row in one.importances if row.of == "augmentations"]
+        assert sum(row.ped_anova.mean for row in top if row.ped_anova) == pytest.approx(1)
+        assert sum(row.fanova.mean for row in top if row.fanova) == pytest.approx(1)
+        members = [row.ped_anova for row in one.importances if row.of == "augmentations"]
         assert len(members) == 4
-        subset = next(row for row in top if row.name == "augmentations")
-        assert subset.ped_anova == pytest.approx(sum(row.ped_anova for row in members))
+        subset = next(row.ped_anova for row in top if row.name == "augmentations")
+        assert subset is not None
+        assert subset.mean == pytest.approx(sum(share.mean for share in members if share))
+        assert all(share.low <= share.mean <= share.high for share in members if share)
 
 
 def test_what_only_some_trials_have_is_left_to_ped_anova(analyses: list[Analysis]) -> None:
@@ -109,7 +112,8 @@ def test_a_logarithmic_parameter_is_judged_on_its_scale(tmp_path: Path) -> None:
     rows = importances(search.ledger.study, numbers, search.space.params, 0, "maximize")
     assert rows[0].name == "encoder_lr"
     assert rows[0].fanova is not None
-    assert rows[0].fanova > 0.9
+    assert rows[0].fanova.mean > 0.9
+    assert 0.8 < rows[0].fanova.low < rows[0].fanova.high <= 1
 
 
 @pytest.mark.parametrize(("trials", "best"), [(8, 4), (20, 10), (60, 10), (300, 30)])

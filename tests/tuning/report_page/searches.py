@@ -66,7 +66,7 @@ def spread(trials: int, objectives: int = 2) -> list[list[float]]:
 
 
 def hostile(folder: Path) -> Search:
-    """A search whose names, figures, reasons and space file are markup, with a picture of its knee."""
+    """A search whose names, figures, reasons and space file are markup, with a picture of its best trial."""
     objectives = {"invariance": "maximize", f"accuracy/{EVIL}": "maximize"}
     search = made(folder / "<b>x<i>&", spread(12), objectives, extra={f"accuracy/2{EVIL}": 0.5})
     search.ledger.remember("ended", EVIL)

@@ -49,7 +49,7 @@ def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
     assert sorted(zip(shown["x"], shown["y"], strict=True)) == sorted(map(tuple, front))
     assert len(others["x"]) == 12 - len(front)
     assert [*named(chart, "the paper")["x"], *named(chart, "the paper")["y"]] == values[0]
-    assert len(named(chart, "knee")["x"]) == 1
+    assert len(named(chart, "best trade-off")["x"]) == 1
 
 
 def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
     assert curves == {(0.125, 0.25), (0.25, 0.5), (0.375, 0.75)}
     assert all(trace["x"] == [1, 2] for trace in charts[0].data)
     shown = [trace["name"] for trace in charts[0].data if trace["showlegend"]]
-    assert sorted(shown) == ["front", "knee", "the paper's settings"]
+    assert sorted(shown) == ["best trade-off", "front", "the paper's settings"]
 
 
 def test_the_hypervolume_grows_by_what_a_trial_adds(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_dominated_paper_is_below_the_front(tmp_path: Path) -> None:
     table = front_table(made(tmp_path / "s", [[0.25, 0.25], [0.5, 0.75], [0.75, 0.5]]))
     assert [row[1:3] for row in table.rows] == [("0.750", "0.500"), ("0.500", "0.750"), ("0.250", "0.250")]
     assert table.rows[2][0] == "000 (the paper's settings, not on the front)"
-    assert sum("knee" in row[0] for row in table.rows) == 1
+    assert sum("the best trade-off" in row[0] for row in table.rows) == 1
     assert list(table.header) == ["trial", *TWO, "augmentations", "temperature"]
 
 

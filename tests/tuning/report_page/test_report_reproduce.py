@@ -80,8 +80,8 @@ def words_after(command: str, option: str) -> Sequence[str]:
     return words[words.index(option) + 1 :]
 
 
-def test_the_knee_is_what_is_trained(tmp_path: Path) -> None:
+def test_the_best_tradeoff_is_what_is_trained(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5]])
     export(search, "all-front", search.folder / "configs")
-    config = words_after(dict(commands(search))["Train the knee"], "--config")[0]
+    config = words_after(dict(commands(search))["Train the best trade-off"], "--config")[0]
     assert read_config(Path(config))[0] == search.space.config(search.knee().values)
