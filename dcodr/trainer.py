@@ -80,8 +80,8 @@ def fit(
         on_step: Called after each batch with the batches done in this epoch and their number.
         on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
             checkpoint is damaged and an older one used, what is wrong with it.
-        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is then
-            copied to it, which is slower.
+        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is
+            then copied to it, which is slower.
         on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk, and training goes on; by
             default it ends.
         checkpoint: File to save to after each epoch. If it exists, training goes on from it.

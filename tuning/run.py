@@ -301,8 +301,9 @@ def _begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
     """Begin a search in a folder of its own, which is not left behind if that fails."""
+    identity = uuid4().hex
     facts = {
-        "id": uuid4().hex,
+        "id": identity,
         "fingerprint": fingerprint,
         "protocol": PROTOCOL,
         "tracking_uri": masked(tracker.uri),
@@ -310,7 +311,7 @@ def _begin(
     }
     try:
         write_text(folder / "space.yaml", space.file_text())
-        run_id = open_parent(folder, space, tracker, facts["id"])
+        run_id = open_parent(folder, space, tracker, identity)
         ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

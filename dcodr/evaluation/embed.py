@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Images = npt.NDArray[np.uint8] | Tensor
-"""``(N, H, W, 3)`` uint8 RGB: an array, possibly memory-mapped, or a tensor, which may lie on a GPU already."""
+"""``(N, H, W, 3)`` uint8 RGB: an array, possibly memory-mapped, or a tensor, on a GPU or not."""
 
 
 def float_images(images: Images, indices: npt.NDArray[np.int64], device: torch.device) -> Tensor:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import dcodr.cli
-import tune
 from dcodr import console
 from dcodr.config import Config, read_config
 from dcodr.data.dataset import FactorDataset
@@ -17,6 +16,7 @@ from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from dcodr.seeds import MAX_SEED
 from dcodr.trainer import fit
+from tuning import search_cli
 from tuning.space import load_space
 
 QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
@@ -60,7 +60,7 @@ def test_a_seed_that_is_too_large_is_refused_where_it_stands(tmp_path: Path) -> 
     ids=lambda words: " ".join(words[:3]),
 )
 def test_a_seed_that_is_too_large_is_refused_on_the_command_line(words: list[str]) -> None:
-    app = tune.app if words[0] == "tune" else dcodr.cli.app
+    app = search_cli.app if words[0] == "tune" else dcodr.cli.app
     errors = io.StringIO()
     with redirect_stderr(errors), pytest.raises(SystemExit) as ended:
         console.run(app, [*words[words[0] == "tune" :], str(TOO_LARGE)])

@@ -187,7 +187,7 @@ def test_models_are_registered_where_the_runs_are(
     tracker = store.begin("registers")
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "MLmodel").touch()
-    tracker.register_model("registered", ["knee"], tracker.search_id, tmp_path / "encoder")
+    tracker.register_model("registered", ["knee"], tracker.search_id, tmp_path / "encoder", "An encoder.")
     assert not (tmp_path / "other.db").exists()
     client = MlflowClient(store.uri, registry_uri=store.uri)
     assert client.get_model_version_by_alias("registered", "knee").run_id == tracker.search_id
