@@ -1,5 +1,6 @@
 """YAML files read into strict pydantic models, with errors that name file, line, key and value."""
 
+import copy
 import difflib
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -42,10 +43,8 @@ class StrictModel(BaseModel):
         """An error of pydantic's, with the allowed keys if it is of an unknown key of this model."""
         kind, message = detail["type"], detail["msg"]
         if _is_unknown_key(detail):
-            kind, message = (
-                "unknown_key",
-                f"unknown key{did_you_mean(str(detail['loc'][0]), cls.model_fields)}",
-            )
+            hint = did_you_mean(str(detail["loc"][0]), cls.model_fields)
+            kind, message = "unknown_key", f"unknown key{hint}"
         return _custom_error(kind, message, detail["loc"], detail["input"], detail.get("ctx", {}))
 
 
@@ -125,6 +124,26 @@ class YamlFile:
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key, 0)
+
+
+def without(data: Mapping[str, Any], keys: Collection[Key]) -> dict[str, Any]:
+    """A mapping without some keys; if one is not there, or in a list, without what it belongs in."""
+    rest = copy.deepcopy(dict(data))
+    for key in [_inside(data, key) for key in keys if key]:
+        holder: Any = rest
+        for part in key[:-1]:
+            holder = holder.get(part, {})
+        holder.pop(key[-1], None)
+    return rest
+
+
+def _inside(data: Any, key: Key) -> Key:
+    """The part of a key that leads through mappings that are there."""
+    length = 0
+    while length < len(key) and isinstance(data, Mapping) and key[length] in data:
+        data = data[key[length]]
+        length += 1
+    return key[: max(length, 1)]
 
 
 def describe(error: ValidationError, data: object) -> dict[Key, str]:

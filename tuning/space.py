@@ -1,9 +1,8 @@
 """The search space: one YAML file that holds the whole experiment."""
 
-import copy
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +12,7 @@ from pydantic import Field, model_validator
 from dcodr.config import PRESETS, Config, merged, nested, override, read_config, setting
 from dcodr.errors import Mistakes, UserError
 from dcodr.method_settings import MethodName
-from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml
+from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml, without
 from dcodr.yaml_core import dump_yaml
 from tuning.params import Param, SubsetParam, used
 from tuning.pareto import Direction
@@ -208,7 +207,8 @@ def load_space(
     base = _base(content.base, file, path.parent, dataset, wrong)
     for option, value in (("dataset", dataset), ("data", data)):
         if value is not None:
-            base = _replaced(base, {"data": None, option: value}, f"--{option} {value}")
+            with wrong.collected(last=True):
+                base = _replaced(base, {"data": None, option: value}, f"--{option} {value}")
     base, params, resources = _fixed(base, content, settings, wrong)
     if not params:
         wrong.found.append(UserError(f"{path}: nothing is left to search"))
@@ -255,26 +255,11 @@ def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
     if any(key[: len(judge)] == judge for key in found for judge in _JUDGES):
         wrong.refuse()
     while found:
-        before, data = data, _without(data, found)
+        before, data = data, without(data, found)
         if data == before:
             wrong.refuse()
         found = YamlFile(file.source, data, {}).mistakes(SpaceFile)
     return SpaceFile.model_validate(data)
-
-
-def _without(data: Mapping[str, Any], keys: Iterable[Key]) -> dict[str, Any]:
-    """Nested mappings without some keys; if one is not there, or in a list, without what it belongs in."""
-    rest = copy.deepcopy(dict(data))
-    for first, *others in filter(None, keys):
-        inside: dict[Any, Any] = rest
-        last = first
-        for part in others:
-            below = inside.get(last)
-            if not isinstance(below, dict) or part not in below:
-                break
-            inside, last = below, part
-        inside.pop(last, None)
-    return rest
 
 
 def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: Mistakes) -> Config:
@@ -301,7 +286,7 @@ def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: 
     if any(key in ((), ("method",)) for key in bad):
         wrong.refuse()
     try:
-        return override(start, _without(base.overrides, bad), complain)
+        return override(start, without(base.overrides, bad), complain)
     except UserError as error:
         raise UserError.of([*wrong.found, error]) from None
 
@@ -322,8 +307,8 @@ def _fixed(
     params, resources = dict(content.params), content.resources
     asked: dict[str, Any] = {}
     for text in settings:
-        with wrong.collected():
-            key, equals, value = text.partition("=")
+        key, equals, value = text.partition("=")
+        with wrong.collected(last=key == "method"):
             if not equals:
                 raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
             option = f"--set {text}"

@@ -32,11 +32,11 @@ def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
     A report holds ``epoch`` and ``training`` (losses and throughput), where the epoch was evaluated
-    ``figures``, ``intervals`` and ``infeasible`` of its validation, ``unsaved``, why there is no checkpoint of
-    it, if so, and ``streamed`` in the first, if the images do not lie on the GPU, and why; an infeasible one
-    is the last. A training that cannot go on reports ``infeasible`` (its loss is not finite) or ``failure``
-    alone instead, the latter with ``out_of_memory``: Tune would drop the reason of an exception. Of one that
-    trains to the end pictures and encoder are kept.
+    ``figures``, ``intervals`` and ``infeasible`` of its validation, ``unsaved``, why there is no checkpoint
+    of it, if so, and ``streamed`` in the first, if the images do not lie on the GPU, and why; an infeasible
+    one is the last. A training that cannot go on reports ``infeasible`` (its loss is not finite) or
+    ``failure`` alone instead, the latter with ``out_of_memory``: Tune would drop the reason of an exception.
+    Of one that trains to the end pictures and encoder are kept.
 
     A training that was cut off goes on from its checkpoint and reports the last epoch before once more.
 

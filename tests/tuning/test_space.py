@@ -490,6 +490,7 @@ params:
   generator_lr: {type: float, low: 1e-2, high: 1e-5}
   encoder.code_dim: {type: int, low: 1, high: 128}
   reconstruction_weight: {type: float, low: 0.5, high: 1}
+  embedding_lr: {type: float, hihg: 1}
 search:
   trails: 3
   sampler: gpp
@@ -498,9 +499,12 @@ serch: {}
     assert told(write(tmp_path, text), settings=["heat=1", "resources.gpus=1"]) == [
         "line 9: params.encoder_lr.logg: unknown key (did you mean log?)",
         "line 10: params.generator_lr: low 0.01 is above high 1e-05",
-        "line 14: search.trails: unknown key (did you mean trials?)",
-        "line 15: search.sampler: received 'gpp'; should be 'gp', 'tpe', 'nsga2' or 'random'",
-        "line 16: serch: unknown key (did you mean search?)",
+        "line 13: params.embedding_lr.low: required, but not given",
+        "line 13: params.embedding_lr.high: required, but not given",
+        "line 13: params.embedding_lr.hihg: unknown key (did you mean high?)",
+        "line 15: search.trails: unknown key (did you mean trials?)",
+        "line 16: search.sampler: received 'gpp'; should be 'gp', 'tpe', 'nsga2' or 'random'",
+        "line 17: serch: unknown key (did you mean search?)",
         "line 6: base.overrides.threads: is set by resources: remove it here",
         "line 4: base.overrides.encoder.arch: received 'vit'; should be 'small', 'resnet18' or 'resnet50'",
         "line 5: base.overrides.epoch: unknown key (did you mean epochs?)",
@@ -544,6 +548,12 @@ def test_no_mistake_is_told_that_only_follows_from_another(
     text: str, lines: list[str], tmp_path: Path
 ) -> None:
     assert [line.partition(":")[0] for line in told(write(tmp_path, text))] == lines
+
+
+def test_a_method_that_is_none_is_told_alone(tmp_path: Path) -> None:
+    drnet = BASE + "params:\n  drnet.discriminator_lr: {type: float, low: 1e-3, high: 1e-2}\n"
+    (line,) = told(write(tmp_path, drnet), settings=["method=drnett"])
+    assert line.startswith("--set method=drnett: received 'drnett'")
 
 
 def test_wrong_search_settings_from_python_are_refused_by_key(tmp_path: Path) -> None:
