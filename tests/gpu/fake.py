@@ -39,11 +39,13 @@ class Copy:
 
     Attributes:
         bytes: Its size.
+        dtype: The type of its numbers.
         pinned: Whether it is from pinned memory.
         waits: Whether the CPU waits for it.
     """
 
     bytes: int
+    dtype: torch.dtype
     pinned: bool
     waits: bool
 
@@ -186,7 +188,7 @@ class _Operations(TorchDispatchMode):
 
     def _note(self, tensor: Tensor, waits: bool) -> None:
         size = tensor.numel() * tensor.element_size()
-        self.gpu.copies.append(Copy(size, self.gpu.is_pinned(tensor), waits))
+        self.gpu.copies.append(Copy(size, tensor.dtype, self.gpu.is_pinned(tensor), waits))
         if waits:
             self.gpu.wait("copy to the GPU")
 
@@ -194,11 +196,11 @@ class _Operations(TorchDispatchMode):
 def _value(gpu: FakeGPU, tensor: Tensor) -> bool | int | float:
     if tensor.dtype == torch.bool:
         return True
-    return 1.0 if tensor.is_floating_point() else 1
+    return 2.0 if tensor.is_floating_point() else 1
 
 
 def _counts(gpu: FakeGPU, tensor: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    return gpu.empty(max(CLASSES, minlength))
+    return gpu.empty(minlength or CLASSES)
 
 
 def _found(gpu: FakeGPU, tensor: Tensor) -> Tensor:
@@ -281,9 +283,12 @@ def fake_gpu() -> Iterator[FakeGPU]:
         return gpu.total - gpu.others - gpu.cached, gpu.total
 
     name = SimpleNamespace(name="Pretended", major=9, minor=0, total_memory=gpu.total)
+    driver = _driver(gpu)
     replaced: list[tuple[Any, str, Any]] = [
-        *((torch._C, name, function) for name, function in _driver(gpu).items()),
+        *((torch._C, name, function) for name, function in driver.items()),
         (torch.cuda, "_initialized", True),
+        (torch.cuda, "_exchange_device", driver["_cuda_exchangeDevice"]),
+        (torch.cuda, "_maybe_exchange_device", driver["_cuda_maybeExchangeDevice"]),
         (torch.cuda, "_cudart", SimpleNamespace(cudaMemGetInfo=memory)),
         (torch.cuda, "_get_device_properties", lambda device: name),
         (torch.cuda, "default_generators", (torch.Generator(),)),
