@@ -89,11 +89,17 @@ class FakeGPU:
         self.fakes = _Fakes()
         self.pinned = WeakIdKeyDictionary()
 
+    def run(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Do an operation on fake tensors."""
+        try:
+            return self.fakes.dispatch(func, types, args, kwargs)
+        finally:  # what is remembered there cannot be moved by a module's second `to`
+            self.fakes.fake_tensor_converter.meta_converter.tensor_memo.clear()
+
     def empty(self, *shape: int) -> Tensor:
         """Whole numbers on the GPU."""
-        made: Tensor = self.fakes.dispatch(
-            aten.empty.memory_format, (), (list(shape),), {"dtype": torch.int64, "device": CUDA}
-        )
+        options = {"dtype": torch.int64, "device": CUDA}
+        made: Tensor = self.run(aten.empty.memory_format, (), (list(shape),), options)
         return made
 
     def wait(self, what: str) -> None:
@@ -157,7 +163,7 @@ class _Operations(TorchDispatchMode):
                 return self._leave(args[0], kwargs)
         if func is aten.copy_.default and isinstance(args[0], FakeTensor) != isinstance(args[1], FakeTensor):
             return self._copy(*args)
-        return self.gpu.fakes.dispatch(func, types, args, kwargs)
+        return self.gpu.run(func, types, args, kwargs)
 
     def _arrive(self, tensor: Tensor, kwargs: dict[str, Any]) -> Tensor:
         """A CPU tensor's fake."""
@@ -167,7 +173,7 @@ class _Operations(TorchDispatchMode):
         like = aten._to_copy.default(tensor, **kwargs)
         shape = list(like.shape), like.stride()
         options = {"dtype": like.dtype, "device": device}
-        made: Tensor = self.gpu.fakes.dispatch(aten.empty_strided.default, (), shape, options)
+        made: Tensor = self.gpu.run(aten.empty_strided.default, (), shape, options)
         return made
 
     def _leave(self, tensor: Tensor, kwargs: dict[str, Any]) -> Tensor:
