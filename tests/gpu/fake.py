@@ -39,11 +39,13 @@ class Copy:
 
     Attributes:
         bytes: Its size.
+        dtype: The type of its numbers.
         pinned: Whether it is from pinned memory.
         waits: Whether the CPU waits for it.
     """
 
     bytes: int
+    dtype: torch.dtype
     pinned: bool
     waits: bool
 
@@ -87,11 +89,17 @@ class FakeGPU:
         self.fakes = _Fakes()
         self.pinned = WeakIdKeyDictionary()
 
+    def run(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Do an operation on fake tensors."""
+        try:
+            return self.fakes.dispatch(func, types, args, kwargs)
+        finally:  # what is remembered there cannot be moved by a module's second `to`
+            self.fakes.fake_tensor_converter.meta_converter.tensor_memo.clear()
+
     def empty(self, *shape: int) -> Tensor:
         """Whole numbers on the GPU."""
-        made: Tensor = self.fakes.dispatch(
-            aten.empty.memory_format, (), (list(shape),), {"dtype": torch.int64, "device": CUDA}
-        )
+        options = {"dtype": torch.int64, "device": CUDA}
+        made: Tensor = self.run(aten.empty.memory_format, (), (list(shape),), options)
         return made
 
     def wait(self, what: str) -> None:
@@ -155,7 +163,7 @@ class _Operations(TorchDispatchMode):
                 return self._leave(args[0], kwargs)
         if func is aten.copy_.default and isinstance(args[0], FakeTensor) != isinstance(args[1], FakeTensor):
             return self._copy(*args)
-        return self.gpu.fakes.dispatch(func, types, args, kwargs)
+        return self.gpu.run(func, types, args, kwargs)
 
     def _arrive(self, tensor: Tensor, kwargs: dict[str, Any]) -> Tensor:
         """A CPU tensor's fake."""
@@ -165,7 +173,7 @@ class _Operations(TorchDispatchMode):
         like = aten._to_copy.default(tensor, **kwargs)
         shape = list(like.shape), like.stride()
         options = {"dtype": like.dtype, "device": device}
-        made: Tensor = self.gpu.fakes.dispatch(aten.empty_strided.default, (), shape, options)
+        made: Tensor = self.gpu.run(aten.empty_strided.default, (), shape, options)
         return made
 
     def _leave(self, tensor: Tensor, kwargs: dict[str, Any]) -> Tensor:
@@ -186,7 +194,7 @@ class _Operations(TorchDispatchMode):
 
     def _note(self, tensor: Tensor, waits: bool) -> None:
         size = tensor.numel() * tensor.element_size()
-        self.gpu.copies.append(Copy(size, self.gpu.is_pinned(tensor), waits))
+        self.gpu.copies.append(Copy(size, tensor.dtype, self.gpu.is_pinned(tensor), waits))
         if waits:
             self.gpu.wait("copy to the GPU")
 
@@ -194,11 +202,11 @@ class _Operations(TorchDispatchMode):
 def _value(gpu: FakeGPU, tensor: Tensor) -> bool | int | float:
     if tensor.dtype == torch.bool:
         return True
-    return 1.0 if tensor.is_floating_point() else 1
+    return 2.0 if tensor.is_floating_point() else 1
 
 
 def _counts(gpu: FakeGPU, tensor: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    return gpu.empty(max(CLASSES, minlength))
+    return gpu.empty(minlength or CLASSES)
 
 
 def _found(gpu: FakeGPU, tensor: Tensor) -> Tensor:
@@ -281,9 +289,12 @@ def fake_gpu() -> Iterator[FakeGPU]:
         return gpu.total - gpu.others - gpu.cached, gpu.total
 
     name = SimpleNamespace(name="Pretended", major=9, minor=0, total_memory=gpu.total)
+    driver = _driver(gpu)
     replaced: list[tuple[Any, str, Any]] = [
-        *((torch._C, name, function) for name, function in _driver(gpu).items()),
+        *((torch._C, name, function) for name, function in driver.items()),
         (torch.cuda, "_initialized", True),
+        (torch.cuda, "_exchange_device", driver["_cuda_exchangeDevice"]),
+        (torch.cuda, "_maybe_exchange_device", driver["_cuda_maybeExchangeDevice"]),
         (torch.cuda, "_cudart", SimpleNamespace(cudaMemGetInfo=memory)),
         (torch.cuda, "_get_device_properties", lambda device: name),
         (torch.cuda, "default_generators", (torch.Generator(),)),

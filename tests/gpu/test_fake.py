@@ -73,3 +73,9 @@ def test_waiting_is_noticed(gpu: FakeGPU) -> None:
             wait()
     assert [copy.pinned for copy in gpu.copies] == [True, True]
     assert [copy.waits for copy in gpu.copies] == [False, True]
+
+
+def test_a_network_can_be_moved_twice() -> None:
+    network = nn.Conv2d(3, 4, 3).to(CUDA).to(memory_format=torch.channels_last).to(CUDA)
+    assert network.weight.device == CUDA
+    assert network.weight.is_contiguous(memory_format=torch.channels_last)

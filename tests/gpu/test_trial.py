@@ -1,0 +1,96 @@
+"""A trial on a share of a GPU: what its worker does, and what becomes of one that the share is too small for."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from tests.gpu.conftest import BRIEF
+from tests.gpu.fake import FakeGPU
+from tests.tuning.test_recorder import Sent
+from tuning.display import Display
+from tuning.ledger import Ledger
+from tuning.recorder import Recorder
+from tuning.search import Search
+from tuning.space import load_space
+from tuning.trainable import train_trial
+
+QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
+
+
+@pytest.fixture(autouse=True)
+def told(few: FactorDataset, monkeypatch: pytest.MonkeyPatch, brief: object) -> list[dict[str, Any]]:
+    """What trials report."""
+    reports: list[dict[str, Any]] = []
+    monkeypatch.setattr("tuning.trainable.tune", SimpleNamespace(report=reports.append))
+    monkeypatch.setattr("tuning.trainable.open_dataset", lambda config: few)
+    monkeypatch.setattr("tuning.trainable.PAPER", BRIEF)
+    return reports
+
+
+def assigned(config: Config, folder: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "config": config.model_dump_json(),
+        "checkpoint": str(folder / "000.pt"),
+        "kept": str(folder / "kept"),
+        "gpus": 0.5,
+        "floor": None,
+        "floor_from": 1,
+        "test": False,
+    } | changes
+
+
+def test_a_trial_trains_within_its_share_and_keeps_pictures_and_encoder(
+    gpu: FakeGPU, cuda_config: Config, tmp_path: Path, told: list[dict[str, Any]]
+) -> None:
+    train_trial(assigned(cuda_config, tmp_path))
+    assert gpu.shares == [0.5]
+    (report,) = told
+    assert "invariance" in report["figures"]
+    assert "streamed" not in report
+    kept = {file.name for file in (tmp_path / "kept").iterdir()}
+    assert kept == {"checkpoint.pt", "retrieval.png", "reconstruction.png"}
+
+
+def test_a_trial_that_confirms_is_tested(
+    gpu: FakeGPU, cuda_config: Config, tmp_path: Path, told: list[dict[str, Any]]
+) -> None:
+    train_trial(assigned(cuda_config, tmp_path, gpus=1.0, test=True))
+    assert "invariance" in told[-1]["test"]
+
+
+def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
+    gpu: FakeGPU, cuda_config: Config, tmp_path: Path, told: list[dict[str, Any]]
+) -> None:
+    settings = ["resources.gpus_per_trial=0.3", "resources.on_oom=retry"]
+    ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
+    ledger.ready()
+    said = io.StringIO()
+    console = Console(file=said, width=300)
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=console)
+    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    gpu.others = gpu.total
+    for share, operations in ((0.3, 400), (0.6, None)):
+        gpu.memory_ends_after = operations
+        begun = ledger.begin()
+        assert begun is not None
+        assert (begun.gpus or 0.3) == share
+        epochs = ledger.space.config(begun.values).epochs
+        assignment = assigned(cuda_config.model_copy(update={"epochs": epochs}), tmp_path, gpus=share)
+        trial: Any = SimpleNamespace(config=assignment | {"number": begun.number})
+        told.clear()
+        train_trial(assignment)
+        recorder.on_trial_start(0, [], trial)
+        for report in told:
+            recorder.on_trial_result(0, [], trial, report)
+        recorder.on_trial_complete(0, [], trial)
+    assert gpu.shares == [0.3, 0.6]
+    assert [record.status for record in ledger.records()] == ["complete"]
+    lines = said.getvalue()
+    assert "trial 000 goes on with more of a GPU: CUDA out of memory. Tried to allocate 2.00 GiB." in lines
+    assert lines.count("trial 000 reads its images batch by batch: they take 0.00 GiB") == 1
