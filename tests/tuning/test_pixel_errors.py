@@ -41,7 +41,8 @@ class Faces:
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> FloatArray:
         """Figures of 4 epochs, with noise."""
-        return self.truth([values])[0] + rng.normal(0, [0.01, 0.5], (4, 2))
+        curve: FloatArray = self.truth([values])[0] + rng.normal(0, [0.01, 0.5], (4, 2))
+        return curve
 
     def truth(self, values: list[Mapping[str, Any]]) -> FloatArray:
         """Errors from 5 to 40 pixels."""

@@ -1,11 +1,20 @@
 """What a search makes of its ledger: candidates, confirmations, and the front before and after them."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from tests.tuning.report_page.searches import made
+from tuning.export import pick
+from tuning.gain import gains
 from tuning.ledger import Ledger
+from tuning.models import chosen
+from tuning.report import print_status, status_facts
+from tuning.report_page.front_chart import front_chart
+from tuning.report_page.reproduce import commands
 from tuning.search import Search
 from tuning.space import load_space
 from tuning.trials import FirstTrial
@@ -134,3 +143,20 @@ def test_a_search_without_a_complete_trial_says_so(tmp_path: Path) -> None:
         repr(Search(tmp_path / "t", ledger))
         == "<Search 't' of synthetic: 0 trials, 0 complete, no front yet>"
     )
+
+
+def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
+    """The front of a real search on Cars3D, on which the paper's settings were not the starred ones."""
+    search = made(tmp_path / "cars", [[0.964, 0.806], [0.982, 0.675], [1.0, 0.011]])
+    assert [trial.number for trial in search.front()] == [2, 1, 0]
+    assert search.knee().number == 0
+    assert pick(search, "knee") == [search.knee()]
+    assert chosen(search)["knee"].number == 0
+    assert [row["trial"] for row in status_facts(search)["compared"] if row["knee"]] == [0]
+    assert [gain.knee for gain in gains(search)] == [0.964, 0.806]
+    star = next(trace for trace in front_chart(search).data if trace.get("name") == "best trade-off")
+    assert (star["x"], star["y"]) == ([0.964], [0.806])
+    assert "cars-000.yaml" in dict(commands(search))["Train the best trade-off"]
+    said = io.StringIO()
+    print_status(search, Console(file=said, width=120))
+    assert [line.split()[0] for line in said.getvalue().splitlines() if "★" in line] == ["000"]

@@ -128,7 +128,7 @@ def test_a_preference_may_change_and_chooses_another_trial(ledger: Ledger, tmp_p
 
 
 def test_a_search_keeps_the_constant_answers_that_it_began_with(tmp_path: Path) -> None:
-    objectives = {"objectives": {"invariance": "maximize", "error/landmarks": "minimize"}}
+    objectives: dict[str, object] = {"objectives": {"invariance": "maximize", "error/landmarks": "minimize"}}
     space = changed(tmp_path, objectives)
     began = space.model_copy(update={"constant_answers": {"error/landmarks": 12.5}})
     for name, kept in (("now", began), ("earlier", space)):

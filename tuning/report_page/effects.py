@@ -84,11 +84,14 @@ def _bars(name: str, color: str, names: Sequence[str], shares: Sequence[Estimate
 
 def _effects(i: int, analysis: Analysis) -> Chart:
     members = analysis.ranked()
-    told = [member for member in members if member.main and member.shapley]
-    names = [_told(member.member, member) for member in members]
+    told = [member for member in members if member.main and member.shapley]  # the others come last
+    names, known = (
+        [_told(member.member, member) for member in members],
+        [plain(member.member) for member in told],
+    )
     data = [
-        *_dots("main effect", "--blue", "circle", names, [member.main for member in told], -0.16),
-        *_dots("Shapley value", "--orange", "diamond", names, [member.shapley for member in told], 0.16),
+        *_dots("main effect", "--blue", "circle", known, [member.main for member in told], -0.16),
+        *_dots("Shapley value", "--orange", "diamond", known, [member.shapley for member in told], 0.16),
     ]
     y = axis("", tickmode="array", tickvals=list(range(len(names))), ticktext=names, ticksuffix="  ")
     y |= {"range": [len(names) - 0.5, -0.5], "zeroline": False, "showgrid": False}

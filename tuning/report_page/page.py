@@ -132,8 +132,9 @@ def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str 
     except UserError as error:
         return [], [], [], f"There is no analysis: {error}."
     tables = [*effects.importance_tables(analyses), *effects.effect_tables(analyses)]
-    why_not = analyses[0].no_attribution and f"No effects of augmentations: {analyses[0].no_attribution}."
-    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, why_not
+    reason = analyses[0].no_attribution
+    no_effects = None if reason is None else f"No effects of augmentations: {reason}."
+    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, no_effects
 
 
 def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:

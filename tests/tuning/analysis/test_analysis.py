@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from dcodr.errors import UserError
-from tuning.analysis import analysis, attribution, importance, regression
+from tuning.analysis import analysis, attribution, regression
 from tuning.analysis.analysis import Analysis, analyse, write_tables
 from tuning.analysis.importance import importances, n_best
 from tuning.analysis.pictures import draw_pictures
@@ -66,7 +66,6 @@ def analyses(tmp_path_factory: pytest.TempPathFactory) -> list[Analysis]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "DRAWS", 300)
         patch.setattr(regression, "WARM_UP", 100)
-        patch.setattr(importance, "RESAMPLES", 16)
         return analyse(search_of(tmp_path_factory.mktemp("search"), 30))
 
 

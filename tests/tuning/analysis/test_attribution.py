@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuning.analysis import attribution
-from tuning.analysis.attribution import Attribution, Estimate, attribute, shapley_values
+from tuning.analysis.attribution import Attribution, attribute, shapley_values
+from tuning.analysis.evidence import Estimate
 from tuning.analysis.regression import FloatArray
 from tuning.params import FloatParam, Param, SubsetParam
 

@@ -134,7 +134,7 @@ def test_a_floor_of_what_is_not_measured(tmp_path: Path, unlabelled_store: Path)
 
 def test_an_epoch_budget_below_one_trial(tiny_store: Path) -> None:
     space = load_space(QUICK, data=str(tiny_store), search={"epoch_budget": 1})
-    with pytest.raises(UserError, match="1 epochs are not enough for one trial of 2"):
+    with pytest.raises(UserError, match="1 epoch is not enough for one trial of 2"):
         check(space, None, Console(file=io.StringIO()))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_every_objective_is_measured_from_where_nothing_is_gained(
 def test_where_a_constant_is_always_right_there_is_nothing_to_gain(
     name: str, message: str, data: FactorDataset
 ) -> None:
-    same = {"pose": np.ones(8, np.int64), "landmarks": np.full((8, 2), 50, np.float32)}
+    same: dict[str, Any] = {"pose": np.ones(8, np.int64), "landmarks": np.full((8, 2), 50, np.float32)}
     direction: Direction = "minimize" if name.startswith("error") else "maximize"
     with pytest.raises(UserError, match=message):
         with_constant_answers(space_of(dict(PARAMS), {name: direction}), replace(data, attributes=same))

@@ -1,6 +1,7 @@
 """Charts against the trials they show, and against plotly's own check of figures."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.tuning.report_page.searches import TWO, made, spread
-from tuning.analysis.analysis import analyse
-from tuning.report_page.chart import Chart, plain
+from tuning.analysis.analysis import Analysis, analyse
+from tuning.analysis.attribution import Attribution, MemberEffect
+from tuning.analysis.evidence import Estimate
+from tuning.report_page.chart import Chart, plain, tick_texts
 from tuning.report_page.curves import curve_charts, hypervolume_chart, hypervolumes
 from tuning.report_page.effects import attribution_charts, importance_charts
 from tuning.report_page.front_chart import front_chart
@@ -157,14 +160,57 @@ def test_effects_show_what_the_analysis_says(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(16))
     analyses = analyse(search)
     bars = [valid(chart) for chart in importance_charts(analyses)]
-    shares = {row.name: row.ped_anova for row in analyses[0].importances if not row.of}
+    shares = {row.name: row.ped_anova for row in analyses[0].importances if not row.of and row.ped_anova}
     shown = dict(zip(bars[0].data[1]["y"], bars[0].data[1]["x"], strict=True))
-    assert {name: shown[name] for name in shares} == pytest.approx(shares, abs=1e-4)
+    assert shares
+    assert {name: shown[name] for name in shares} == pytest.approx(
+        {name: share.mean for name, share in shares.items()}, abs=1e-4
+    )
+    intervals = bars[0].data[1]["error_x"]
+    for y, high, low in zip(bars[0].data[1]["y"], intervals["array"], intervals["arrayminus"], strict=True):
+        share = shares.get(y)
+        assert share is None or (high, low) == pytest.approx(
+            (share.high - share.mean, share.mean - share.low), abs=1e-4
+        )
     dots = [valid(chart) for chart in attribution_charts(analyses)]
     main = [m.main.mean for m in analyses[0].ranked() if m.main]
     points = next(trace for trace in dots[0].data if "error_x" in trace)
     np.testing.assert_allclose(points["x"], main, atol=1e-5)
     assert len(points["error_x"]["array"]) == len(main)
+
+
+def as_d3_does(spec: str, value: float) -> str:
+    """A number in the format of an axis, as plotly.js writes it."""
+    digits = re.fullmatch(r"\+(\.\d+)?~([fg])", spec)
+    assert digits is not None, spec
+    text = f"{value:+{digits[1] or ''}{digits[2]}}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+@pytest.mark.parametrize("step", [1e-6, 0.0002, 0.001, 0.0025, 0.005, 0.05, 0.5, 20.0])
+def test_ticks_of_effects_differ_however_small_these_are(step: float, tmp_path: Path) -> None:
+    member = MemberEffect("crop", 9, 9, Estimate(step, -step, 3 * step), Estimate(step, -step, 3 * step))
+    one = Analysis("invariance", "maximize", 18, [], Attribution([member], [], 0.5))
+    (chart,) = attribution_charts([one])
+    spec = chart.layout["xaxis"]["tickformat"]
+    ticks = [as_d3_does(spec, i * step) for i in range(-3, 4)]
+    assert len({*ticks}) == 7
+    assert [float(tick) for tick in ticks] == pytest.approx([i * step for i in range(-3, 4)])
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.05, 0.1, 0.5], ["0.05", "0.1", "0.5"]),
+        ([1e-4, 1e-2], ["0.0001", "0.01"]),
+        ([0.10001, 0.10002, 0.10003], ["0.10001", "0.10002", "0.10003"]),
+        ([10001, 10002.5, 10004], ["10001", "10002", "10004"]),
+    ],
+)
+def test_ticks_of_settings_have_as_many_digits_as_tell_them_apart(
+    values: list[float], texts: list[str]
+) -> None:
+    assert tick_texts(values) == texts
 
 
 def test_names_are_no_markup() -> None:
