@@ -19,8 +19,9 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _ctrl_c() -> None:
-    """A shell starts background jobs, and all that they start, with Ctrl-C ignored."""
+    """A shell starts background jobs, and all that they start, with Ctrl-C ignored; nohup with SIGHUP."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

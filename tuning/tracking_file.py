@@ -207,10 +207,13 @@ def _make(file: Path) -> Path:
     try:
         with store.engine.connect() as connection:
             connection.exec_driver_sql("VACUUM INTO ?", (str(new),))
+        with new.open("rb") as written:
+            os.fsync(written.fileno())
+    except BaseException:  # e.g. a full disk
+        new.unlink(missing_ok=True)
+        raise
     finally:
         store.engine.dispose()
-    with new.open("rb") as written:
-        os.fsync(written.fileno())
     return new
 
 

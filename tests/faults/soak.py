@@ -363,6 +363,7 @@ def main() -> int:
     options = parser.parse_args()
     random.seed(options.seed)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has Ctrl-C ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one under nohup SIGHUP
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     well = True
     for fault in FAULTS:

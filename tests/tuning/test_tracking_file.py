@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.store.db.utils import _initialize_tables
 
 from dcodr.errors import UserError
+from tests.faults.full_disk import files_end_at
 from tests.faults.searching import ROOT
 from tests.tuning.store import Store
 from tuning import tracking_file
@@ -137,6 +138,12 @@ def test_what_lies_beside_a_missing_database_does_not_spoil_the_new_one(tmp_path
     Tracker(f"sqlite:///{file}")
     assert not (tmp_path / "mlflow.db-journal").exists()
     assert (tmp_path / "mlflow.half-made.db-journal").exists()
+
+
+def test_a_full_disk_leaves_nothing_of_a_database(tmp_path: Path) -> None:
+    with files_end_at(100_000), pytest.raises(UserError, match="cannot use the MLflow tracking URI"):
+        Tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    assert [path.name for path in tmp_path.iterdir()] == [".mlflow.db.lock"]
 
 
 def used(file: Path, store: Store) -> str:
