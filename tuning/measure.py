@@ -47,14 +47,15 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
     if not kept:
         return
     console.print(
-        f"Measuring the best trade-off and the paper's settings on the test images: {len(kept)} encoders",
+        f"Measuring the best trade-off and the paper's settings on the test images: {_encoders(len(kept))}",
         highlight=False,
         soft_wrap=True,
     )
     waiting = list(kept)
     with console.status("") as status:
         while waiting:
-            status.update(f"{len(kept) - len(waiting)} of {len(kept)} encoders measured on the test images")
+            ended = len(kept) - len(waiting)
+            status.update(f"{ended} of {_encoders(len(kept))} measured on the test images")
             (done, *_), waiting = ray.wait(waiting)
             figures = _result(done, kept[done], console)
             if figures:
@@ -80,6 +81,10 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
     data = open_dataset(config)
     report = evaluate(trained_encoder(state), data, "test", seed=config.seed, device=config.device)
     return dict(report.figures)
+
+
+def _encoders(count: int) -> str:
+    return f"{count} encoder{'s' * (count != 1)}"
 
 
 def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[dict[str, float]]":
