@@ -80,10 +80,12 @@ def guarded(folder: Path, tracking: str) -> Iterator[None]:
 
 
 def _gone(folder: Path, tracking: str, again: str) -> str:
-    lost = folder if not folder.is_dir() else folder / LEDGER
+    moved = not (folder / "space.yaml").is_file()
+    lost = folder if moved else folder / LEDGER
+    rest = " in place of what trials have written there since" if moved and folder.is_dir() else ""
     return (
         f"{lost} is gone: it was moved or deleted while search {folder.name!r} was running. If it was moved, "
-        f"all that was finished is in it: move it back, and go on with {again}. If it was deleted, the "
+        f"all that was finished is in it: move it back{rest}, and go on with {again}. If it was deleted, the "
         f"search cannot go on; MLflow keeps what it was told, unless it was deleted as well: {tracking}"
     )
 

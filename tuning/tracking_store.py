@@ -53,6 +53,8 @@ def connect(uri: str) -> "DiscreetClient":
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # It prints every error with a traceback before it raises it; whoever catches it tells it in one line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     if not uri:
         raise ValueError("it is empty")
     if file := sqlite_file(uri):
