@@ -52,7 +52,11 @@ def test_a_short_training_in_bfloat16_reaches_what_float32_does(tmp_path: Path) 
         precision="bfloat16",
         device="cpu",
     )
-    report = fit(config, open_store(config.store)).report
+    found = fit(config, open_store(config.store)).report.figures
+    skills = [
+        (found[f"accuracy/{name}"] - found[f"chance/{name}"]) / (1 - found[f"chance/{name}"])
+        for name in ("azimuth", "elevation", "pose")
+    ]
     # Four seeds in float32 had 0.738 and 0.689 with deviations of 0.042 and 0.010, in bfloat16 of 0.02 both.
-    assert report.figures["invariance"] == pytest.approx(0.738, abs=0.13)
-    assert report.figures["informativeness"] == pytest.approx(0.689, abs=0.06)
+    assert found["invariance"] == pytest.approx(0.738, abs=0.13)
+    assert statistics.mean(skills) == pytest.approx(0.689, abs=0.06)
