@@ -1,6 +1,5 @@
 """The best encoders of a search, as models that anybody loads."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,10 @@ import torch
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.trainer import fit
-from tests.tuning.report_page.searches import made
 from tests.tuning.store import Store
 from tests.tuning.test_mirror import bring_all
 from tests.tuning.trained import begin, train
-from tuning.models import chosen, register
+from tuning.models import register
 from tuning.tracking import Tracker
 from tuning.trainable import keep
 from tuning.trials import kept_of
@@ -78,12 +76,3 @@ def test_encoders_of_dominated_trials_go(store: Store, tmp_path: Path) -> None:
     search.forget_encoders()
     left = [int(path.parent.name) for path in search.folder.glob("trials/*/checkpoint.pt")]
     assert left == [better.number] == [5]
-
-
-def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None:
-    objectives = {"invariance": "maximize", "error/land.marks": "minimize", "error/land marks": "minimize"}
-    aliases = chosen(made(tmp_path / "s", [[0.5, 20.0, 9.0], [0.25, 10.0, 9.5]], objectives))
-    assert [trial.number for trial in aliases.values()] == [0, 0, 1, 0]
-    assert list(aliases)[:3] == ["knee", "most-invariant", "best-error-land-marks"]
-    for alias in aliases:
-        assert re.fullmatch(r"[\w-]{1,255}", alias)  # what MLflow allows
