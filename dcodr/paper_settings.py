@@ -20,15 +20,15 @@ _OWN: Mapping[MethodName, Mapping[str, Any]] = {
 def paper_config(method: MethodName, dataset: str) -> Config:
     """Return the config that reproduces a system on a dataset; all else about it is the dataset's preset.
 
-    The supplement gives the settings of DCoDR alone, so the systems that it is compared with have those of
-    their authors' codes:
+    The supplement gives the settings of DCoDR alone. The systems that it is compared with have those of their
+    authors' codes as far as these were at hand:
 
     * LORD: its learning rates and its cosine schedule (https://github.com/avivga/lord-pytorch).
     * DrNet: the learning rate 2e-3 of both of its authors' codes, and the adversarial weight 1e-4 of the
       later one (https://github.com/edenton/drnet-py). Its paper's weight for still images is 0.1, the default
       of ``drnet.adversarial_weight``. The tables take 1e-4 because it belongs with that learning rate, and
       a domain accuracy as high as the published one (0.953 on SmallNORB) speaks for a weak adversary.
-    * ML-VAE: the learning rate 1e-3.
+    * ML-VAE: the learning rate 1e-3 (issue 15; its code was not at hand).
 
     SimCLR has the temperature, the learning rate and the augmentations of DCoDR.
 

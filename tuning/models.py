@@ -22,7 +22,7 @@ ALIASES = {
     "informativeness": "most-informative",
     "image_informativeness": "most-informative",
 }
-"""Of the best trial in an objective; of others ``best-OBJECTIVE``."""
+"""Of the best trial in an objective; of others ``best-OBJECTIVE``, with dashes where MLflow asks for them."""
 WEIGHTS = "encoder.safetensors"
 """The file of a registered model that ``load_model`` reads."""
 DIGESTS = "encoder_sha256"
@@ -32,8 +32,11 @@ _URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
 def chosen(search: Search) -> dict[str, TrialRecord]:
     """Return the trials whose encoders are registered, by alias: best trade-off, best in each objective."""
-    best = {ALIASES.get(name, f"best-{name}"): search.best(name) for name in search.space.objectives}
-    return {"knee": search.knee(), **best}
+    aliases = {"knee": search.knee()}
+    for i, name in enumerate(search.space.objectives):
+        alias = ALIASES.get(name) or re.sub(r"[^\w-]+", "-", f"best-{name}")
+        aliases[f"{alias}-{i}" if alias in aliases else alias] = search.best(name)
+    return aliases
 
 
 def register(search: Search, tracker: Tracker) -> list[str]:

@@ -1,6 +1,7 @@
 """What a search makes of its ledger: candidates, confirmations, and the front before and after them."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,12 @@ def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
     said = io.StringIO()
     print_status(search, Console(file=said, width=120))
     assert [line.split()[0] for line in said.getvalue().splitlines() if "★" in line] == ["000"]
+
+
+def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None:
+    objectives = {"invariance": "maximize", "error/land.marks": "minimize", "error/land marks": "minimize"}
+    aliases = chosen(made(tmp_path / "s", [[0.5, 20.0, 9.0], [0.25, 10.0, 9.5]], objectives))
+    assert [trial.number for trial in aliases.values()] == [0, 0, 1, 0]
+    assert list(aliases)[:3] == ["knee", "most-invariant", "best-error-land-marks"]
+    for alias in aliases:
+        assert re.fullmatch(r"[\w-]{1,255}", alias)
