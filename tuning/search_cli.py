@@ -29,7 +29,10 @@ def search(
     ],
     trials: Annotated[int | None, typer.Option(min=1, help="Trials, the paper's settings included.")] = None,
     time_budget: Annotated[
-        float | None, typer.Option(min=1, help="Seconds after which running trials are stopped.")
+        float | None,
+        typer.Option(
+            min=1, help="Seconds after which running trials are stopped, all but the paper's settings."
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset to search on, with its preset.")] = None,
     data: Annotated[
