@@ -3,10 +3,12 @@
     python -m benchmarks.gpu
     python -m benchmarks.gpu --only correctness search --out results
 
-``correctness``: trainings, codes, views and figures agree with the CPU's, and no step waits for the GPU.
-``dcodr_norec`` and ``dcodr``: epochs of a dataset of SmallNORB's size, of noise, at the paper's settings with
-random weights, in bfloat16, beside the reference. ``four``: four trainings on the GPU against one. ``search``:
-16 trials, four at a time, through Ray. ``compiled``: the same epochs with ``torch.compile``.
+* ``correctness``: trainings, codes, views and figures agree with the CPU's, and no step waits for the GPU.
+* ``dcodr_norec`` and ``dcodr``: epochs of a dataset of SmallNORB's size, of noise, at the paper's settings
+  with random weights, in bfloat16, beside the reference.
+* ``four``: four trainings on the GPU against one.
+* ``search``: 16 trials, four at a time, through Ray.
+* ``compiled``: the same epochs with ``torch.compile``.
 
 Every part has a process of its own, which is ended when its time is up; rows that it had found by then count.
 ``--out`` writes the table as Markdown and as JSON.

@@ -57,7 +57,7 @@ def method_rows(method: str, goal: float) -> Iterator[Row]:
 def compiled() -> Iterator[Row]:
     """What ``torch.compile`` gains, which decides whether it should be the default on a GPU."""
     for method in ("dcodr_norec", "dcodr"):
-        config = Config(method=method)  # type: ignore[arg-type]
+        config = Config(method=method)
         plain, _ = alone(rate, config, STEPS // 2)
         faster, _ = alone(rate, config.model_copy(update={"compile": True}), STEPS // 2)
         cells = f"{plain:,.0f} img/s", f"{faster:,.0f} img/s"

@@ -10,8 +10,8 @@ import torch
 def float32_products(tf32: bool) -> Iterator[None]:
     """Choose how a GPU multiplies float32 numbers for a while, in matrix products and convolutions alike.
 
-    By PyTorch's default matrix products are exact to float32, convolutions are not: they round their inputs to
-    TF32, ten bits of mantissa instead of 23. On the CPU nothing changes.
+    By PyTorch's default matrix products are exact to float32, convolutions are not: they round their inputs
+    to TF32, ten bits of mantissa instead of 23. On the CPU nothing changes.
 
     Args:
         tf32: Whether to round to TF32, which is several times as fast.

@@ -79,8 +79,8 @@ def fit(
         on_step: Called after each batch with the batches done in this epoch and their number.
         on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
             checkpoint is damaged and an older one used, what is wrong with it.
-        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is then
-            copied to it, which is slower.
+        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is
+            then copied to it, which is slower.
         on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk, and training goes on; by
             default it ends.
         checkpoint: File to save to after each epoch. If it exists, training goes on from it.
@@ -99,7 +99,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
-    method = method.to(device, memory_format=torch.channels_last)
+    method = method.to(device).to(memory_format=torch.channels_last)
     if config.compile:
         for network in method.children():
             network.compile()
@@ -189,9 +189,7 @@ def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[
 def _validate(
     method: Method, data: FactorDataset, images: Tensor, config: Config, device: torch.device
 ) -> Report:
-    return evaluate(
-        method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images
-    )
+    return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images)
 
 
 def _resume(

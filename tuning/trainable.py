@@ -34,8 +34,9 @@ def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
     A report holds ``epoch`` and ``training`` (losses and throughput), where the epoch was evaluated
-    ``figures``, ``intervals`` and ``infeasible`` of its validation, ``unsaved``, why there is no checkpoint of
-    it, if so, and ``streamed`` in the first if the images do not lie on the GPU, and why; an infeasible one is the last. A training that cannot go on reports
+    ``figures``, ``intervals`` and ``infeasible`` of its validation, and ``unsaved``, why there is no
+    checkpoint of it, if so; an infeasible one is the last. The first has ``streamed``, why the images do not
+    lie on the GPU, if so. A training that cannot go on reports
     ``infeasible`` (its loss is not finite) or ``failure`` alone instead, the latter with ``out_of_memory``:
     Tune would drop the reason of an exception. One that confirms another ends with ``test``, its figures on
     the test images under the paper's probe. Of others, trained to the end, pictures and encoder are kept.

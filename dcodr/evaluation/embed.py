@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
 Images = npt.NDArray[np.uint8] | Tensor
-"""``(N, H, W, 3)`` uint8 RGB: an array, possibly memory-mapped, or a tensor, which may lie on a GPU already."""
+"""``(N, H, W, 3)`` uint8 RGB: an array, possibly memory-mapped, or a tensor, possibly on a GPU."""
 
 
 def float_images(images: Images, indices: npt.NDArray[np.int64], device: torch.device) -> Tensor:

@@ -19,7 +19,7 @@ BRIEF = dataclasses.replace(FAST, epochs=1)
 @pytest.fixture
 def gpu() -> Iterator[FakeGPU]:
     """A GPU that is not there."""
-    if not torch.backends.cuda.is_built():
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         pytest.skip("needs PyTorch's CUDA build; it needs no GPU")
     with fake_gpu() as gpu:
         yield gpu

@@ -14,7 +14,7 @@ from dcodr.trained import evaluate as measure
 from dcodr.trained import load
 from dcodr.trainer import fit
 from tests.gpu.conftest import BRIEF
-from tests.gpu.fake import CUDA, FakeGPU
+from tests.gpu.fake import CUDA
 
 
 @pytest.mark.usefixtures("gpu")

@@ -194,7 +194,7 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
     """
     device = resolve_device(config.device)
     encoder = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
-    encoder = encoder.to(device, memory_format=torch.channels_last)
+    encoder = encoder.to(device).to(memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
     while True:
