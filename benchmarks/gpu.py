@@ -1,158 +1,132 @@
-"""The table of speed on one GPU, in less than 8 minutes.
+"""What one GPU must show, in less than 8 minutes.
 
     python -m benchmarks.gpu
+    python -m benchmarks.gpu --only correctness search --out results
 
-Epochs of a dataset of SmallNORB's size, of noise, at the paper's settings with random weights, in bfloat16.
+* ``correctness``: trainings, codes, views and figures agree with the CPU's, and no step waits for the GPU.
+* ``dcodr_norec`` and ``dcodr``: epochs of a dataset of SmallNORB's size, of noise, at the paper's settings
+  with random weights, in bfloat16, beside the reference.
+* ``four``: four trainings on the GPU against one.
+* ``search``: 16 trials, four at a time, through Ray.
+* ``compiled``: the same epochs with ``torch.compile``.
+
+Every part has a process of its own, which is ended when its time is up; rows that it had found by then count.
+``--out`` writes the table as Markdown and as JSON.
 """
 
 import argparse
-import statistics
+import importlib
+import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from multiprocessing import get_context
-from multiprocessing.synchronize import Barrier
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from benchmarks.measure import Row, alone, note
-from benchmarks.reference.training import stepper
-from benchmarks.steps import N_DOMAINS, EnoughError, random_dataset, random_weights
-from benchmarks.table import table
-from dcodr.config import Config, PerceptualConfig
-from dcodr.trainer import fit
+from benchmarks.measure import Row, note
+from benchmarks.table import line, table
+from dcodr.errors import UserError
+from dcodr.trainer import resolve_device
 
-IMAGES = 24_300
-BATCH = 128
-EPOCH_GOALS = {"dcodr_norec": 2.5, "dcodr": 6.0}
-STEPS, REFERENCE_STEPS, WARM = 600, 10, 30
+PARTS: dict[str, tuple[str, float]] = {
+    "correctness": ("benchmarks.gpu_correctness:correctness", 80),
+    "dcodr_norec": ("benchmarks.gpu_speed:norec", 65),
+    "dcodr": ("benchmarks.gpu_speed:full", 85),
+    "four": ("benchmarks.gpu_speed:four", 65),
+    "search": ("benchmarks.gpu_search:search", 80),
+    "compiled": ("benchmarks.gpu_speed:compiled", 95),
+}
+"""For each part the function that yields its rows, and the seconds that it may take."""
 
-
-def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float]:
-    """Images a second of ``fit`` over ``n`` steps, and the share of that time in which the GPU was busy."""
-    torch.cuda.set_per_process_memory_fraction(share)
-    moments: list[float] = []
-    watch = Watch()
-    done = 0
-
-    def on_step(step: int, total: int) -> None:
-        nonlocal done
-        done += 1
-        if done == WARM:
-            torch.cuda.synchronize()
-            if _together is not None:
-                _together.wait()
-            watch.start()
-            moments.append(time.perf_counter())
-        if done == WARM + n:
-            torch.cuda.synchronize()
-            moments.append(time.perf_counter())
-            raise EnoughError
-
-    with tempfile.TemporaryDirectory() as folder, suppress(EnoughError):
-        perceptual = PerceptualConfig(weights=str(random_weights(Path(folder))), normalise=False)
-        lasting = {"epochs": 10_000, "evaluate_every": 10_000, "device": "cuda", "precision": "bfloat16"}
-        settings = {"perceptual": perceptual, **lasting}
-        fit(config.model_copy(update=settings), random_dataset(IMAGES // N_DOMAINS), on_step=on_step)
-    return n * BATCH / (moments[1] - moments[0]), watch.busy()
+WORDS = [sys.executable, "-m", "benchmarks.gpu"]
 
 
-class Watch(threading.Thread):
-    """Asks nvidia-smi how busy the GPU is, until :meth:`busy` asks for the median."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.found: list[float] = []
-        self.over = threading.Event()
-
-    def run(self) -> None:
-        """Ask five times a second."""
-        query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
-        while not self.over.wait(0.2):
-            self.found.append(float(subprocess.check_output(query, text=True).splitlines()[0]) / 100)
-
-    def busy(self) -> float:
-        """Stop, and return the median share."""
-        self.over.set()
-        self.join()
-        return statistics.median(self.found)
+def rows_of(part: str) -> Iterator[Row]:
+    """The rows of a part, measured in this process, one after the other."""
+    module, name = PARTS[part][0].split(":")
+    function: Callable[[], Iterator[Row]] = getattr(importlib.import_module(module), name)
+    return function()
 
 
-_together: Barrier | None = None
+def run_part(part: str, limit: float) -> list[Row]:
+    """Measure a part in a process of its own.
+
+    Args:
+        part: One of ``PARTS``.
+        limit: Seconds after which it is ended, with all that it has started.
+
+    Returns:
+        Its rows; if it did not come to its end, one that says so is the last.
+    """
+    with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
+        found = Path(folder) / "rows.jsonl"
+        words = [*WORDS, "--part", part, "--into", str(found)]
+        with subprocess.Popen(words, start_new_session=True) as process:
+            try:
+                status = process.wait(limit)
+                trouble = f"ended with exit status {status}" if status else ""
+            except subprocess.TimeoutExpired:
+                trouble = f"not done within {limit:.0f} s"
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        rows = [Row(**json.loads(row)) for row in found.read_text().splitlines()] if found.exists() else []
+    return [*rows, Row(part, "", trouble, None, "comes to its end", False)] if trouble else rows
 
 
-def meet(barrier: Barrier) -> None:
-    """Let this process begin to measure when the others do."""
-    global _together
-    _together = barrier
+def measure(parts: Sequence[str]) -> list[Row]:
+    """Measure parts, and say how far it is."""
+    began, rows = time.monotonic(), list[Row]()
+    for part in parts:
+        limit = PARTS[part][1]
+        note(f"{time.monotonic() - began:4.0f} s  {part} (at most {limit:.0f} s)")
+        rows += run_part(part, limit)
+    note(f"{time.monotonic() - began:4.0f} s  done")
+    return rows
 
 
-def reference_rate(reconstruct: bool) -> float:
-    """Images a second of the reference on the same GPU."""
-    data = random_dataset()
-    step = stepper(data.images, data.domain, reconstruct, torch.device("cuda"))
-    for _ in range(3):
-        step()
-    started = time.perf_counter()
-    for _ in range(REFERENCE_STEPS):
-        step()  # gives the loss as a number, and so waits for the device
-    return REFERENCE_STEPS * BATCH / (time.perf_counter() - started)
-
-
-def method_rows(method: str, goal: float) -> list[Row]:
-    """The epoch of a method, beside the reference, what compiling gains, and how busy the GPU is in it."""
-    config = Config(method=method)  # type: ignore[arg-type]
-    reference = alone(reference_rate, method == "dcodr")
-    ours, busy = alone(rate, config, STEPS)
-    compiled, _ = alone(rate, config.model_copy(update={"compile": True}), STEPS)
-    epochs = IMAGES / reference, IMAGES / ours
-    cells = f"{epochs[0]:.1f} s", f"{epochs[1]:.2f} s"
-    ratio = ours / reference
-    return [
-        Row(f"{method}, epoch of {IMAGES:,} images", *cells, ratio, f"<= {goal} s", epochs[1] <= goal),
-        Row(f"{method}, against the reference", "", "", ratio, ">= 10x", ratio >= 10),
-        Row(
-            f"{method}, compiled against not",
-            f"{ours:,.0f} img/s",
-            f"{compiled:,.0f} img/s",
-            compiled / ours,
-            "to be the default: > 1x",
-            compiled > ours,
-        ),
-        Row(f"{method}, GPU busy", "", f"{busy:.0%}", None, ">= 90 %", busy >= 0.9),
-    ]
-
-
-def shared_row() -> Row:
-    """Four trainings at once on one GPU against one."""
-    config = Config(method="dcodr_norec")
-    one, _ = alone(rate, config, STEPS)
-    context = get_context("spawn")
-    with ProcessPoolExecutor(4, context, meet, (context.Barrier(4),)) as trials:
-        four = sum(images for images, _ in trials.map(rate, [config] * 4, [STEPS] * 4, [0.24] * 4))
-    cells = f"{one:,.0f} img/s", f"{four:,.0f} img/s"
-    return Row("4 trainings on one GPU against 1", *cells, four / one, ">= 2x", four / one >= 2)
+def write(folder: Path, title: str, rows: Sequence[Row]) -> None:
+    """Write the table as ``gpu.md`` and ``gpu.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gpu.md").write_text(f"{title}\n\n{table(list(rows))}\n")
+    content = {"title": title, "rows": [asdict(row) for row in rows]}
+    (folder / "gpu.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 def main() -> None:
     """Measure and print, or say that there is no GPU."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
-    if not torch.cuda.is_available():
-        sys.exit("benchmarks.gpu: this machine has no usable GPU; `make bench` measures the CPU")
-    rows: list[Row] = []
-    for method, goal in EPOCH_GOALS.items():
-        note(method)
-        rows += method_rows(method, goal)
-    note("four trainings at once")
-    rows.append(shared_row())
-    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}\n\n{table(rows)}")
+    )
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="parts to measure")
+    parser.add_argument("--out", type=Path, help="folder for gpu.md and gpu.json")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    try:
+        resolve_device("cuda")
+    except UserError as error:
+        print(f"benchmarks.gpu: {error}; `make bench` measures the CPU", file=sys.stderr)
+        sys.exit(2)
+    if arguments.part:
+        with arguments.into.open("a") as file:
+            for row in rows_of(arguments.part):
+                note(line(row))
+                print(json.dumps(asdict(row)), file=file, flush=True)
+        return
+    rows = measure(arguments.only)
+    title = f"{torch.cuda.get_device_name()}, {os.cpu_count()} cores, PyTorch {torch.__version__}"
+    print(f"{title}\n\n{table(rows)}")
+    if arguments.out:
+        write(arguments.out, title, rows)
+    if any(row.goal == "comes to its end" for row in rows):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

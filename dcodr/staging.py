@@ -46,14 +46,20 @@ def staged(tree: Any, device: torch.device) -> Any:
 
 
 def _together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """Views of one block of bytes on the device."""
-    sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
-    padded = [-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes]
-    block = torch.empty(sum(padded), dtype=torch.uint8, pin_memory=True)
-    for tensor, size, place in zip(tensors, sizes, block.split(padded), strict=True):
-        place[:size].view(tensor.dtype).copy_(tensor.flatten())
-    there = block.to(device, non_blocking=True)
-    return [
-        place[:size].view(tensor.dtype).view(tensor.shape)
-        for tensor, size, place in zip(tensors, sizes, there.split(padded), strict=True)
-    ]
+    """The tensors on a device, as parts of one block of bytes that was copied there."""
+    size = sum(map(_room, tensors))
+    block = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    for part, tensor in zip(_parts(block, tensors), tensors, strict=True):
+        part.copy_(tensor)
+    return _parts(block.to(device, non_blocking=True), tensors)
+
+
+def _parts(block: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """For each tensor its part of the block, in its type and shape."""
+    parts = zip(torch.split(block, [_room(tensor) for tensor in tensors]), tensors, strict=True)
+    return [part[: tensor.nbytes].view(tensor.dtype).view(tensor.shape) for part, tensor in parts]
+
+
+def _room(tensor: Tensor) -> int:
+    """Bytes of a tensor's part: every part begins where numbers of any type may."""
+    return -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT

@@ -100,7 +100,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
-    method = method.to(device, memory_format=torch.channels_last)
+    method = method.to(device).to(memory_format=torch.channels_last)
     if config.compile:
         for network in method.children():
             network.compile()

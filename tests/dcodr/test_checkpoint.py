@@ -8,20 +8,23 @@ from pathlib import Path
 import pytest
 import torch
 
+from dcodr import checkpoint as module
 from dcodr.checkpoint import (
     Checkpoint,
     before,
     latest_checkpoint,
     load_checkpoint,
+    restore,
     save_checkpoint,
     trained_encoder,
 )
-from dcodr.config import Config, EncoderConfig
+from dcodr.config import Config, EncoderConfig, PerceptualConfig
 from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.evaluation.report import Report
 from dcodr.methods import build_method
 from dcodr.models.encoder import Encoder
+from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
 
 
 def epoch(number: int) -> Epoch:
@@ -162,3 +165,47 @@ def test_the_checkpoint_before_is_used_where_the_newest_is_damaged(
     before(path).write_bytes(b"")
     with pytest.raises(UserError, match=r"c\.before\.pt: damaged.*delete it to train from the beginning"):
         latest_checkpoint(path)
+
+
+@pytest.fixture
+def perceptual(tiny_config: Config, tmp_path: Path) -> Config:
+    """A training with a perceptual network of random weights."""
+    weights = tmp_path / "squeezenet.pth"
+    features = backbone_features("squeezenet1_1", max(DEFAULT_LAYERS["squeezenet1_1"]))
+    torch.save(features.state_dict(), weights)
+    settings = PerceptualConfig(backbone="squeezenet1_1", weights=str(weights))
+    return tiny_config.model_copy(update={"perceptual": settings})
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+def test_the_frozen_network_is_not_saved_and_old_files_that_have_it_are_read(
+    old: bool, perceptual: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, path = build_method(perceptual, 4, 64, 10), tmp_path / "c.pt"
+    optimizer = torch.optim.Adam(trained.parameters())
+    with monkeypatch.context() as before_the_change:
+        if old:
+            before_the_change.setattr(module, "FROZEN", "nothing is frozen")
+        state = trained.state_dict(), optimizer.state_dict()
+        save_checkpoint(path, Checkpoint(perceptual, "print", epoch(1), *state))
+    names = torch.load(path, weights_only=True)["model"].keys()
+    assert any(name.startswith("distance.") for name in names) == old
+    assert any(name.startswith("generator.") for name in names)
+
+    again = build_method(perceptual, 4, 64, 10)
+    restore(load_checkpoint(path), again, torch.optim.Adam(again.parameters()))
+    values = again.state_dict()
+    assert all(torch.equal(values[name], value) for name, value in trained.state_dict().items())
+    trained_encoder(load_checkpoint(path))
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_any_other_weight_has_to_be_there(checkpoint: Checkpoint, tiny_config: Config, change: str) -> None:
+    weights = dict(checkpoint.model)
+    if change == "missing":
+        del weights["generator.domain_embedding.weight"]
+    else:
+        weights["generator.extra"] = torch.ones(1)
+    method = build_method(tiny_config, 4, 64, 10)
+    with pytest.raises(UserError, match=r"does not fit its config .*generator\.(domain_embedding|extra)"):
+        restore(replace(checkpoint, model=weights), method, torch.optim.Adam(method.parameters()))

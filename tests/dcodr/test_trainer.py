@@ -176,6 +176,16 @@ def test_bfloat16_trains_close_to_float32(tiny_config: Config, tiny: FactorDatas
     assert half["loss"] != full["loss"]
 
 
+def test_tf32_is_float32_on_the_cpu(tiny_config: Config, tiny: FactorDataset) -> None:
+    config = tiny_config.model_copy(update={"epochs": 1})
+    exact, rounded = (
+        history(config.model_copy(update={"precision": precision}), tiny)[0]
+        for precision in ("float32", "tf32")
+    )
+    assert rounded.losses == exact.losses
+    assert rounded.report == exact.report
+
+
 def test_the_callers_random_state_is_left_alone(tiny_config: Config, tiny: FactorDataset) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)

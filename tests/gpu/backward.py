@@ -1,7 +1,7 @@
 """Backward passes of fake tensors.
 
-PyTorch's engine asks the CUDA driver for the streams of every device that takes part, which fails without one.
-The formulas need no driver: here they are called in the engine's order.
+PyTorch's engine asks the CUDA driver for the streams of every device that takes part, which fails without
+one. The formulas need no driver: here they are called in the engine's order.
 """
 
 from collections import defaultdict
@@ -54,9 +54,9 @@ def _backward(
         node = ready.pop()
         given = received.pop(node, {})
         found |= {(node, number): gradient for number, gradient in given.items()}
-        for (following, number), gradient in _passed_on(node, given, accumulate):
-            if gradient is not None:
-                _receive(received, following, number, gradient)
+        for (following, number), passed in _passed_on(node, given, accumulate):
+            if passed is not None:
+                _receive(received, following, number, passed)
             waiting_for[following] -= 1
             if not waiting_for[following]:
                 ready.append(following)
@@ -110,6 +110,5 @@ def _passed_on(
     made = node.apply(*arguments) if written_here else node(*arguments)
     made = made if isinstance(made, tuple) else (made,)
     needed = node.needs_input_grad if written_here else [edge[0] is not None for edge in node.next_functions]
-    return list(
-        zip(edges, [one for one, is_needed in zip(made, needed, strict=True) if is_needed], strict=True)
-    )
+    passed = [one for one, is_needed in zip(made, needed, strict=True) if is_needed]
+    return list(zip(edges, passed, strict=True))

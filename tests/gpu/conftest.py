@@ -19,7 +19,7 @@ BRIEF = dataclasses.replace(FAST, epochs=1)
 @pytest.fixture
 def gpu() -> Iterator[FakeGPU]:
     """A GPU that is not there."""
-    if not torch.backends.cuda.is_built():
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         pytest.skip("needs PyTorch's CUDA build; it needs no GPU")
     with fake_gpu() as gpu:
         yield gpu
@@ -29,13 +29,14 @@ def gpu() -> Iterator[FakeGPU]:
 def cuda_config(tiny_config: Config) -> Config:
     """The tiny training, on the GPU, for one epoch."""
     batch = BatchConfig(n_domains=4, n_per_domain=4)
-    return tiny_config.model_copy(update={"device": "cuda", "epochs": 1, "batch": batch})
+    quick = {"epochs": 1, "batch": batch, "augmentations": ("crop",)}
+    return tiny_config.model_copy(update={"device": "cuda", **quick})
 
 
 @pytest.fixture(scope="session")
 def few(tiny: FactorDataset) -> FactorDataset:
-    """48 training images or so: three batches."""
-    return thinned(tiny, 6)
+    """Two batches of training images."""
+    return thinned(tiny, 9)
 
 
 @pytest.fixture

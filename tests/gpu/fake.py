@@ -1,8 +1,8 @@
 """A GPU that is not there: PyTorch's own functions over a driver and tensors that only pretend.
 
 Tensors on ``cuda`` are PyTorch's fake tensors: they have a shape, a type and a device, and no values. Mixing
-devices and what does not fit raise as in earnest. Tensors on the CPU are real. What leaves the GPU is made up:
-ones, of the shape that was asked for.
+devices and what does not fit raise as in earnest. Tensors on the CPU are real. What leaves the GPU is made
+up: ones, of the shape that was asked for.
 
 ``torch.cuda`` is the real module, with its signatures and all that it refuses, for only what is below it, in
 ``torch._C``, is replaced. What nobody replaced raises.
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.autograd import graph
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
@@ -50,7 +51,7 @@ class Copy:
     waits: bool
 
 
-class _Fakes(FakeTensorMode):
+class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     """Fake tensors, real CPU tensors beside them, and no driver whatever ``torch.cuda.is_available`` says."""
 
     avoid_device_init = True
@@ -115,7 +116,7 @@ class FakeGPU:
 
     def is_pinned(self, tensor: Tensor) -> bool:
         """Whether a tensor's memory is pinned."""
-        return tensor.untyped_storage().data_ptr() in self.pinned.values()
+        return tensor.untyped_storage().data_ptr() in self.pinned.values()  # type: ignore[no-untyped-call]
 
     def spend(self) -> None:
         """Use memory for one more operation."""
@@ -125,11 +126,11 @@ class FakeGPU:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """What every operation of PyTorch goes through, in one thread."""
 
     def __init__(self, gpu: FakeGPU) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.gpu = gpu
 
     def __torch_dispatch__(
@@ -251,21 +252,22 @@ def _driver(gpu: FakeGPU) -> dict[str, Callable[..., Any]]:
         "_cuda_getDeviceCount": lambda: 1,
         "_cuda_getDevice": lambda: 0,
         "_cuda_setDevice": _require,
-        "_cuda_exchangeDevice": lambda device: _require(device) or 0,
+        "_cuda_exchangeDevice": _require,
         "_cuda_maybeExchangeDevice": lambda device: 0,
         "_cuda_synchronize": lambda: None,
         "_cuda_emptyCache": free_cache,
         "_cuda_setMemoryFraction": set_fraction,
-        "_cuda_getMemoryFraction": lambda device: _require(device) or gpu.fraction,
+        "_cuda_getMemoryFraction": lambda device: gpu.fraction + _require(device),
         "_cuda_memoryStats": statistics,
         "_cuda_resetPeakMemoryStats": _require,
         "_cuda_set_sync_debug_mode": set_sync_debug_mode,
     }
 
 
-def _require(device: int) -> None:
+def _require(device: int) -> int:
     if type(device) is not int or device != 0:
         raise RuntimeError(f"CUDA error: invalid device ordinal ({device!r})")
+    return device
 
 
 def _submit_at_once(pool: ThreadPoolExecutor, work: Any, *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -298,7 +300,7 @@ def fake_gpu() -> Iterator[FakeGPU]:
         (torch.cuda, "_cudart", SimpleNamespace(cudaMemGetInfo=memory)),
         (torch.cuda, "_get_device_properties", lambda device: name),
         (torch.cuda, "default_generators", (torch.Generator(),)),
-        (torch.autograd, "_engine_run_backward", with_fakes(torch.autograd._engine_run_backward)),
+        (torch.autograd, "_engine_run_backward", with_fakes(graph._engine_run_backward)),
         (fake_tensor, "init_gpu_context", lambda device: None),
         (ThreadPoolExecutor, "submit", _submit_at_once),
     ]

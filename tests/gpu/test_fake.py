@@ -56,10 +56,12 @@ def test_gradients_have_the_shapes_and_the_device_of_what_they_are_of() -> None:
     network(torch.ones(2, 3, 8, 8))
     network = network.to(CUDA)
     loss = (network(torch.ones(2, 3, 8, 8, device=CUDA)) * torch.ones(2, device=CUDA)).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert all(p.grad is not None and p.grad.shape == p.shape for p in network.parameters())
     assert all(p.grad is not None and p.grad.device == CUDA for p in network.parameters())
-    (of_loss,) = torch.autograd.grad(network(torch.ones(2, 3, 8, 8, device=CUDA)).mean(), [network[0].weight])
+    (of_loss,) = torch.autograd.grad(
+        network(torch.ones(2, 3, 8, 8, device=CUDA)).mean(), [network.get_parameter("0.weight")]
+    )
     assert of_loss.shape == (4, 3, 3, 3)
 
 

@@ -6,13 +6,16 @@ from typing import get_args
 import pytest
 import torch
 
+from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Mode
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.epoch import Epoch
 from dcodr.memory import hold_to_share, room_for_images
 from dcodr.pictures import retrieval_picture, swap_picture
 from dcodr.trainer import fit, resolve_device
-from tests.gpu.fake import CUDA, GIB, FakeGPU
+from tests.gpu.fake import CUDA, GIB, Copy, FakeGPU
 
 METHODS = get_args(Config.model_fields["method"].annotation)
 
@@ -32,27 +35,35 @@ def test_every_method_trains_and_no_step_waits_for_the_gpu(
     config = cuda_config.model_copy(update={"method": method, "precision": precision})
     said: list[str] = []
     waits: list[int] = []
-    copies: list[int] = []
+    copies: list[Copy] = []
 
     def on_step(done: int, total: int) -> None:
-        assert total == 3
+        assert total == 2
         waits.append(len(gpu.waits))
-        copies.append(len(gpu.copies))
+        copies[:] = gpu.copies
 
     found = fit(config, few, on_step=on_step, on_streamed=said.append)
     assert {p.device for p in found.method.parameters()} == {CUDA}
     assert {p.grad.device for p in found.method.parameters() if p.grad is not None} == {CUDA}
     assert "invariance" in found.report.figures
     assert waits[0] == waits[-1]
-    # All that is drawn for the epoch came before; of the images two batches, one of them ahead.
-    assert copies[-1] - copies[0] == (1 if streamed else 0)
-    since = gpu.copies[copies[0] - (3 if streamed else 1) : copies[-1]]
-    assert all(copy.pinned and not copy.waits for copy in since)
+    # All that is drawn for the epoch went in one copy, and nothing else did but the two batches' images.
+    epoch = copies[-3 if streamed else -1 :]
+    assert [copy for copy in copies if copy.pinned] == epoch
+    assert not any(copy.waits for copy in epoch)
     assert ["batch by batch" in text for text in said] == [True] * streamed
 
     assert retrieval_picture(found.method, few, "validation", CUDA).width > 0
     swapped = swap_picture(found.method, few, "validation", CUDA)
     assert (swapped is None) == (method in ("dcodr_norec", "simclr"))
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("mode", ["one", "compose"])
+def test_every_augmentation_works_there(mode: Mode) -> None:
+    images = torch.rand(64, 3, 32, 32).to(CUDA)
+    views = Augment(AUGMENTATIONS, mode)(images, torch.Generator().manual_seed(0))
+    assert (views.shape, views.device) == (images.shape, CUDA)
 
 
 @pytest.mark.usefixtures("brief")

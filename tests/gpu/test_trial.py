@@ -1,4 +1,4 @@
-"""A trial on a share of a GPU: what its worker does, and what becomes of one that the share is too small for."""
+"""A trial on a share of a GPU: what its worker does, and what becomes of it if the share is too small."""
 
 import io
 from pathlib import Path

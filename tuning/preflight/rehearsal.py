@@ -193,7 +193,7 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
     The encoder is untrained, which costs the same.
     """
     device = resolve_device(config.device)
-    encoder = build_encoder(config.encoder).to(device, memory_format=torch.channels_last)
+    encoder = build_encoder(config.encoder).to(device).to(memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
     while True:

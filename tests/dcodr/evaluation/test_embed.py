@@ -88,6 +88,14 @@ def test_codes_can_be_trained_on(images: npt.NDArray[np.uint8]) -> None:
     assert probe.weight.grad is not None
 
 
+def test_images_may_be_a_tensor(images: npt.NDArray[np.uint8]) -> None:
+    indices = np.array([20, 3, 3, 7, 11])
+    of_array, of_tensor = (
+        embed(ChannelMeans(), given, indices, CPU) for given in (images, torch.from_numpy(images))
+    )
+    assert torch.equal(of_array, of_tensor)
+
+
 def test_float_images() -> None:
     pixels = np.zeros((3, 2, 2, 3), np.uint8)
     pixels[2, 0, 1] = (255, 51, 0)
