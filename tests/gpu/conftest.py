@@ -35,8 +35,9 @@ def cuda_config(tiny_config: Config) -> Config:
 
 @pytest.fixture(scope="session")
 def few(tiny: FactorDataset) -> FactorDataset:
-    """Two batches of training images."""
-    return thinned(tiny, 9)
+    """Two batches of training images, with two attributes."""
+    spec = dataclasses.replace(tiny.spec, attributes=tiny.spec.attributes[:2])
+    return dataclasses.replace(thinned(tiny, 9), spec=spec)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.gpu.fake import FakeGPU
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, cuda_config: Config, brief: object) -> None:
     """Tiny trainings, in this process."""
-    settings = {"method": "dcodr_norec", "epochs": 2, "evaluate_every": 2}
+    settings = {"method": "dcodr_norec"}
     monkeypatch.setattr(gpu_correctness, "SMALL", cuda_config.model_copy(update=settings))
     monkeypatch.setattr(gpu_correctness, "METHODS", ("lord",))
     monkeypatch.setattr(gpu_correctness, "ARCH", "small")

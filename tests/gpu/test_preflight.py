@@ -24,6 +24,6 @@ def test_the_largest_configuration_is_timed_within_its_share(gpu: FakeGPU, cuda_
 
 
 def test_too_little_memory_is_told(gpu: FakeGPU, cuda_config: Config) -> None:
-    gpu.memory_ends_after = 300
+    gpu.memory_ends_after = 20
     with pytest.raises(UserError, match="needs more memory than the GPU allows"):
         rehearsal.measure(cuda_config.model_dump_json(), 0.5)

@@ -75,8 +75,8 @@ def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=console)
     recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
     gpu.others = gpu.total
-    for share, operations in ((0.3, 400), (0.6, None)):
-        gpu.memory_ends_after = operations
+    for share, convolutions in ((0.3, 20), (0.6, None)):
+        gpu.memory_ends_after = convolutions
         begun = ledger.begin()
         assert begun is not None
         assert (begun.gpus or 0.3) == share
