@@ -50,7 +50,13 @@ class Unfailing:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write as much of a text as the stream can take."""
+        """Write as much of a text as the stream can take.
+
+        Raises:
+            TypeError: If it is no text; some programs find out so whether a stream takes bytes.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"write() takes a str, not {type(text).__name__}")
         with suppress(Exception):
             try:
                 self._stream.write(text)

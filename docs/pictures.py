@@ -5,6 +5,7 @@ python -m docs.pictures    # rewrites docs/pictures/
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,11 @@ def draw_front() -> Figure:
 
 def _measured() -> Iterator[tuple[str, dict[str, float]]]:
     """The accuracies of every system, and of chance, in the first table of docs/results.md."""
-    lines = (HERE / "results.md").read_text(encoding="utf-8").splitlines()
-    table = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    lines = iter((HERE / "results.md").read_text(encoding="utf-8").splitlines())
+    rows = takewhile(
+        lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines)
+    )
+    table = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in rows]
     for system, *cells in table[2:]:
         yield system, dict(zip(table[0][1:5], map(float, cells[:4]), strict=True))
 

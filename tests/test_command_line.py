@@ -154,7 +154,8 @@ def test_a_diagnosis_for_scripts(tmp_path: Path) -> None:
     done = run("tuning", ["doctor", "s", "--fix", "--json"], tmp_path)
     mended = json.loads(done.out)
     assert (done.code, mended["well"], mended["found"]) == (0, True, facts["found"])
-    assert [finding["to_mend"] for finding in mended["left"]] == [False]
+    assert mended["left"]
+    assert not any(finding["to_mend"] for finding in mended["left"])
 
 
 def test_a_status_for_scripts(tmp_path: Path) -> None:
@@ -341,7 +342,7 @@ def test_columns_that_may_mean_something_else_are_doubted_on_standard_error(pict
     assert r"'1\x1b[2J' on line 3" in done.err
     assert "\x1b[2J" not in done.err.replace("warning", "")
     done = run("dcodr", [*PREPARE, "--force", "--categorical", "tone"], pictures)
-    assert (done.code, "warning" in done.err) == (0, False)
+    assert (done.code, "taken as" in done.err) == (0, False)
     assert "line 3, column tone" in refused("dcodr", [*PREPARE, "--force", "--continuous", "tone"], pictures)
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dcodr.console import printable
 from dcodr.data.coverage import coverage_warnings
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.words import counted
@@ -50,7 +51,9 @@ def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
         table.add_row(key, Text(value))
     Console().print(table)
     for warning in facts["warnings"]:
-        Console(stderr=True).print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _attribute(attribute: dict[str, Any]) -> str:

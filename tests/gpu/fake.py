@@ -2,7 +2,7 @@
 
 Tensors on ``cuda`` are PyTorch's fake tensors: they have a shape, a type and a device, and no values. Mixing
 devices and what does not fit raise as in earnest. Tensors on the CPU are real. What leaves the GPU is made
-up: ones, of the shape that was asked for.
+up: ones and zeros in turn, of the shape that was asked for.
 
 ``torch.cuda`` is the real module, with its signatures and all that it refuses, for only what is below it, in
 ``torch._C``, is replaced. What nobody replaced raises.
@@ -179,10 +179,11 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made
 
     def _leave(self, tensor: Tensor, kwargs: dict[str, Any]) -> Tensor:
-        """Ones instead of a fake."""
+        """Ones and zeros in turn instead of a fake: probes that are right and wrong."""
         if not kwargs.get("non_blocking"):
             self.gpu.wait("copy to the CPU")
-        return torch.ones(tensor.shape, dtype=kwargs.get("dtype") or tensor.dtype)
+        made = torch.arange(1, tensor.numel() + 1).remainder(2).view(tensor.shape)
+        return made.to(kwargs.get("dtype") or tensor.dtype)
 
     def _copy(self, into: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
         """A copy between the devices in place."""

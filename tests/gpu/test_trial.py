@@ -15,6 +15,7 @@ from tests.gpu.fake import FakeGPU
 from tests.tuning.test_recorder import Sent
 from tuning.display import Display
 from tuning.ledger import Ledger
+from tuning.measure import figures_of
 from tuning.recorder import Recorder
 from tuning.search import Search
 from tuning.space import load_space
@@ -29,7 +30,8 @@ def told(few: FactorDataset, monkeypatch: pytest.MonkeyPatch, brief: object) -> 
     reports: list[dict[str, Any]] = []
     monkeypatch.setattr("tuning.trainable.tune", SimpleNamespace(report=reports.append))
     monkeypatch.setattr("tuning.trainable.open_dataset", lambda config: few)
-    monkeypatch.setattr("tuning.trainable.PAPER", BRIEF)
+    monkeypatch.setattr("tuning.measure.open_dataset", lambda config: few)
+    monkeypatch.setattr("dcodr.trained.PAPER", BRIEF)
     return reports
 
 
@@ -41,7 +43,7 @@ def assigned(config: Config, folder: Path, **changes: Any) -> dict[str, Any]:
         "gpus": 0.5,
         "floor": None,
         "floor_from": 1,
-        "test": False,
+        "baseline": False,
     } | changes
 
 
@@ -57,11 +59,13 @@ def test_a_trial_trains_within_its_share_and_keeps_pictures_and_encoder(
     assert kept == {"checkpoint.pt", "retrieval.png", "reconstruction.png"}
 
 
-def test_a_trial_that_confirms_is_tested(
-    gpu: FakeGPU, cuda_config: Config, tmp_path: Path, told: list[dict[str, Any]]
+def test_a_kept_encoder_is_measured_on_the_test_images_within_its_share(
+    gpu: FakeGPU, cuda_config: Config, tmp_path: Path
 ) -> None:
-    train_trial(assigned(cuda_config, tmp_path, gpus=1.0, test=True))
-    assert "invariance" in told[-1]["test"]
+    train_trial(assigned(cuda_config, tmp_path, gpus=1.0))
+    tested = figures_of(str(tmp_path / "kept" / "checkpoint.pt"), gpus=0.5)
+    assert gpu.shares == [1.0, 0.5]
+    assert "invariance" in tested
 
 
 def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(

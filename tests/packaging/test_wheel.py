@@ -1,5 +1,6 @@
 """The package as it is installed: what is inside, and that it finds it without the clone."""
 
+import configparser
 import os
 import subprocess
 import sys
@@ -39,13 +40,15 @@ def test_the_wheel_has_all_files_that_the_program_ships(installed: Path) -> None
 
 
 def test_every_program_is_in_a_package(installed: Path) -> None:
-    (entry_points,) = installed.glob("*.dist-info/entry_points.txt")
-    programs = [line.split(" = ")[1] for line in entry_points.read_text().splitlines() if " = " in line]
+    (file,) = installed.glob("*.dist-info/entry_points.txt")
+    entry_points = configparser.ConfigParser()
+    entry_points.read_string(file.read_text())
+    programs = [*entry_points["console_scripts"].values()]
     assert len(programs) == 3
     for program in programs:
         module, main = program.split(":")
-        file = installed / f"{module.replace('.', '/')}.py"
-        assert f"def {main}(" in file.read_text() or f"import {main}" in file.read_text()
+        source = installed / f"{module.replace('.', '/')}.py"
+        assert f"def {main}(" in source.read_text() or f"import {main}" in source.read_text()
 
 
 def test_without_the_clone_spaces_and_what_they_name_are_found(installed: Path, tmp_path: Path) -> None:

@@ -284,5 +284,5 @@ def test_splits_that_cannot_be_scored_are_refused(data: FactorDataset) -> None:
         measure(Shown(), data, "train")
     one_image = data.split.copy()
     one_image[data.indices("validation")[1:]] = SPLITS.index("train")
-    with pytest.raises(UserError, match="has 1 images"):
+    with pytest.raises(UserError, match="has 1 image;"):
         measure(Shown(), replace(data, split=one_image))
