@@ -297,6 +297,7 @@ def fake_gpu() -> Iterator[FakeGPU]:
     replaced: list[tuple[Any, str, Any]] = [
         *((torch._C, name, function) for name, function in driver.items()),
         (torch.cuda, "_initialized", True),
+        (torch.cuda, "_cached_device_count", None),  # else the number of GPUs outlives the pretence
         (torch.cuda, "_exchange_device", driver["_cuda_exchangeDevice"]),
         (torch.cuda, "_maybe_exchange_device", driver["_cuda_maybeExchangeDevice"]),
         (torch.cuda, "_cudart", SimpleNamespace(cudaMemGetInfo=memory)),

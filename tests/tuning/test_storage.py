@@ -120,7 +120,8 @@ def test_a_search_that_cannot_begin_leaves_no_folder(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "runs" / "a").mkdir(parents=True)
-    (tmp_path / "runs" / "a" / LEDGER).touch()
+    for name in (LEDGER, "space.yaml"):
+        (tmp_path / "runs" / "a" / name).touch()
     return tmp_path / "runs" / "a"
 
 
