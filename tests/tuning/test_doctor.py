@@ -274,7 +274,7 @@ def test_what_a_finished_search_lacks_is_named_and_mended(
     well, said = finished.ask(fix=True)
     assert well, said
     assert finished.ask()[0]
-    check(finished.store, parent, finished.search, [*LEFT[:5], "KILLED"])
+    check(finished.store, parent, finished.search, [*LEFT[:5], "FINISHED"])
     assert finished.store.client.get_run(parent).info.status == "FINISHED"
     assert finished.tracker.parents(finished.search.identity) == [parent]
     assert len(finished.versions) == 3
