@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Searc
     (folder / "base.yaml").write_text(dump_config(base.model_copy(update={"threads": 1, "device": "auto"})))
     (folder / "hostile.yaml").write_text(HOSTILE % (folder / "base.yaml"))
     for resume in (False, True):
-        console = Console(file=Broken(RuntimeError("the terminal is gone")))
+        console = Console(file=Broken(RuntimeError("the terminal is gone")), force_terminal=False)
         space = load_space(folder / "hostile.yaml")
         search = run_search(space, storage=folder / "runs", resume=resume, console=console)
     return search
@@ -327,7 +328,8 @@ def test_a_space_made_in_python_is_kept_as_a_file_of_it(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tuning.run.ray_session", interrupt)
+    monkeypatch.setattr("tuning.run.ray_session", lambda *_: nullcontext())
+    monkeypatch.setattr("tuning.run._train", interrupt)
     read = load_space(QUICK, data=str(tiny_store), settings=["generator_lr=2e-3"], search={"trials": 3})
     space = read.model_copy(update={"text": "", "name": "made"})
     with pytest.raises(KeyboardInterrupt):
