@@ -1,4 +1,4 @@
-"""What one GPU must show, in less than 8 minutes.
+"""Show on one GPU, in less than 8 minutes, what no other machine can.
 
     python -m benchmarks.gpu
     python -m benchmarks.gpu --only correctness search --out results

@@ -92,7 +92,7 @@ def figures_agree(data: FactorDataset, there: torch.device) -> Iterator[Row]:
 
 
 def on_the_gpu_alone(data: FactorDataset) -> Iterator[Row]:
-    """What only a GPU has: images elsewhere, checkpoints from it, waiting, and a share of its memory."""
+    """Check what only a GPU has: images elsewhere, its checkpoints, waiting, a share of its memory."""
     resident = losses(SMALL, data, "cuda")
     yield within("losses, images streamed against resident", apart(resident, streamed(data)), 1e-3)
     yield within("losses, resumed against not", apart(resident, resumed(data)), 1e-3)
@@ -166,7 +166,7 @@ def resumed(data: FactorDataset) -> dict[str, float]:
 
 
 def waiting(data: FactorDataset) -> str:
-    """What a step of some method waits for; nothing, if none does."""
+    """Name what a step of some method waits for; nothing, if none does."""
 
     def on_step(done: int, total: int) -> None:
         torch.cuda.set_sync_debug_mode("error" if done < total else "default")
@@ -183,7 +183,7 @@ def waiting(data: FactorDataset) -> str:
 
 
 def share_is_kept() -> bool:
-    """Whether a process cannot have more of the memory than its share."""
+    """Tell whether a process is kept from more of the memory than its share."""
     device = resolve_device("cuda")
     _, total = torch.cuda.mem_get_info(device)
     hold_to_share(0.05)

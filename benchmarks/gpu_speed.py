@@ -55,7 +55,7 @@ def method_rows(method: str, goal: float) -> Iterator[Row]:
 
 
 def compiled() -> Iterator[Row]:
-    """What ``torch.compile`` gains, which decides whether it should be the default on a GPU."""
+    """Measure what ``torch.compile`` gains, which decides whether it should be the default on a GPU."""
     for method in ("dcodr_norec", "dcodr"):
         config = Config(method=method)
         plain, _ = alone(rate, config, STEPS // 2)

@@ -33,7 +33,7 @@ class EncoderConfig(StrictModel):
     head: bool = False
     """Whether three fully connected layers follow (the paper: SmallNORB and Shapes3D)."""
     hidden_layer: bool = False
-    """Whether a linear layer as wide as the features of a ResNet (2048 for ``resnet50``) stands before its
+    """True if a linear layer as wide as the features of a ResNet (2048 for ``resnet50``) stands before its
     last one, as in the official code. A file of ``weights`` must then be of MoCo-v2, which has that layer."""
     weights: str | None = None
     """``null`` for a random start, ``imagenet`` for torchvision's, or a file (torchvision or MoCo)."""
@@ -58,7 +58,7 @@ class PerceptualConfig(StrictModel):
     weights: str = "imagenet"
     """``imagenet`` for torchvision's weights, or a file of them."""
     normalise: bool = False
-    """Whether images get ImageNet's mean and deviation first. The official code does without, and the paper's
+    """True if images get ImageNet's mean and deviation first. The official code does without, and the paper's
     ``reconstruction_weight`` belongs to that: normalising makes the distance about four times as large."""
 
 

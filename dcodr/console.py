@@ -1,4 +1,4 @@
-"""How the command lines show and end: output that never fails, clean messages, exit codes."""
+"""The start and end of the command lines: output that never fails, clean messages, exit codes."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from dcodr.errors import DivergedError, StorageError, UserError
-from dcodr.files import FAILING, reason
+from dcodr.files import disk_failure
 
 AT_ONCE = 1.0
 """Seconds in which the same stop may arrive twice: some programs signal a process and then its group."""
@@ -49,20 +49,15 @@ class Unfailing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def write(self, text: str) -> int:
-        """Write as much of a text as the stream can take.
-
-        Raises:
-            TypeError: If it is no text; some programs find out so whether a stream takes bytes.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"write() takes a str, not {type(text).__name__}")
+    def write(self, text: str | bytes) -> int:
+        """Write as much of a text as the stream can take; typer writes some texts as UTF-8."""
         with suppress(Exception):
+            shown = text if isinstance(text, str) else text.decode(errors="replace")
             try:
-                self._stream.write(text)
+                self._stream.write(shown)
             except UnicodeEncodeError:
                 encoding = getattr(self._stream, "encoding", None) or "ascii"
-                self._stream.write(text.encode(encoding, "replace").decode(encoding))
+                self._stream.write(shown.encode(encoding, "replace").decode(encoding))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -75,7 +70,7 @@ class Unfailing:
             self._stream.flush()
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Tell whether it is a terminal."""
         with suppress(Exception):
             return self._stream.isatty()
         return False
@@ -95,7 +90,7 @@ def unfailing(console: "Console") -> "Console":
     Args:
         console: The console, which is changed.
     """
-    if not isinstance(console.file, Unfailing):
+    if not isinstance(cast(object, console.file), Unfailing):
         console.file = cast(TextIO, Unfailing(console.file))
     return console
 
@@ -196,9 +191,8 @@ def _told(error: Exception) -> tuple[str, int]:
     """What a user reads of an exception, and the exit code."""
     if isinstance(error, UserError):
         return str(error), 1 if isinstance(error, StorageError) else 2
-    if isinstance(error, OSError) and error.errno in FAILING:
-        path = error.filename
-        return (f"cannot write {path}: {reason(Path(str(path)), error)}" if path else str(error)), 1
+    if (failure := disk_failure(error)) is not None:
+        return failure, 1
     if isinstance(error, DivergedError):
         return f"{error}; try a lower learning rate", 1
     return f"{type(error).__name__}: {error}\nThis is a defect; --debug shows where it comes from", 3

@@ -14,7 +14,7 @@ from dcodr.errors import StorageError, UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FAILING = (*FULL, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
-"""What the system answers where a disk, and not what was asked of it, is the reason."""
+"""Error numbers of the system that blame a disk, not what was asked of it."""
 IMAGENET = "imagenet"
 """In place of a file of weights: those that torchvision publishes."""
 CHECKPOINT = "checkpoint.pt"
@@ -27,7 +27,7 @@ def default_store(name: str) -> Path:
 
 
 def shipped(package: Path, name: str) -> Path:
-    """Where a folder is that comes with a package: within it if it was installed, beside it in a clone.
+    """Find a folder that comes with a package: within it if it was installed, beside it in a clone.
 
     Args:
         package: The package's folder.
@@ -86,8 +86,16 @@ def reason(path: Path, error: OSError) -> str:
     return told
 
 
+def disk_failure(error: BaseException) -> str | None:
+    """Say what could not be written, and why, if a disk is the reason for an error; else ``None``."""
+    if not isinstance(error, OSError) or error.errno not in FAILING:
+        return None
+    path = error.filename
+    return f"cannot write {path}: {reason(Path(str(path)), error)}" if path else str(error)
+
+
 def file_system(path: Path) -> tuple[Path, int]:
-    """Where the file system of a path is mounted, and the bytes that are free there.
+    """Return where the file system of a path is mounted, and the bytes that are free there.
 
     Args:
         path: A path that may not be there yet.

@@ -1,4 +1,4 @@
-"""How exact a GPU's products of float32 numbers are."""
+"""The exactness of a GPU's products of float32 numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

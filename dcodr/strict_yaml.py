@@ -100,7 +100,7 @@ class YamlFile:
         return UserError(f"{self.source}{where}: {name + ': ' if name else ''}{message}")
 
     def mistakes(self, model: type[BaseModel]) -> dict[Key, str]:
-        """What keeps the mapping from being a model: wrong keys and messages, in the file's order."""
+        """Find what keeps the mapping from being a model: wrong keys and messages, in the file's order."""
         try:
             model.model_validate(self.data)
         except ValidationError as error:
@@ -147,7 +147,7 @@ def _inside(data: Any, key: Key) -> Key:
 
 
 def describe(error: ValidationError, data: object) -> dict[Key, str]:
-    """Where in the data each mistake that pydantic found stands, and a message with the received value.
+    """Find where in the data each mistake that pydantic found stands, and a message with the received value.
 
     Args:
         error: What pydantic raised; its several errors of one value, as of a union, become one message.
@@ -164,7 +164,7 @@ def describe(error: ValidationError, data: object) -> dict[Key, str]:
 
 
 def _position(detail: ErrorDetails, data: object) -> tuple[Key, object]:
-    """Where in the data an error stands, as far as the data goes, and what is there."""
+    """Find where in the data an error stands, as far as the data goes, and what is there."""
     key: Key = ()
     for part in detail["loc"]:
         if not isinstance(data, (Mapping, list, tuple)):

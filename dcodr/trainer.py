@@ -183,7 +183,7 @@ def _learning_rate(first: float, config: Config, epoch: int) -> float:
 
 
 def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[str], None]) -> bool:
-    """Whether the device holds all images; says so if it does not."""
+    """Tell whether the device can hold all images; say so if it cannot."""
     room = room_for_images(device)
     if data.images.nbytes <= room:
         return True

@@ -27,7 +27,7 @@ from tuning.tracking_store import masked, require_file, unusable
 from tuning.trials import TrialRecord, checkpoint_of
 
 ROUNDS = 4
-"""How often to mend and look again: what was mended shows more, e.g. what a new parent run lacks."""
+"""Rounds of mending and looking again: mending shows more, e.g. what a new parent run lacks."""
 
 
 @dataclass(frozen=True)

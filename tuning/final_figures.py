@@ -12,7 +12,7 @@ CAPTION = "On the test images, under the paper's probe"
 
 @dataclass(frozen=True)
 class Final:
-    """What a trial reaches on the test images.
+    """The metrics of a trial on the test images.
 
     Attributes:
         trial: The trial.

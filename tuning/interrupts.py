@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What stops a search: Ctrl-C, a scheduler, a closed terminal; see :func:`dcodr.console.run`."""
+"""Signals that stop a search: Ctrl-C, a scheduler, a closed terminal; see :func:`dcodr.console.run`."""
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.files import CHECKPOINT
 from dcodr.memory import hold_to_share
 from dcodr.trained import evaluate
+from dcodr.words import counted
 from tuning.cluster.nodes import share
 from tuning.final_figures import to_measure
 from tuning.interrupts import undisturbed
@@ -46,8 +47,9 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
             _say(console, run, f"its encoder was not kept: there is no {path}")
     if not kept:
         return
+    encoders = counted(len(kept), "encoder")
     console.print(
-        f"Measuring the best trade-off and the paper's settings on the test images: {_encoders(len(kept))}",
+        f"Measuring the best trade-off and the paper's settings on the test images: {encoders}",
         highlight=False,
         soft_wrap=True,
     )
@@ -55,7 +57,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
     with console.status("") as status:
         while waiting:
             ended = len(kept) - len(waiting)
-            status.update(f"{ended} of {_encoders(len(kept))} measured on the test images")
+            status.update(f"{ended} of {encoders} measured on the test images")
             (done, *_), waiting = ray.wait(waiting)
             figures = _result(done, kept[done], console)
             if figures:
@@ -81,10 +83,6 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
     data = open_dataset(config)
     report = evaluate(trained_encoder(state), data, "test", seed=config.seed, device=config.device)
     return dict(report.figures)
-
-
-def _encoders(count: int) -> str:
-    return f"{count} encoder{'s' * (count != 1)}"
 
 
 def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[dict[str, float]]":

@@ -149,7 +149,7 @@ def ended(record: TrialRecord) -> dict[str, str]:
 
 
 def description(record: TrialRecord, space: Space) -> dict[str, str]:
-    """What the page of a trial that was stopped early says of it, as a tag; users may change it."""
+    """Return what the page of a trial that was stopped early says of it, as a tag; users may change it."""
     if record.status != "pruned":
         return {}
     epochs = f"{record.epoch} of {space.config(record.values).epochs} epochs"
@@ -158,7 +158,7 @@ def description(record: TrialRecord, space: Space) -> dict[str, str]:
 
 
 def name_of(record: TrialRecord) -> str:
-    """What the UI calls a trial, e.g. ``012 blur+crop t=0.14``; one that was stopped early is told apart."""
+    """Return a trial's name in the UI, e.g. ``012 blur+crop t=0.14``; those stopped early are told apart."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
     stopped = f" (stopped at epoch {record.epoch})" if record.status == "pruned" else ""

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from dcodr.checkpoint import load_checkpoint, trained_encoder
-from dcodr.encoder_file import read_encoder, sha256, write_encoder
+from dcodr.encoder_file import read_encoder, write_encoder
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from dcodr.models.encoder import Encoder
@@ -58,8 +58,7 @@ def register(search: Search, tracker: Tracker) -> list[str]:
         (run, *_) = tracker.trial_runs(number)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "encoder"
-            _save(kept_of(search.folder, number) / CHECKPOINT, folder)
-            digests = dict.fromkeys(aliases, sha256(folder / WEIGHTS))
+            digests = dict.fromkeys(aliases, _save(kept_of(search.folder, number) / CHECKPOINT, folder))
             search.ledger.remember(DIGESTS, search.ledger.facts().get(DIGESTS, {}) | digests)
             tracker.register_model(search.name, aliases, run.run_id, folder, _description(search.name))
     return [alias for aliases in kept.values() for alias in aliases]
@@ -156,8 +155,8 @@ def _description(name: str) -> str:
     )
 
 
-def _save(checkpoint: Path, folder: Path) -> None:
-    """Write an encoder as a traced graph, which needs none of our code, and beside it as plain weights."""
+def _save(checkpoint: Path, folder: Path) -> str:
+    """Write an encoder as a traced graph and as plain weights; return the digest of these."""
     import mlflow.pytorch
     import numpy as np
     from mlflow.models import ModelSignature
@@ -174,4 +173,4 @@ def _save(checkpoint: Path, folder: Path) -> None:
         serialization_format="pt2",
         pip_requirements=[f"torch=={versions()['torch']}"],
     )
-    write_encoder(folder / WEIGHTS, encoder, read.config)
+    return write_encoder(folder / WEIGHTS, encoder, read.config)

@@ -153,7 +153,7 @@ class SubsetParam(StrictModel):
         return self
 
     def _wrong_names(self) -> Iterator[tuple[Key, str]]:
-        """Where a rule names what is no member, or names one twice."""
+        """Find where a rule names what is no member, or names one twice."""
         named: list[tuple[Key, Collection[str]]] = [(("required",), self.required)]
         named += [(("strengths", name), [name]) for name in self.strengths]
         named += [(("excluded", i), pair) for i, pair in enumerate(self.excluded)]

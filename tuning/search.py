@@ -74,7 +74,7 @@ class Search:
 
     @property
     def identity(self) -> str:
-        """What no other search has: MLflow's runs of the search are found again by it."""
+        """The id that no other search has: MLflow's runs of the search are found again by it."""
         facts = self.ledger.facts()
         return str(facts.get("id") or facts.get("run_id"))
 

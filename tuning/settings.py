@@ -82,7 +82,7 @@ class SearchSettings(StrictModel):
     informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
     """With less informativeness at an evaluation, from the grace period on, a trial is infeasible."""
     preference: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
-    """How much an objective weighs in the choice of the best trade-off, by its name; 1 for one not named. The
+    """The weight of an objective in the choice of the best trade-off, by its name; 1 for one not named. The
     weights are exponents of the gains, see :func:`tuning.pareto.best_tradeoff`."""
     warm_start: WarmStart = WarmStart()
     confirm: Confirm | None = None
@@ -103,7 +103,7 @@ CHANGEABLE = (
     "confirm",
     "preference",
 )
-"""What may differ when a search goes on: the budgets, and how the best trade-off is chosen."""
+"""Settings that may differ when a search goes on: the budgets, and how the best trade-off is chosen."""
 
 
 class Resources(StrictModel):

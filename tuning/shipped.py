@@ -12,7 +12,7 @@ SPACES = shipped(_PACKAGE, "search_spaces")
 
 
 def program() -> list[str]:
-    """How to call the search's command line from where the program is."""
+    """Say how to call the search's command line from where the program is."""
     return ["python", "tune.py"] if (_PACKAGE.parent / "tune.py").is_file() else ["dcodr-tune"]
 
 

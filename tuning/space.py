@@ -77,7 +77,7 @@ class Space(StrictModel):
     resources: Resources
     """What one trial gets."""
     constant_answers: dict[str, float] = Field(default={})
-    """What the best constant answer reaches on the validation images, by objective, of those that are
+    """The best constant answer's metric on the validation images, by objective, of those that are
     measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
     searches of earlier versions have none."""
     text: str = ""
@@ -241,7 +241,7 @@ def json_schema() -> str:
 
 
 _JUDGES: tuple[Key, ...] = (("base",), ("params", "method"), ("search", "warm_start"))
-"""What decides whether the rest of a space file is right."""
+"""Keys that decide whether the rest of a space file is right."""
 
 
 def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
@@ -263,7 +263,7 @@ def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
 
 
 def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: Mistakes) -> Config:
-    """What every trial starts from, without those overrides that are wrong, which are collected.
+    """Return what every trial starts from, without those overrides that are wrong, which are collected.
 
     Raises:
         UserError: If nothing can be said of the rest.
@@ -292,7 +292,7 @@ def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: 
 
 
 def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Config:
-    """What ``base.overrides`` are laid over: a config, or the preset of the dataset that was asked for."""
+    """Return what ``base.overrides`` change: a config, or the preset of the dataset that was asked for."""
     if isinstance(base.config, Mapping):
         return override(Config(), base.config, lambda key, text: file.error(("base", "config", *key), text))
     if base.config is not None:

@@ -1,4 +1,4 @@
-"""What can be wrong with a searched parameter or the early stopping though the space file is well formed."""
+"""Checks of searched parameters, objectives and early stopping in a space file that is well formed."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,21 +22,21 @@ PAPER_SETTINGS = (
     "reconstruction_weight",
     "drnet.adversarial_weight",
 )
-"""What the paper's tables set per dataset and system, and a search therefore tries first."""
+"""Settings that the paper's tables give per dataset and system, and a search therefore tries first."""
 
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
-"""What is one for all trials of a search."""
+"""Settings that are one for all trials of a search."""
 
 FIGURES = ("invariance", "informativeness", "image_informativeness", "domain_accuracy")
 FIGURES_OF_AN_ATTRIBUTE = ("accuracy/", "error/")
-"""What can be an objective: figures with a worst value from which gains can be measured."""
+"""The objectives there can be: metrics with a worst value from which gains can be measured."""
 
 Mistake = tuple[Key, str]
-"""Where something is wrong, and a message."""
+"""The place of something wrong, and a message."""
 
 
 def paper_value(base: Config, key: str) -> Any:
-    """What the paper sets a searched setting to; where it says nothing, what the base does."""
+    """Return the paper's value of a searched setting; where it says nothing, the base's."""
     source = paper_config(base.method, base.dataset) if key in PAPER_SETTINGS else base
     return setting(source, key)
 
@@ -166,7 +166,7 @@ def _without_the_papers(key: str, param: Param, base: Config) -> Iterator[Mistak
 
 
 def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
-    """What a config says against a value."""
+    """Return what a config says against a value."""
     found: list[Mistake] = []
 
     def note(at: Key, message: str) -> UserError:
@@ -179,7 +179,7 @@ def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
 
 
 def _extremes(key: str, param: Param) -> Iterator[tuple[Key, str, Iterable[Any]]]:
-    """Where a file states extremes of a parameter, the setting they are of, and their values.
+    """Return where a file states extremes of a parameter, the setting they are of, and their values.
 
     One value at a time: of strengths that no augmentation has, a file could give corners without end.
     """

@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dcodr.errors import StorageError
-from dcodr.files import FAILING, reason
+from dcodr.files import disk_failure
 
 LEDGER = "ledger.log"
 """The record of a search, in the folder of the search."""
 _BEGUN = ("driver.lock", "space.yaml", f"{LEDGER}.")
-"""What a search leaves that was killed before it had a ledger."""
+"""Beginnings of the files of a search that was killed before it had a ledger."""
 _NAME = re.compile(r"\w([\w .+-]*[\w+-])?")
 _RESERVED = re.compile(
     r"(mlflow\.db|mlartifacts|mlruns)([-.].*)?|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE
 )
-"""What MLflow has beside the searches, and what Windows takes for devices."""
+"""Names that MLflow has beside the searches, and those that Windows takes for devices."""
 _ADDED = len(".-000000.yaml..tmp") + 32
 """Bytes that are added to a search's name to name files."""
 
@@ -91,13 +91,12 @@ def _gone(folder: Path, tracking: str, again: str) -> str:
 
 
 def _failed(error: BaseException) -> str | None:
-    """What a disk did to the program; Ray and libraries hide that behind errors of their own."""
+    """Say what a disk did to the program; Ray and libraries hide that behind errors of their own."""
     behind: BaseException | None = error
     while behind is not None:
         if isinstance(behind, StorageError):
             return str(behind)
-        if isinstance(behind, OSError) and behind.errno in FAILING:
-            path = behind.filename
-            return f"cannot write {path}: {reason(Path(str(path)), behind)}" if path else str(behind)
+        if (failure := disk_failure(behind)) is not None:
+            return failure
         behind = behind.__cause__ or behind.__context__
     return None

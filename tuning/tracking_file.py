@@ -30,7 +30,7 @@ PATIENCE = 3.0
 LOCKED = 10.0
 """Seconds to wait for another process that is writing to a database."""
 _SIDE_FILES = ("", "-journal", "-wal", "-shm")
-"""What an SQLite database consists of, as ends of file names."""
+"""Ends of the names of the files that make up an SQLite database."""
 _EMPTY = {"alembic_version": 1, "experiments": 1, "workspaces": 1}
 """Tables in which MLflow itself writes rows as it makes them, and how many at most."""
 
@@ -116,7 +116,7 @@ def require_whole(file: Path) -> None:
 
 @dataclass(frozen=True)
 class _State:
-    """How a database stands.
+    """The state of a database.
 
     Attributes:
         missing: Whether there is none, or only an empty file.

@@ -1,4 +1,4 @@
-"""What the cells of a CSV column are: numbers, names of classes, or marks that a value is missing."""
+"""Tell apart the cells of a CSV column: numbers, names of classes, or marks that a value is missing."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ MISSING = re.compile(
     r"[+-]?(?i:nan|inf|infinity)|NA|na|<NA>|(?i:n/a|n\.a\.?|null)|[-\u2012-\u2015\u2212]+|\?+|\.+"
     r"|(?i:#(n/a|ref!|value!|div/0!|null!|num!|name\?))"
 )
-"""What people, spreadsheets and statistics programs write for a value that is missing."""
+"""Marks that people, spreadsheets and statistics programs write for a value that is missing."""
 _OTHERWISE = re.compile(
     r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?\s*[^\W\d_%]{0,5}%?|[+-]?[0-9]+(\s*%|\s+[^\W\d_]{1,3})"
 )
@@ -19,7 +19,7 @@ SHOWN = 3
 
 
 def is_continuous(cells: Sequence[str]) -> bool:
-    """Whether all cells are numbers, and one has a decimal point or an exponent."""
+    """Tell whether all cells are numbers, and one has a decimal point or an exponent."""
     return all(map(NUMBER.fullmatch, cells)) and not all(map(INTEGER.fullmatch, cells))
 
 

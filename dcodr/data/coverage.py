@@ -1,4 +1,4 @@
-"""What the splits leave of each attribute: made by domain, they may leave a rare class out."""
+"""Coverage of the attributes by the splits: made by domain, these may leave a rare class out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.data.dataset import SPLITS, Attribute, FactorDataset, Split
+from dcodr.words import counted
 
 SCORED: tuple[Split, ...] = ("validation", "test")
 NAMED = 3
@@ -48,7 +49,7 @@ def coverage_warnings(data: FactorDataset) -> list[str]:
                 "measured there and no mean counts it"
             )
         parts += [
-            f"a constant answer is wrong for only {n} {split} image{'' if n == 1 else 's'}, so that the "
+            f"a constant answer is wrong for only {counted(n, f'{split} image')}, so that the "
             "skill measured there is mostly chance"
             for split in SCORED
             if 0 < (n := telling[split][name]) < FEWEST

@@ -13,7 +13,7 @@ from dcodr.data.images import Images, Progress, in_chunks
 from dcodr.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""What may be opened; Pillow would run an external program for some others."""
+"""Formats that may be opened; Pillow would run an external program for some others."""
 LARGE = 20_000_000
 """Pixels above which images are decoded one at a time, so that a few of them do not fill the memory."""
 CHUNK_BYTES = 64 * 2**20

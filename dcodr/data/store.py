@@ -43,7 +43,7 @@ class _Header:
 
 
 _EARLIER_CARS3D = replace(CARS3D, attributes=tuple(replace(one, derived=False) for one in CARS3D.attributes))
-"""How stores of Cars3D were written before its pose was told to be derived."""
+"""The spec in stores of Cars3D that were written before its pose was marked as derived."""
 _SPEC = TypeAdapter(DatasetSpec)
 _HEADER = TypeAdapter(_Header)
 

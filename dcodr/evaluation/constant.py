@@ -1,4 +1,4 @@
-"""What is reached without a code: the figures of the best constant answers, from labels alone."""
+"""Metrics that need no code: those of the best constant answers, from labels alone."""
 
 import torch
 

@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def trivial(self) -> bool:
-        """Whether the constant answer is perfect, so that there is nothing to know."""
+        """Tell whether the constant answer is perfect, so that there is nothing to know."""
         return bool((self.constant == (1 if self.categorical else 0)).all())
 
 

@@ -129,7 +129,7 @@ def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
 
 
 def _shifts(attribute: Classes) -> range:
-    """What to add to a class to reach each one within the margin, once."""
+    """Return what to add to a class to reach each one within the margin, once."""
     if attribute.cyclic and 2 * attribute.margin >= attribute.cardinality:
         return range(attribute.cardinality)
     return range(-attribute.margin, attribute.margin + 1)

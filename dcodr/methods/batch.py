@@ -12,7 +12,7 @@ from dcodr.augmentations import Augment
 
 @dataclass(frozen=True)
 class Draws:
-    """What a method draws at random for a batch: known beforehand, so that it can be drawn ahead.
+    """The random draws of a method for a batch: known beforehand, so that they can be drawn ahead.
 
     Attributes:
         views: How many views it takes of the batch.

@@ -26,7 +26,7 @@ class Method(nn.Module, ABC):
         """Scalars of a batch: ``loss``, whose gradient is followed, and its parts."""
 
     def draws(self, n_images: int) -> Draws:
-        """What :meth:`losses` draws at random for a batch of so many images."""
+        """Return what :meth:`losses` draws at random for a batch of so many images."""
         return Draws()
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor | None:

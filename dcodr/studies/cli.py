@@ -33,7 +33,7 @@ app = typer.Typer(
 LAYERS = (3, 8, 11)
 """relu1_2, relu2_2 and relu3_1 of VGG-19; the supplement says only that its distance is VGG-based."""
 N_IMAGES = 192
-"""How many validation images are augmented; the distances of more would take longer than the training."""
+"""Validation images that are augmented; the distances of more would take longer than the training."""
 
 
 @app.callback()
@@ -152,7 +152,7 @@ def _measure(
 
 
 def _quality(error: float, error_of_mean: float) -> str:
-    """What the squared error on the validation images says of the figures to come."""
+    """Say what the squared error on the validation images says of the figures to come."""
     found = f"squared error on validation images {error:.5f}, of the mean training image {error_of_mean:.5f}"
     if error < error_of_mean:
         return found

@@ -60,7 +60,7 @@ class Comparison:
         return rows
 
     def start(self) -> str:
-        """Where the measured encoders started from, in a sentence or two; empty if none was run."""
+        """Say where the measured encoders started from, in a sentence or two; empty if none was run."""
         systems: dict[str, list[str]] = {}
         for method in METHODS:
             if method in self.starts:
@@ -111,11 +111,11 @@ class Comparison:
 
     @property
     def _retrieval(self) -> bool:
-        """Whether retrieval is among the columns."""
+        """Tell whether retrieval is among the columns."""
         return any(name.startswith("retrieval") for name in self.table.columns.values())
 
     def _ceiling(self, name: str) -> float | None:
-        """What no code can exceed in a figure of retrieval; it follows from the labels alone."""
+        """Return what no code can exceed in a figure of retrieval; it follows from the labels alone."""
         ceiling = name.replace("retrieval_top1/", "retrieval_ceiling/")
         runs = (run for runs in self.measured.values() for run in runs)
         return next((run[ceiling] for run in runs if ceiling != name and ceiling in run), None)

@@ -90,7 +90,7 @@ def reproduce(
 
 
 def encoder_start(config: EncoderConfig) -> str:
-    """Where an encoder starts from, in words."""
+    """Say where an encoder starts from, in words."""
     if config.weights is None:
         return "random weights"
     if config.weights == IMAGENET:

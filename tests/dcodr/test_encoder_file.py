@@ -1,6 +1,5 @@
 """An encoder as one file of plain weights."""
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,9 @@ from dcodr.config import Config, EncoderConfig
 from dcodr.encoder_file import read_encoder, sha256, write_encoder
 from dcodr.errors import UserError
 from dcodr.models.encoder import Encoder
+from tests.planted import MakesFolder
 
 CONFIG = Config(encoder=EncoderConfig(arch="small", code_dim=8, head=True, weights=None))
-
-
-class MakesFolder:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (str(self.folder),)
 
 
 @pytest.fixture

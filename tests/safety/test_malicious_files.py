@@ -34,20 +34,11 @@ from dcodr.models.encoder import Encoder
 from dcodr.strict_yaml import read_yaml
 from dcodr.studies.reproduce import _read
 from dcodr.weights import load_encoder
+from tests.planted import MakesFolder
 from tuning.ledger import Ledger
 from tuning.run import _name
 from tuning.space import load_space
 from tuning.warm_start import read_ranking
-
-
-class MakesFolder:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (str(self.folder),)
 
 
 def yaml_code(folder: Path) -> bytes:

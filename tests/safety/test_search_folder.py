@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.safety.test_malicious_files import MakesFolder
+from tests.planted import MakesFolder
 from tuning.run import run_search
 from tuning.search import Search
 from tuning.space import load_space

@@ -23,7 +23,6 @@ from tests.tuning.trained import begin
 from tuning import mirror
 from tuning.doctor import consult, print_diagnosis
 from tuning.driver_lock import driving
-from tuning.models import WEIGHTS
 from tuning.search import Search
 from tuning.storage import LEDGER
 from tuning.tracking import Tracker
@@ -205,11 +204,11 @@ class Finished(Patient):
         return [version.version for version in self.tracker.model_versions(self.search.name)]
 
 
-def save_quickly(checkpoint: Path, folder: Path) -> None:
+def save_quickly(checkpoint: Path, folder: Path) -> str:
     """In place of an encoder, whose export takes ten seconds."""
     folder.mkdir(parents=True)
-    for name in ("MLmodel", WEIGHTS):
-        (folder / name).touch()
+    (folder / "MLmodel").touch()
+    return "0" * 64
 
 
 @pytest.fixture

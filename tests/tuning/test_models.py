@@ -2,14 +2,12 @@
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,6 +19,7 @@ from dcodr.encoder_file import write_encoder
 from dcodr.errors import UserError
 from dcodr.models.encoder import Encoder
 from dcodr.trainer import fit
+from tests.planted import MakesFolder
 from tests.tuning.store import Store
 from tests.tuning.test_mirror import bring_all
 from tests.tuning.trained import begin, train
@@ -38,16 +37,6 @@ torch.manual_seed(0)
 with torch.inference_mode():
     torch.save(encoder(torch.rand(3, 3, 64, 64)), sys.argv[2])
 """
-
-
-class MakesFolder:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (str(self.folder),)
 
 
 def shape_expression(name: str, content: bytes, made: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""How many trials a figure needs, and how sure it is: one rule for importances, effects and interactions.
+"""The trials that a metric needs, and how sure it is: one rule for importances, effects and interactions.
 
 A figure compares trials: with a member and without it, with lower values of a setting and higher ones. It is
 given if each side has :data:`SUPPORT` trials at least, and comes with a 95 % interval. Few trials make wide
@@ -15,7 +15,7 @@ import numpy.typing as npt
 SUPPORT = 3
 """Fewest trials on each side of a comparison."""
 NOT_ENOUGH = "not enough trials"
-"""What stands in place of a figure."""
+"""Words in place of a metric."""
 
 
 @dataclass(frozen=True)

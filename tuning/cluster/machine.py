@@ -1,4 +1,4 @@
-"""What this process may use here: CPUs, memory, and what a folder can do.
+"""Limits of this process: CPUs, memory, and what a folder can do.
 
 A container, a scheduler or a shell may give a process less than the machine has.
 """

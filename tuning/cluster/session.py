@@ -30,7 +30,7 @@ LONGEST_SOCKET = 107
 SOCKET = "session_2026-12-31_23-59-59_999999_4194304/sockets/plasma_store"
 """The longest socket of Ray, in its folder."""
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")
-"""Where a folder for Ray is made, if its usual one cannot serve."""
+"""Places where a folder for Ray is made, if its usual one cannot serve."""
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -150,7 +150,7 @@ def _connected(where: Mapping[str, Any], address: str | None, verbose: bool) -> 
 
 
 def _refusal(address: str | None, error: Exception) -> UserError:
-    """What to tell of a Ray that does not start, or a cluster that does not answer."""
+    """Return what to tell of a Ray that does not start, or a cluster that does not answer."""
     lines = str(error).strip().splitlines()
     why = (lines[0] if lines else type(error).__name__).rstrip(". ")
     if address is not None:
