@@ -32,7 +32,7 @@ import torch
 from benchmarks.measure import Row, note
 from benchmarks.table import line, table
 from dcodr.errors import UserError
-from dcodr.trainer import resolve_device
+from dcodr.training.trainer import resolve_device
 
 PARTS: dict[str, tuple[str, float]] = {
     "correctness": ("benchmarks.gpu_correctness:correctness", 80),

@@ -15,19 +15,19 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Row
-from dcodr.augmentation_names import AUGMENTATIONS
-from dcodr.augmentations import Augment
+from dcodr.augmentations.names import AUGMENTATIONS
+from dcodr.augmentations.views import Augment
 from dcodr.config import BatchConfig, Config, EncoderConfig, GeneratorConfig, PerceptualConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
-from dcodr.epoch import Epoch
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
-from dcodr.memory import hold_to_share
 from dcodr.models.encoder import Arch, Encoder
 from dcodr.precision import float32_products
-from dcodr.trainer import fit, resolve_device
+from dcodr.training.epoch import Epoch
+from dcodr.training.memory import hold_to_share
+from dcodr.training.trainer import fit, resolve_device
 
 METHODS = get_args(Config.model_fields["method"].annotation)
 IMAGES = 800
@@ -145,7 +145,7 @@ def losses(config: Config, data: FactorDataset, device: str, **options: Any) -> 
 
 def streamed(data: FactorDataset) -> dict[str, float]:
     """Losses of a training whose images the GPU has no room for."""
-    with mock.patch("dcodr.trainer.room_for_images", return_value=0.0):
+    with mock.patch("dcodr.training.trainer.room_for_images", return_value=0.0):
         return losses(SMALL, data, "cuda")
 
 

@@ -21,8 +21,8 @@ from benchmarks.measure import Row, alone
 from benchmarks.reference.training import stepper
 from benchmarks.steps import N_DOMAINS, EnoughError, random_dataset, random_weights
 from dcodr.config import Config, PerceptualConfig
-from dcodr.memory import hold_to_share
-from dcodr.trainer import fit, resolve_device
+from dcodr.training.memory import hold_to_share
+from dcodr.training.trainer import fit, resolve_device
 
 IMAGES = 24_300
 BATCH = 128

@@ -27,9 +27,9 @@ from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
 from dcodr.files import default_store
-from dcodr.trainer import fit, resolve_device
-from tuning.params import FloatParam, SubsetParam
+from dcodr.training.trainer import fit, resolve_device
 from tuning.space import Space, load_space
+from tuning.space.params import FloatParam, SubsetParam
 
 SPACES = Path(__file__).parents[1] / "search_spaces"
 RECORD = Path(__file__).with_suffix(".jsonl")

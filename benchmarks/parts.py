@@ -15,16 +15,16 @@ from benchmarks.measure import Row, alone, interleaved, peak_memory, seconds, ti
 from benchmarks.reference import losses, retrieval
 from benchmarks.reference.views import views as plain_views
 from benchmarks.steps import GIB, random_dataset
-from dcodr.augmentation_names import AUGMENTATIONS, PAPER_SET
-from dcodr.augmentations import Augment
-from dcodr.batches import Batches
+from dcodr.augmentations.names import AUGMENTATIONS, PAPER_SET
+from dcodr.augmentations.views import Augment
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.store import open_store, write_store
 from dcodr.evaluation.retrieval import nearest_neighbours
 from dcodr.losses.contrastive import DomainContrastiveLoss
-from dcodr.memory import keep_freed_memory
 from dcodr.methods.batch import Draws
-from dcodr.sampler import DomainBatchSampler
+from dcodr.training.batches import Batches
+from dcodr.training.memory import keep_freed_memory
+from dcodr.training.sampler import DomainBatchSampler
 
 BATCH = 128
 CALLS = 10

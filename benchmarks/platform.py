@@ -27,15 +27,17 @@ from rich.console import Console
 
 from benchmarks import scale
 from benchmarks.measure import Row, alone, note
-from dcodr import trainer
-from dcodr.checkpoint import save_checkpoint
 from dcodr.data.prepare import prepare_synthetic
-from dcodr.trainer import fit
-from tuning import outbox, run, trainable
+from dcodr.training import trainer
+from dcodr.training.checkpoint import save_checkpoint
+from dcodr.training.trainer import fit
+from tuning import run
 from tuning.cluster.machine import cpus_here
-from tuning.outbox import Outbox
-from tuning.searcher import LedgerSearcher
+from tuning.driver import trainable
+from tuning.driver.searcher import LedgerSearcher
 from tuning.space import Space, load_space
+from tuning.tracking import outbox
+from tuning.tracking.outbox import Outbox
 
 SHORT = 24, 2, 600, True
 """Trials of seconds: how many, a third of them random; epochs; images; whether they are stopped early."""

@@ -20,7 +20,7 @@ from dcodr.config import Config, read_config
 from dcodr.data.store import open_store
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate
-from dcodr.trainer import fit, resolve_device
+from dcodr.training.trainer import fit, resolve_device
 
 RECORD = Path(__file__).with_suffix(".jsonl")
 PRECISIONS = ("float32", "bfloat16")

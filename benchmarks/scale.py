@@ -40,21 +40,21 @@ from rich.table import Table
 from dcodr.config import Config
 from dcodr.data.prepare import prepare_synthetic
 from tuning import run
-from tuning.display import Display
-from tuning.driver_lock import driving
-from tuning.ledger import Ledger
-from tuning.outbox import Outbox
-from tuning.recorder import Recorder
-from tuning.sampling.encoding import suggest
+from tuning.driver.display import Display
+from tuning.driver.recorder import Recorder
+from tuning.driver.scheduler import ParetoASHA
+from tuning.driver.searcher import LedgerSearcher
+from tuning.driver.warm_start import first_trials
+from tuning.ledger.encoding import suggest
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.lock import driving
+from tuning.ledger.storage import LEDGER
+from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
-from tuning.scheduler import ParetoASHA
-from tuning.search import Search
-from tuning.searcher import LedgerSearcher
 from tuning.space import Space, load_space
-from tuning.storage import LEDGER
-from tuning.tracking import Tracker
-from tuning.tracking_store import default_uri
-from tuning.warm_start import first_trials
+from tuning.tracking.outbox import Outbox
+from tuning.tracking.store import default_uri
+from tuning.tracking.tracker import Tracker
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "augs.yaml"
 WORKERS = 8
@@ -201,7 +201,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
         run._finish(search, tracker, outbox, console)
-    run.print_summary(search, console, tracker)  # type: ignore[attr-defined]
+    run.print_summary(search, console)  # type: ignore[attr-defined]
     return search
 
 

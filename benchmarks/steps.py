@@ -1,7 +1,7 @@
 """Rows of whole training steps: ResNet-50, 64x64, 4 domains x 32 images, random weights.
 
-Ours is ``dcodr.trainer.fit`` itself. Every measurement has a process of its own: how memory is allocated
-belongs to what is compared.
+Ours is ``dcodr.training.trainer.fit`` itself. Every measurement has a process of its own:
+how memory is allocated belongs to what is compared.
 """
 
 import statistics
@@ -21,7 +21,7 @@ from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
 from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
-from dcodr.trainer import fit
+from dcodr.training.trainer import fit
 
 GIB = 2**30
 N_DOMAINS = 20

@@ -1,4 +1,4 @@
-"""Images rendered a second by ``dcodr.data.synthetic``, on one thread.
+"""Images rendered a second by ``dcodr.data.sources.synthetic``, on one thread.
 
     python benchmarks/synthetic.py
 
@@ -7,7 +7,7 @@ Cold casts the rays of all 480 geometries on the way; warm finds them done.
 
 import time
 
-from dcodr.data.synthetic import synthetic
+from dcodr.data.sources.synthetic import synthetic
 
 N_IMAGES = 10_000
 

@@ -11,13 +11,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dcodr.trained import evaluate, load
-    from dcodr.trainer import fit
+    from dcodr.training.trained import evaluate, load
+    from dcodr.training.trainer import fit
 
 __all__ = ["evaluate", "fit", "load"]
 
 if not TYPE_CHECKING:
-    _HOMES = {"evaluate": "dcodr.trained", "fit": "dcodr.trainer", "load": "dcodr.trained"}
+    _HOMES = {
+        "evaluate": "dcodr.training.trained",
+        "fit": "dcodr.training.trainer",
+        "load": "dcodr.training.trained",
+    }
 
     def __getattr__(name):
         if name not in _HOMES:

@@ -15,7 +15,7 @@ from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT, write_text
 from dcodr.studies.cli import app as study_app
 from dcodr.studies.reproduce_cli import reproduce
-from dcodr.training_display import TrainingDisplay
+from dcodr.training.display import TrainingDisplay
 
 if TYPE_CHECKING:
     from dcodr.evaluation.report import Report
@@ -57,7 +57,7 @@ def train(
     """Train a config and write its validation figures."""
     from dcodr.config import dump_config, read_config
     from dcodr.data.remote import open_dataset
-    from dcodr.trainer import fit
+    from dcodr.training.trainer import fit
 
     settings, provenance = read_config(config)
     if data is not None:
@@ -106,9 +106,9 @@ def evaluate(
     """Write the figures of a trained config, by default on the test images under the paper's probe."""
     import torch
 
-    from dcodr.checkpoint import load_checkpoint, trained_encoder
     from dcodr.data.remote import open_dataset
-    from dcodr.trained import evaluate as measure
+    from dcodr.training.checkpoint import load_checkpoint, trained_encoder
+    from dcodr.training.trained import evaluate as measure
 
     state = load_checkpoint(folder / CHECKPOINT)
     config = state.config if data is None else state.config.model_copy(update={"data": data})

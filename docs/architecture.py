@@ -28,6 +28,8 @@ NOT_DRAWN = {
     "palette",
     "console",
     "words",
+    "precision",
+    "interrupts",
     "__init__",
     "__main__",
 }

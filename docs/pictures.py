@@ -16,15 +16,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dcodr.augmentation_names import AUGMENTATIONS
-from dcodr.augmentations import Augment
+from dcodr.augmentations.names import AUGMENTATIONS
+from dcodr.augmentations.views import Augment
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.evaluation.embed import float_images
 from dcodr.files import appearing, default_store
 from dcodr.palette import BLUE, GREY, ORANGE
-from dcodr.sampler import DomainBatchSampler
+from dcodr.training.sampler import DomainBatchSampler
 from tuning.pareto import Direction, best_tradeoff, hypervolume, non_dominated
 
 HERE = Path(__file__).parent

@@ -10,10 +10,10 @@ from time import sleep
 
 from tests.browser import NO_ASSISTANT, Browser
 from tests.faults.server import MlflowServer
-from tuning.report_page.page import write_report
-from tuning.search import Search
-from tuning.tracking import Tracker
-from tuning.tracking_store import default_uri
+from tuning.report.page import write_report
+from tuning.results.search import Search
+from tuning.tracking.store import default_uri
+from tuning.tracking.tracker import Tracker
 
 HERE = Path(__file__).parent
 TRAINING = "workflowType=machine_learning"

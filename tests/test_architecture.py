@@ -45,15 +45,21 @@ def test_the_method_knows_nothing_of_the_search(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    parts("dcodr/losses/", "dcodr/models/", "dcodr/sampler.py", "dcodr/augmentations/", "dcodr/evaluation/"),
+    parts(
+        "dcodr/losses/",
+        "dcodr/models/",
+        "dcodr/training/sampler.py",
+        "dcodr/augmentations/",
+        "dcodr/evaluation/",
+    ),
     ids=str,
 )
 def test_building_blocks_take_scalars_and_tensors(path: Path) -> None:
     for module in (
         "dcodr.config",
         "dcodr.methods",
-        "dcodr.trainer",
-        "dcodr.checkpoint",
+        "dcodr.training.trainer",
+        "dcodr.training.checkpoint",
         "dcodr.data.store",
         "pathlib",
     ):
@@ -67,31 +73,34 @@ def test_building_blocks_take_scalars_and_tensors(path: Path) -> None:
             "ray",
             {
                 "run.py",
-                "searcher.py",
-                "scheduler.py",
-                "recorder.py",
-                "trainable.py",
                 "cluster/nodes.py",
                 "cluster/session.py",
-                "measure.py",
+                "driver/measure.py",
+                "driver/recorder.py",
+                "driver/scheduler.py",
+                "driver/searcher.py",
+                "driver/trainable.py",
             },
         ),
         (
             "optuna",
             {
-                "journal.py",
-                "ledger.py",
-                "space_change.py",
-                "trials.py",
                 "analysis/importance.py",
-                "sampling/encoding.py",
+                "ledger/encoding.py",
+                "ledger/journal.py",
+                "ledger/ledger.py",
+                "ledger/resume.py",
+                "ledger/trials.py",
+                "sampling/gp_sampler.py",
                 "sampling/news.py",
                 "sampling/points.py",
                 "sampling/sampler.py",
-                "sampling/gp_sampler.py",
             },
         ),
-        ("mlflow", {"tracking.py", "tracking_store.py", "tracking_file.py", "models.py"}),
+        (
+            "mlflow",
+            {"tracking/encoders.py", "tracking/file.py", "tracking/store.py", "tracking/tracker.py"},
+        ),
     ],
 )
 def test_each_engine_has_its_own_room(module: str, allowed: set[str]) -> None:
@@ -100,7 +109,7 @@ def test_each_engine_has_its_own_room(module: str, allowed: set[str]) -> None:
 
 
 def test_only_run_puts_a_search_together() -> None:
-    knowing = {path.name for path in parts("tuning/") if touches(imports(path), "tuning.searcher")}
+    knowing = {path.name for path in parts("tuning/") if touches(imports(path), "tuning.driver.searcher")}
     assert knowing == {"run.py"}
 
 

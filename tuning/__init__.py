@@ -9,17 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuning.models import load_model
+    from tuning.results.search import Search
     from tuning.run import run_search
-    from tuning.search import Search
     from tuning.space import load_space
+    from tuning.tracking.encoders import load_model
 
 __all__ = ["Search", "load_model", "load_space", "run_search"]
 
 if not TYPE_CHECKING:
     _HOMES = {
-        "Search": "tuning.search",
-        "load_model": "tuning.models",
+        "Search": "tuning.results.search",
+        "load_model": "tuning.tracking.encoders",
         "load_space": "tuning.space",
         "run_search": "tuning.run",
     }

@@ -24,7 +24,7 @@ app = typer.Typer(
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
     """Names of searches, for the shell."""
-    from tuning.storage import names
+    from tuning.ledger.storage import names
 
     storage = context.params.get("storage") or "runs"
     return [name for name in names(Path(storage)) if name.startswith(incomplete)]
@@ -38,7 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list", epilog=examples("python -m tuning list", "python -m tuning list --json"))
 def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
     """List the searches there are."""
-    from tuning.storage import names
+    from tuning.ledger.storage import names
 
     found = names(storage)
     if as_json:
@@ -57,8 +57,8 @@ def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
 )
 def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -> None:
     """Show a search's trials and front, while it runs or after."""
-    from tuning.report import print_status, status_facts
-    from tuning.search import Search
+    from tuning.report.terminal import print_status, status_facts
+    from tuning.results.search import Search
 
     search = Search.open(name, storage)
     if as_json:
@@ -89,8 +89,8 @@ def doctor(
 
     Exit code 1 if something was found and not mended.
     """
-    from tuning.doctor import consult, print_diagnosis
-    from tuning.search import Search
+    from tuning.results.search import Search
+    from tuning.tracking.doctor import consult, print_diagnosis
 
     console = Console(stderr=as_json)
     diagnosis = consult(Search.open(name, storage), tracking_uri, fix, console)
@@ -116,8 +116,8 @@ def export(
     storage: Storage = Path("runs"),
 ) -> None:
     """Write the configs of a search's best trials, ready for 'python -m dcodr train'."""
-    from tuning.export import export as write
-    from tuning.search import Search
+    from tuning.results.export import export as write
+    from tuning.results.search import Search
 
     for path in write(Search.open(name, storage), pick, out):
         print(path)
@@ -134,11 +134,11 @@ def analyse(
 ) -> None:
     """Tell which settings matter and what every augmentation does, from the trials at hand."""
     from tuning.analysis import analysis
-    from tuning.analysis.alone import print_alone, subset_alone
-    from tuning.analysis.files import write_files
-    from tuning.analysis.report import print_analysis
-    from tuning.search import ANALYSIS, Search
-    from tuning.tracking_store import add_artifacts, default_uri, masked
+    from tuning.report.alone import print_alone, subset_alone
+    from tuning.report.analysis_files import write_files
+    from tuning.report.analysis_text import print_analysis
+    from tuning.results.search import ANALYSIS, Search
+    from tuning.tracking.store import add_artifacts, default_uri, masked
 
     search = Search.open(name, storage)
     console = Console()
@@ -178,8 +178,8 @@ def report(
     storage: Storage = Path("runs"),
 ) -> None:
     """Write a search as one HTML page, to read without a network: front, curves, what mattered, configs."""
-    from tuning.report_page.page import write_report
-    from tuning.search import Search
+    from tuning.report.page import write_report
+    from tuning.results.search import Search
 
     search = Search.open(name, storage)
     path = out or search.folder / "report.html"

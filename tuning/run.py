@@ -18,31 +18,32 @@ from dcodr.files import write_text
 from dcodr.words import counted
 from tuning.cluster.nodes import places, ready, share
 from tuning.cluster.session import ray_session
-from tuning.display import Display
-from tuning.driver_lock import driving
-from tuning.export import export, versions
+from tuning.driver.display import Display
+from tuning.driver.measure import measure
+from tuning.driver.recorder import WORKER_DEATHS, Recorder
+from tuning.driver.scheduler import ParetoASHA, scheduler_of
+from tuning.driver.searcher import LedgerSearcher
+from tuning.driver.trainable import train_trial
+from tuning.driver.warm_start import first_trials
 from tuning.interrupts import ending_at_once
-from tuning.journal import mend
-from tuning.ledger import Ledger
-from tuning.measure import measure
-from tuning.mirror import close_parent, open_parent, search_status
-from tuning.models import register
-from tuning.outbox import Outbox
+from tuning.ledger.journal import mend
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.lock import driving
+from tuning.ledger.resume import require_same
+from tuning.ledger.storage import LEDGER, guarded, names, occupied, unfit
+from tuning.ledger.trials import FirstTrial, label
 from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
-from tuning.recorder import WORKER_DEATHS, Recorder
-from tuning.report import print_summary
-from tuning.scheduler import ParetoASHA, scheduler_of
-from tuning.search import CONFIGS, Search
-from tuning.searcher import LedgerSearcher
+from tuning.report.terminal import print_summary
+from tuning.results.export import export, versions
+from tuning.results.search import CONFIGS, Search
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.space_change import require_same
-from tuning.storage import LEDGER, guarded, names, occupied, unfit
-from tuning.tracking import Tracker
-from tuning.tracking_store import default_uri, masked, reason, require_file
-from tuning.trainable import train_trial
-from tuning.trials import FirstTrial, label
-from tuning.warm_start import first_trials
+from tuning.tracking.encoders import register
+from tuning.tracking.mirror import close_parent, open_parent, search_status
+from tuning.tracking.outbox import Outbox
+from tuning.tracking.store import default_uri, masked, reason, require_file, ui_command
+from tuning.tracking.tracker import Tracker
 
 PATIENCE = 20.0
 """Seconds for which MLflow is tried at a search's end, if it does not answer."""
@@ -71,7 +72,7 @@ def run_search(
         resume: Whether to go on with the search of that name: finished trials are kept, those that were cut
             off go on at their last checkpoints.
         allow_space_change: Whether the space may differ from the one that it began with, where the earlier
-            trials can be carried over; see :func:`tuning.space_change.require_same`.
+            trials can be carried over; see :func:`tuning.ledger.resume.require_same`.
         verbose: Whether Ray's own messages and what workers print are shown as well.
         console: Where to show progress; by default standard output.
 
@@ -117,8 +118,13 @@ def run_search(
                 search = _begin(folder, space, data.fingerprint, tracker, first)
             with guarded(folder, masked(uri)):
                 _drive(search, tracker, console)
-    print_summary(search, console, tracker)
+    print_summary(search, console, _where(tracker))
     return search
+
+
+def _where(tracker: Tracker) -> list[str]:
+    """Say how to see a search in MLflow."""
+    return [f"Compare the trials: {ui_command(tracker.uri)}", f"and open {tracker.page}"]
 
 
 @contextmanager
@@ -316,7 +322,7 @@ def _begin(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    ledger.ready()
+    ledger.ready(SpaceSampler)
     return Search(folder, ledger)
 
 
@@ -330,7 +336,7 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
         )
     tracker.set_status(run_id, "RUNNING", {})
     search.ledger.remember("ended", None)
-    search.ledger.ready(space)
+    search.ledger.ready(SpaceSampler, space)
     search.forget_checkpoints()
     return search
 

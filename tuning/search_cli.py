@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples, run
-from dcodr.seeds import MAX_SEED
 
 app = typer.Typer()
 

@@ -12,7 +12,7 @@ from benchmarks.reference.generator import Generator
 from benchmarks.reference.losses import contrastive_loss
 from benchmarks.reference.perceptual import PerceptualDistance
 from benchmarks.reference.views import views
-from dcodr.augmentation_names import PAPER_SET
+from dcodr.augmentations.names import PAPER_SET
 from dcodr.models.perceptual import DEFAULT_LAYERS
 
 N_DOMAINS, N_PER_DOMAIN = 4, 32

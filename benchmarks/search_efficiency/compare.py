@@ -28,11 +28,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, Strategy, simulate
 from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, cross_validated, read_record
+from tuning.ledger.encoding import decode
 from tuning.pareto import hypervolume, non_dominated
-from tuning.sampling.encoding import decode
 from tuning.sampling.points import Point, Points
-from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
+from tuning.space.settings import SearchSettings
 
 PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
 WORKERS = (1, 8, 64)

@@ -19,10 +19,10 @@ from rich.progress import track
 
 from dcodr.config import Config
 from dcodr.data.store import open_store
-from dcodr.epoch import Epoch
 from dcodr.errors import DivergedError
-from dcodr.trainer import fit
-from tuning.sampling.encoding import suggest
+from dcodr.training.epoch import Epoch
+from dcodr.training.trainer import fit
+from tuning.ledger.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
 

@@ -19,14 +19,15 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from tuning.ledger import Ledger
-from tuning.params import SubsetParam
+from tuning.driver.scheduler import scheduler_of
+from tuning.driver.searcher import LedgerSearcher
+from tuning.driver.warm_start import first_trials
+from tuning.ledger.encoding import decode, distributions
+from tuning.ledger.ledger import Ledger
 from tuning.pareto import hypervolume
-from tuning.sampling.encoding import decode, distributions
-from tuning.scheduler import scheduler_of
-from tuning.searcher import LedgerSearcher
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.warm_start import first_trials
+from tuning.space.params import SubsetParam
 
 Floats = npt.NDArray[np.float64]
 Figures = Mapping[str, float]
@@ -138,7 +139,7 @@ class Ours:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space.model_copy(update={"search": space.search.model_copy(update={"seed": seed})})
         self._ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
-        self._ledger.ready()
+        self._ledger.ready(SpaceSampler)
         self._searcher = LedgerSearcher(self._ledger, self._space, self._ledger.over, Path("checkpoints"))
         self._scheduler = scheduler_of(self._space)
 

@@ -13,9 +13,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from tuning.params import Param
-from tuning.sampling.encoding import encode
+from tuning.ledger.encoding import encode
 from tuning.sampling.points import Points
+from tuning.space.params import Param
 
 RECORD = Path(__file__).parent / "record.jsonl"
 SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"

@@ -9,7 +9,3 @@ the 8-bit PIL image that the official code makes. Two differ more from PIL: ``co
 20/255, for PIL rounds hue and saturation to 8 bits, and ``affine``, where about 3 pixels in 10,000 are taken
 from another nearest neighbour.
 """
-
-from dcodr.augmentations.views import Augment
-
-__all__ = ["Augment"]

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor
 
-from dcodr.augmentation_names import canonical, strengths_of, wrong_strengths
 from dcodr.augmentations import draws
 from dcodr.augmentations.blur import gaussian_blur, kernel_size_of
 from dcodr.augmentations.color import (
@@ -19,6 +18,7 @@ from dcodr.augmentations.color import (
     grayscale,
 )
 from dcodr.augmentations.geometry import crop, erase, flip_horizontal, flip_vertical, rotate
+from dcodr.augmentations.names import canonical, strengths_of, wrong_strengths
 from dcodr.errors import UserError
 
 Kernel = Callable[..., Tensor]
@@ -109,11 +109,11 @@ class Augment:
         """Choose the members and how they make a view.
 
         Args:
-            names: Members of :data:`dcodr.augmentation_names.AUGMENTATIONS`; their order does not matter.
+            names: Members of :data:`dcodr.augmentations.names.AUGMENTATIONS`; their order does not matter.
             mode: ``one``: every image is changed by one member, each as likely, as in the official code;
                 ``compose``: by all of them in canonical order.
             strengths: By augmentation, e.g. ``{"affine": {"degrees": 10}}``, as listed in
-                :data:`dcodr.augmentation_names.STRENGTHS`; what is not given is the paper's, and what is
+                :data:`dcodr.augmentations.names.STRENGTHS`; what is not given is the paper's, and what is
                 given for none of the members has no effect.
 
         Raises:

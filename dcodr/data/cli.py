@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.prepare_cli import app as prepare_app
 from dcodr.errors import UserError
-from dcodr.seeds import MAX_SEED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,8 +41,8 @@ def download(
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
 
-    from dcodr.data.download import RAW, SOURCES
-    from dcodr.data.download import download as fetch
+    from dcodr.data.sources.download import RAW, SOURCES
+    from dcodr.data.sources.download import download as fetch
 
     if name not in SOURCES:
         raise UserError(

@@ -29,14 +29,14 @@ def prepare_synthetic(
     Raises:
         UserError: If there are not so many scenes, or the file cannot be written.
     """
-    from dcodr.data.synthetic import SYNTHETIC, synthetic
+    from dcodr.data.sources.synthetic import SYNTHETIC, synthetic
 
     def report(done: int) -> None:
         if on_progress:
             on_progress(done, n_images)
 
     images, domain, attributes = synthetic(n_images, seed, report)
-    _write(path, SYNTHETIC, images, domain, attributes, seed, "rendered by dcodr.data.synthetic")
+    _write(path, SYNTHETIC, images, domain, attributes, seed, "rendered by dcodr.data.sources.synthetic")
 
 
 def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> None:
@@ -51,7 +51,7 @@ def prepare_cars3d(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     Raises:
         UserError: If a file is not as published, or the store cannot be written.
     """
-    from dcodr.data.cars3d import CARS3D, read_cars3d
+    from dcodr.data.sources.cars3d import CARS3D, read_cars3d
 
     images, domain, attributes = read_cars3d(raw_dir, on_progress)
     source = "car_*_mesh.mat, averaged from 128 x 128 to 64 x 64"
@@ -70,7 +70,7 @@ def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Pro
     Raises:
         UserError: If a file is not as published, or the store cannot be written.
     """
-    from dcodr.data.smallnorb import SMALLNORB, read_smallnorb
+    from dcodr.data.sources.smallnorb import SMALLNORB, read_smallnorb
 
     images, domain, attributes = read_smallnorb(raw_dir, on_progress)
     source = "smallnorb-5x*.mat, left images, averaged from 96 x 96 to 64 x 64"
@@ -97,7 +97,7 @@ def prepare_shapes3d(
     Raises:
         UserError: If the file is not as published, or the store cannot be written.
     """
-    from dcodr.data.shapes3d import SHAPES3D, read_shapes3d, split_fractions
+    from dcodr.data.sources.shapes3d import SHAPES3D, read_shapes3d, split_fractions
 
     images, domain, attributes = read_shapes3d(raw_dir, n_images, seed, on_progress)
     split = stratified_split(domain, seed, split_fractions(n_images))
@@ -117,7 +117,7 @@ def prepare_celeba(path: Path, raw_dir: Path, seed: int = 0, on_progress: Progre
     Raises:
         UserError: If a file is not as published, or the store cannot be written.
     """
-    from dcodr.data.celeba import CELEBA, MIN_TRAINING, read_celeba
+    from dcodr.data.sources.celeba import CELEBA, MIN_TRAINING, read_celeba
 
     images, domain, attributes, split = read_celeba(raw_dir, seed, on_progress)
     source = (
@@ -140,7 +140,7 @@ def prepare_edges2shoes(
     Raises:
         UserError: If a file is not as published, or the store cannot be written.
     """
-    from dcodr.data.edges2shoes import read_edges2shoes
+    from dcodr.data.sources.edges2shoes import read_edges2shoes
 
     spec, images, domain, attributes = read_edges2shoes(raw_dir, on_progress)
     source = "edges2shoes, averaged to 64 x 64; labels of the closest photo of ut-zap50k-images-square"
@@ -164,7 +164,7 @@ def prepare_folder(
 
     Args:
         path: The store to write, or to replace.
-        csv_path: The labels; see ``dcodr.data.folder``.
+        csv_path: The labels; see ``dcodr.data.sources.folder``.
         name: The dataset's name.
         root: Folder that the paths in the CSV are relative to; by default the CSV's own.
         image_size: Height and width to resize images to, in pixels.
@@ -178,7 +178,7 @@ def prepare_folder(
     Raises:
         UserError: If a label or an image cannot be used, or the store cannot be written.
     """
-    from dcodr.data.folder import read_folder
+    from dcodr.data.sources.folder import read_folder
 
     spec, images, domain, attributes = read_folder(
         csv_path, name, root, image_size, continuous, on_progress, categorical=categorical, warn=warn

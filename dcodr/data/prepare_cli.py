@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples, printable
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.errors import UserError
 from dcodr.files import default_store
-from dcodr.seeds import MAX_SEED
 
 app = typer.Typer(
     no_args_is_help=True,

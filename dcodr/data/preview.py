@@ -5,7 +5,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from dcodr.data.dataset import SPLITS, Attribute, FactorDataset
-from dcodr.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
+from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
 from dcodr.words import counted
 
 MIN_SIDE = 128

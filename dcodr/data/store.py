@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from dcodr.data.cars3d import CARS3D
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
 from dcodr.data.hdf5 import own_dataset
 from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
+from dcodr.data.sources.cars3d import CARS3D
 from dcodr.errors import UserError
 from dcodr.files import appearing
 

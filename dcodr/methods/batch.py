@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Augment
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
+from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
-from dcodr.seeds import MAX_SEED
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
 from dcodr.words import counted
 
@@ -68,7 +68,7 @@ def autoencoder(
     """
     from dcodr.data.store import open_store
     from dcodr.studies.picture import draw_invariance
-    from dcodr.trainer import resolve_device
+    from dcodr.training.trainer import resolve_device
 
     store = open_store(data or default_store(dataset))
     if store.spec.name != dataset:
@@ -163,8 +163,8 @@ def _quality(error: float, error_of_mean: float) -> str:
 
 
 def _distance(weights: str) -> "PerceptualDistance":
+    from dcodr.methods.weights import load_features
     from dcodr.models.perceptual import PerceptualDistance, backbone_features
-    from dcodr.weights import load_features
 
     features = backbone_features("vgg19", max(LAYERS))
     load_features(features, "vgg19", weights, setting="--weights")

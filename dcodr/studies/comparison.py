@@ -9,8 +9,8 @@ from statistics import mean, stdev
 from rich import box
 from rich.table import Table
 
+from dcodr.config.methods import MethodName
 from dcodr.data.dataset import DatasetSpec
-from dcodr.method_settings import MethodName
 from dcodr.studies.paper_tables import METHODS, PaperTable
 
 Figures = Mapping[str, float]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Augment
 from dcodr.models.perceptual import PerceptualDistance, distance_of_each
 from dcodr.studies.published import Measures
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dcodr.method_settings import MethodName
+from dcodr.config.methods import MethodName
 
 METHODS: tuple[MethodName, ...] = ("simclr", "lord", "drnet", "ml_vae", "dcodr_norec", "dcodr")
 """The systems in the order of the tables."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
 
 
 class Measures(NamedTuple):

@@ -7,12 +7,12 @@ from pydantic import ValidationError
 
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
-from dcodr.epoch import Epoch
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import PROTOCOL, evaluate
 from dcodr.files import CHECKPOINT, IMAGENET, write_text
 from dcodr.strict_yaml import StrictModel
-from dcodr.trainer import fit, resolve_device
+from dcodr.training.epoch import Epoch
+from dcodr.training.trainer import fit, resolve_device
 
 RESULT = "result.json"
 

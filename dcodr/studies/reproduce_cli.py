@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from dcodr.config.methods import MethodName
+from dcodr.config.seeds import MAX_SEED
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import shipped, write_text
-from dcodr.method_settings import MethodName
-from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.comparison import Comparison, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
-from dcodr.training_display import TrainingDisplay
+from dcodr.training.display import TrainingDisplay
 
 if TYPE_CHECKING:
     from dcodr.config import Config
@@ -163,7 +163,7 @@ def _config(
 ) -> "Config":
     """The training of a method, but for its seed."""
     from dcodr.config import read_config
-    from dcodr.paper_settings import paper_config
+    from dcodr.config.paper_settings import paper_config
 
     config = paper_config(method, dataset)
     if moco is not None:

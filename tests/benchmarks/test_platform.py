@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks import platform
 from benchmarks.platform import Kind, Moment
-from dcodr import trainer
-from tuning import mirror, outbox, trainable
+from dcodr.training import trainer
+from tuning.driver import trainable
+from tuning.tracking import mirror, outbox
 
 TOLD: list[Kind] = ["begins", "trained", "saves", "reports", "goes on", "saves", "reports", "goes on", "ends"]
 

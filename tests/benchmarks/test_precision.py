@@ -10,7 +10,7 @@ from benchmarks.precision import FIGURES, PRECISIONS, change, figures, recorded,
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.prepare import prepare_cars3d
 from dcodr.data.store import open_store
-from dcodr.trainer import fit
+from dcodr.training.trainer import fit
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 CONFIGS = sorted({run["config"] for run in recorded()})

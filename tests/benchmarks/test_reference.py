@@ -15,7 +15,7 @@ from benchmarks.reference.perceptual import PerceptualDistance as PlainDistance
 from benchmarks.reference.retrieval import nearest_neighbours as plain_neighbours
 from benchmarks.reference.views import TRANSFORMS, views
 from benchmarks.table import ROWS, table
-from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.evaluation.retrieval import nearest_neighbours
 from dcodr.losses.contrastive import DomainContrastiveLoss
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, backbone_features

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scale
-from tuning.scheduler import scheduler_of
+from tuning.driver.scheduler import scheduler_of
 
 
 def spin(seconds: float) -> None:

@@ -21,12 +21,12 @@ from benchmarks.search_efficiency.surrogate import (
     read_record,
     seed_covariance,
 )
+from tuning.ledger.encoding import decode
 from tuning.pareto import hypervolume
-from tuning.sampling.encoding import decode
+from tuning.results.search import Search
 from tuning.sampling.points import Points
-from tuning.search import Search
-from tuning.settings import SearchSettings
 from tuning.space import Space, load_space
+from tuning.space.settings import SearchSettings
 
 Floats = npt.NDArray[np.float64]
 

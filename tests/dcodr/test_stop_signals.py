@@ -83,7 +83,7 @@ def test_a_training_that_is_stopped_says_how_it_goes_on(
         monkeypatch.undo()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("dcodr.training_display.TrainingDisplay.on_epoch", stop)
+    monkeypatch.setattr("dcodr.training.display.TrainingDisplay.on_epoch", stop)
     done = run("dcodr", ["train", "--config", "tiny.yaml", "--out", "out"], tmp_path)
     assert done.code == 143, done
     assert "Stopped; the same command goes on with --resume." in done.out

@@ -23,16 +23,15 @@ def test_every_room_is_of_files_that_are_there() -> None:
 
 def test_a_file_without_a_room_is_noticed() -> None:
     diagram = read_diagram()
-    rooms = {name: room for name, room in diagram.rooms.items() if name != "sampler"}
-    with pytest.raises(ValueError, match=r"in no room of the diagram: dcodr\.sampler$"):
+    rooms = {name: room for name, room in diagram.rooms.items() if name != "losses"}
+    with pytest.raises(ValueError, match=r"in no room of the diagram: dcodr\.losses, dcodr\.losses\."):
         true_arrows(Diagram(rooms, diagram.arrows))
 
 
 def test_rooms_that_import_each_other_are_noticed() -> None:
     rooms = dict(read_diagram().rooms)
-    rooms["space"] = "tuning", ("space.py", "space_checks.py", "params.py", "shipped.py")
-    rooms["pareto"] = "tuning", ("pareto.py", "settings.py", "scheduler.py")
-    rooms["scheduler"] = "tuning", ("rung.py",)
+    del rooms["sampling"]
+    rooms["pareto"] = "tuning", ("pareto.py", "sampling/")
     with pytest.raises(ValueError, match=r"a circle: .*pareto"):
         true_arrows(Diagram(rooms, frozenset()))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcodr.augmentation_names import AUGMENTATIONS
+from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.data.dataset import FactorDataset
 from docs.pictures import draw_augmentations, draw_batch, draw_front, draw_probes
 

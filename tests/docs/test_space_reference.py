@@ -7,11 +7,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from dcodr.config import BatchConfig, Config, EncoderConfig, GeneratorConfig, PerceptualConfig
-from dcodr.method_settings import DrNetConfig, LORDConfig, MLVAEConfig, SimCLRConfig
+from dcodr.config.methods import DrNetConfig, LORDConfig, MLVAEConfig, SimCLRConfig
 from docs.space_reference import reference
-from tuning.params import CategoricalParam, FloatParam, IntParam, SubsetParam
-from tuning.settings import Confirm, Resources, SchedulerSettings, SearchSettings, Stall, WarmStart
 from tuning.space import Base, SpaceFile
+from tuning.space.params import CategoricalParam, FloatParam, IntParam, SubsetParam
+from tuning.space.settings import Confirm, Resources, SchedulerSettings, SearchSettings, Stall, WarmStart
 
 HEADINGS: dict[str, type[BaseModel]] = {
     "A space file": SpaceFile,

@@ -13,9 +13,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from tuning.doctor import consult, print_diagnosis
-from tuning.search import Search
-from tuning.trials import TrialRecord
+from tuning.ledger.trials import TrialRecord
+from tuning.results.search import Search
+from tuning.tracking.doctor import consult, print_diagnosis
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "search_spaces" / "quick.yaml"

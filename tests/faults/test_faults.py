@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from dcodr.errors import UserError
 from tests.faults.searching import Driver, mend, statuses, trials_of, wait_for
 from tests.faults.server import MlflowServer
-from tuning.driver_lock import driving
-from tuning.tracking_store import default_uri
+from tuning.ledger.lock import driving
+from tuning.tracking.store import default_uri
 
 pytestmark = pytest.mark.ray
 

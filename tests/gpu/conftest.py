@@ -43,5 +43,5 @@ def few(tiny: FactorDataset) -> FactorDataset:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> ProbeBudget:
     """Evaluations in training with brief probes."""
-    monkeypatch.setattr("dcodr.trainer.FAST", BRIEF)
+    monkeypatch.setattr("dcodr.training.trainer.FAST", BRIEF)
     return BRIEF

@@ -13,7 +13,7 @@ from benchmarks import gpu_correctness, gpu_search, gpu_speed
 from benchmarks.measure import Row
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
-from dcodr.methods import build_method
+from dcodr.methods.build import build_method
 from tests.gpu.conftest import BRIEF
 from tests.gpu.fake import FakeGPU
 
@@ -56,7 +56,7 @@ def test_a_device_that_computes_something_else_is_found_out(
                 parameter.data.mul_(1.2)
         return method
 
-    monkeypatch.setattr("dcodr.trainer.build_method", other_weights)
+    monkeypatch.setattr("dcodr.training.trainer.build_method", other_weights)
     rows = gpu_correctness.agreement(few, "cpu")
     assert not next(row for row in rows if row.work.startswith("losses of lord")).met
 

@@ -10,9 +10,9 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.evaluation.probes import FAST, PAPER, ProbeBudget
 from dcodr.evaluation.report import evaluate
 from dcodr.models.encoder import Encoder
-from dcodr.trained import evaluate as measure
-from dcodr.trained import load
-from dcodr.trainer import fit
+from dcodr.training.trained import evaluate as measure
+from dcodr.training.trained import load
+from dcodr.training.trainer import fit
 from tests.gpu.conftest import BRIEF
 from tests.gpu.fake import CUDA
 
@@ -38,7 +38,7 @@ def test_a_trained_encoder_is_read_back_and_measured(
     cuda_config: Config, few: FactorDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit(cuda_config, few, checkpoint=tmp_path / "c.pt")
-    monkeypatch.setattr("dcodr.trained.FAST", BRIEF)
+    monkeypatch.setattr("dcodr.training.trained.FAST", BRIEF)
     encoder = load(tmp_path / "c.pt")
     assert "invariance" in measure(encoder, few, "validation", probe="fast", device="cuda").figures
     assert {p.device for p in encoder.parameters()} == {CUDA}

@@ -6,15 +6,14 @@ from typing import get_args
 import pytest
 import torch
 
-from dcodr.augmentation_names import AUGMENTATIONS
-from dcodr.augmentations import Augment
-from dcodr.augmentations.views import Mode
+from dcodr.augmentations.names import AUGMENTATIONS
+from dcodr.augmentations.views import Augment, Mode
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
-from dcodr.epoch import Epoch
-from dcodr.memory import hold_to_share, room_for_images
-from dcodr.pictures import retrieval_picture, swap_picture
-from dcodr.trainer import fit, resolve_device
+from dcodr.training.epoch import Epoch
+from dcodr.training.memory import hold_to_share, room_for_images
+from dcodr.training.pictures import retrieval_picture, swap_picture
+from dcodr.training.trainer import fit, resolve_device
 from tests.gpu.fake import CUDA, GIB, Copy, FakeGPU
 
 METHODS = get_args(Config.model_fields["method"].annotation)

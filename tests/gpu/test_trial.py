@@ -7,19 +7,20 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from tests.tuning.driver.test_recorder import Sent
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from tests.gpu.conftest import BRIEF
 from tests.gpu.fake import FakeGPU
-from tests.tuning.test_recorder import Sent
-from tuning.display import Display
-from tuning.ledger import Ledger
-from tuning.measure import figures_of
-from tuning.recorder import Recorder
-from tuning.search import Search
+from tuning.driver.display import Display
+from tuning.driver.measure import figures_of
+from tuning.driver.recorder import Recorder
+from tuning.driver.trainable import train_trial
+from tuning.ledger.ledger import Ledger
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
-from tuning.trainable import train_trial
 
 QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 
@@ -28,10 +29,10 @@ QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 def told(few: FactorDataset, monkeypatch: pytest.MonkeyPatch, brief: object) -> list[dict[str, Any]]:
     """What trials report."""
     reports: list[dict[str, Any]] = []
-    monkeypatch.setattr("tuning.trainable.tune", SimpleNamespace(report=reports.append))
-    monkeypatch.setattr("tuning.trainable.open_dataset", lambda config: few)
-    monkeypatch.setattr("tuning.measure.open_dataset", lambda config: few)
-    monkeypatch.setattr("dcodr.trained.PAPER", BRIEF)
+    monkeypatch.setattr("tuning.driver.trainable.tune", SimpleNamespace(report=reports.append))
+    monkeypatch.setattr("tuning.driver.trainable.open_dataset", lambda config: few)
+    monkeypatch.setattr("tuning.driver.measure.open_dataset", lambda config: few)
+    monkeypatch.setattr("dcodr.training.trained.PAPER", BRIEF)
     return reports
 
 
@@ -73,7 +74,7 @@ def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
 ) -> None:
     settings = ["resources.gpus_per_trial=0.3", "resources.on_oom=retry"]
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
-    ledger.ready()
+    ledger.ready(SpaceSampler)
     said = io.StringIO()
     console = Console(file=said, width=300)
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=console)

@@ -55,7 +55,7 @@ def test_without_the_clone_spaces_and_what_they_name_are_found(installed: Path, 
     code = """
 import sys
 from pathlib import Path
-from tuning.shipped import SPACES, program
+from tuning.space.shipped import SPACES, program
 from tuning.space import load_space
 for file in SPACES.glob("*.yaml"):
     load_space(file.stem)

@@ -27,7 +27,7 @@ def read_store(path: Path) -> None:
 
 def read_checkpoint(path: Path) -> None:
     """Load a checkpoint."""
-    from dcodr.checkpoint import load_checkpoint
+    from dcodr.training.checkpoint import load_checkpoint
 
     load_checkpoint(path)
 

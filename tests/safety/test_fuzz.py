@@ -21,20 +21,22 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from dcodr.checkpoint import Checkpoint, save_checkpoint
 from dcodr.config import Config, read_config
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
-from dcodr.data.folder import read_folder
+from dcodr.data.sources.folder import read_folder
 from dcodr.data.store import write_store
-from dcodr.epoch import Epoch
 from dcodr.errors import UserError
+from dcodr.training.checkpoint import Checkpoint, save_checkpoint
+from dcodr.training.epoch import Epoch
 from tests.safety.reader_process import ReaderProcess
-from tuning.export import export
-from tuning.ledger import Ledger
-from tuning.report import front_csv, print_status
-from tuning.search import Search
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.storage import LEDGER
+from tuning.report.terminal import print_status
+from tuning.results.csv_tables import front_csv
+from tuning.results.export import export
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
-from tuning.storage import LEDGER
 
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "200"))
 fuzz = settings(
@@ -374,7 +376,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Path]:
     begun = Ledger.create(
         folder / LEDGER, load_space(folder / "space.yaml"), {"fingerprint": "f", "versions": {}}
     )
-    begun.ready()
+    begun.ready(SpaceSampler)
     figures = {"invariance": 0.5, "informativeness": 0.25}
     for _ in range(3):
         trial = begun.begin()

@@ -14,31 +14,38 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from dcodr.checkpoint import FORMAT, Checkpoint, load_checkpoint, restore, save_checkpoint, trained_encoder
 from dcodr.cli import _compare
 from dcodr.config import Config, read_config
 from dcodr.console import printable
-from dcodr.data import edges2shoes
-from dcodr.data.cars3d import read_cars3d
-from dcodr.data.celeba import _identities
-from dcodr.data.csv_table import read_table
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
-from dcodr.data.images import open_jpeg
-from dcodr.data.shapes3d import read_shapes3d
-from dcodr.data.smallnorb import PARTS, read_smallnorb
+from dcodr.data.sources import edges2shoes
+from dcodr.data.sources.cars3d import read_cars3d
+from dcodr.data.sources.celeba import _identities
+from dcodr.data.sources.csv_table import read_table
+from dcodr.data.sources.images import open_jpeg
+from dcodr.data.sources.shapes3d import read_shapes3d
+from dcodr.data.sources.smallnorb import PARTS, read_smallnorb
 from dcodr.data.store import open_store, write_store
-from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.evaluation.report import Report
+from dcodr.methods.weights import load_encoder
 from dcodr.models.encoder import Encoder
 from dcodr.strict_yaml import read_yaml
 from dcodr.studies.reproduce import _read
-from dcodr.weights import load_encoder
+from dcodr.training.checkpoint import (
+    FORMAT,
+    Checkpoint,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    trained_encoder,
+)
+from dcodr.training.epoch import Epoch
 from tests.planted import MakesFolder
-from tuning.ledger import Ledger
+from tuning.driver.warm_start import read_ranking
+from tuning.ledger.ledger import Ledger
 from tuning.run import _name
 from tuning.space import load_space
-from tuning.warm_start import read_ranking
 
 
 def yaml_code(folder: Path) -> bytes:

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from tests.planted import MakesFolder
+from tuning.results.search import Search
 from tuning.run import run_search
-from tuning.search import Search
 from tuning.space import load_space
 
 pytestmark = pytest.mark.ray

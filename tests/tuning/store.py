@@ -8,7 +8,7 @@ from uuid import uuid4
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tuning.tracking import Figures, Tracker
+from tuning.tracking.tracker import Figures, Tracker
 
 
 class Store:

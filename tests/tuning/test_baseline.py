@@ -12,14 +12,15 @@ from rich.console import Console
 
 from tests.tuning.store import Store
 from tuning import run
-from tuning.gain import better_everywhere
-from tuning.ledger import Ledger
+from tuning.driver.searcher import LedgerSearcher
+from tuning.driver.warm_start import first_trials
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.storage import LEDGER
+from tuning.results.gain import better_everywhere
+from tuning.results.search import Search
 from tuning.run import run_search
-from tuning.search import Search
-from tuning.searcher import LedgerSearcher
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
-from tuning.storage import LEDGER
-from tuning.warm_start import first_trials
 
 SPACE = """
 base:
@@ -45,7 +46,7 @@ def space(tmp_path: Path) -> Space:
 def begun(space: Space, folder: Path | None = None) -> Search:
     """A search that hands out its trials."""
     ledger = Ledger.create(folder and folder / LEDGER, space, {}, first_trials(space))
-    ledger.ready()
+    ledger.ready(SpaceSampler)
     return Search(folder or Path("s"), ledger)
 
 
@@ -56,7 +57,7 @@ def test_the_floor_and_early_stopping_know_the_baseline_also_when_it_goes_on(
     assignments = [LedgerSearcher(first, space, first.over, tmp_path).suggest("") for _ in range(2)]
     assert [(one["baseline"], one["floor_from"]) for one in assignments] == [(True, 8), (False, 2)]
     again = Ledger.open(tmp_path / LEDGER)
-    again.ready()
+    again.ready(SpaceSampler)
     assignments = [LedgerSearcher(again, space, again.over, tmp_path).suggest("") for _ in range(2)]
     assert [(one["number"], one["baseline"]) for one in assignments] == [(0, True), (1, False)]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.docs.commands import run_python
 from tests.faults.searching import statuses
-from tuning.search import Search
+from tuning.results.search import Search
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "no_labels.yaml"
 HEADLINES = {"invariance", "image_informativeness"}

@@ -9,12 +9,12 @@ import pytest
 
 from benchmarks.search_efficiency.simulator import Ours, simulate
 from tests.tuning.sampling.spaces import space_of
-from tuning.params import FloatParam
 from tuning.pareto import improvements
+from tuning.results.search import Search
 from tuning.sampling import gp_sampler
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
-from tuning.search import Search
 from tuning.space import Space
+from tuning.space.params import FloatParam
 
 MEDIAN = 40.0
 """The error of the constant answer, in pixels."""

@@ -16,15 +16,15 @@ from dcodr.config import dump_config, read_config
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
-from dcodr.trained import evaluate, load
+from dcodr.training.trained import evaluate, load
 from tests.faults.searching import runs_of, statuses
 from tests.streams import Broken
-from tuning.gain import gains
-from tuning.report_page.reproduce import caveat
+from tuning.ledger.trials import kept_of
+from tuning.report.commands import caveat
+from tuning.results.gain import gains
+from tuning.results.search import Search
 from tuning.run import run_search
-from tuning.search import Search
 from tuning.space import load_space
-from tuning.trials import kept_of
 
 pytestmark = pytest.mark.ray
 

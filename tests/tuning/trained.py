@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from tuning.ledger import Ledger
-from tuning.mirror import open_parent
-from tuning.search import Search
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.storage import LEDGER
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
-from tuning.storage import LEDGER
-from tuning.tracking import Tracker
+from tuning.tracking.mirror import open_parent
+from tuning.tracking.tracker import Tracker
 
 SPACE = """
 base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 3, evaluate_every: 2}}
@@ -26,7 +27,7 @@ def begin(folder: Path, tracker: Tracker) -> Search:
     run_id = open_parent(folder, space, tracker, f"{folder}")
     facts = {"id": f"{folder}", "run_id": run_id, "tracking_uri": tracker.uri, "versions": {}}
     ledger = Ledger.create(folder / LEDGER, space, facts)
-    ledger.ready()
+    ledger.ready(SpaceSampler)
     for _ in range(4):
         ledger.begin()
     for number, epochs in enumerate((3, 2, 3, 1)):

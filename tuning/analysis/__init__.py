@@ -1,1 +1,1 @@
-"""What a search has found: importances, effects of augmentations."""
+"""Compute what mattered: importances of settings, effects of augmentations."""

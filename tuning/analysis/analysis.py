@@ -11,11 +11,11 @@ from dcodr.words import counted
 from tuning.analysis.attribution import Attribution, MemberEffect, attribute
 from tuning.analysis.evidence import NOT_ENOUGH, Estimate
 from tuning.analysis.importance import Importance, importances
-from tuning.params import SubsetParam
+from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
-from tuning.search import FEWEST_TRIALS, Search
+from tuning.results.search import FEWEST_TRIALS, Search
 from tuning.space import Space
-from tuning.trials import TrialRecord
+from tuning.space.params import SubsetParam
 
 
 @dataclass(frozen=True)

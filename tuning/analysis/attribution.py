@@ -29,7 +29,7 @@ import numpy as np
 
 from tuning.analysis.evidence import Estimate, enough
 from tuning.analysis.regression import FloatArray, draw, explained
-from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
 DRAWS = 3000
 
@@ -104,7 +104,7 @@ def attribute(
     Args:
         params: The searched parameters.
         subset: Which of them is the subset.
-        trials: Values of each trial, as in :class:`tuning.ledger.TrialRecord`.
+        trials: Values of each trial, as in :class:`tuning.ledger.ledger.TrialRecord`.
         objective: What each trial reached.
         seed: Seed of the posterior's draws and of the cross-validation.
 

@@ -31,8 +31,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.analysis.evidence import Estimate, enough, sides
-from tuning.params import Param, SubsetParam
 from tuning.pareto import Direction
+from tuning.space.params import Param, SubsetParam
 
 Shares = dict[str, float]
 """The share of each setting in one resample."""

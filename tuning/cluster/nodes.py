@@ -17,8 +17,8 @@ from dcodr.errors import UserError
 from dcodr.files import IMAGENET, is_uri
 from tuning.cluster.machine import lacking
 from tuning.cluster.session import ray_session
-from tuning.settings import Resources
 from tuning.space import Space
+from tuning.space.settings import Resources
 
 PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
 """Seconds that a node has to look, and to fetch a dataset as well."""

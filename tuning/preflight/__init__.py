@@ -1,1 +1,1 @@
-"""What a search would do: its plan, its checks, its estimate."""
+"""Check a search before it begins: its plan, its estimate, a rehearsal of its dearest trial."""

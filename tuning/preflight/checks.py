@@ -18,16 +18,17 @@ from dcodr.data.store import verify_store
 from dcodr.errors import UserError
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.files import is_uri
-from dcodr.methods import build_method, build_sampler
+from dcodr.methods.build import build_method
 from dcodr.strict_yaml import did_you_mean
+from dcodr.training.batches import build_sampler
 from dcodr.words import counted
 from tuning.cluster.machine import check_memory, cpus_here, lacking
-from tuning.params import CategoricalParam
 from tuning.preflight.rehearsal import largest
-from tuning.settings import Resources
 from tuning.space import Space
-from tuning.tracking_file import sqlite_file
-from tuning.tracking_store import try_store
+from tuning.space.params import CategoricalParam
+from tuning.space.settings import Resources
+from tuning.tracking.file import sqlite_file
+from tuning.tracking.store import try_store
 
 WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "perceptual.weights")
 """Settings that decide which pretrained weights a trial needs."""
@@ -102,7 +103,7 @@ def check_tracking(uri: str) -> str:
     """Refuse a tracking store that a search could not use; nothing in it is changed.
 
     Args:
-        uri: As for :class:`tuning.tracking.Tracker`.
+        uri: As for :class:`tuning.tracking.tracker.Tracker`.
 
     Returns:
         What was found, in a few words.

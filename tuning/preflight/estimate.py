@@ -46,7 +46,7 @@ def ends(
 
     Args:
         training: One trial, if it is not stopped.
-        brackets: Epochs of the rungs of each bracket, see :class:`tuning.scheduler.ParetoASHA`.
+        brackets: Epochs of the rungs of each bracket, see :class:`tuning.driver.scheduler.ParetoASHA`.
         factor: Of so many trials one goes on.
     """
     weights = np.exp([float(len(rungs)) for rungs in brackets])

@@ -15,18 +15,19 @@ from dcodr.files import file_system
 from dcodr.words import counted
 from tuning.cluster.machine import cpus_here, memory_here
 from tuning.cluster.nodes import check_cluster
-from tuning.front_table import FrontRow, front_table
-from tuning.ledger import Ledger
+from tuning.driver.scheduler import ParetoASHA
+from tuning.driver.warm_start import first_trials
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.trials import FirstTrial, TrialRecord
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
 from tuning.preflight.reference import with_constant_answers
 from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
-from tuning.preflight.space_size import describe_size, n_configurations
-from tuning.scheduler import ParetoASHA
+from tuning.results.front_table import FrontRow, front_table
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.tracking_store import default_uri, masked
-from tuning.trials import FirstTrial, TrialRecord
-from tuning.warm_start import first_trials
+from tuning.space.size import describe_size, n_configurations
+from tuning.tracking.store import default_uri, masked
 
 SHOWN = 5
 """Configurations that are shown."""
@@ -144,7 +145,7 @@ def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
         first: What the search begins with.
     """
     ledger = Ledger.create(None, space, {}, first)
-    ledger.ready()
+    ledger.ready(SpaceSampler)
     begun = [ledger.begin() for _ in range(min(SHOWN, space.search.trials))]
     numbers = {trial.number for trial in begun if trial is not None}
     return [record for record in ledger.records() if record.number in numbers]

@@ -20,11 +20,11 @@ from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
-from dcodr.memory import hold_to_share
-from dcodr.methods import build_encoder
-from dcodr.trainer import fit, resolve_device
-from tuning.params import CategoricalParam, Param, SubsetParam, used
+from dcodr.methods.build import build_encoder
+from dcodr.training.memory import hold_to_share
+from dcodr.training.trainer import fit, resolve_device
 from tuning.space import Space
+from tuning.space.params import CategoricalParam, Param, SubsetParam, used
 
 RANKED: Mapping[str, tuple[str, ...]] = {
     "method": ("dcodr_norec", "simclr", "lord", "dcodr", "ml_vae", "drnet"),

@@ -1,1 +1,1 @@
-"""What comes next: trials as points, and who proposes them."""
+"""Propose the next trial."""

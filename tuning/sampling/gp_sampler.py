@@ -11,13 +11,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.ledger.encoding import is_whole
+from tuning.ledger.trials import history
 from tuning.pareto import improvements, non_dominated
-from tuning.sampling.encoding import is_whole
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
 from tuning.sampling.news import News
 from tuning.sampling.points import Point, Points
 from tuning.space import Space
-from tuning.trials import history
 
 CANDIDATES = 400
 """Points that a proposal is chosen from: half random, half changes of the most promising trials."""

@@ -1,6 +1,6 @@
 """Where trials lie in a space: drawn at random, a little way from another, and as rows of numbers.
 
-A point is what Optuna draws (see :mod:`tuning.sampling.encoding`), with the strengths of all members, chosen
+A point is what Optuna draws (see :mod:`tuning.ledger.encoding`), with the strengths of all members, chosen
 or not, and the settings of all methods, used or not.
 """
 
@@ -17,8 +17,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuning.params import Param, SubsetParam, used
-from tuning.sampling.encoding import booleans, chosen, distributions, strengths
+from tuning.ledger.encoding import booleans, chosen, distributions, strengths
+from tuning.space.params import Param, SubsetParam, used
 
 Point = dict[str, Any]
 

@@ -11,12 +11,12 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.params import SubsetParam
-from tuning.sampling.encoding import booleans, chosen, distributions, is_whole, needed, strengths
+from tuning.ledger.encoding import booleans, chosen, distributions, is_whole, needed, strengths
 from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.news import News
 from tuning.sampling.points import Points
 from tuning.space import Space
+from tuning.space.params import SubsetParam
 
 
 class SpaceSampler(BaseSampler):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
 from dcodr.data.preview import contact_sheet
-from dcodr.sheet import BACKGROUND, MARGIN
+from dcodr.data.sheet import BACKGROUND, MARGIN
 
 
 def flat_dataset(name: str = "flat", size: int = 64, label: str = "one") -> FactorDataset:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Augment
 from dcodr.config import BatchConfig, Config
 from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.drnet import DrNet

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Augment
 from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.lord import LORD
 from dcodr.models.encoder import Encoder

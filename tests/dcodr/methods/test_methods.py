@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 from torchvision.models import resnet18
 
-from dcodr.augmentations import Augment
-from dcodr.checkpoint import load_checkpoint, trained_encoder
+from dcodr.augmentations.views import Augment
 from dcodr.config import BatchConfig, Config, EncoderConfig, setting
 from dcodr.data.dataset import FactorDataset
-from dcodr.epoch import Epoch
-from dcodr.methods import build_method
 from dcodr.methods.batch import Batch, Draws
+from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
-from dcodr.trainer import fit
+from dcodr.training.checkpoint import load_checkpoint, trained_encoder
+from dcodr.training.epoch import Epoch
+from dcodr.training.trainer import fit
 
 METHODS = get_args(Config.model_fields["method"].annotation)
 PARTS = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Augment
 from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.ml_vae import MLVAE
 from dcodr.models.encoder import Encoder

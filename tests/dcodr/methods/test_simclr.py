@@ -4,7 +4,7 @@ import dataclasses
 
 import torch
 
-from dcodr.augmentations import Augment
+from dcodr.augmentations.views import Augment
 from dcodr.losses.nt_xent import NTXentLoss
 from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.simclr import SimCLR

@@ -6,8 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from dcodr.data.cars3d import CARS3D
-from dcodr.data.celeba import CELEBA
+from dcodr.data.sources.cars3d import CARS3D
+from dcodr.data.sources.celeba import CELEBA
 from dcodr.studies.comparison import Comparison, Figures, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
 

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import typer
 
-from dcodr import paper_settings, trainer
-from dcodr.config import PRESETS, Config, EncoderConfig, GeneratorConfig, PerceptualConfig
-from dcodr.data.cars3d import CARS3D
-from dcodr.data.celeba import CELEBA
+from dcodr.config import PRESETS, Config, EncoderConfig, GeneratorConfig, PerceptualConfig, paper_settings
+from dcodr.config.methods import MethodName
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
-from dcodr.data.shapes3d import SHAPES3D
-from dcodr.data.smallnorb import SMALLNORB
+from dcodr.data.sources.cars3d import CARS3D
+from dcodr.data.sources.celeba import CELEBA
+from dcodr.data.sources.shapes3d import SHAPES3D
+from dcodr.data.sources.smallnorb import SMALLNORB
 from dcodr.data.store import open_store, write_store
 from dcodr.evaluation.probes import FAST, PAPER
-from dcodr.method_settings import MethodName
 from dcodr.studies import reproduce as one_training
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES
 from dcodr.studies.reproduce_cli import reproduce
+from dcodr.training import trainer
 
 EDGES2SHOES = DatasetSpec("edges2shoes", "kind", (Attribute("shoe_type", 4), Attribute("gender", 5)))
 

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from dcodr.method_settings import MethodName
+from dcodr.config.methods import MethodName
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
 
 every_table = pytest.mark.parametrize("table", PAPER_TABLES.values(), ids=[*map(str, PAPER_TABLES)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
 from dcodr.studies.published import AUTOENCODER
 
 TABLE_1 = {

@@ -6,9 +6,9 @@ import pytest
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
-from dcodr.epoch import Epoch
 from dcodr.errors import UserError
 from dcodr.studies.reproduce import RESULT, Result, reproduce
+from dcodr.training.epoch import Epoch
 
 pytestmark = pytest.mark.train
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.data.store import write_store
 from dcodr.errors import UserError
@@ -15,7 +15,7 @@ from dcodr.models.perceptual import backbone_features
 from dcodr.studies import cli
 from dcodr.studies.picture import draw_invariance
 from dcodr.studies.published import AUTOENCODER, Measures
-from tuning.warm_start import read_ranking
+from tuning.driver.warm_start import read_ranking
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from dcodr.errors import UserError
 from tuning.analysis import analysis, attribution, regression
 from tuning.analysis.analysis import Analysis, analyse, write_tables
 from tuning.analysis.importance import importances, n_best
-from tuning.analysis.pictures import draw_pictures
-from tuning.analysis.report import print_analysis
 from tuning.cli import app
-from tuning.ledger import Ledger
-from tuning.search import Search
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.storage import LEDGER
+from tuning.report.analysis_text import print_analysis
+from tuning.report.pictures import draw_pictures
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
-from tuning.storage import LEDGER
 
 SPACE = """
 base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}
@@ -43,7 +44,7 @@ def search_of(folder: Path, n: int, noise: float = 0.01) -> Search:
     """
     (folder / "s.yaml").write_text(SPACE)
     search = Search(folder, Ledger.create(folder / LEDGER, load_space(folder / "s.yaml"), {"run_id": "r"}))
-    search.ledger.ready()
+    search.ledger.ready(SpaceSampler)
     rng = np.random.default_rng(0)
     for i in range(n + 3):
         begun = search.ledger.begin()
@@ -192,7 +193,7 @@ def systems(folder: Path, n: int) -> Search:
     """A search in which the method decides all, and crop what DCoDR-norec reaches of informativeness."""
     (folder / "s.yaml").write_text(SYSTEMS)
     search = Search(folder, Ledger.create(folder / LEDGER, load_space(folder / "s.yaml"), {}))
-    search.ledger.ready()
+    search.ledger.ready(SpaceSampler)
     rng = np.random.default_rng(0)
     for _ in range(n):
         begun = search.ledger.begin()

@@ -13,7 +13,7 @@ from tuning.analysis import attribution
 from tuning.analysis.attribution import Attribution, attribute, shapley_values
 from tuning.analysis.evidence import Estimate
 from tuning.analysis.regression import FloatArray
-from tuning.params import FloatParam, Param, SubsetParam
+from tuning.space.params import FloatParam, Param, SubsetParam
 
 MEMBERS = ("crop", "gaussian_blur", "high_contrast", "affine", "grayscale")
 PARAMS: dict[str, Param] = {

@@ -13,19 +13,20 @@ from rich.console import Console
 from tuning.analysis import attribution, regression
 from tuning.analysis.analysis import Analysis, analyse, write_tables
 from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate, enough, sides
-from tuning.analysis.pictures import draw_pictures
-from tuning.analysis.report import print_analysis
-from tuning.ledger import Ledger
-from tuning.report_page.effects import (
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.storage import LEDGER
+from tuning.ledger.trials import FirstTrial
+from tuning.report.analysis_text import print_analysis
+from tuning.report.effects import (
     attribution_charts,
     effect_tables,
     importance_charts,
     importance_tables,
 )
-from tuning.search import Search
+from tuning.report.pictures import draw_pictures
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
-from tuning.storage import LEDGER
-from tuning.trials import FirstTrial
 
 SPACE = """
 base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}}}
@@ -51,7 +52,7 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
         values = {"augmentations": chosen, "temperature": 0.1 + 0.02 * i, "perceptual.backbone": backbone}
         first.append(FirstTrial(values, "made"))
     ledger = Ledger.create(folder / LEDGER, space, {"run_id": "r"}, first)
-    ledger.ready()
+    ledger.ready(SpaceSampler)
     noise = np.random.default_rng(0).normal(0, 0.01, (8, 2))
     for i in range(8):
         begun = ledger.begin()

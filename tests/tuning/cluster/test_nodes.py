@@ -23,10 +23,10 @@ from dcodr.errors import UserError
 from tests.faults.searching import runs_of
 from tests.tuning.cluster.two_nodes import Nodes
 from tuning.cluster.nodes import check_nodes, look, places, share
+from tuning.results.search import Search
 from tuning.run import run_search
-from tuning.search import Search
-from tuning.settings import Resources
 from tuning.space import Space, load_space
+from tuning.space.settings import Resources
 
 ROOT = Path(__file__).parents[3]
 QUICK = ROOT / "search_spaces" / "quick.yaml"

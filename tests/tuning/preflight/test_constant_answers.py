@@ -10,10 +10,10 @@ import pytest
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
 from dcodr.errors import UserError
 from tests.tuning.sampling.spaces import space_of
-from tuning.params import FloatParam
 from tuning.pareto import Direction
 from tuning.preflight.reference import with_constant_answers
 from tuning.space import Space
+from tuning.space.params import FloatParam
 
 PARAMS = {"temperature": FloatParam(type="float", low=0.05, high=0.5)}
 

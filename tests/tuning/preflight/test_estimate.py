@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from tuning.driver.scheduler import ParetoASHA
 from tuning.preflight.estimate import Training, ends, judged, search_seconds
-from tuning.scheduler import ParetoASHA
 
 
 def training(epochs: int = 9, evaluate_every: int = 1) -> Training:

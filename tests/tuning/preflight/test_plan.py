@@ -13,12 +13,13 @@ from rich.console import Console
 
 from dcodr.config import Config
 from dcodr.errors import UserError
-from tuning.ledger import Ledger
+from tuning.driver.warm_start import first_trials
+from tuning.ledger.ledger import Ledger
 from tuning.preflight import plan
 from tuning.preflight.plan import duration, rehearsed, show_plan
 from tuning.preflight.rehearsal import Timing
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
-from tuning.warm_start import first_trials
 
 ROOT = Path(__file__).parents[3]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
@@ -126,7 +127,7 @@ def test_rehearsed_trials_are_those_of_the_search(tiny_store: Path, tmp_path: Pa
     """As long as the sampler draws at random: results must not matter."""
     space = load_space(QUICK, data=str(tiny_store), search={"trials": 9, "startup_trials": 5, "seed": 3})
     real = Ledger.create(tmp_path / "ledger.log", space, {}, first_trials(space))
-    real.ready()
+    real.ready(SpaceSampler)
     for _ in range(5):
         begun = real.begin()
         assert begun is not None

@@ -5,14 +5,14 @@ from typing import Any, get_args
 import optuna
 from hypothesis import strategies as st
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
 from dcodr.config import PRESETS
-from dcodr.method_settings import MethodName
-from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from dcodr.config.methods import MethodName
 from tuning.pareto import Direction
 from tuning.sampling.sampler import SpaceSampler
-from tuning.settings import Resources, SearchSettings
 from tuning.space import Space
+from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.space.settings import Resources, SearchSettings
 
 BOTH: dict[str, Direction] = {"a": "maximize", "b": "minimize"}
 

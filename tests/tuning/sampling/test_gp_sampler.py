@@ -7,13 +7,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
 from tests.tuning.sampling.spaces import BOTH, space_of, study_of
-from tuning.params import FloatParam, Param, SubsetParam
+from tuning.ledger.encoding import suggest
 from tuning.pareto import Direction, hypervolume, non_dominated
-from tuning.sampling.encoding import suggest
 from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.news import News
+from tuning.space.params import FloatParam, Param, SubsetParam
 
 PARAMS: dict[str, Param] = {
     "augmentations": SubsetParam(type="subset", members=PAPER_13, max_size=4),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcodr.augmentation_names import PAPER_13
+from dcodr.augmentations.names import PAPER_13
 from tests.tuning.sampling.spaces import mixed, spaces
-from tuning.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
-from tuning.sampling.encoding import decode, encode
+from tuning.ledger.encoding import decode, encode
 from tuning.sampling.points import Point, Points
+from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
 unhurried = settings(deadline=None, max_examples=40)
 

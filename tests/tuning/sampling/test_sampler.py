@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from dcodr.augmentation_names import PAPER_13
-from dcodr.method_settings import has_effect
+from dcodr.augmentations.names import PAPER_13
+from dcodr.config.methods import has_effect
 from tests.tuning.sampling.spaces import mixed, spaces, study_of
-from tuning.params import FloatParam, IntParam, Param, SubsetParam
-from tuning.sampling.encoding import decode, encode, is_whole, suggest
+from tuning.ledger.encoding import decode, encode, is_whole, suggest
+from tuning.space.params import FloatParam, IntParam, Param, SubsetParam
 
 SAMPLERS = ("tpe", "nsga2", "gp", "random")
 each_sampler = pytest.mark.parametrize("sampler", SAMPLERS)

@@ -1,0 +1,37 @@
+"""What a training is told: its config, the presets of the paper, the settings of each system."""
+
+from dcodr.config.config import (
+    PRESETS,
+    BatchConfig,
+    Config,
+    EncoderConfig,
+    GeneratorConfig,
+    PerceptualConfig,
+    differences,
+    dump_config,
+    merged,
+    nested,
+    override,
+    read_config,
+    require_augmentations,
+    setting,
+    with_absolute_paths,
+)
+
+__all__ = [
+    "PRESETS",
+    "BatchConfig",
+    "Config",
+    "EncoderConfig",
+    "GeneratorConfig",
+    "PerceptualConfig",
+    "differences",
+    "dump_config",
+    "merged",
+    "nested",
+    "override",
+    "read_config",
+    "require_augmentations",
+    "setting",
+    "with_absolute_paths",
+]

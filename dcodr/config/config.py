@@ -1,0 +1,317 @@
+"""Everything that determines a training, as one frozen model; and the paper's settings per dataset."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from dcodr.augmentations.names import (
+    AUGMENTATIONS,
+    PAPER_SET,
+    STRENGTHS,
+    canonical,
+    strengths_of,
+    wrong_strengths,
+)
+from dcodr.config.methods import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
+from dcodr.config.seeds import MAX_SEED
+from dcodr.errors import UserError
+from dcodr.files import IMAGENET, cached, default_store, is_uri
+from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, mistakes, read_yaml
+from dcodr.yaml_core import dump_yaml
+
+
+class EncoderConfig(StrictModel):
+    """The network that makes codes of images."""
+
+    arch: Literal["small", "resnet18", "resnet50"] = "resnet50"
+    """``small`` is a convolutional encoder for CPUs; the paper uses ``resnet50``."""
+    code_dim: int = Field(default=128, ge=2)
+    """Length of a code."""
+    head: bool = False
+    """Whether three fully connected layers follow (the paper: SmallNORB and Shapes3D)."""
+    hidden_layer: bool = False
+    """True if a linear layer as wide as the features of a ResNet (2048 for ``resnet50``) stands before its
+    last one, as in the official code. A file of ``weights`` must then be of MoCo-v2, which has that layer."""
+    weights: str | None = None
+    """``null`` for a random start, ``imagenet`` for torchvision's, or a file (torchvision or MoCo)."""
+
+
+class GeneratorConfig(StrictModel):
+    """The AdaIN generator that reconstructs an image from its code and its domain."""
+
+    channels: int = Field(default=256, ge=8, multiple_of=8)
+    """Width of its convolutions; 256 in the paper."""
+    domain_dim: int = Field(default=256, ge=1)
+    """Length of a domain's embedding: learned, or in ``ml_vae`` and ``drnet`` found by an encoder."""
+
+
+class PerceptualConfig(StrictModel):
+    """The distance that the reconstruction is judged by."""
+
+    backbone: Literal["pixel", "vgg16", "vgg19", "squeezenet1_1"] = "vgg16"
+    """A frozen torchvision network, or ``pixel`` for the plain mean absolute difference."""
+    layers: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] | None = None
+    """Positions in the network's ``features``; ``null`` takes the five layers documented in the code."""
+    weights: str = "imagenet"
+    """``imagenet`` for torchvision's weights, or a file of them."""
+    normalise: bool = False
+    """True if images get ImageNet's mean and deviation first. The official code does without, and the paper's
+    ``reconstruction_weight`` belongs to that: normalising makes the distance about four times as large."""
+
+
+class BatchConfig(StrictModel):
+    """A batch: so many images of each of so many domains; ``simclr`` and ``lord`` take as many of any."""
+
+    n_domains: int = Field(default=4, ge=1)
+    """Domains in a batch."""
+    n_per_domain: int = Field(default=32, ge=2)
+    """Images of each; all but the anchor itself are its negatives."""
+
+
+class Config(StrictModel):
+    """One training. The defaults are the paper's (supplement, section 2)."""
+
+    method: MethodName = "dcodr"
+    """``dcodr``, ``dcodr_norec`` without reconstruction, or a system that the paper compares with."""
+    dataset: str = Field(default="synthetic", pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$")
+    """Name of the dataset: letters, digits, ``-`` and ``_``."""
+    data: str | None = Field(default=None, min_length=1)
+    """The dataset's store, or a URI of it (``s3://bucket/cars3d.h5``); ``null`` is ``data/<dataset>.h5``."""
+    encoder: EncoderConfig = EncoderConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    perceptual: PerceptualConfig = PerceptualConfig()
+    batch: BatchConfig = BatchConfig()
+    augmentations: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = PAPER_SET
+    """The set that makes the positive views."""
+    augmentation_mode: Literal["one", "compose"] = "one"
+    """``one`` member drawn for each image (official code), or all of them in turn."""
+    strengths: dict[str, dict[str, float]] = Field(default={})
+    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; what is not given is the paper's."""
+    temperature: float = Field(default=0.2, gt=0)
+    """Temperature of the contrastive loss."""
+    encoder_lr: float = Field(default=1e-4, gt=0)
+    """Learning rate of all encoders."""
+    generator_lr: float = Field(default=3e-4, gt=0)
+    """Learning rate of the generator."""
+    embedding_lr: float = Field(default=3e-3, gt=0)
+    """Learning rate of the embeddings of domains, in ``lord`` of images too; 3e-3 in the official codes."""
+    reconstruction_weight: float = Field(default=0.3, ge=0)
+    """Weight of the reconstruction beside the contrastive loss."""
+    simclr: SimCLRConfig = SimCLRConfig()
+    lord: LORDConfig = LORDConfig()
+    ml_vae: MLVAEConfig = MLVAEConfig()
+    drnet: DrNetConfig = DrNetConfig()
+    epochs: int = Field(default=200, ge=1)
+    """Passes over the training images."""
+    lr_schedule: Literal["step", "cosine"] = "step"
+    """``step`` multiplies all learning rates by ``lr_decay`` every ``lr_decay_epochs``; ``cosine`` lowers
+    them along half a cosine to 1e-5 over all ``epochs``, as LORD's code does."""
+    lr_decay: float = Field(default=0.33, gt=0, le=1)
+    """Factor of the schedule ``step``."""
+    lr_decay_epochs: int = Field(default=30, ge=1)
+    """Epochs between two decays of the schedule ``step``."""
+    evaluate_every: int = Field(default=10, ge=1)
+    """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Number format of the networks' forward pass; weights and losses stay float32. ``tf32`` lets a GPU round
+    the factors of float32 products to ten bits of mantissa, which is faster; on the CPU it is ``float32``."""
+    compile: bool = False
+    """Whether ``torch.compile`` compiles the networks: half a minute or more at first, then faster steps."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes a GPU where there is one."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads; with the same seed and threads a training on the CPU is reproduced exactly."""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """Seed of everything random."""
+
+    @field_validator("augmentations")
+    @classmethod
+    def _known_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        require_augmentations(names)
+        return canonical(names)
+
+    @field_validator("strengths")
+    @classmethod
+    def _known_strengths(cls, strengths: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        if wrong := list(wrong_strengths(strengths)):
+            raise mistakes(wrong)
+        return strengths
+
+    @model_validator(mode="after")
+    def _layers_need_a_backbone(self) -> "Config":
+        if self.perceptual.backbone == "pixel" and self.perceptual.layers is not None:
+            raise ValueError("perceptual.layers has no meaning for the pixel distance: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _hidden_layers_are_of_resnets(self) -> "Config":
+        if self.encoder.hidden_layer and self.encoder.arch == "small":
+            raise ValueError("encoder.hidden_layer is for ResNets; the small encoder has none: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_need_two_domains(self) -> "Config":
+        if self.method == "drnet" and self.batch.n_domains < 2:
+            raise ValueError("batch.n_domains is 1, but drnet compares images of two domains: raise it")
+        return self
+
+    @property
+    def store(self) -> Path:
+        """Where the dataset's store is, or where it is kept once it was fetched."""
+        if self.data is None:
+            return default_store(self.dataset)
+        return cached(self.data) if is_uri(self.data) else Path(self.data)
+
+
+_PAPER = Config(encoder=EncoderConfig(weights="imagenet"))
+_WITH_HEAD = EncoderConfig(weights="imagenet", head=True)
+
+PRESETS: Mapping[str, Config] = {
+    "paper": _PAPER,
+    "cars3d": _PAPER.model_copy(update={"dataset": "cars3d"}),
+    "smallnorb": _PAPER.model_copy(update={"dataset": "smallnorb", "encoder": _WITH_HEAD}),
+    "shapes3d": _PAPER.model_copy(update={"dataset": "shapes3d", "encoder": _WITH_HEAD, "temperature": 0.1}),
+    "celeba": _PAPER.model_copy(
+        update={
+            "dataset": "celeba",
+            "encoder_lr": 1e-3,
+            "generator_lr": 1e-3,
+            "batch": BatchConfig(n_domains=6, n_per_domain=20),
+        }
+    ),
+    "edges2shoes": _PAPER.model_copy(
+        update={
+            "dataset": "edges2shoes",
+            "temperature": 0.1,
+            "batch": BatchConfig(n_domains=2, n_per_domain=64),
+        }
+    ),
+    "synthetic": _PAPER.model_copy(
+        update={"dataset": "synthetic", "encoder": _WITH_HEAD, "temperature": 0.1}
+    ),
+}
+"""The paper's settings (supplement, section 2): ``paper`` in general, then per dataset. ``synthetic`` stands
+in for Shapes3D and has its settings. Two differ, since the supplement's batch of 4 domains x 32 images cannot
+be drawn:
+
+* ``edges2shoes`` has two domains. 2 x 64 keeps the supplement's batch of 128. The official sampler lowers the
+  number of domains alone, to batches of 2 x 32.
+* Nobody in CelebA has more than 35 images, of which 28 are for training. Whoever is kept has at least 20, so
+  that everybody fills a batch of 6 x 20. The official sampler takes 4 people and up to 32 images of each, as
+  many as there are.
+
+The encoder starts from torchvision's ImageNet weights, the official one from MoCo-v2: see
+``encoder.hidden_layer``."""
+
+
+def require_augmentations(names: Sequence[str]) -> None:
+    """Refuse an unknown or a repeated augmentation in a file.
+
+    Raises:
+        ValueError: At the first such name, with the closest that there is.
+    """
+    for name in names:
+        if name not in AUGMENTATIONS:
+            raise ValueError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice")
+
+
+def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``overrides`` laid over it, nested mappings merged key by key."""
+    result = dict(base)
+    for key, value in overrides.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested mappings, a text for each dotted key."""
+    found: list[str] = []
+    for key in dict.fromkeys([*old, *new]):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key}: {before!r} there, {after!r} here")
+    return found
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """A config whose paths hold in every working folder."""
+    update: dict[str, Any] = {} if is_uri(config.data) else {"data": str(config.store.resolve())}
+    for name in ("encoder", "perceptual"):
+        part = getattr(config, name)
+        if part.weights not in (None, IMAGENET):
+            update[name] = part.model_copy(update={"weights": str(Path(part.weights).resolve())})
+    return config.model_copy(update=update)
+
+
+def override(
+    config: Config, overrides: Mapping[str, Any], complain: Callable[[Key, str], UserError]
+) -> Config:
+    """A config with some settings replaced.
+
+    Args:
+        config: What to start from.
+        overrides: Nested settings.
+        complain: Makes the error for a key of the config and a message.
+
+    Raises:
+        UserError: If the result is not a valid config.
+    """
+    data = merged(config.model_dump(), overrides)
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise UserError.of(complain(*mistake) for mistake in describe(error, data).items()) from None
+
+
+def nested(key: str, value: object) -> dict[str, Any]:
+    """``{"a": {"b": value}}`` for the dotted key ``a.b``."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def setting(config: Config, key: str) -> Any:
+    """The value at a dotted key; for a strength that is not given, the paper's.
+
+    Raises:
+        KeyError: If a config has no such key; the message lists the allowed ones.
+    """
+    strengths = {name: strengths_of(name, config.strengths) for name in STRENGTHS}
+    node: Any = dict(config) | {"strengths": strengths}
+    for part in key.split("."):
+        children = dict(node) if isinstance(node, (StrictModel, dict)) else {}
+        if part not in children:
+            raise KeyError(f"{key} is no setting of a config{did_you_mean(part, children)}")
+        node = children[part]
+    return node
+
+
+def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
+    """A config file and, if the search wrote one, its ``provenance``.
+
+    Raises:
+        UserError: If the file cannot be read or is no valid config.
+    """
+    file = read_yaml(path)
+    provenance = file.data.pop("provenance", {})
+    if not isinstance(provenance, dict):
+        raise file.error(("provenance",), f"received {provenance!r}; should be a mapping")
+    return file.validate(Config), provenance
+
+
+def dump_config(config: Config, provenance: Mapping[str, Any] | None = None) -> str:
+    """The text of a config file that ``read_config`` reads back to the same values."""
+    data = json.loads(config.model_dump_json())
+    if provenance is not None:
+        data["provenance"] = dict(provenance)
+    return dump_yaml(data)

@@ -1,0 +1,1 @@
+"""Read raw files of each dataset into images and labels."""

@@ -1,0 +1,204 @@
+"""A user's own images, with a CSV file of labels.
+
+The CSV has a header with the columns ``path`` and ``domain``; every other column is an attribute::
+
+    path,domain,angle,colour,x
+    a/001.png,chair,0,red,0.25
+    a/002.png,chair,45,blue,0.75
+
+Paths are relative to the CSV's folder and stay within it. A column of numbers, of which at least one has a
+decimal point or an exponent, is a continuous attribute. Any other is categorical, its classes sorted as
+numbers if all are, else as text.
+"""
+
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.labels import NAME
+from dcodr.data.sources.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
+from dcodr.data.sources.csv_table import Table, read_table
+from dcodr.data.sources.image_files import squares
+from dcodr.data.sources.images import Images
+from dcodr.errors import UserError
+
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+Warn = Callable[[str], object]
+
+
+def read_folder(
+    csv_path: Path,
+    name: str,
+    root: Path | None = None,
+    image_size: int = 64,
+    continuous: Collection[str] = (),
+    on_progress: Callable[[int, int], None] | None = None,
+    *,
+    categorical: Collection[str] = (),
+    warn: Warn = warnings.warn,
+) -> tuple[DatasetSpec, Iterator[Images], npt.NDArray[np.int64], dict[str, Labels]]:
+    """Read labels, and images as they are asked for; see :func:`dcodr.data.sources.image_files.squares`.
+
+    Args:
+        csv_path: The labels.
+        name: The dataset's name.
+        root: Folder that the paths are relative to; by default the CSV's own.
+        image_size: Height and width to resize to, in pixels.
+        continuous: Attributes to take as continuous though their values are all integers.
+        on_progress: Called with the number of images read and of all images.
+        categorical: Attributes to take as categorical though their values are numbers.
+        warn: Told of columns that may mean something else than they are taken for, and of images with
+            several frames.
+
+    Returns:
+        The spec with the names of domains and classes, images ``(n, image_size, image_size, 3)`` in chunks
+        along N, domain ``(N,)`` and each attribute, class ids ``(N,)`` or numbers ``(N, 1)``.
+
+    Raises:
+        UserError: If a label or an image cannot be used; names file, line and column. Images are only looked
+            at when their chunk is asked for.
+    """
+    if not NAME.fullmatch(name):
+        raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with --name")
+    table = read_table(csv_path, required=("path", "domain"))
+    attributes = [column for column in table.columns if column not in ("path", "domain")]
+    _check_names(table, attributes)
+    _check_kinds(table, attributes, continuous, categorical)
+    domains, domain = _domains(table, warn)
+    labels = {column: _attribute(table, column, continuous, categorical, warn) for column in attributes}
+    spec = DatasetSpec(
+        name=name,
+        domain="domain",
+        attributes=tuple(attribute for attribute, _ in labels.values()),
+        domains=domains,
+    )
+    paths = _paths(table, (root or csv_path.parent).resolve())
+    images = squares(paths, image_size, lambda row, why: table.error(row, "path", why), warn, on_progress)
+    return spec, images, domain, {column: values for column, (_, values) in labels.items()}
+
+
+def _check_names(table: Table, attributes: list[str]) -> None:
+    for name in attributes:
+        if not NAME.fullmatch(name):
+            raise UserError(f"{table.file}, column {name}: rename it; letters, digits, - and _ are allowed")
+        if name == "all":
+            raise UserError(
+                f"{table.file}, column all: rename it; figures use it for all attributes together"
+            )
+
+
+def _check_kinds(
+    table: Table, attributes: list[str], continuous: Collection[str], categorical: Collection[str]
+) -> None:
+    for kind, names in (("continuous", continuous), ("categorical", categorical)):
+        for name in names:
+            if name not in attributes:
+                known = ", ".join(attributes) or "none"
+                raise UserError(f"{table.file} has no attribute {name} to be {kind}; its attributes: {known}")
+    if both := [name for name in continuous if name in categorical]:
+        raise UserError(f"{both[0]} cannot be both continuous and categorical: say one")
+
+
+def _domains(table: Table, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    names, ids = _classes(table, "domain", warn)
+    if len(names) < 2:
+        raise table.error(0, "domain", f"all rows have the domain {names[0]}; at least 2 are needed")
+    alone = np.bincount(ids)[ids] < 2
+    if alone.any():
+        row = int(alone.argmax())
+        raise table.error(
+            row,
+            "domain",
+            f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of every "
+            "domain: add images or remove the row",
+        )
+    return names, ids
+
+
+def _attribute(
+    table: Table, column: str, continuous: Collection[str], categorical: Collection[str], warn: Warn
+) -> tuple[Attribute, Labels]:
+    """An attribute and its labels, of the kind that was said or, if none was, that the cells show."""
+    cells = table.columns[column]
+    _refuse_missing(table, column)
+    if len(set(cells)) == 1:
+        raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
+    measured = column in continuous or (column not in categorical and is_continuous(cells))
+    if column not in {*continuous, *categorical}:
+        taken = "continuous" if measured else f"{len(set(cells))} classes"
+        for doubt in doubts(cells, table.lines):
+            settled = f"--continuous {column} or --categorical {column} settles it"
+            warn(f"{table.file}, column {column}: taken as {taken}, though {doubt}; {settled}")
+    if not measured:
+        names, ids = _classes(table, column, warn)
+        return Attribute(column, cardinality=len(names), classes=names), ids
+    values = np.array([_number(table, row, column) for row in range(len(cells))], dtype=np.float32)
+    return Attribute(column, cardinality=None), values[:, None]
+
+
+def _refuse_missing(table: Table, column: str) -> None:
+    for row, cell in enumerate(table.columns[column]):
+        if MISSING.fullmatch(cell):
+            raise table.error(
+                row,
+                column,
+                f"{cell} is no label, it marks a missing value: fill it in, remove the row or, if it is the "
+                "name of a class, write another one",
+            )
+
+
+def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """The different cells of a column in order, and for each row which it is."""
+    cells = table.columns[column]
+    _refuse_missing(table, column)
+    names = class_names(cells)
+    for same in same_classes(names):
+        rows = ", ".join(f"{name!r} on line {table.lines[cells.index(name)]}" for name in same)
+        warn(
+            f"{table.file}, column {column}: taken as {len(same)} classes: {rows}; spell them alike if they "
+            "are one"
+        )
+    ids = {name: index for index, name in enumerate(names)}
+    return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
+
+
+def _number(table: Table, row: int, column: str) -> float:
+    cell = table.columns[column][row]
+    if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
+        raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
+    return float(cell)
+
+
+def _paths(table: Table, root: Path) -> list[Path]:
+    """Where the images are; each within ``root`` and listed once."""
+    rows: dict[Path, int] = {}
+    for row, cell in enumerate(table.columns["path"]):
+        given = Path(cell)
+        try:
+            path = (root / given).resolve()
+            is_file = path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise table.error(row, "path", f"{cell} is not a path ({error})") from error
+        if given.is_absolute() or ".." in given.parts:
+            raise table.error(row, "path", f"{cell} leaves {root}: give a path within it")
+        if not path.is_relative_to(root):
+            raise table.error(row, "path", _outside(root, given, path))
+        if not is_file:
+            raise table.error(row, "path", f"no file {path}")
+        if path in rows:
+            raise table.error(row, "path", f"{cell} is already on line {table.lines[rows[path]]}")
+        rows[path] = row
+    return list(rows)
+
+
+def _outside(root: Path, given: Path, path: Path) -> str:
+    """Say that a path within the folder is a link out of it."""
+    link = next(part for part in [*reversed(given.parents), given] if (root / part).is_symlink())
+    return (
+        f"{given} is {path}, as {link} is a link; links out of {root} are not followed: copy the images "
+        "into it, or say with --root which folder they are in and give paths from there"
+    )

@@ -1,0 +1,1 @@
+"""Train a config: the one loop, its batches, its checkpoints."""

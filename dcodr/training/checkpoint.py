@@ -1,0 +1,182 @@
+"""A training's state in one file: plain tensors and JSON, written atomically."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from dcodr.config import Config, EncoderConfig
+from dcodr.errors import UserError
+from dcodr.files import appearing
+from dcodr.methods.build import build_encoder
+from dcodr.models.encoder import Encoder
+from dcodr.training.epoch import Epoch
+from dcodr.training.staging import mapped
+
+FORMAT = 2
+FROZEN = "distance."
+"""Beginning of the names of the perceptual network's weights: never trained, and read from their own file."""
+_EPOCH = TypeAdapter(Epoch)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after some epochs.
+
+    There is no state of random generators in it: every epoch derives its own from the config's seed.
+
+    Attributes:
+        config: The training's config.
+        fingerprint: Fingerprint of the dataset it was trained on.
+        last: What was known after the last completed epoch.
+        model: Weights of the method, without frozen ones once they were saved.
+        optimizer: State of the optimiser.
+    """
+
+    config: Config
+    fingerprint: str
+    last: Epoch
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint and keep the one before as ``before(path)``.
+
+    Whatever is interrupted, one of the two files is whole.
+
+    Raises:
+        UserError: If it cannot be written, e.g. because the disk is full.
+    """
+    trained = {name: value for name, value in checkpoint.model.items() if not name.startswith(FROZEN)}
+    content = {
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump_json(),
+        "fingerprint": checkpoint.fingerprint,
+        "last": _EPOCH.dump_json(checkpoint.last).decode(),
+        "model": mapped(trained, Tensor.cpu),
+        "optimizer": mapped(checkpoint.optimizer, Tensor.cpu),
+    }
+    with appearing(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # what PyTorch makes of a write that the system refuses
+            raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
+        if path.exists():
+            path.replace(before(path))
+
+
+def before(path: Path) -> Path:
+    """Where the checkpoint before the one at ``path`` is, while a training goes on."""
+    return path.with_name(f"{path.stem}.before{path.suffix}")
+
+
+def latest_checkpoint(path: Path) -> tuple[Checkpoint | None, str | None]:
+    """The newest checkpoint that is whole.
+
+    Returns:
+        The checkpoint, ``None`` if there is no file; and what is wrong with a newer one, if so.
+
+    Raises:
+        UserError: If there are files, but none is whole.
+    """
+    damage = None
+    for candidate in (path, before(path)):
+        if candidate.exists():
+            try:
+                return load_checkpoint(candidate), damage
+            except UserError as error:
+                damage = str(error)
+    if damage is not None:
+        raise UserError(f"{damage}; delete it to train from the beginning")
+    return None, None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU; nothing in the file is executed.
+
+    Raises:
+        UserError: If the file is missing, damaged, or no checkpoint of this format.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise UserError(f"{path}: checkpoint format {content['format']}; this version reads {FORMAT}")
+        checkpoint = Checkpoint(
+            Config.model_validate_json(content["config"]),
+            content["fingerprint"],
+            _EPOCH.validate_json(content["last"], strict=True),
+            content["model"],
+            content["optimizer"],
+        )
+        _check(checkpoint)
+        return checkpoint
+    except UserError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: damaged, or no checkpoint of dcodr: {reason}") from error
+
+
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put a checkpoint's state into a model and its optimiser.
+
+    Raises:
+        UserError: If it does not fit them.
+    """
+    try:
+        missing, unknown = model.load_state_dict(checkpoint.model, strict=False)
+        if wrong := unknown + [name for name in missing if not name.startswith(FROZEN)]:
+            raise ValueError(f"weights that only one of them has: {', '.join(wrong)}")
+        optimizer.load_state_dict(checkpoint.optimizer)
+    # PyTorch reports a state of another kind by whatever it leads to.
+    except Exception as error:
+        raise _unfit(error) from error
+
+
+def trained_encoder(checkpoint: Checkpoint) -> Encoder:
+    """Return the encoder of a checkpoint, ready to embed images.
+
+    Raises:
+        UserError: If its weights are not those of its config.
+    """
+    prefix = "encoder."
+    weights = {
+        name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
+    }
+    return encoder_with(weights, checkpoint.config.encoder)
+
+
+def encoder_with(weights: dict[str, Tensor], settings: EncoderConfig) -> Encoder:
+    """Build an encoder with trained weights, in evaluation mode.
+
+    Raises:
+        UserError: If the weights are not those of the settings.
+    """
+    encoder = build_encoder(settings)
+    try:
+        encoder.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _unfit(error) from error
+    return encoder.eval()
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    """Refuse values of other types than a training writes."""
+    tensors = isinstance(checkpoint.model, dict) and all(
+        isinstance(name, str) and type(value) is Tensor for name, value in checkpoint.model.items()
+    )
+    if not tensors or not isinstance(checkpoint.optimizer, dict):
+        raise ValueError("its state is not one of tensors")
+    if not isinstance(checkpoint.fingerprint, str) or checkpoint.last.epoch < 1:
+        raise ValueError("fingerprint or epoch is none")
+
+
+def _unfit(error: Exception) -> UserError:
+    reason = str(error).strip().replace("\n", " ")[:300]
+    return UserError(f"the checkpoint's state does not fit its config ({reason}): train again")

@@ -1,0 +1,71 @@
+"""An encoder in one file of plain weights, which runs no code when it is read."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from dcodr.config import Config
+from dcodr.errors import UserError
+from dcodr.files import appearing
+from dcodr.models.encoder import Encoder
+from dcodr.training.checkpoint import encoder_with
+
+
+def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
+    """Write an encoder's weights as safetensors, with its config in the file's header.
+
+    The same weights and config make the same bytes.
+
+    Args:
+        path: The file to write, whole or not at all.
+        encoder: A trained encoder.
+        config: The config that it was trained with.
+
+    Returns:
+        The SHA-256 of the file, in hexadecimal.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
+    with appearing(path) as temporary:
+        save_file(weights, temporary, metadata={"config": config.model_dump_json()})
+    return sha256(path)
+
+
+def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
+    """Read an encoder that ``write_encoder`` wrote; nothing in the file is executed.
+
+    Args:
+        path: The file.
+        expected_sha256: The SHA-256 that the file must have, in hexadecimal; ``None`` accepts any.
+
+    Returns:
+        The encoder, on the CPU and in evaluation mode.
+
+    Raises:
+        UserError: If the file is missing or damaged, or is not the expected one.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if expected_sha256 is not None and (found := sha256(path)) != expected_sha256:
+        raise UserError(
+            f"{path.name}: its SHA-256 is {found}, but {expected_sha256} was recorded when it was written: "
+            "it was changed since; do not use it"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = Config.model_validate_json((file.metadata() or {})["config"])
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: damaged, or not an encoder of dcodr: {reason}") from error
+    return encoder_with(weights, config.encoder)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

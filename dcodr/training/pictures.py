@@ -1,0 +1,163 @@
+"""What a trained method does, to look at: nearest neighbours, and images rebuilt in other domains."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from dcodr.data.dataset import FactorDataset, Split
+from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
+from dcodr.evaluation.embed import embed, float_images
+from dcodr.evaluation.retrieval import Classes, matches, nearest_neighbours
+from dcodr.methods.method import Method
+from dcodr.palette import BLUE
+
+SIDE = 96
+"""Images are enlarged by a whole factor to about this width, in pixels."""
+BAR = 6
+LIGHT = (200, 200, 200)
+
+
+def retrieval_picture(
+    method: Method,
+    data: FactorDataset,
+    split: Split,
+    device: torch.device,
+    queries: int = 6,
+    neighbours: int = 7,
+) -> Image.Image:
+    """Draw some images of a split, each before its nearest neighbours among the others of this split.
+
+    The gallery of the retrieval figures is larger: it has the training images, too, which would have to be
+    encoded here for the sake of a few rows.
+
+    Args:
+        method: Its encoder makes the codes.
+        data: The dataset.
+        split: The split of queries and neighbours.
+        device: Where the method lies.
+        queries: Number of rows, each with a query of another domain if there are so many.
+        neighbours: Neighbours of each.
+    """
+    indices = data.indices(split)
+    codes = embed(method.encoder, data.images, indices, device)
+    shown = torch.from_numpy(_one_a_domain(data.domain[indices], queries))
+    nearest = nearest_neighbours(codes, shown.to(device), neighbours).cpu()
+    share = _share_alike(data, indices, shown, nearest)
+    width = (SIDE + GAP) * (neighbours + 1) - GAP
+    title = f"{data.spec.name}: {split} images, and the other {split} images with the nearest codes"
+    rows = [text(title, 16, width)]
+    if share is not None:
+        legend = "blue: share of its categorical attributes that a neighbour has of its query"
+        rows.append(text(legend, 12, width))
+    for row, query in enumerate(shown.tolist()):
+        cells = [_cell(data.images[indices[query]])]
+        for column, neighbour in enumerate(nearest[row].tolist()):
+            cell = _cell(data.images[indices[neighbour]])
+            cells.append(cell if share is None else below([cell, _bar(share[row, column])], gap=0))
+        rows.append(beside(cells))
+    return ImageOps.expand(below(rows, gap=GAP), MARGIN, BACKGROUND)
+
+
+def swap_picture(
+    method: Method, data: FactorDataset, split: Split, device: torch.device, images: int = 5, domains: int = 5
+) -> Image.Image | None:
+    """Draw some images of a split, rebuilt, and in the domains of others: their content, another's domain.
+
+    Args:
+        method: A method with a generator.
+        data: The dataset.
+        split: The split of the images.
+        device: Where the method lies.
+        images: Number of rows.
+        domains: Number of other images whose domains are lent.
+
+    Returns:
+        The picture; ``None`` if the method has no generator.
+    """
+    indices = data.indices(split)
+    chosen = indices[_one_a_domain(data.domain[indices], images + domains)]
+    content, lenders = chosen[:images], chosen[-domains:]
+    rebuilt = _rendered(method, data, content, content, device)
+    if rebuilt is None:
+        return None
+    swapped = [_rendered(method, data, content, np.full_like(content, one), device) for one in lenders]
+    width = (SIDE + GAP) * (domains + 2) - GAP
+    blank = Image.new("RGB", (SIDE, SIDE), BACKGROUND)
+    rows = [
+        text(f"{data.spec.name}, {split}: images, rebuilt, and in the domains of the top row", 16, width),
+        beside([blank, blank, *(_cell(data.images[one]) for one in lenders)]),
+    ]
+    for row, index in enumerate(content):
+        others = [_cell(column[row]) for column in swapped if column is not None]
+        rows.append(beside([_cell(data.images[index]), _cell(rebuilt[row]), *others]))
+    return ImageOps.expand(below(rows, gap=GAP), MARGIN, BACKGROUND)
+
+
+def _rendered(
+    method: Method,
+    data: FactorDataset,
+    content: npt.NDArray[np.int64],
+    lenders: npt.NDArray[np.int64],
+    device: torch.device,
+) -> npt.NDArray[np.uint8] | None:
+    """``(n, H, W, 3)`` images of some content in the domains of others."""
+    training = method.training
+    method.eval()
+    with torch.inference_mode():
+        images: Tensor | None = method.render(
+            float_images(data.images, content, device),
+            float_images(data.images, lenders, device),
+            torch.from_numpy(data.domain[lenders]).to(device),
+        )
+    method.train(training)
+    if images is None:
+        return None
+    pixels: npt.NDArray[np.uint8] = (
+        images.float().clamp(0, 1).mul(255).round().permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
+    )
+    return pixels
+
+
+def _share_alike(
+    data: FactorDataset, indices: npt.NDArray[np.int64], queries: Tensor, nearest: Tensor
+) -> npt.NDArray[np.float64] | None:
+    """``(Q, k)`` share of the categorical attributes in which a neighbour matches its query, if any.
+
+    Derived attributes would count twice and are left out.
+    """
+    matching = [
+        matches(
+            Classes(torch.from_numpy(data.attributes[a.name][indices]), a.cardinality, a.margin, a.cyclic),
+            queries,
+            nearest,
+        )
+        for a in data.spec.attributes
+        if a.cardinality and not a.derived
+    ]
+    if not matching:
+        return None
+    share: npt.NDArray[np.float64] = torch.stack(matching).double().mean(dim=0).numpy()
+    return share
+
+
+def _one_a_domain(domain: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """So many positions, spread over the domains, each of another one as long as there are more."""
+    order = np.random.default_rng(0).permutation(len(domain))
+    _, first = np.unique(domain[order], return_index=True)
+    first = np.sort(first)
+    rest = np.setdiff1d(np.arange(len(order)), first)
+    chosen: npt.NDArray[np.int64] = order[np.concatenate([first, rest])[:count]]
+    return chosen
+
+
+def _bar(share: float) -> Image.Image:
+    bar = Image.new("RGB", (SIDE, BAR), LIGHT)
+    bar.paste(BLUE, (0, 0, round(share * SIDE), BAR))
+    return bar
+
+
+def _cell(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+    image = Image.fromarray(np.asarray(pixels))
+    return image.resize((SIDE, SIDE), Image.Resampling.NEAREST)

@@ -1,0 +1,81 @@
+"""Trained encoders: read one back, and measure what its codes say."""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.evaluation import report
+from dcodr.evaluation.probes import FAST, PAPER
+from dcodr.evaluation.report import Report
+from dcodr.files import CHECKPOINT
+from dcodr.models.encoder import Encoder
+from dcodr.training.checkpoint import load_checkpoint, trained_encoder
+from dcodr.training.encoder_file import read_encoder
+from dcodr.training.trainer import resolve_device
+
+
+def load(path: str | Path) -> Encoder:
+    """Read a trained encoder; nothing in its file is executed.
+
+    Args:
+        path: The folder that ``python -m dcodr train`` wrote, a checkpoint, a ``.safetensors`` file of
+            ``encoder_file.write_encoder``, or ``models:/SEARCH@ALIAS``: a model that a search in ``runs``
+            registered, see ``tuning.load_model``.
+
+    Returns:
+        The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
+        codes ``(B, code_dim)`` of length 1.
+
+    Raises:
+        UserError: If there is no such encoder, or its file is damaged or was changed.
+    """
+    if str(path).startswith("models:/"):
+        return _registered(str(path))
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return read_encoder(path)
+    return trained_encoder(load_checkpoint(path / CHECKPOINT if path.is_dir() else path))
+
+
+def _registered(uri: str) -> Encoder:
+    """Load a registered encoder by the installed package that can; ``dcodr`` itself knows no MLflow."""
+    loaders = entry_points(group="dcodr.encoders", name="models")
+    if not loaders:
+        raise UserError(f"{uri}: no installed package reads registered models: run 'make install' again")
+    encoder: Encoder = next(iter(loaders)).load()(uri)
+    return encoder
+
+
+def evaluate(
+    encoder: nn.Module,
+    data: FactorDataset,
+    split: Literal["test", "validation"] = "test",
+    *,
+    probe: Literal["paper", "fast"] = "paper",
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> Report:
+    """Measure what an encoder's codes say of the domain and the attributes.
+
+    Fresh probes are fitted on the codes of the train split. With a training's seed and threads the figures
+    are those of ``python -m dcodr evaluate``.
+
+    Args:
+        encoder: Maps float images ``(B, 3, H, W)`` in [0, 1] to ``(B, d)``; it is moved to the device.
+        data: Images and labels.
+        split: The split to score.
+        probe: The paper's six-layer probe, or the fast one that scores the trials of a search. They are not
+            comparable.
+        seed: Seed of the probes and of the bootstrap behind the intervals.
+        device: Where to compute; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        UserError: If the split has fewer than two images, or there is no such device.
+    """
+    where = resolve_device(device)
+    budget = {"paper": PAPER, "fast": FAST}[probe]
+    return report.evaluate(encoder.to(where), data, split, budget, seed=seed, device=where)

@@ -1,0 +1,222 @@
+"""``fit``: the only training loop."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dcodr.augmentations.views import Augment
+from dcodr.config import Config, differences, setting
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import DivergedError, UserError
+from dcodr.evaluation.probes import FAST
+from dcodr.evaluation.report import Report, evaluate
+from dcodr.methods.build import build_method
+from dcodr.methods.method import Method
+from dcodr.precision import float32_products
+from dcodr.training.batches import Batches, build_sampler
+from dcodr.training.checkpoint import Checkpoint, before, latest_checkpoint, restore, save_checkpoint
+from dcodr.training.epoch import Epoch
+from dcodr.training.memory import keep_freed_memory, room_for_images
+
+ADAM_BETAS = (0.5, 0.999)
+COSINE_END = 1e-5
+"""Learning rate in which the schedule ``cosine`` ends, that of LORD's code."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training.
+
+    Attributes:
+        method: The trained networks.
+        report: Validation figures of the last epoch.
+    """
+
+    method: Method
+    report: Report
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that a config's ``device`` means, a GPU with its index.
+
+    Much of ``torch.cuda`` refuses a GPU without one.
+
+    Raises:
+        UserError: If a GPU is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device: received 'cuda', but this machine has no usable GPU; use 'auto' or 'cpu'")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def fit(
+    config: Config,
+    data: FactorDataset,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
+    on_streamed: Callable[[str], None] = lambda reason: None,
+    on_unsaved: Callable[[UserError], None] | None = None,
+    checkpoint: Path | None = None,
+) -> Fit:
+    """Train a method on the ``train`` split and evaluate it on ``validation``.
+
+    Every epoch's batches and views are a function of the seed and the epoch alone, so that a resumed
+    training goes on exactly as it would have; on the CPU with the same number of threads to the last bit.
+
+    Args:
+        config: The training.
+        data: The dataset; its images are read from where they are, never copied whole on the CPU.
+        on_epoch: Called after each epoch. A resumed training begins with the last epoch before: who was told
+            of it may have died with the news.
+        on_step: Called after each batch with the batches done in this epoch and their number.
+        on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
+            checkpoint is damaged and an older one used, what is wrong with it.
+        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is
+            then copied to it, which is slower.
+        on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk, and training goes on; by
+            default it ends.
+        checkpoint: File to save to after each epoch. If it exists, training goes on from it.
+
+    Raises:
+        UserError: If the config does not fit the dataset or the machine, or the checkpoint not the config.
+        DivergedError: If a loss is not finite.
+    """
+    torch.set_num_threads(config.threads)
+    device = resolve_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    train = data.indices("train")
+    batch = config.batch
+    sampler = build_sampler(config, data.domain[train])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        method = build_method(config, data.n_domains, data.image_size, len(train))
+    method = method.to(device).to(memory_format=torch.channels_last)
+    if config.compile:
+        for network in method.children():
+            network.compile()
+    optimizer = torch.optim.Adam(
+        [{"params": params, "setting": name} for name, params in method.learned().items()],
+        betas=ADAM_BETAS,
+        fused=True,
+    )
+    last = _resume(checkpoint, config, data, method, optimizer, on_resume)
+    augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
+    resident = _resident(data, device, on_streamed)
+    batches = Batches(data, train, sampler, augment, method.draws, device, resident)
+
+    if last is not None:
+        on_epoch(last)
+    for epoch in range(last.epoch if last else 0, config.epochs):
+        _set_learning_rates(optimizer, config, epoch)
+        started = time.perf_counter()
+        with float32_products(tf32=config.precision == "tf32"):
+            losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
+        seconds = time.perf_counter() - started
+        if not all(map(math.isfinite, losses.values())):
+            raise DivergedError(f"not finite in epoch {epoch + 1}: {losses}")
+        due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
+        report = _validate(method, data, batches.images, config, device) if due else None
+        images = len(sampler) * batch.n_domains * batch.n_per_domain
+        last = Epoch(epoch + 1, losses, report, images / seconds)
+        if checkpoint is not None:
+            states = method.state_dict(), optimizer.state_dict()
+            try:
+                save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, last, *states))
+            except UserError as error:
+                if on_unsaved is None:
+                    raise
+                on_unsaved(error)
+        on_epoch(last)
+    if checkpoint is not None:
+        before(checkpoint).unlink(missing_ok=True)
+    assert last is not None
+    assert last.report is not None
+    return Fit(method, last.report)
+
+
+def _train_epoch(
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    epoch: int,
+    config: Config,
+    on_step: Callable[[int, int], None],
+) -> dict[str, float]:
+    """One pass; returns the mean of each loss over the batches."""
+    method.train()
+    totals: dict[str, Tensor] = {}
+    half = config.precision == "bfloat16"
+    n_batches = len(batches)
+    for step, batch in enumerate(batches.of_epoch(epoch, config.seed)):
+        with torch.autocast(batch.anchors.device.type, torch.bfloat16, enabled=half):
+            losses = method.losses(batch)
+        optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        for name, value in losses.items():
+            totals[name] = totals.get(name, 0) + value.detach()
+        on_step(step + 1, n_batches)
+    return {name: float(total) / n_batches for name, total in totals.items()}
+
+
+def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch: int) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = _learning_rate(setting(config, group["setting"]), config, epoch)
+
+
+def _learning_rate(first: float, config: Config, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0, that was ``first`` in epoch 0."""
+    if config.lr_schedule == "cosine":
+        end = min(first, COSINE_END)
+        return end + (first - end) * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
+    return first * float(config.lr_decay ** (epoch // config.lr_decay_epochs))
+
+
+def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[str], None]) -> bool:
+    """Tell whether the device can hold all images; say so if it cannot."""
+    room = room_for_images(device)
+    if data.images.nbytes <= room:
+        return True
+    on_streamed(
+        f"reads its images batch by batch: they take {data.images.nbytes / 2**30:.2f} GiB, and the GPU has "
+        f"{max(room, 0) / 2**30:.2f} GiB of room for them"
+    )
+    return False
+
+
+def _validate(
+    method: Method, data: FactorDataset, images: Tensor, config: Config, device: torch.device
+) -> Report:
+    return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images)
+
+
+def _resume(
+    path: Path | None,
+    config: Config,
+    data: FactorDataset,
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    on_resume: Callable[[int, str | None], None],
+) -> Epoch | None:
+    """The last completed epoch, after its state has been restored from the checkpoint, if there is one."""
+    checkpoint, damage = latest_checkpoint(path) if path else (None, None)
+    if checkpoint is None:
+        return None
+    if checkpoint.config != config:
+        changed = "; ".join(differences(checkpoint.config.model_dump(), config.model_dump()))
+        raise UserError(f"{path}: is of another config; {changed}: give another folder")
+    if checkpoint.fingerprint != data.fingerprint:
+        raise UserError(f"{path}: was trained on other data than {config.store}")
+    restore(checkpoint, method, optimizer)
+    on_resume(checkpoint.last.epoch, damage)
+    return checkpoint.last

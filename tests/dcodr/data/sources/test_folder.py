@@ -1,0 +1,516 @@
+"""Tests of ``dcodr.data.sources.folder`` and, through it, of ``csv_table``, ``cells`` and ``image_files``."""
+
+import re
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.sources import image_files
+from dcodr.data.sources.folder import read_folder
+from dcodr.data.sources.images import Images
+from dcodr.errors import UserError
+
+HEADER = "path,domain,colour,angle,x"
+ROWS = [
+    "a0.png,cup,red,90,0.5",
+    "a1.png,cup,blue,0,1.5e1",
+    "b0.png,bowl,red,180,-2",
+    "b1.png,bowl,blue,90,3.",
+]
+
+
+def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) -> Path:
+    """A folder of four small images and a CSV file with these lines."""
+    for index, name in enumerate(("a0", "a1", "b0", "b1")):
+        Image.new("RGB", (20, 20), (10 * index, 0, 0)).save(tmp_path / f"{name}.png")
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join([header, *(ROWS if rows is None else rows)]), encoding="utf-8")
+    return path
+
+
+def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
+    """What ``read_folder`` returns, with all images at once; whoever is to be warned, nobody is."""
+    spec, images, domain, attributes = read_folder(*args, **{"warn": lambda message: None} | options)
+    return spec, np.concatenate([*images]), domain, attributes
+
+
+def changed(row: int, old: str, new: str) -> list[str]:
+    assert old in ROWS[row]
+    return [*ROWS[:row], ROWS[row].replace(old, new), *ROWS[row + 1 :]]
+
+
+def test_images_and_labels_are_read(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    spec, images, domain, attributes = read_all(
+        folder(tmp_path), "dishes", image_size=16, on_progress=lambda done, total: calls.append((done, total))
+    )
+    assert (spec.name, spec.domains) == ("dishes", ("bowl", "cup"))
+    assert spec.attributes == (
+        Attribute("colour", 2, classes=("blue", "red")),
+        Attribute("angle", 3, classes=("0", "90", "180")),
+        Attribute("x", None),
+    )
+    assert images.shape == (4, 16, 16, 3)
+    np.testing.assert_array_equal(images[:, 0, 0], [[0, 0, 0], [10, 0, 0], [20, 0, 0], [30, 0, 0]])
+    np.testing.assert_array_equal(domain, [1, 1, 0, 0])
+    np.testing.assert_array_equal(attributes["colour"], [1, 0, 1, 0])
+    np.testing.assert_array_equal(attributes["angle"], [1, 0, 2, 1])
+    np.testing.assert_array_equal(attributes["x"], np.array([[0.5], [15], [-2], [3]], np.float32))
+    assert attributes["x"].dtype == np.float32
+    assert calls == [(4, 4)]
+
+
+def test_integers_are_continuous_where_told(tmp_path: Path) -> None:
+    spec, _, _, attributes = read_all(folder(tmp_path), "dishes", continuous=["angle"])
+    assert spec.attributes[1] == Attribute("angle", None)
+    np.testing.assert_array_equal(attributes["angle"], [[90], [0], [180], [90]])
+
+
+def test_integer_domains_and_names_in_other_scripts_keep_their_spelling(tmp_path: Path) -> None:
+    rows = ["a0.png,010,schön", "a1.png,010,漢字", "b0.png,9,schön", "b1.png,9,漢字"]
+    spec, _, domain, _ = read_all(folder(tmp_path, rows, "path,domain,name"), "n")
+    assert spec.domains == ("9", "010")
+    assert spec.attributes[0].classes == ("schön", "漢字")
+    np.testing.assert_array_equal(domain, [1, 1, 0, 0])
+
+
+def test_quotes_blanks_blank_lines_and_a_byte_order_mark_are_understood(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    text = (
+        path.read_text()
+        .replace(",cup,", ', "cup" ,')
+        .replace("\nb0", "\r\n\r\nb0")
+        .replace(' "cup" ', '"cup"')
+    )
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("red", " red ").encode())
+    spec, _, _, _ = read_all(path, "dishes")
+    assert spec.domains == ("bowl", "cup")
+    assert spec.attributes[0].classes == ("blue", "red")
+
+
+def test_images_may_lie_under_another_root_and_attributes_are_optional(tmp_path: Path) -> None:
+    folder(tmp_path)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    path = labels / "list.csv"
+    path.write_text("domain,path\na,a0.png\na,a1.png\nb,b0.png\nb,b1.png\n")
+    spec, images, _, attributes = read_all(path, "dishes", root=tmp_path)
+    assert (spec.attributes, attributes, len(images)) == ((), {}, 4)
+
+
+def read_one(tmp_path: Path, image: Image.Image, name: str, size: int = 32, **options: Any) -> np.ndarray:
+    """What becomes of an image that is saved under a name."""
+    path = folder(tmp_path, [f"{name},cup,red,90,0.5", *ROWS[1:]])
+    image.save(tmp_path / name, **options)
+    pixels: np.ndarray = read_all(path, "dishes", image_size=size)[1][0]
+    return pixels
+
+
+def gradient(width: int, height: int) -> Image.Image:
+    """Red grows to the right and green downwards."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack([x, y, 0 * x + 80], axis=-1).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("width", "height"), [(96, 64), (64, 96), (64, 64)])
+def test_the_square_in_the_middle_is_resized(tmp_path: Path, width: int, height: int) -> None:
+    image = gradient(width, height)
+    left, top = (width - 64) // 2, (height - 64) // 2
+    square = image.crop((left, top, left + 64, top + 64))
+    expected = np.asarray(square.resize((32, 32), Image.Resampling.LANCZOS)).astype(int)
+    # At the edge of the square Lanczos may look beyond it.
+    difference = np.abs(read_one(tmp_path, image, "new.png") - expected)[3:-3, 3:-3]
+    assert difference.max() <= 1
+
+
+def test_a_large_jpeg_decoded_at_reduced_scale_is_the_same_image(tmp_path: Path) -> None:
+    image = gradient(1200, 1200)
+    expected = np.asarray(image.resize((32, 32), Image.Resampling.LANCZOS)).astype(int)
+    assert np.abs(read_one(tmp_path, image, "new.jpg", quality=95) - expected).max() <= 4
+
+
+def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
+    image = gradient(64, 64)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it a quarter turn clockwise
+    expected = image.transpose(Image.Transpose.ROTATE_270).resize((32, 32), Image.Resampling.LANCZOS)
+    difference = np.abs(read_one(tmp_path, image, "new.png", exif=exif) - np.asarray(expected).astype(int))
+    assert difference.max() <= 1
+
+
+def test_transparency_becomes_white(tmp_path: Path) -> None:
+    image = gradient(64, 64).convert("RGBA")
+    image.putalpha(Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 32, axis=1).repeat(64, axis=0)))
+    pixels = read_one(tmp_path, image, "new.png", size=64)
+    assert (pixels[:, :31] == 255).all()
+    np.testing.assert_array_equal(pixels[:, 33:], np.asarray(gradient(64, 64))[:, 33:])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK"])
+def test_other_pixel_formats_are_converted(tmp_path: Path, mode: str) -> None:
+    image = gradient(64, 64).convert(mode)
+    name = "new.tif" if mode == "CMYK" else "new.png"
+    np.testing.assert_array_equal(read_one(tmp_path, image, name, size=64), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "message"),
+    [
+        (ROWS, "path,label,colour,angle,x", "line 1, column domain: no such column"),
+        (ROWS, "file,domain,colour,angle,x", "line 1, column path: no such column"),
+        (ROWS, "path,domain,colour,colour,x", "line 1, column colour: .* more than once"),
+        (ROWS, "path,domain,colour,,x", "line 1: a column of the header has no name"),
+        (ROWS, "path,domain,colour,a/b,x", "column a/b: rename it"),
+        ([], HEADER, "has a header but no rows"),
+        (changed(1, "blue", ""), HEADER, "line 3, column colour: empty cell"),
+        (changed(1, "cup", "  "), HEADER, "line 3, column domain: empty cell"),
+        (changed(2, ",180", ""), HEADER, "line 4: 4 cells for 5 columns"),
+        (changed(2, "180", "nan"), HEADER, "line 4, column angle: nan is no label"),
+        (changed(2, "bowl", "NaN"), HEADER, "line 4, column domain: NaN is no label"),
+        (changed(3, "3.", "inf"), HEADER, "line 5, column x: inf is no label"),
+        (changed(3, "3.", "1e60"), HEADER, "line 5, column x: 1e60 is not a finite number"),
+        (changed(3, "3.", '"3'), HEADER, "line 5: unexpected end of data"),
+        (changed(0, "cup", "mug"), HEADER, "line 2, column domain: domain mug has only this image"),
+        ([row.replace("bowl", "cup") for row in ROWS], HEADER, "column domain: all rows have the domain cup"),
+        ([row.replace("blue", "red") for row in ROWS], HEADER, "column colour: all rows have the same value"),
+        (changed(2, "b0.png", "missing.png"), HEADER, "line 4, column path: no file .*missing.png"),
+        (changed(2, "b0.png", "."), HEADER, "line 4, column path: no file"),
+        (changed(2, "b0.png", "../b0.png"), HEADER, r"line 4, column path: \.\./b0\.png leaves"),
+        (changed(2, "b0.png", "x/../b0.png"), HEADER, "line 4, column path: .* leaves"),
+        (changed(2, "b0.png", "/b0.png"), HEADER, "line 4, column path: /b0.png leaves"),
+        (changed(2, "b0.png", "n" * 300), HEADER, "line 4, column path: "),
+        (changed(2, "b0.png", "a1.png"), HEADER, "line 4, column path: a1.png is already on line 3"),
+        (changed(2, "b0.png", "labels.csv"), HEADER, "line 4, column path: .*labels.csv is not an image"),
+    ],
+)
+def test_bad_labels_are_refused_by_line_and_column(
+    tmp_path: Path, rows: list[str], header: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=rf"labels\.csv.*{message}"):
+        read_all(folder(tmp_path, rows, header), "dishes")
+
+
+def test_a_word_among_numbers_told_to_be_continuous_is_refused(tmp_path: Path) -> None:
+    path = folder(tmp_path, changed(1, ",0,", ",none,"))
+    with pytest.raises(UserError, match="line 3, column angle: none is not a finite number"):
+        read_all(path, "dishes", continuous=["angle"])
+
+
+def test_an_unknown_continuous_attribute_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no attribute size .* colour, angle, x"):
+        read_all(folder(tmp_path), "dishes", continuous=["size"])
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "NA",
+        "na",
+        "N/A",
+        "n/a",
+        "NaN",
+        "-nan",
+        "null",
+        "NULL",
+        "<NA>",
+        "-",
+        "--",
+        "\u2013",
+        "?",
+        ".",
+        "inf",
+        "#N/A",
+        "#REF!",
+    ],
+)
+@pytest.mark.parametrize("column", ["domain", "colour", "angle", "x"])
+def test_marks_of_missing_values_are_refused_by_line(tmp_path: Path, mark: str, column: str) -> None:
+    row = dict(zip(HEADER.split(","), ROWS[2].split(","), strict=True)) | {column: mark}
+    path = folder(tmp_path, [*ROWS[:2], ",".join(row.values()), ROWS[3]])
+    for kind in ({}, {"continuous": ["x"]}, {"categorical": ["x"]}):
+        with pytest.raises(
+            UserError, match=rf"labels\.csv, line 4, column {column}: {re.escape(mark)} is no label"
+        ):
+            read_all(path, "dishes", **kind)
+
+
+def test_words_that_are_no_marks_are_classes(tmp_path: Path) -> None:
+    words = ["Na", "none", "no-data", "unknown"]
+    rows = [f"{row.split(',')[0]},{row.split(',')[1]},{word}" for row, word in zip(ROWS, words, strict=True)]
+    spec = read_all(folder(tmp_path, rows, "path,domain,word"), "dishes")[0]
+    assert spec.attributes[0].classes == tuple(sorted(words))
+
+
+def read_column(
+    tmp_path: Path, cells: list[str], **kind: list[str]
+) -> tuple[Attribute, list[float], list[str]]:
+    """What becomes of an attribute v of four rows, and the warnings."""
+    said: list[str] = []
+    rows = [
+        f'{name}.png,{name[0]},"{cell}"' for name, cell in zip(("a0", "a1", "b0", "b1"), cells, strict=True)
+    ]
+    path = folder(tmp_path, rows, "path,domain,v")
+    spec, _, _, attributes = read_all(path, "n", warn=said.append, **kind)
+    for message in said:
+        assert message.startswith(f"{path}, column v: taken as ")
+    return spec.attributes[0], attributes["v"].ravel().tolist(), said
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        (["0.31", "0.72", "0,62", "0.4"], "'0,62' on line 4"),
+        (["0,31", "0,72", "0,62", "0,31"], "'0,31' on line 2, '0,72' on line 3, '0,62' on line 4"),
+        (["0.5 m", "0.6 m", "0.5 m", "1.5 m"], "'0.5 m' on line 2"),
+        (["0.31", "0.72", "none", "0.31"], "'none' on line 4"),
+        (["5 %", "10 %", "7.5%", "5 %"], "'5 %' on line 2"),
+    ],
+)
+def test_numbers_with_a_few_other_cells_are_doubted(tmp_path: Path, cells: list[str], shown: str) -> None:
+    attribute, _, (message,) = read_column(tmp_path, cells)
+    assert attribute.cardinality == len(set(cells))
+    assert (
+        f"taken as {len(set(cells))} classes, though most of its cells are numbers, but not {shown}"
+        in message
+    )
+    assert "--continuous v or --categorical v settles it" in message
+    assert read_column(tmp_path, cells, categorical=["v"])[::2] == (attribute, [])
+    with pytest.raises(UserError, match="is not a finite number"):
+        read_column(tmp_path, cells, continuous=["v"])
+
+
+@pytest.mark.parametrize("cells", [["17", "4", "90", "33"], ["w", "x", "y", "z"]])
+def test_a_value_of_its_own_in_every_row_is_doubted(tmp_path: Path, cells: list[str]) -> None:
+    attribute, _, (message,) = read_column(tmp_path, cells)
+    assert attribute.cardinality == 4
+    assert f"every row has a value of its own ('{cells[0]}' on line 2, '{cells[1]}' on line 3" in message
+    assert read_column(tmp_path, cells, categorical=["v"])[2] == []
+
+
+def test_whole_numbers_with_a_decimal_point_are_doubted(tmp_path: Path) -> None:
+    cells = ["10.0", "1.0", "2.0", "1.0"]
+    attribute, values, (message,) = read_column(tmp_path, cells)
+    assert (attribute.cardinality, values) == (None, [10, 1, 2, 1])
+    assert (
+        "taken as continuous, though all its numbers are whole ('10.0' on line 2, '1.0' on line 3" in message
+    )
+    assert read_column(tmp_path, cells, continuous=["v"])[::2] == (attribute, [])
+    attribute, values, said = read_column(tmp_path, cells, categorical=["v"])
+    assert (attribute.classes, values, said) == (("1.0", "2.0", "10.0"), [2, 0, 1, 0], [])
+
+
+@pytest.mark.parametrize(
+    "cells", [["True", "true", "TRUE", "no"], ["7", "07", "8", "8"], ["new  car", "new car", "b", "b"]]
+)
+def test_one_class_in_several_spellings_is_doubted(tmp_path: Path, cells: list[str]) -> None:
+    attribute, _, said = read_column(tmp_path, cells)
+    assert attribute.cardinality == len(set(cells))
+    (message,) = [message for message in said if "spell them alike" in message]
+    assert f"{cells[0]!r} on line 2" in message
+    assert f"{cells[1]!r} on line 3" in message
+
+
+def test_domains_in_several_spellings_are_doubted(tmp_path: Path) -> None:
+    rows = [f"{name},{domain}" for name, domain in zip(("a0.png", "a1.png"), ("Cup", "Cup"), strict=True)]
+    rows += ["b0.png,cup", "b1.png,cup"]
+    said: list[str] = []
+    assert read_all(folder(tmp_path, rows, "path,domain"), "n", warn=said.append)[0].domains == ("Cup", "cup")
+    assert "column domain: taken as 2 classes: 'Cup' on line 2, 'cup' on line 4" in said[0]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["0.31", "0.72", "1e-3", "4"],
+        ["1", "2", "1", "2"],
+        ["red", "blue", "red", "10a"],
+        ["10a", "10b", "10a", "10b"],
+    ],
+)
+def test_plain_columns_are_not_doubted(tmp_path: Path, cells: list[str]) -> None:
+    assert read_column(tmp_path, cells)[2] == []
+
+
+def test_an_attribute_is_of_one_kind(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="angle cannot be both continuous and categorical"):
+        read_all(folder(tmp_path), "dishes", continuous=["angle"], categorical=["angle"])
+    with pytest.raises(
+        UserError, match=r"no attribute size to be categorical; its attributes: colour, angle, x"
+    ):
+        read_all(folder(tmp_path), "dishes", categorical=["size"])
+
+
+def test_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="dataset name 'my dishes'"):
+        read_all(folder(tmp_path), "my dishes")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("\n\n")
+    with pytest.raises(UserError, match=r"labels\.csv is empty"):
+        read_all(path, "dishes")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.csv cannot be read: No such file"):
+        read_all(tmp_path / "none.csv", "dishes")
+
+
+def test_another_encoding_is_refused_by_line(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    path.write_bytes(path.read_text().replace("bowl,red", "böwl,red").encode("latin-1"))
+    with pytest.raises(UserError, match=r"labels\.csv, line 4: byte 0xf6 is not UTF-8"):
+        read_all(path, "dishes")
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = folder(inside)
+    (inside / "b0.png").rename(tmp_path / "outside.png")
+    (inside / "b0.png").symlink_to(tmp_path / "outside.png")
+    with pytest.raises(
+        UserError, match=r"line 4, column path: b0\.png is .*outside\.png, as b0\.png is a link;.*--root"
+    ):
+        read_all(path, "dishes")
+
+
+def test_a_linked_folder_says_that_links_are_not_followed(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (inside / "photos").symlink_to(tmp_path / "elsewhere")
+    folder(tmp_path / "elsewhere")
+    rows = [f"photos/{row}" for row in ROWS]
+    message = (
+        r"line 2, column path: photos/a0\.png is .*elsewhere/a0\.png, as photos is a link; links out of "
+    )
+    with pytest.raises(UserError, match=message):
+        read_all(folder(inside, rows), "dishes")
+    path = folder(inside)
+    assert len(read_all(path, "dishes", root=tmp_path / "elsewhere")[1]) == 4
+
+
+def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
+    path = folder(tmp_path, changed(0, "a0.png", "linked/new.png"))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    Image.new("RGB", (20, 20), (99, 0, 0)).save(tmp_path / "real" / "new.png")
+    assert read_all(path, "dishes")[1][0, 0, 0, 0] == 99
+
+
+@pytest.mark.parametrize("kept", [0, 30, 300])
+@pytest.mark.parametrize("name", ["b0.png", "b0.jpg"])
+def test_a_truncated_image_is_refused(tmp_path: Path, name: str, kept: int) -> None:
+    path = folder(tmp_path, changed(2, "b0.png", name))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept])
+    with pytest.raises(UserError, match=rf"line 4, column path: .*{name} is not an image that can be read"):
+        read_all(path, "dishes")
+
+
+def test_an_image_of_more_than_eight_bits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"line 2, column path: .*convert it to 8 bits"):
+        read_one(tmp_path, Image.fromarray(np.zeros((9, 9), np.uint16)), "deep.png")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(
+        UserError, match=r"line 2, column path: .*a0\.png has more than the 200 pixels .* scale"
+    ):
+        read_all(folder(tmp_path), "dishes")
+
+
+def test_a_large_image_below_the_limit_is_read_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)  # an image has 400
+    monkeypatch.setattr(image_files, "LARGE", 300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_all(folder(tmp_path), "dishes")[1].shape == (4, 64, 64, 3)
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work: list[int] = []
+    most = 0
+
+    def turned(image: Image.Image) -> Image.Image:
+        nonlocal most
+        at_work.append(1)
+        most = max(most, len(at_work))
+        time.sleep(0.02)
+        at_work.pop()
+        return image
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", turned)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    read_all(folder(tmp_path), "dishes")
+    assert most > 1
+    most = 0
+    monkeypatch.setattr(image_files, "LARGE", 300)
+    read_all(folder(tmp_path), "dishes")
+    assert most == 1
+
+
+def test_images_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_files, "CHUNK_BYTES", 2 * 3 * 100**2)
+    read: list[int] = []
+    path = folder(tmp_path)
+    images = read_folder(path, "n", None, 100, (), lambda done, _: read.append(done), warn=str)[1]
+    assert read == []
+    assert next(images).shape == (2, 100, 100, 3)
+    assert len(next(images)) == 2
+    assert read == [2]
+    for size in (16, 64, 1024):
+        assert max(1, image_files.CHUNK_BYTES // (3 * size**2)) * 3 * size**2 <= 64 * 2**20
+
+
+def test_an_image_that_does_not_fit_in_memory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", exhausted)
+    with pytest.raises(UserError, match=r"line 2, column path: .*a0\.png needs more memory than there is"):
+        read_all(folder(tmp_path), "dishes")
+
+
+@pytest.mark.parametrize("name", ["new.gif", "new.png", "new.tif", "new.webp"])
+def test_of_several_frames_the_first_is_read_and_that_is_said_once(tmp_path: Path, name: str) -> None:
+    red, blue = Image.new("RGB", (20, 20), "red"), Image.new("RGB", (20, 20), "blue")
+    for file in (name, f"other-{name}"):
+        options: dict[str, Any] = {"lossless": True} if name.endswith("webp") else {}
+        red.save(tmp_path / file, save_all=True, append_images=[blue], **options)
+    rows = [f"{name},cup,red,90,0.5", f"other-{name},cup,blue,0,1.5", *ROWS[2:]]
+    said: list[str] = []
+    images = read_all(folder(tmp_path, rows), "dishes", warn=said.append)[1]
+    np.testing.assert_array_equal(images[:2, 0, 0], [[255, 0, 0]] * 2)
+    (message,) = said
+    assert name in message
+    assert "several frames" in message
+
+
+def test_a_phones_jpeg_with_a_preview_is_one_image(tmp_path: Path) -> None:
+    image, said = gradient(40, 40), list[str]()
+    image.save(tmp_path / "new.jpg", format="MPO", save_all=True, append_images=[image.resize((8, 8))])
+    rows = ["new.jpg,cup,red,90,0.5", *ROWS[1:]]
+    read_all(folder(tmp_path, rows), "dishes", warn=said.append)
+    assert said == []
+
+
+def test_postscript_is_never_run(tmp_path: Path) -> None:
+    path = folder(tmp_path, changed(0, "a0.png", "a0.eps"))
+    gradient(8, 8).save(tmp_path / "a0.eps")
+    with pytest.raises(UserError, match=r"line 2, column path: .*a0\.eps is not an image that can be read"):
+        read_all(path, "dishes")

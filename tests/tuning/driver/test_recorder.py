@@ -1,0 +1,123 @@
+"""What becomes of trials whose workers die."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tuning.driver.display import Display
+from tuning.driver.recorder import WORKER_DEATHS, Recorder
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.trials import TrialRecord
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
+from tuning.space import load_space
+
+QUICK = Path(__file__).parents[3] / "search_spaces" / "quick.yaml"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    space = load_space(QUICK)
+    ledger = Ledger.create(tmp_path / "ledger.log", space, {})
+    ledger.ready(SpaceSampler)
+    return ledger
+
+
+class Sent:
+    """Stands in for the outbox: what was to be written of which trial."""
+
+    def __init__(self) -> None:
+        self.records: list[TrialRecord] = []
+
+    def put(self, record: TrialRecord) -> None:
+        self.records.append(record)
+
+
+def handed_out(ledger: Ledger, error: str) -> Any:
+    """A trial as Tune knows it, whose worker has died."""
+    begun = ledger.begin()
+    assert begun is not None
+    config = ledger.space.config(begun.values)
+    gpus = begun.gpus or ledger.space.resources.gpus_per_trial
+    assignment = {"number": begun.number, "config": config.model_dump_json(), "gpus": gpus}
+    return SimpleNamespace(config=assignment, get_error=lambda: RuntimeError(error))
+
+
+def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    sent = Sent()
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
+    recorder = Recorder(Search(tmp_path, ledger), sent, display)  # type: ignore[arg-type]
+    for _ in range(WORKER_DEATHS):
+        trial = handed_out(ledger, "the actor died")
+        recorder.on_trial_error(0, [], trial)
+        assert (trial.config["number"], ledger.left_over(), sent.records) == (0, True, [])
+    recorder.on_trial_error(0, [], handed_out(ledger, "the actor died"))
+    assert not ledger.left_over()
+    assert [(record.status, record.reason) for record in sent.records] == [
+        ("running", None),
+        ("failed", "the actor died"),
+    ]
+    assert [(record.status, record.reason) for record in ledger.records()] == [("failed", "the actor died")]
+    assert ledger.budget.trials == 1
+
+
+@pytest.mark.parametrize(("on_oom", "shares"), [("fail", [0.3]), ("retry", [0.3, 0.6, 1.0])])
+def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
+    on_oom: str, shares: list[float], tmp_path: Path
+) -> None:
+    settings = ["resources.gpus_per_trial=0.3", f"resources.on_oom={on_oom}"]
+    ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
+    ledger.ready(SpaceSampler)
+    said = io.StringIO()
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=said))
+    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    tried = []
+    for _ in shares:
+        trial = handed_out(ledger, "")
+        tried.append(trial.config["gpus"])
+        recorder.on_trial_start(0, [], trial)
+        recorder.on_trial_result(0, [], trial, {"failure": "CUDA out of memory.", "out_of_memory": True})
+        recorder.on_trial_complete(0, [], trial)
+    assert tried == shares
+    (record,) = ledger.records()
+    assert (record.status, record.reason) == ("failed", "CUDA out of memory.")
+    assert said.getvalue().count("trial 000 goes on with more of a GPU") == len(shares) - 1
+    assert ledger.budget.trials == 1
+
+
+def test_an_ended_trial_leaves_no_checkpoint_whole_or_half_written(ledger: Ledger, tmp_path: Path) -> None:
+    search = Search(tmp_path, ledger)
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
+    recorder = Recorder(search, Sent(), display)  # type: ignore[arg-type]
+    trial = handed_out(ledger, "")
+    recorder.on_trial_start(0, [], trial)
+    of_others = {"001.pt", "1000.pt", ".1000.pt.1f.tmp"}
+    search.checkpoints.mkdir()
+    for name in {"000.pt", "000.before.pt", ".000.pt.0c.tmp"} | of_others:
+        (search.checkpoints / name).touch()
+    recorder.on_trial_complete(0, [], trial)
+    assert {file.name for file in search.checkpoints.iterdir()} == of_others
+
+
+def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path) -> None:
+    said = io.StringIO()
+    display = Display(
+        4, ledger.space.objectives, ledger.space.reference, console=Console(file=said, width=200)
+    )
+    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    trial = handed_out(ledger, "")
+    recorder.on_trial_start(0, [], trial)
+    result = {
+        "epoch": 1,
+        "training": {"images_per_second": 1.0},
+        "unsaved": "000.pt: No space left on device",
+    }
+    recorder.on_trial_result(0, [], trial, result)
+    assert "trial 000 goes on without a checkpoint: 000.pt: No space left on device" in said.getvalue()
+    assert [record.epoch for record in ledger.records()] == [1]

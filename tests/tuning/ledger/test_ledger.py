@@ -1,0 +1,488 @@
+"""What the ledger hands out, records, and keeps when its driver dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dcodr.errors import UserError
+from tuning.ledger.budget import Budget
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.trials import Begun, FirstTrial
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
+from tuning.space import Space, load_space
+from tuning.space.settings import Stall
+
+SPACE = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
+params:
+  augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation, affine]}
+  temperature: {type: float, low: 0.05, high: 0.5}
+search: {trials: 8, startup_trials: 2}
+"""
+FOUR_SETS = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
+params:
+  augmentations: {type: subset, members: [crop, gaussian_blur, grayscale, affine], max_size: 1}
+search: {trials: 30, startup_trials: 2, warm_start: {paper: false}}
+"""
+
+
+SYSTEMS = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
+params:
+  temperature: {type: categorical, choices: [0.1, 0.2, 0.3]}
+  method: {type: categorical, choices: [dcodr, simclr, lord]}
+  lord.noise: {type: categorical, choices: [0.5, 1.0]}
+search: {trials: 60, warm_start: {paper: false}}
+"""
+
+
+def load(folder: Path, text: str, **search: Any) -> Space:
+    (folder / "s.yaml").write_text(text)
+    return load_space(folder / "s.yaml", search=search)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Space:
+    return load(tmp_path, SPACE)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, space: Space) -> Ledger:
+    first = [FirstTrial(space.paper_values(), "paper")]
+    made = Ledger.create(tmp_path / "ledger.log", space, {"fingerprint": "f"}, first)
+    made.ready(SpaceSampler)
+    return made
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Space:
+    return load(tmp_path, FOUR_SETS)
+
+
+def beginning_with(space: Space, *names: str) -> Ledger:
+    """A ledger in memory whose first trials have one augmentation each."""
+    first = [FirstTrial({"augmentations": (name,)}, "here") for name in names]
+    made = Ledger.create(None, space, {}, first)
+    made.ready(SpaceSampler)
+    return made
+
+
+def begin(ledger: Ledger) -> Begun:
+    begun = ledger.begin()
+    assert begun is not None
+    return begun
+
+
+def note(
+    ledger: Ledger, number: int, epoch: int, invariance: float = 0.5, informativeness: float = 0.5
+) -> None:
+    figures = {"invariance": invariance, "informativeness": informativeness}
+    ledger.note_epoch(number, epoch, training={"train/total": 1.0}, figures=figures, intervals={})
+
+
+def finish(ledger: Ledger, number: int, invariance: float = 0.5, informativeness: float = 0.5) -> str:
+    note(ledger, number, 4, invariance, informativeness)
+    return ledger.end(number, full_budget=True)
+
+
+def test_the_first_trials_come_first(ledger: Ledger, space: Space) -> None:
+    begun = begin(ledger)
+    assert begun == Begun(0, space.paper_values(), seed=0, confirms=None, baseline=True)
+    finish(ledger, begun.number)
+    begin(ledger)
+    assert [record.origin for record in ledger.records()] == ["paper", None]
+    assert [record.paper for record in ledger.records()] == [True, False]
+
+
+def test_figures_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledger, tmp_path: Path) -> None:
+    begun, began = begin(ledger), round(time.time(), 3)
+    note(ledger, begun.number, 1, 0.1, 0.2)
+    ledger.note_epoch(begun.number, 2, training={"train/total": 0.5})
+    ledger.note_epoch(
+        begun.number,
+        4,
+        training={"train/total": 0.25},
+        figures={"invariance": 0.25, "informativeness": 0.75},
+        intervals={"invariance": [0.2, 0.3]},
+    )
+    assert ledger.end(begun.number, full_budget=True) == "complete"
+    record = Ledger.open(tmp_path / "ledger.log").records()[0]
+    assert record.status == "complete"
+    assert record.values == begun.values
+    assert record.figures == {"invariance": 0.25, "informativeness": 0.75}
+    assert {epoch: one.figures for epoch, one in record.evaluated.items()} == {
+        1: {"invariance": 0.1, "informativeness": 0.2},
+        4: record.figures,
+    }
+    assert [one.training for one in record.epochs.values()][1:] == [
+        {"train/total": 0.5},
+        {"train/total": 0.25},
+    ]
+    assert began <= record.epochs[1].at <= record.epochs[4].at <= time.time()
+    assert record.intervals == {"invariance": (0.2, 0.3)}
+    assert record.epoch == 4
+    assert ledger.study.trials[0].values == [0.25, 0.75]
+
+
+def test_stopped_trials_are_pruned(ledger: Ledger) -> None:
+    number = begin(ledger).number
+    note(ledger, number, 2, 0.9, 0.9)
+    assert ledger.end(number, full_budget=False) == "pruned"
+    assert ledger.study.trials[0].state.name == "PRUNED"
+
+
+def test_collapsed_trials_are_infeasible_for_optuna_too(ledger: Ledger) -> None:
+    number = begin(ledger).number
+    note(ledger, number, 4, 1.0, 0.0)
+    assert ledger.end(number, full_budget=True, infeasible="effective rank 1.0") == "infeasible"
+    second = begin(ledger).number
+    finish(ledger, second, 0.1, 0.1)
+    assert [trial.number for trial in ledger.study.best_trials] == [second]
+    assert ledger.records()[0].reason == "effective rank 1.0"
+
+
+@pytest.mark.parametrize(
+    ("given_", "reason"), [("loss is nan", "loss is nan"), (None, "it was never evaluated")]
+)
+def test_trials_without_figures_fail_with_their_reason(
+    ledger: Ledger, given_: str | None, reason: str
+) -> None:
+    number = begin(ledger).number
+    ledger.note_epoch(number, 1, training={"train/total": 1.0})
+    assert ledger.end(number, full_budget=False, failure=given_) == "failed"
+    assert ledger.study.trials[0].state.name == "FAIL"
+    assert ledger.records()[0].reason == reason
+
+
+def test_opening_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    begin(ledger)
+    before = (tmp_path / "ledger.log").read_bytes()
+    assert Ledger.open(tmp_path / "ledger.log").records()[0].status == "running"
+    assert (tmp_path / "ledger.log").read_bytes() == before
+
+
+def test_cut_off_trials_go_on_under_their_numbers(ledger: Ledger, tmp_path: Path) -> None:
+    first, second = begin(ledger), begin(ledger)
+    note(ledger, first.number, 2, 0.5, 0.4)
+    again = Ledger.open(tmp_path / "ledger.log")
+    assert again.ready(SpaceSampler) == [first.number, second.number]
+    assert [begin(again), begin(again)] == [first, second]
+    assert [again.record(number).epoch for number in (first.number, second.number)] == [2, 0]
+    assert [record.origin for record in again.records()] == ["paper", None]
+    note(again, first.number, 4, 0.6, 0.5)
+    assert again.end(first.number, full_budget=True) == "complete"
+    record = again.record(first.number)
+    assert record == again.records()[0] == Ledger.open(tmp_path / "ledger.log").records()[0]
+    assert {epoch: one.figures for epoch, one in record.evaluated.items()} == {
+        2: {"invariance": 0.5, "informativeness": 0.4},
+        4: {"invariance": 0.6, "informativeness": 0.5},
+    }
+    assert begin(again).number == 2
+    assert again.budget.trials == 3
+
+
+def test_what_was_cut_off_goes_on_though_the_budget_is_spent(ledger: Ledger, tmp_path: Path) -> None:
+    for _ in range(8):
+        begin(ledger)
+    again = Ledger.open(tmp_path / "ledger.log")
+    again.ready(SpaceSampler)
+    for number in range(8):
+        assert again.over() is None
+        assert begin(again).number == number
+    assert again.over() == "8 trials have begun"
+
+
+def test_a_trial_cut_off_while_it_was_drawn_begins_anew(ledger: Ledger, tmp_path: Path) -> None:
+    half = ledger.study.ask()
+    half.suggest_float("temperature", 0.05, 0.5)
+    again = Ledger.open(tmp_path / "ledger.log")
+    assert again.ready(SpaceSampler) == []
+    anew = begin(again)
+    assert anew.number == half.number + 1
+    assert again.records()[-1].origin == "paper"
+    assert [trial.state.name for trial in again.study.trials][:1] == ["FAIL"]
+
+
+def test_a_reopened_search_does_not_repeat_its_draws(ledger: Ledger, tmp_path: Path) -> None:
+    for _ in range(3):
+        finish(ledger, begin(ledger).number)
+    again = Ledger.open(tmp_path / "ledger.log")
+    again.ready(SpaceSampler)
+    temperatures = [record.values["temperature"] for record in ledger.records()]
+    assert begin(again).values["temperature"] not in temperatures
+
+
+def test_a_search_goes_on_with_other_budgets(ledger: Ledger, tmp_path: Path) -> None:
+    for _ in range(8):
+        finish(ledger, begin(ledger).number)
+    assert ledger.over() == "8 trials have begun"
+    again = Ledger.open(tmp_path / "ledger.log")
+    assert again.over() == "8 trials have begun"
+    again.ready(SpaceSampler, load(tmp_path, SPACE, trials=9))
+    assert again.over() is None
+    assert Ledger.open(tmp_path / "ledger.log").space.search.trials == 9
+
+
+def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such ledger"):
+        Ledger.open(tmp_path / "none.log")
+    (tmp_path / "text.log").write_text("hello\n")
+    with pytest.raises(UserError, match=r"text\.log"):
+        Ledger.open(tmp_path / "text.log")
+    (tmp_path / "empty.log").write_text("")
+    with pytest.raises(UserError, match=r"empty\.log"):
+        Ledger.open(tmp_path / "empty.log")
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_a_finite_space_is_trained_once_and_then_exhausted(
+    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.ledger.ledger.NEW_DRAWS", 30)
+    ledger = Ledger.create(None, load(tmp_path, FOUR_SETS, sampler=sampler), {})
+    ledger.ready(SpaceSampler)
+    while (begun := ledger.begin()) is not None:
+        finish(ledger, begun.number, begun.number / 100)
+    assert ledger.over() == "the last 30 draws all repeat earlier trials: the space is exhausted"
+    records, trials = ledger.records(), ledger.study.trials
+    trained = {record.values["augmentations"]: record.number for record in records if record.repeats is None}
+    assert len(trained) == sum(record.repeats is None for record in records) == 4
+    assert ledger.budget.trials == 4
+    reused = [record for record in records if record.status == "reused"]
+    assert len(reused) == len(records) - 4 >= 30
+    for record in reused:
+        assert record.repeats == trained[record.values["augmentations"]]
+        assert trials[record.number].values == trials[record.repeats].values
+
+
+ENDS: dict[str, dict[str, Any]] = {
+    "complete": {"full_budget": True},
+    "pruned": {"full_budget": False},
+    "infeasible": {"full_budget": True, "infeasible": "rank 1"},
+    "infeasible early": {"full_budget": False, "infeasible": "rank 1"},
+    "failed": {"full_budget": False, "failure": "loss is nan"},
+}
+
+
+@pytest.mark.parametrize("how", ENDS.values(), ids=ENDS)
+def test_a_repeat_of_a_running_trial_gets_its_result(how: dict[str, Any], four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    assert [begin(ledger).number, begin(ledger).number] == [0, 2]
+    assert [record.status for record in ledger.records()] == ["running"] * 3
+    note(ledger, 0, 4, 0.3, 0.6)
+    ledger.end(0, **how)
+    result, repeat, _ = ledger.study.trials
+    assert (repeat.state, repeat.values) == (result.state, result.values)
+    assert repeat.constraints == result.constraints
+    assert bool(repeat.constraints) == ("infeasible" in how)
+    record = ledger.records()[1]
+    assert (record.status, record.repeats) == ("reused", 0)
+    assert ledger.budget.trials == 2
+
+
+def test_a_repeat_of_an_ended_trial_has_its_result_at_once(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    finish(ledger, begin(ledger).number, 0.3, 0.6)
+    assert begin(ledger).number == 2
+    assert ledger.study.trials[1].values == [0.3, 0.6]
+
+
+def test_a_draw_that_differs_in_nothing_its_method_uses_has_the_earlier_result(tmp_path: Path) -> None:
+    space = load(tmp_path, SYSTEMS)
+    lord = {"method": "lord", "lord.noise": 1.0}
+    drawn = [lord | {"temperature": 0.1}, lord | {"temperature": 0.2}, lord | {"lord.noise": 0.5}]
+    ledger = Ledger.create(None, space, {}, [FirstTrial(values, "here") for values in drawn])
+    ledger.ready(SpaceSampler)
+    first = begin(ledger)
+    assert first.values == lord
+    assert space.config(first.values).temperature == space.base.temperature
+    finish(ledger, first.number, 0.3, 0.6)
+    assert begin(ledger).number == 2
+    record = ledger.records()[1]
+    assert (record.status, record.repeats, record.values) == ("reused", 0, lord)
+    assert ledger.study.trials[1].values == [0.3, 0.6]
+    assert ledger.budget.trials == 2
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "nsga2", "random"])
+def test_each_system_is_trained_once_with_the_settings_that_it_uses(sampler: str, tmp_path: Path) -> None:
+    ledger = Ledger.create(None, load(tmp_path, SYSTEMS, sampler=sampler, startup_trials=4), {})
+    ledger.ready(SpaceSampler)
+    trained = []
+    while (begun := ledger.begin()) is not None:
+        trained.append(begun.values)
+        finish(ledger, begun.number, begun.number / 100)
+    wanted = [{"method": name, "temperature": t} for name in ("dcodr", "simclr") for t in (0.1, 0.2, 0.3)]
+    wanted += [{"method": "lord", "lord.noise": noise} for noise in (0.5, 1.0)]
+    assert len(trained) == len(wanted)
+    assert all(values in trained for values in wanted)
+
+
+def test_failed_settings_may_be_trained_again(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop")
+    ledger.end(begin(ledger).number, full_budget=False, failure="out of memory")
+    assert begin(ledger).number == 1
+
+
+def test_repeats_of_what_was_cut_off_wait_for_it(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    begin(ledger), begin(ledger)
+    again = Ledger(ledger.study)
+    assert again.ready(SpaceSampler) == [0, 2]
+    assert [begin(again).number, begin(again).number] == [0, 2]
+    finish(again, 0)
+    assert [record.status for record in again.records()] == ["complete", "reused", "running"]
+    assert again.budget.trials == 2
+
+
+def test_a_repeat_whose_twin_has_ended_is_settled_when_a_search_is_opened_again(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "crop", "affine")
+    begin(ledger), begin(ledger)
+    ledger._held.clear()  # the driver dies before it gives the result to the repeat
+    finish(ledger, 0, 0.3, 0.6)
+    again = Ledger(ledger.study)
+    assert again.ready(SpaceSampler) == [2]
+    assert (again.records()[1].status, again.study.trials[1].values) == ("reused", [0.3, 0.6])
+
+
+def test_confirmations_have_the_values_and_another_seed_and_cost_no_budget(four: Space) -> None:
+    space = four.model_copy(update={"search": four.search.model_copy(update={"epoch_budget": 4})})
+    ledger = beginning_with(space, "crop", "affine")
+    finish(ledger, begin(ledger).number)
+    over = "4 of 4 epochs are spent, too many for another trial"
+    assert ledger.over() == over
+    assert ledger.waiting() == 0
+    for seed in (1, 2):
+        ledger.confirm(0, seed)
+    assert ledger.waiting() == 2
+    first, second = begin(ledger), begin(ledger)
+    assert ledger.waiting() == 0
+    assert [first.seed, second.seed] == [1, 2]
+    assert first.values == second.values == {"augmentations": ("crop",)}
+    assert finish(ledger, first.number) == "complete"
+    assert ledger.end(second.number, full_budget=False, failure="loss is nan") == "failed"
+    assert ledger.over() == over
+    assert Ledger(ledger.study).over() == over
+    original, *confirmations = ledger.records()
+    assert [(run.confirms, run.seed, run.status) for run in confirmations] == [
+        (0, 1, "complete"),
+        (0, 2, "failed"),
+    ]
+    assert Search(Path("s"), ledger).trials() == [original]
+
+
+def test_first_trials_that_the_budget_left_out_wait_for_a_larger_one(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "affine")
+    finish(ledger, begin(ledger).number)
+    ledger.confirm(0, 1)
+    confirmation = begin(ledger)
+    assert confirmation.confirms == 0
+    finish(ledger, confirmation.number)
+    again = Ledger(ledger.study)
+    again.ready(SpaceSampler)
+    assert begin(again).values == {"augmentations": ("affine",)}
+
+
+def test_confirmations_that_were_cut_off_go_on_where_they_are_asked_for_again(four: Space) -> None:
+    ledger = beginning_with(four, "crop", "affine")
+    finish(ledger, begin(ledger).number)
+    for seed in (1, 2):
+        ledger.confirm(0, seed)
+    first, second = begin(ledger), begin(ledger)
+    again = Ledger(ledger.study)
+    assert again.ready(SpaceSampler) == []
+    assert again.waiting() == 0
+    again.confirm(0, 2)
+    assert begin(again) == second
+    again.drop_confirmations()
+    statuses = {record.number: record.status for record in again.records()}
+    assert statuses == {0: "complete", first.number: "interrupted", second.number: "running"}
+    assert begin(again).confirms is None
+
+
+levels = st.integers(0, 4).map(lambda i: i / 4)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["begin", "begin", "epoch", "end"]),
+        st.integers(0, 5),
+        levels,
+        levels,
+        st.sampled_from([{}, {}, {"infeasible": "rank 1"}, {"failure": "loss is nan"}]),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+def test_a_reopened_ledger_has_spent_what_the_live_one_has(
+    four: Space, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
+) -> None:
+    monkeypatch.setattr("tuning.ledger.ledger.NEW_DRAWS", 10)
+    limits = {"epoch_budget": 60, "stall": Stall(trials=4, growth=0.1), "sampler": "random"}
+    search = four.search.model_copy(update=limits)
+    ledger = Ledger.create(None, four.model_copy(update={"search": search}), {})
+    ledger.ready(SpaceSampler)
+    epochs: dict[int, int] = {}
+    for kind, which, invariance, informativeness, how in steps:
+        if kind == "begin":
+            begun = ledger.begin() if ledger.over() is None else None
+            if begun is not None:
+                epochs[begun.number] = 0
+        elif epochs:
+            number = list(epochs)[which % len(epochs)]
+            if kind == "epoch" and epochs[number] < 4:
+                epochs[number] = min(4, epochs[number] + 1 + which)
+                note(ledger, number, epochs[number], invariance, informativeness)
+            elif kind == "end":
+                ledger.end(number, full_budget=epochs.pop(number) == 4, **how)
+    for number in reversed(epochs):
+        ledger.end(number, full_budget=epochs[number] == 4)
+    assert spent(Ledger(ledger.study).budget) == spent(ledger.budget)
+
+
+def spent(budget: Budget) -> dict[str, Any]:
+    facts = vars(budget) | {"over": budget.over(), "waits": budget.waits()}
+    return facts | {"_front": sorted(map(tuple, facts["_front"].tolist()))}
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tuning.ledger.ledger import Ledger
+ledger = Ledger.open(Path(sys.argv[1]))
+ledger.ready(SpaceSampler)
+while True:
+    number = ledger.begin().number
+    figures = {"invariance": 0.5, "informativeness": 0.5}
+    ledger.note_epoch(number, 4, training={}, figures=figures, intervals={})
+    ledger.end(number, full_budget=True)
+    print(number, flush=True)
+"""
+
+
+def test_finished_trials_survive_kill_9(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.log"
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    told = [int(process.stdout.readline()) for _ in range(5)]
+    time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    told += [int(line) for line in process.stdout.read().split()]
+    process.wait()
+    process.stdout.close()
+    again = Ledger.open(path)
+    again.ready(SpaceSampler)
+    complete = {record.number for record in again.records() if record.status == "complete"}
+    assert set(told) <= complete
+    assert not any(record.status == "running" for record in again.records())

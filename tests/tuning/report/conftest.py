@@ -1,0 +1,12 @@
+"""One page for all tests that look at a whole one: its analysis takes seconds."""
+
+import pytest
+
+from tests.tuning.report.searches import hostile
+from tuning.report.page import render
+
+
+@pytest.fixture(scope="session")
+def evil_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a search whose names, figures, reasons and space file are markup."""
+    return render(hostile(tmp_path_factory.mktemp("evil")))

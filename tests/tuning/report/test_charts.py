@@ -1,0 +1,217 @@
+"""Charts against the trials they show, and against plotly's own check of figures."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from tests.tuning.report.searches import TWO, made, spread
+from tuning.analysis.analysis import Analysis, analyse
+from tuning.analysis.attribution import Attribution, MemberEffect
+from tuning.analysis.evidence import Estimate
+from tuning.report.chart import Chart, plain, tick_texts
+from tuning.report.curves import curve_charts, hypervolume_chart, hypervolumes
+from tuning.report.effects import attribution_charts, importance_charts
+from tuning.report.front_chart import front_chart
+from tuning.report.parallel import UNUSED, parallel_chart
+
+TWELVE = """
+  augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation, grayscale,
+    affine, low_contrast, low_brightness, color_rotation, random_erase, horizontal_flip, vertical_flip]}
+  temperature: {type: float, low: 0.05, high: 0.5, log: true}
+"""
+
+
+def valid(chart: Chart) -> Chart:
+    """A chart that plotly accepts, with its colours as any browser would fill them in."""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [filled(item) for item in value]
+        return "#123456" if isinstance(value, str) and value.startswith("--") else value
+
+    go.Figure(data=filled(chart.data), layout=filled(chart.layout))
+    return chart
+
+
+def named(chart: Chart, name: str) -> dict[str, Any]:
+    return next(trace for trace in chart.data if str(trace.get("name", "")).startswith(name))
+
+
+def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
+    values = spread(12)
+    chart = valid(front_chart(made(tmp_path / "s", values)))
+    front = [a for a in values if not any(b[0] >= a[0] and b[1] >= a[1] and b != a for b in values)]
+    shown, others = named(chart, "front"), named(chart, "other")
+    assert sorted(zip(shown["x"], shown["y"], strict=True)) == sorted(map(tuple, front))
+    assert len(others["x"]) == 12 - len(front)
+    assert [*named(chart, "the paper")["x"], *named(chart, "the paper")["y"]] == values[0]
+    assert len(named(chart, "best trade-off")["x"]) == 1
+
+
+def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
+    raw = {"domain_accuracy": 0.25, "chance/domain": 0.125, "accuracy/<b>hue": 0.5, "recall/hue": 0.1}
+    search = made(tmp_path / "s", [[0.5, 0.25]], extra=raw)
+    (text,) = named(front_chart(search), "front")["text"]
+    for words in (
+        "<b>trial 000</b> (paper)",
+        "invariance: <b>0.500</b>",
+        "informativeness: <b>0.250</b>",
+        "augmentations: crop, high_contrast, high_saturation, gaussian_blur",
+        f"temperature: {search.trials()[0].values['temperature']:.3g}",
+        "domain_accuracy: 0.250 (chance 0.125)",
+        "accuracy/&lt;b&gt;hue: 0.500",
+    ):
+        assert words in text.split("<br>")
+    assert "recall" not in text
+
+
+def test_one_objective_is_shown_over_the_trials(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5], [0.75], [0.25]], {"invariance": "maximize"})
+    chart = valid(front_chart(search))
+    assert (named(chart, "front")["x"], named(chart, "front")["y"]) == ([1], [0.75])
+    assert chart.layout["xaxis"]["title"]["text"] == "trial"
+
+
+def test_three_objectives_show_the_first_two(tmp_path: Path) -> None:
+    objectives = {**TWO, "domain_accuracy": "minimize"}
+    chart = valid(front_chart(made(tmp_path / "s", [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25]], objectives)))
+    assert (named(chart, "front")["x"], named(chart, "front")["y"]) == ([0.5, 0.25], [0.5, 0.25])
+    assert not [trace for trace in chart.data if trace["mode"] == "lines"]
+
+
+def test_the_edge_goes_through_no_point_that_nobody_reached(tmp_path: Path) -> None:
+    edge = next(
+        t for t in front_chart(made(tmp_path / "s", [[0.25, 0.75], [0.75, 0.25]])).data if "line" in t
+    )
+    assert (edge["x"], edge["y"], edge["line"]["shape"]) == ([0.25, 0.75], [0.75, 0.25], "vh")
+
+
+def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.25, 0.25], [0.5, 0.75], [0.75, 0.5]])
+    charts = [valid(chart) for chart in curve_charts(search)]
+    assert [chart.title for chart in charts] == list(TWO)
+    curves = {tuple(trace["y"]) for trace in charts[0].data}
+    assert curves == {(0.125, 0.25), (0.25, 0.5), (0.375, 0.75)}
+    assert all(trace["x"] == [1, 2] for trace in charts[0].data)
+    shown = [trace["name"] for trace in charts[0].data if trace["showlegend"]]
+    assert sorted(shown) == ["best trade-off", "front", "the paper's settings"]
+
+
+def test_the_hypervolume_grows_by_what_a_trial_adds(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.5], [0.25, 0.25], [1.0, 0.25]])
+    assert hypervolumes(search) == [0.25, 0.25, 0.375]
+    assert search.ledger.budget.hypervolume == 0.375
+    chart = hypervolume_chart(search)
+    assert chart is not None
+    assert valid(chart).alt == "Hypervolume 0.3750 after 3 trials; the last to raise it was number 3."
+
+
+def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(6))
+    chart = parallel_chart(search)
+    assert chart is not None
+    axes = {axis["label"]: axis for axis in valid(chart).data[0]["dimensions"]}
+    members = ["crop", "high_contrast", "high_saturation", "gaussian_blur"]
+    assert list(axes) == [*members, "temperature", *TWO]
+    trials = search.trials()
+    for member in members:
+        assert axes[member]["values"] == [float(member in t.values["augmentations"]) for t in trials]
+    assert axes["invariance"]["values"] == pytest.approx([row[0] for row in spread(6)], abs=1e-5)
+    logs = [math.log10(trial.values["temperature"]) for trial in trials]
+    assert axes["temperature"]["values"] == pytest.approx(logs, abs=1e-5)
+    ticks = dict(zip(axes["temperature"]["ticktext"], axes["temperature"]["tickvals"], strict=True))
+    assert ticks == pytest.approx({t: math.log10(float(t)) for t in ("0.05", "0.1", "0.2", "0.5")})
+
+
+def test_many_augmentations_are_counted(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(4), params=TWELVE)
+    chart = parallel_chart(search)
+    assert chart is not None
+    first = chart.data[0]["dimensions"][0]
+    assert first["label"] == "number of augmentations"
+    assert first["values"] == [float(len(trial.values["augmentations"])) for trial in search.trials()]
+
+
+def test_a_setting_that_a_trial_does_not_use_is_at_the_foot(tmp_path: Path) -> None:
+    strong = """
+  augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation],
+    strengths: {gaussian_blur: {sigma: {type: float, low: 0.5, high: 2}}}}
+"""
+    search = made(tmp_path / "s", spread(8), params=strong)
+    chart = parallel_chart(search)
+    assert chart is not None
+    axis = next(a for a in valid(chart).data[0]["dimensions"] if a["label"] == "gaussian_blur.sigma")
+    foot = dict(zip(axis["ticktext"], axis["tickvals"], strict=True))[UNUSED]
+    used = ["gaussian_blur" in trial.values["augmentations"] for trial in search.trials()]
+    assert True in used
+    assert False in used
+    assert [value > foot for value in axis["values"]] == used
+    assert foot < 0.5
+
+
+def test_effects_show_what_the_analysis_says(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(16))
+    analyses = analyse(search)
+    bars = [valid(chart) for chart in importance_charts(analyses)]
+    shares = {row.name: row.ped_anova for row in analyses[0].importances if not row.of and row.ped_anova}
+    shown = dict(zip(bars[0].data[1]["y"], bars[0].data[1]["x"], strict=True))
+    assert shares
+    assert {name: shown[name] for name in shares} == pytest.approx(
+        {name: share.mean for name, share in shares.items()}, abs=1e-4
+    )
+    intervals = bars[0].data[1]["error_x"]
+    for y, high, low in zip(bars[0].data[1]["y"], intervals["array"], intervals["arrayminus"], strict=True):
+        share = shares.get(y)
+        assert share is None or (high, low) == pytest.approx(
+            (share.high - share.mean, share.mean - share.low), abs=1e-4
+        )
+    dots = [valid(chart) for chart in attribution_charts(analyses)]
+    main = [m.main.mean for m in analyses[0].ranked() if m.main]
+    points = next(trace for trace in dots[0].data if "error_x" in trace)
+    np.testing.assert_allclose(points["x"], main, atol=1e-5)
+    assert len(points["error_x"]["array"]) == len(main)
+
+
+def as_d3_does(spec: str, value: float) -> str:
+    """A number in the format of an axis, as plotly.js writes it."""
+    digits = re.fullmatch(r"\+(\.\d+)?~([fg])", spec)
+    assert digits is not None, spec
+    text = f"{value:+{digits[1] or ''}{digits[2]}}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+@pytest.mark.parametrize("step", [1e-6, 0.0002, 0.001, 0.0025, 0.005, 0.05, 0.5, 20.0])
+def test_ticks_of_effects_differ_however_small_these_are(step: float, tmp_path: Path) -> None:
+    member = MemberEffect("crop", 9, 9, Estimate(step, -step, 3 * step), Estimate(step, -step, 3 * step))
+    one = Analysis("invariance", "maximize", 18, [], Attribution([member], [], 0.5))
+    (chart,) = attribution_charts([one])
+    spec = chart.layout["xaxis"]["tickformat"]
+    ticks = [as_d3_does(spec, i * step) for i in range(-3, 4)]
+    assert len({*ticks}) == 7
+    assert [float(tick) for tick in ticks] == pytest.approx([i * step for i in range(-3, 4)])
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.05, 0.1, 0.5], ["0.05", "0.1", "0.5"]),
+        ([1e-4, 1e-2], ["0.0001", "0.01"]),
+        ([0.10001, 0.10002, 0.10003], ["0.10001", "0.10002", "0.10003"]),
+        ([10001, 10002.5, 10004], ["10001", "10002", "10004"]),
+    ],
+)
+def test_ticks_of_settings_have_as_many_digits_as_tell_them_apart(
+    values: list[float], texts: list[str]
+) -> None:
+    assert tick_texts(values) == texts
+
+
+def test_names_are_no_markup() -> None:
+    assert plain("<a href='x'>&") == "&lt;a href=&#x27;x&#x27;&gt;&amp;"

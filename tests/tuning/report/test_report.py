@@ -1,0 +1,47 @@
+"""What a search's end says: where things are, and which commands go on."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.tuning.report.searches import made, spread
+from tuning.report.terminal import print_summary
+from tuning.results.search import Search
+
+
+def said(search: Search) -> list[str]:
+    """The lines of a search's end."""
+    search.ledger.remember("ended", "40 trials have begun")
+    file = io.StringIO()
+    print_summary(search, Console(file=file, width=100))
+    return file.getvalue().splitlines()
+
+
+def test_paths_and_commands_are_as_short_as_the_folder_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    search = made(tmp_path / "runs" / "my cars", spread(3))
+    knee = search.config_file(search.knee())
+    lines = said(search)
+    assert "Configs of the front: runs/my cars/configs" in lines
+    train = f"python -m dcodr train --config 'runs/my cars/configs/{knee}' --out trained"
+    assert f"Train the best trade-off: {train}" in lines
+    assert "All of it as one page: python -m tuning report 'my cars'" in lines
+    monkeypatch.chdir(tmp_path.parent)
+    command = f"python -m tuning report 'my cars' --storage {tmp_path.name}/runs"
+    assert f"All of it as one page: {command}" in said(search)
+
+
+def test_an_analysis_is_named_only_where_there_is_one_or_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = made(tmp_path / "runs" / "few", spread(7))
+    assert "What mattered can be told from 8 complete trials on; there are 7." in said(few)
+    many = made(tmp_path / "runs" / "many", spread(8))
+    assert "What mattered: python -m tuning analyse many" in said(many)
+    (many.folder / "analysis").mkdir()
+    assert "What mattered: runs/many/analysis" in said(many)

@@ -1,0 +1,137 @@
+"""What is read from a ledger and exported, without running a search."""
+
+from pathlib import Path
+
+import pytest
+
+from dcodr.config import read_config
+from dcodr.errors import UserError
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.storage import LEDGER, names
+from tuning.ledger.trials import FirstTrial
+from tuning.report.terminal import print_status
+from tuning.results.csv_tables import front_csv
+from tuning.results.export import export, pick
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
+from tuning.space import load_space
+
+SPACE = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 3}}
+params:
+  augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation, affine]}
+  temperature: {type: float, low: 0.05, high: 0.5}
+"""
+
+# (invariance, informativeness, full budget, reason)
+OUTCOMES = [
+    (0.5, 0.5, True, None),
+    (0.9, 0.2, True, None),
+    (0.2, 0.9, True, None),
+    (0.7, 0.7, True, None),
+    (1.0, 1.0, False, None),
+    (1.0, 0.9, True, "effective rank 1.0"),
+    (0.4, 0.4, True, None),
+]
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    folder = tmp_path / "runs" / "s"
+    folder.mkdir(parents=True)
+    space = load_space(tmp_path / "s.yaml")
+    first = [FirstTrial(space.paper_values(), "paper")]
+    ledger = Ledger.create(folder / LEDGER, space, {"fingerprint": "abc", "run_id": "parent"}, first)
+    ledger.ready(SpaceSampler)
+    for invariance, informativeness, full, reason in OUTCOMES:
+        begun = ledger.begin()
+        assert begun is not None
+        number = begun.number
+        figures = {"invariance": invariance, "informativeness": informativeness, "domain_accuracy": 0.3}
+        ledger.note_epoch(number, 3, training={}, figures=figures, intervals={"invariance": [0.1, 0.9]})
+        ledger.end(number, full_budget=full, infeasible=reason)
+    return Search.open("s", tmp_path / "runs")
+
+
+def test_the_front_is_of_complete_trials_alone(search: Search) -> None:
+    assert [trial.number for trial in search.front()] == [1, 3, 2]
+    assert search.knee().number == 3
+    assert search.best("invariance").number == 1
+    assert search.best("informativeness").number == 2
+    paper = search.paper()
+    assert paper is not None
+    assert paper.number == 0
+    assert [trial.number for trial in search.front() if search.better(trial, paper)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("which", "numbers"),
+    [("knee", [3]), ("best:invariance", [1]), ("best:informativeness", [2]), ("all-front", [1, 3, 2])],
+)
+def test_exported_files_hold_the_trials_config_and_its_origin(
+    search: Search, which: str, numbers: list[int], tmp_path: Path
+) -> None:
+    written = export(search, which, tmp_path / "out")
+    assert [path.name for path in written] == [f"s-{number:03d}.yaml" for number in numbers]
+    trials = {trial.number: trial for trial in search.trials()}
+    for path, number in zip(written, numbers, strict=True):
+        config, provenance = read_config(path)
+        assert config == search.space.config(trials[number].values)
+        assert config.epochs == 3
+        assert (provenance["search"], provenance["trial"]) == ("s", number)
+        assert provenance["dataset_fingerprint"] == "abc"
+        assert provenance["validation"] == trials[number].figures
+        assert provenance["intervals"] == {"invariance": [0.1, 0.9]}
+        assert provenance["mlflow_run"] == "parent"
+        assert {"python", "torch", "dcodr-tuning"} <= set(provenance["versions"])
+
+
+def test_a_search_exports_itself(search: Search, tmp_path: Path) -> None:
+    (path,) = search.export("knee", str(tmp_path / "best"))
+    assert read_config(path)[0] == search.space.config(search.knee().values)
+    assert search.trials() == Search.open("s", str(tmp_path / "runs")).trials()
+
+
+@pytest.mark.parametrize(
+    ("which", "message"), [("top", "--pick top: expected knee"), ("best:speed", "'speed' is no objective")]
+)
+def test_unknown_picks_are_refused(search: Search, which: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        pick(search, which)
+
+
+def test_a_search_without_complete_trials_has_nothing_to_export(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    ledger = Ledger.create(tmp_path / LEDGER, load_space(tmp_path / "s.yaml"), {"fingerprint": "abc"})
+    search = Search(tmp_path, ledger)
+    assert search.front() == []
+    with pytest.raises(UserError, match="has no complete trial yet"):
+        pick(search, "knee")
+
+
+def test_searches_are_found_by_name(search: Search, tmp_path: Path) -> None:
+    assert names(tmp_path / "runs") == ["s"]
+    with pytest.raises(UserError, match=r"no search named 't' in .*; there are: s"):
+        Search.open("t", tmp_path / "runs")
+    assert names(tmp_path / "nowhere") == []
+
+
+def test_the_status_names_front_counts_and_reasons(
+    search: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    print_status(search, Console(width=120))
+    text = capsys.readouterr().out
+    assert "5 complete, 1 pruned, 1 infeasible" in text
+    assert "trial 005 infeasible: effective rank 1.0" in text
+    assert "003 ★" in text
+    assert text.index("001") < text.index("003 ★") < text.index("paper")
+
+
+def test_the_fronts_csv_has_the_paper_beside_it(search: Search) -> None:
+    header, *rows = front_csv(search).splitlines()
+    assert header.split(",")[:5] == ["trial", "paper", "on_front", "augmentations", "temperature"]
+    assert [row.split(",")[0] for row in rows] == ["1", "3", "2", "0"]
+    assert [row.split(",")[2] for row in rows] == ["True", "True", "True", "False"]

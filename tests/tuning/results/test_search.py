@@ -1,0 +1,173 @@
+"""What a search makes of its ledger: candidates, confirmations, and the front before and after them."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.tuning.report.searches import made
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.trials import FirstTrial
+from tuning.report.commands import commands
+from tuning.report.front_chart import front_chart
+from tuning.report.terminal import print_status, status_facts
+from tuning.results.export import pick
+from tuning.results.gain import gains
+from tuning.results.search import Search
+from tuning.sampling.sampler import SpaceSampler
+from tuning.space import load_space
+from tuning.tracking.encoders import chosen
+
+SPACE = """
+base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 3, evaluate_every: 1}}
+params:
+  temperature: {type: float, low: 0.05, high: 0.5}
+search: {trials: 6, startup_trials: 2, confirm: {top: 2, seeds: 2}}
+"""
+
+PAPER, CORNER, LUCKY, MIDDLE, WORST, STOPPED = range(6)
+FIGURES = [(0.4, 0.4), (0.9, 0.1), (0.7, 0.7), (0.6, 0.6), (0.1, 0.1), (1.0, 1.0)]
+"""Invariance and informativeness of each trial; the last one was stopped early."""
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    space = load_space(tmp_path / "s.yaml")
+    first = [FirstTrial(space.paper_values(), "paper")]
+    ledger = Ledger.create(None, space, {}, first)
+    ledger.ready(SpaceSampler)
+    search = Search(tmp_path / "s", ledger)
+    for number, figures in enumerate(FIGURES):
+        train(search, figures, full_budget=number != STOPPED)
+    return search
+
+
+def train(search: Search, figures: tuple[float, float], full_budget: bool = True) -> None:
+    begun = search.ledger.begin()
+    assert begun is not None
+    named = dict(zip(search.space.objectives, figures, strict=True))
+    search.ledger.note_epoch(begun.number, 3, training={}, figures=named, intervals={})
+    search.ledger.end(begun.number, full_budget=full_budget)
+
+
+def confirm(search: Search, number: int, *runs: tuple[float, float]) -> None:
+    for seed, figures in enumerate(runs, start=1):
+        search.ledger.confirm(number, seed)
+        train(search, figures)
+
+
+def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: Search) -> None:
+    """A process that is killed between a trial's end and the removal of its checkpoints leaves them."""
+    search.ledger.confirm(PAPER, seed=7)
+    begun = search.ledger.begin()
+    assert begun is not None
+    number = f"{begun.number:03d}"
+    running = {f"{number}.pt", f"{number}.before.pt", f".{number}.pt.1f.tmp"}
+    search.checkpoints.mkdir(parents=True)
+    for name in {"000.pt", "003.before.pt", ".004.pt.0c.tmp", "1000.pt", "odd"} | running:
+        (search.checkpoints / name).touch()
+    assert len(search.left_checkpoints()) == 5
+    search.forget_checkpoints()
+    assert {path.name for path in search.checkpoints.iterdir()} == running
+
+
+def test_candidates_add_the_most_hypervolume_and_the_paper_is_among_them(search: Search) -> None:
+    # (0.9, 0.1) adds 0.02 to the front's 0.51, (0.7, 0.7) adds 0.42
+    assert [trial.number for trial in search.candidates(1)] == [LUCKY, PAPER]
+    assert [trial.number for trial in search.candidates(2)] == [LUCKY, CORNER, PAPER]
+    assert [trial.number for trial in search.candidates(3)][:2] == [LUCKY, CORNER]
+    assert [trial.number for trial in search.candidates(9)] == [LUCKY, CORNER, MIDDLE, PAPER, WORST]
+
+
+def test_what_is_unconfirmed_gets_less_until_nothing_is(search: Search) -> None:
+    wanted = [(number, seed) for number in (LUCKY, CORNER, PAPER) for seed in (1, 2)]
+    assert search.unconfirmed() == wanted
+    confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
+    assert search.unconfirmed() == wanted[2:]
+    search.ledger.confirm(CORNER, 1)
+    failed = search.ledger.begin()
+    assert failed is not None
+    search.ledger.end(failed.number, full_budget=False, failure="loss is nan")
+    assert search.unconfirmed() == wanted[3:]
+    for number, seed in search.unconfirmed():
+        search.ledger.confirm(number, seed)
+        train(search, (0.3, 0.3))
+    assert search.unconfirmed() == []
+    assert [row.trial.number for row in search.confirmed()] == [PAPER, LUCKY]
+
+
+def test_a_confirmed_front_is_that_of_the_means(search: Search) -> None:
+    assert [trial.number for trial in search.front()] == [CORNER, LUCKY]
+    confirm(search, LUCKY, (0.2, 0.6), (0.4, 0.2))
+    confirm(search, CORNER, (0.8, 0.2), (0.6, 0.4))
+    confirm(search, PAPER, (0.5, 0.5), (0.3, 0.5))
+    assert [trial.number for trial in search.front()] == [CORNER, PAPER]
+    paper, corner, lucky = search.confirmed()
+    assert np.allclose(list(lucky.mean.values()), (0.3, 0.4))
+    assert corner.mean == pytest.approx(search.objectives(search.trials()[CORNER]))
+    assert paper.seeds == 2
+    assert search.best("invariance").number == CORNER
+    assert not search.better(search.trials()[LUCKY], search.trials()[PAPER])
+
+
+def test_one_confirmation_alone_changes_nothing(search: Search) -> None:
+    confirm(search, LUCKY, (0.0, 0.0))
+    assert [trial.number for trial in search.front()] == [CORNER, LUCKY]
+    assert search.confirmed() == []
+
+
+def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
+    confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
+    assert [trial.number for trial in search.trials()] == list(range(6))
+    assert [trial.confirms for trial, _ in search.ended()][6:] == [LUCKY, LUCKY]
+    assert search.ledger.budget.trials == 6
+
+
+def test_a_search_and_its_ledger_say_what_they_are(search: Search) -> None:
+    best = search.knee().number
+    invariance, informativeness = FIGURES[best]
+    assert repr(search) == (
+        f"<Search 's' of synthetic: 6 trials, 5 complete, best trade-off {best:03d} (invariance "
+        f"{invariance:.3f}, informativeness {informativeness:.3f})>"
+    )
+    assert repr(search.ledger) == "<Ledger of space 's' and synthetic: 6 trials>"
+
+
+def test_a_search_without_a_complete_trial_says_so(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    ledger = Ledger.create(None, load_space(tmp_path / "s.yaml"), {})
+    ledger.ready(SpaceSampler)
+    assert (
+        repr(Search(tmp_path / "t", ledger))
+        == "<Search 't' of synthetic: 0 trials, 0 complete, no front yet>"
+    )
+
+
+def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
+    """The front of a real search on Cars3D, on which the paper's settings were not the starred ones."""
+    search = made(tmp_path / "cars", [[0.964, 0.806], [0.982, 0.675], [1.0, 0.011]])
+    assert [trial.number for trial in search.front()] == [2, 1, 0]
+    assert search.knee().number == 0
+    assert pick(search, "knee") == [search.knee()]
+    assert chosen(search)["knee"].number == 0
+    assert [row["trial"] for row in status_facts(search)["compared"] if row["knee"]] == [0]
+    assert [gain.knee for gain in gains(search)] == [0.964, 0.806]
+    star = next(trace for trace in front_chart(search).data if trace.get("name") == "best trade-off")
+    assert (star["x"], star["y"]) == ([0.964], [0.806])
+    assert "cars-000.yaml" in dict(commands(search))["Train the best trade-off"]
+    said = io.StringIO()
+    print_status(search, Console(file=said, width=120))
+    assert [line.split()[0] for line in said.getvalue().splitlines() if "★" in line] == ["000"]
+
+
+def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None:
+    objectives = {"invariance": "maximize", "error/land.marks": "minimize", "error/land marks": "minimize"}
+    aliases = chosen(made(tmp_path / "s", [[0.5, 20.0, 9.0], [0.25, 10.0, 9.5]], objectives))
+    assert [trial.number for trial in aliases.values()] == [0, 0, 1, 0]
+    assert list(aliases)[:3] == ["knee", "most-invariant", "best-error-land-marks"]
+    for alias in aliases:
+        assert re.fullmatch(r"[\w-]{1,255}", alias)

@@ -1,0 +1,166 @@
+"""The best encoders of a search, as models that anybody loads."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tests.tuning.tracking.test_mirror import bring_all
+
+import dcodr
+from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
+from dcodr.errors import UserError
+from dcodr.models.encoder import Encoder
+from dcodr.training.encoder_file import write_encoder
+from dcodr.training.trainer import fit
+from tests.planted import MakesFolder
+from tests.tuning.store import Store
+from tests.tuning.trained import begin, train
+from tuning.driver.trainable import keep
+from tuning.ledger.trials import kept_of
+from tuning.tracking.encoders import WEIGHTS, load_model, register
+from tuning.tracking.tracker import Tracker
+
+LOAD = """
+import sys
+import mlflow.pytorch, torch
+mlflow.set_tracking_uri(sys.argv[1])
+encoder = mlflow.pytorch.load_model("models:/embeds@knee")
+torch.manual_seed(0)
+with torch.inference_mode():
+    torch.save(encoder(torch.rand(3, 3, 64, 64)), sys.argv[2])
+"""
+
+
+def shape_expression(name: str, content: bytes, made: Path) -> bytes:
+    code = f"__import__('os').mkdir('{made}')"
+    if name.endswith("models/model.json"):
+        planted, n = re.subn(rb'"expr_str": "Floor[^"]*"', f'"expr_str": "{code}"'.encode(), content, count=1)
+        assert n == 1
+        return planted
+    return content
+
+
+def guard(name: str, content: bytes, made: Path) -> bytes:
+    if name.endswith("models/model.json"):
+        graph = json.loads(content)
+        graph["guards_code"].insert(0, f"__import__('os').mkdir('{made}') is None")
+        return json.dumps(graph).encode()
+    return content
+
+
+def sample_inputs(name: str, content: bytes, made: Path) -> bytes:
+    if name.endswith("sample_inputs/model.pt"):
+        pickled = io.BytesIO()
+        torch.save(MakesFolder(made), pickled)
+        return pickled.getvalue()
+    return content
+
+
+def replanted(archive: Path, plant: Callable[[str, bytes, Path], bytes], made: Path) -> None:
+    """Change the members of an exported graph."""
+    with zipfile.ZipFile(archive) as before:
+        members = [(info, plant(info.filename, before.read(info), made)) for info in before.infolist()]
+    with zipfile.ZipFile(archive, "w") as after:
+        for info, content in members:
+            after.writestr(info, content)
+
+
+def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
+    store: Store,
+    tiny_config: Config,
+    tiny: FactorDataset,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "runs" / "embeds", tracker)
+    (only,) = search.front()
+    config = tiny_config.model_copy(update={"epochs": 1})
+    trained = fit(config, tiny)
+    folder = kept_of(search.folder, only.number)
+    keep(trained.method, config, tiny, folder)
+    assert {path.name for path in folder.iterdir()} == {
+        "retrieval.png",
+        "reconstruction.png",
+        "checkpoint.pt",
+    }
+    bring_all(search, tracker)
+    (run,) = tracker.trial_runs(only.number)
+    assert {"retrieval.png", "reconstruction.png", "probes.csv", "config.yaml"} <= {
+        file.path for file in store.client.list_artifacts(run.run_id)
+    }
+    for _ in range(2):
+        assert register(search, tracker) == ["knee", "most-invariant", "most-informative"]
+    versions = store.client.search_model_versions("name = 'embeds'")
+    assert len(versions) == 3
+    assert {version.run_id for version in versions} == {run.run_id}
+    code = tmp_path / "code.pt"
+    loading = [sys.executable, "-c", LOAD, store.uri, str(code)]
+    loaded = subprocess.run(loading, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "WARNING" not in loaded.stderr + capfd.readouterr().err
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        expected = trained.method.encoder.eval()(torch.rand(3, 3, 64, 64))
+    torch.testing.assert_close(torch.load(code, weights_only=True), expected)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    encoder = dcodr.load("models:/embeds@knee")
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder(torch.rand(3, 3, 64, 64)), expected)
+    with pytest.raises(UserError, match="no encoder of this alias; it knows: @knee, @most-invariant"):
+        load_model("models:/embeds@best")
+    with pytest.raises(UserError, match="should be models:/SEARCH@ALIAS"):
+        load_model("models:/embeds/1")
+
+    # Whoever can write to the artifact store plants code in each place that PyTorch runs it from.
+    model = Path(str(store.client.get_run(run.run_id).info.artifact_uri).removeprefix("file://"), "encoder")
+    archive, original = model / "data" / "model.pt2", (model / "data" / "model.pt2").read_bytes()
+    for plant in (shape_expression, guard, sample_inputs):
+        made = tmp_path / plant.__name__
+        archive.write_bytes(original)
+        replanted(archive, plant, made)
+        load_model("models:/embeds@knee", storage="runs", tracking_uri=store.uri)
+        assert not made.exists()
+        try:
+            torch.export.load(archive).module()(torch.rand(3, 3, 64, 64))
+        except Exception as error:  # after the planted code has run, PyTorch may well stumble over the rest
+            print(error)
+        assert made.exists(), "PyTorch runs no code there any more: docs/safety.md says that it does"
+
+    weights, made = model / WEIGHTS, tmp_path / "made"
+    forged = Encoder(config.encoder.arch, config.encoder.code_dim, config.encoder.head)
+    write_encoder(weights, forged, config)
+    with pytest.raises(UserError, match="was recorded when it was written"):
+        load_model("models:/embeds@knee")
+    torch.save(MakesFolder(made), weights)
+    with pytest.raises(UserError, match="was recorded when it was written"):
+        load_model("models:/embeds@knee")
+    weights.unlink()
+    with pytest.raises(UserError, match="cannot read encoder"):
+        load_model("models:/embeds@knee")
+    assert not made.exists()
+
+
+def test_encoders_of_dominated_trials_go(store: Store, tmp_path: Path) -> None:
+    search = begin(tmp_path / "s", Tracker(store.uri))
+    train(search.ledger, 5, 3)
+    search.ledger.end(5, full_budget=True)
+    for number in (0, 5):
+        folder = kept_of(search.folder, number)
+        folder.mkdir(parents=True)
+        (folder / "checkpoint.pt").touch()
+    (better,) = search.front()
+    search.forget_encoders()
+    left = [int(path.parent.name) for path in search.folder.glob("trials/*/checkpoint.pt")]
+    assert left == [better.number] == [5]

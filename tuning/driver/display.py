@@ -1,0 +1,276 @@
+"""What a search shows while it runs.
+
+On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain line for every evaluation and for
+every trial that ended.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuning.ledger.outcome import Outcome
+from tuning.pareto import Direction, hypervolume, joined
+
+_MAX_RUNNING_ROWS = 10
+
+
+@dataclass
+class _Running:
+    label: str
+    epoch: int = 0
+    epochs: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    images_per_second: float = 0.0
+
+    @property
+    def share(self) -> float:
+        return self.epoch / self.epochs if self.epochs else 0.0
+
+
+@dataclass(frozen=True)
+class _Complete:
+    number: int
+    label: str
+    figures: Mapping[str, float]
+
+
+class Display:
+    """Progress of a search, as a context manager around it.
+
+    Args:
+        total: how many trials the search runs in all.
+        objectives: name and direction of every objective.
+        reference: the worst objectives that count for the hypervolume.
+        title: what it is of.
+        console: where to show it; the standard output by default.
+        clock: seconds since any fixed moment.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        objectives: Mapping[str, Direction],
+        reference: Sequence[float],
+        *,
+        title: str = "search",
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total
+        self._title = title
+        self._objectives = dict(objectives)
+        self._console = console or Console()
+        self._clock = clock
+        self._began = clock()
+        self._ended: Counter[Outcome] = Counter()
+        self._restored = 0
+        self._running: dict[int, _Running] = {}
+        self._best: dict[str, _Complete] = {}
+        self._reference = reference
+        self._front = np.empty((0, len(self._objectives)))
+        self._hypervolume = 0.0
+        self._lock = threading.RLock()  # the panel is drawn by a thread of rich
+        self._live: Live | None = None
+
+    def __enter__(self) -> "Display":
+        self._began = self._clock()
+        if self._console.is_interactive:
+            self._live = Live(get_renderable=self._panel, console=self._console, refresh_per_second=4)
+            self._live.start()
+        else:
+            goals = ", ".join(f"{direction} {name}" for name, direction in self._objectives.items())
+            self._print(f"[{self._done}/{self._total}] {self._title} started: {goals}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def trial_restored(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+        """Count a trial that ended in an earlier process: shown, but not taken for speed.
+
+        Args:
+            number: the trial's number.
+            label: what it is called.
+            status: how it ended.
+            figures: its figures; for a complete trial every objective is among them.
+        """
+        self._restored += 1
+        self._end(number, label, status, figures)
+
+    def trial_started(self, number: int, label: str) -> None:
+        """Show a trial as running.
+
+        Args:
+            number: the trial's number.
+            label: what it is called.
+        """
+        with self._lock:
+            self._running[number] = _Running(label)
+
+    def trial_epoch(
+        self,
+        number: int,
+        epoch: int,
+        epochs: int,
+        figures: Mapping[str, float],
+        images_per_second: float = 0.0,
+    ) -> None:
+        """Show how far a running trial is.
+
+        Args:
+            number: a trial that was started.
+            epoch: epochs done.
+            epochs: epochs it would run in full.
+            figures: its latest figures; objectives among them are shown.
+            images_per_second: how fast it trains.
+        """
+        with self._lock:
+            before = self._running[number]
+            self._running[number] = _Running(before.label, epoch, epochs, dict(figures), images_per_second)
+        if self._live is None and figures != before.figures and epoch < epochs:
+            line = f"trial {number:03d} epoch {epoch}/{epochs} {self._objective_text(figures)}"
+            self._print(f"[{self._done}/{self._total}] {line}")
+
+    def trial_ended(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+        """Count a trial as done.
+
+        Args:
+            number: the trial's number.
+            label: what it is called.
+            status: how it ended; only complete trials can be best or on the front.
+            figures: its figures; for a complete trial every objective is among them.
+        """
+        self._end(number, label, status, figures)
+        if self._live is None:
+            line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
+            self._print(f"{line.rstrip()} | {self._front_text()} | {self._time_text()}")
+
+    def say(self, text: str) -> None:
+        """Show a line that stays.
+
+        Args:
+            text: the line.
+        """
+        self._print(text)
+
+    def _end(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+        with self._lock:
+            self._running.pop(number, None)
+            self._ended[status] += 1
+            if status == "complete":
+                row = [figures[name] for name in self._objectives]
+                directions = list(self._objectives.values())
+                self._front = joined(self._front, row, directions)
+                self._hypervolume = hypervolume(self._front, self._reference, directions)
+                self._keep_best(_Complete(number, label, dict(figures)))
+
+    @property
+    def _done(self) -> int:
+        return sum(self._ended.values())
+
+    def _keep_best(self, trial: _Complete) -> None:
+        for name, direction in self._objectives.items():
+            sign = 1 if direction == "maximize" else -1
+            best = self._best.get(name)
+            if best is None or sign * trial.figures[name] > sign * best.figures[name]:
+                self._best[name] = trial
+
+    def _objective_text(self, figures: Mapping[str, float]) -> str:
+        return " ".join(f"{name} {figures[name]:.3f}" for name in self._objectives if name in figures)
+
+    def _front_text(self) -> str:
+        return f"front {len(self._front)}, hypervolume {self._hypervolume:.3f}"
+
+    def _time_text(self) -> str:
+        """Elapsed time and, from the work done by this process, what is left."""
+        elapsed = self._clock() - self._began
+        open_work = sum(trial.share for trial in self._running.values())
+        work = self._done - self._restored + open_work
+        left = self._total - self._done - open_work
+        if left <= 0 or work <= 0:
+            return _duration(elapsed)
+        seconds = elapsed * left / work
+        step = 10 if seconds < 60 else 60
+        return f"{_duration(elapsed)}, about {_duration(max(step, round(seconds / step) * step))} left"
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _panel(self) -> RenderableType:
+        with self._lock:
+            parts = [self._progress(), self._counts()]
+            if self._best:
+                parts += [Text(), Text(self._front_text()), self._best_trials()]
+            if self._running:
+                parts += [Text(), self._running_table()]
+            title = Text(self._title)
+            return Panel(Group(*parts), title=title, title_align="left", border_style="dim", padding=(0, 1))
+
+    def _progress(self) -> RenderableType:
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(ratio=1)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+        bar = ProgressBar(total=max(self._total, 1), completed=self._done)
+        grid.add_row(bar, f"{self._done}/{self._total}", self._time_text())
+        return grid
+
+    def _counts(self) -> RenderableType:
+        counts = [f"{count} {outcome}" for outcome, count in sorted(self._ended.items())]
+        counts.append(f"{len(self._running)} running")
+        if speed := sum(trial.images_per_second for trial in self._running.values()):
+            counts.append(f"{speed:,.0f} images/s")
+        return Text(" · ".join(counts), "dim")
+
+    def _best_trials(self) -> RenderableType:
+        grid = _trial_grid()
+        for name, best in self._best.items():
+            figure = Text(f"{best.figures[name]:.3f}", "bold")
+            grid.add_row(f"best {name}", figure, f"trial {best.number:03d}", _one_line(best.label))
+        return grid
+
+    def _running_table(self) -> RenderableType:
+        grid = _trial_grid()
+        for number, trial in sorted(self._running.items())[:_MAX_RUNNING_ROWS]:
+            epoch = f"epoch {trial.epoch}/{trial.epochs}" if trial.epochs else "starting"
+            figures = self._objective_text(trial.figures)
+            grid.add_row(f"trial {number:03d}", epoch, figures, _one_line(trial.label))
+        more = len(self._running) - _MAX_RUNNING_ROWS
+        return Group(grid, Text(f"and {more} more", "dim")) if more > 0 else grid
+
+
+def _trial_grid() -> Table:
+    """Four columns of which the last, the label, gives way when space is short."""
+    grid = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        grid.add_column(no_wrap=True)
+    grid.add_column()
+    return grid
+
+
+def _one_line(label: str) -> Text:
+    return Text(label, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    if minutes:
+        return f"{minutes}m{seconds:02d}s" if seconds else f"{minutes}m"
+    return f"{seconds}s"

@@ -1,0 +1,116 @@
+"""The end of a search: Ray measures kept encoders on the test images, under the paper's probe."""
+
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.exceptions import RayError
+from rich.console import Console
+
+from dcodr.data.remote import open_dataset
+from dcodr.files import CHECKPOINT
+from dcodr.training.checkpoint import load_checkpoint, trained_encoder
+from dcodr.training.memory import hold_to_share
+from dcodr.training.trained import evaluate
+from dcodr.words import counted
+from tuning.cluster.nodes import share
+from tuning.interrupts import undisturbed
+from tuning.ledger.trials import TrialRecord, kept_of
+from tuning.results.final_figures import to_measure
+from tuning.results.search import Search
+from tuning.tracking.outbox import Outbox
+
+
+def unmeasured(search: Search) -> list[TrialRecord]:
+    """List the trainings of the best trade-off and the paper's settings that have no test figures yet."""
+    return [run for _, _, trainings in to_measure(search) for run in trainings if not run.test]
+
+
+def measure(search: Search, outbox: Outbox, console: Console) -> None:
+    """Measure what :func:`unmeasured` lists, on the connected cluster.
+
+    A result is recorded as soon as it is there, so that a search that is cut off goes on with the rest. A
+    training that cannot be measured, e.g. because a full disk has kept no encoder of it, is named.
+
+    Args:
+        search: A search that trains no more.
+        outbox: What is on its way to MLflow.
+        console: Where to show progress.
+    """
+    trainings, kept = unmeasured(search), {}
+    for run in trainings:
+        path = kept_of(search.folder, run.number) / CHECKPOINT
+        if path.is_file():
+            kept[_begin(search, run, path)] = run
+        else:
+            _say(console, run, f"its encoder was not kept: there is no {path}")
+    if not kept:
+        return
+    encoders = counted(len(kept), "encoder")
+    console.print(
+        f"Measuring the best trade-off and the paper's settings on the test images: {encoders}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    waiting = list(kept)
+    with console.status("") as status:
+        while waiting:
+            ended = len(kept) - len(waiting)
+            status.update(f"{ended} of {encoders} measured on the test images")
+            (done, *_), waiting = ray.wait(waiting)
+            figures = _result(done, kept[done], console)
+            if figures:
+                with undisturbed():
+                    search.ledger.note_test(kept[done].number, figures)
+                    outbox.put(search.ledger.record(kept[done].number))
+
+
+def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
+    """Measure a kept encoder on the test images; runs on a worker.
+
+    Args:
+        checkpoint: The file that :func:`tuning.driver.trainable.keep` wrote.
+        gpus: GPUs, or the share of one, that the measurement may use.
+
+    Returns:
+        The figures of ``python -m dcodr evaluate``; none if the code has collapsed to numbers not finite.
+    """
+    hold_to_share(gpus)
+    state = load_checkpoint(Path(checkpoint))
+    config = state.config
+    torch.set_num_threads(config.threads)
+    data = open_dataset(config)
+    report = evaluate(trained_encoder(state), data, "test", seed=config.seed, device=config.device)
+    return dict(report.figures)
+
+
+def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[dict[str, float]]":
+    """Start a measurement, with what a trial gets."""
+    resources = search.space.resources
+    gpus = run.gpus or resources.gpus_per_trial
+    asked: dict[str, Any] = share(resources, gpus)
+    task = ray.remote(figures_of).options(
+        num_cpus=asked.pop("CPU"), num_gpus=asked.pop("GPU"), resources=asked
+    )
+    return task.remote(str(checkpoint), gpus)
+
+
+def _result(
+    done: "ray.ObjectRef[dict[str, float]]", run: TrialRecord, console: Console
+) -> dict[str, float] | None:
+    """The figures of a measurement that has ended; says why there are none."""
+    try:
+        figures = ray.get(done)
+    except RayError as error:
+        _say(console, run, str(error).strip().splitlines()[-1])
+        return None
+    if not figures:
+        _say(console, run, "its code is not finite there")
+    return figures
+
+
+def _say(console: Console, run: TrialRecord, why: str) -> None:
+    console.print(
+        f"Trial {run.number:03d} has no figures on the test images: {why}", highlight=False, soft_wrap=True
+    )

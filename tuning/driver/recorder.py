@@ -1,0 +1,167 @@
+"""Everything that happens to a trial, written by the driver to ledger, MLflow and display."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from dcodr.words import counted
+from tuning.driver.display import Display
+from tuning.interrupts import undisturbed
+from tuning.ledger.trials import checkpoint_of, label
+from tuning.results.search import Search
+from tuning.tracking.outbox import Outbox
+
+WORKER_DEATHS = 3
+"""How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
+
+
+@dataclass
+class _Progress:
+    """What is known of a running trial.
+
+    Attributes:
+        label: Its values in one line.
+        epochs: Epochs of the whole training.
+        recorded: The last epoch in the ledger.
+        epoch: Epochs completed.
+        figures: Its last figures.
+        infeasible: Why it must not compete, if so.
+        failure: Why it failed, if it did.
+        out_of_memory: Whether because its share of a GPU was too small.
+    """
+
+    label: str
+    epochs: int
+    recorded: int
+    epoch: int = 0
+    figures: dict[str, float] = field(default_factory=dict)
+    infeasible: str | None = None
+    failure: str | None = None
+    out_of_memory: bool = False
+
+
+class Recorder(Callback):
+    """Tune's callbacks, on the driver.
+
+    Args:
+        search: The search. Checkpoints of its trials go when they have ended, the kept encoders of those that
+            are on no front.
+        outbox: What is on its way to MLflow.
+        display: What the user watches.
+    """
+
+    def __init__(self, search: Search, outbox: Outbox, display: Display) -> None:
+        self._search = search
+        self._ledger = search.ledger
+        self._outbox = outbox
+        self._display = display
+        self._started: dict[int, _Progress] = {}
+        self._put_back: Counter[int] = Counter()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
+        return {}
+
+    @undisturbed()
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Show a trial that begins or goes on."""
+        number = trial.config["number"]
+        if number in self._started:  # its worker died, and Tune has started another
+            return
+        record = self._ledger.record(number)
+        name = label(record.values)
+        if record.confirms is not None:
+            name = f"confirms {record.confirms:03d} with seed {record.seed}"
+        self._started[number] = _Progress(name, self._ledger.space.config(record.values).epochs, record.epoch)
+        self._outbox.put(record)
+        self._display.trial_started(number, name)
+
+    @undisturbed()
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record an epoch, or why there will be no more."""
+        number = trial.config["number"]
+        progress = self._started[number]
+        progress.infeasible, progress.failure = result.get("infeasible"), result.get("failure")
+        progress.out_of_memory = "out_of_memory" in result
+        if "unsaved" in result:
+            self._display.say(f"trial {number:03d} goes on without a checkpoint: {result['unsaved']}")
+        if "streamed" in result:
+            self._display.say(f"trial {number:03d} {result['streamed']}")
+        if "epoch" not in result:
+            return
+        progress.epoch = result["epoch"]
+        progress.figures = result.get("figures", progress.figures)
+        if progress.epoch > progress.recorded:
+            noted = {name: result[name] for name in ("training", "figures", "intervals") if name in result}
+            self._ledger.note_epoch(number, progress.epoch, **noted)
+            progress.recorded = progress.epoch
+            self._outbox.put(self._ledger.record(number))
+        speed = result.get("training", {}).get("images_per_second", 0.0)
+        self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures, speed)
+
+    @undisturbed()
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Close a trial that finished, or that was stopped; put one back that needs more of a GPU."""
+        number, gpus = trial.config["number"], trial.config["gpus"]
+        retry = self._ledger.space.resources.on_oom == "retry" and gpus < 1
+        if self._started[number].out_of_memory and retry:
+            self._display.say(
+                f"trial {number:03d} goes on with more of a GPU: {self._started[number].failure}"
+            )
+            del self._started[number]
+            self._ledger.note(number, gpus=min(1.0, 2 * gpus))
+            self._ledger.put_back(number)
+            return
+        self.close(number)
+
+    @undisturbed()
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Close a trial whose worker raised or died too often; put one back that had not begun to train."""
+        number, error = trial.config["number"], trial.get_error()
+        if number not in self._started:
+            self._put_back[number] += 1
+            if self._put_back[number] <= WORKER_DEATHS:
+                self._ledger.put_back(number)
+                return
+            self.on_trial_start(iteration, trials, trial)
+        text = str(error).strip() or type(error).__name__
+        self.close(number, text.splitlines()[-1])
+
+    def close(self, number: int, failure: str | None = None) -> None:
+        """Give a trial its final status everywhere.
+
+        Args:
+            number: A trial that was begun.
+            failure: Why its worker died, if it did.
+        """
+        progress = self._started.pop(number)
+        failure = failure or progress.failure
+        if not set(self._ledger.space.objectives) <= set(progress.figures):
+            failure = (
+                failure or f"stopped after {counted(progress.epoch, 'epoch')}, before its first evaluation"
+            )
+        outcome = self._ledger.end(
+            number,
+            full_budget=progress.epoch == progress.epochs,
+            infeasible=progress.infeasible,
+            failure=failure,
+        )
+        checkpoint = checkpoint_of(self._search.folder, number)
+        for begins in ("", "."):  # also what a killed process was about to write
+            for file in checkpoint.parent.glob(f"{begins}{checkpoint.stem}.*"):
+                file.unlink(missing_ok=True)
+        if outcome == "complete":
+            self._search.forget_encoders()
+        self._outbox.put(self._ledger.record(number))
+        self._display.trial_ended(number, progress.label, outcome, progress.figures)
+
+    @undisturbed()
+    def close_all(self, but: int | None = None) -> None:
+        """Close what still runs when the search is stopped, but for a trial that goes on."""
+        for number in [number for number in self._started if number != but]:
+            self.close(number)

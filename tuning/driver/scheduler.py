@@ -1,0 +1,195 @@
+"""Pareto ASHA behind Ray Tune's ``TrialScheduler``: early stopping with one or more objectives."""
+
+import math
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import numpy as np
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.utils import flatten_dict
+
+from tuning.driver.rung import Rung, Vector
+from tuning.pareto import Direction, FloatArray, contributions, crowding
+from tuning.space import Space
+from tuning.space.settings import TieBreak
+
+
+class ParetoASHA(FIFOScheduler):
+    """Asynchronous successive halving (Li et al., arXiv 1810.05934) on the trade-off between objectives.
+
+    A trial that reaches a rung is compared with those that reached it before, and stopped if it is below the
+    cut that lets one in ``reduction_factor`` go on. Trials rank by the front that they are on (0 the best),
+    then by ``tie_break`` among the members of their front; equal objectives have equal rank. With one
+    objective the decisions are exactly those of Ray's ``AsyncHyperBandScheduler``.
+
+    An infeasible result, or one without an objective or with one that is not finite, takes no part. The
+    baseline (the paper's settings, which a search must beat) is recorded as a rival of the others and never
+    stopped. Of a trial's assignment (:func:`tuning.driver.trainable.train_trial`) only ``number`` and
+    ``baseline`` are read. The state is plain values, which pickle as they are; a resumed search builds it
+    anew with :meth:`replay`.
+
+    Args:
+        objectives: What is optimised, with its direction.
+        max_epochs: Epochs of a whole training.
+        grace_period: Epochs to the first rung.
+        reduction_factor: Of so many trials at a rung one goes on; the next rung is so many times as far.
+        brackets: Sets of rungs, each beginning one rung later; every trial is drawn into one.
+        tie_break: The contribution to the front's hypervolume, or the crowding distance.
+        seed: Seed of the draws of brackets.
+
+    Raises:
+        ValueError: If there is no objective, or a number is out of its bounds.
+    """
+
+    def __init__(
+        self,
+        *,
+        objectives: Mapping[str, Direction],
+        max_epochs: int,
+        grace_period: int = 1,
+        reduction_factor: float = 4,
+        brackets: int = 1,
+        tie_break: TieBreak = "hypervolume",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if not objectives:
+            raise ValueError("no objective to rank trials by")
+        if not 1 <= grace_period <= max_epochs:
+            raise ValueError(f"grace_period {grace_period}: should be from 1 to max_epochs, {max_epochs}")
+        if reduction_factor <= 1:
+            raise ValueError(f"reduction_factor {reduction_factor}: should be above 1")
+        if brackets < 1:
+            raise ValueError(f"brackets {brackets}: should be at least 1")
+        self._signs = {name: 1.0 if of == "maximize" else -1.0 for name, of in objectives.items()}
+        self._max_epochs = max_epochs
+        self._cut = (1 - 1 / reduction_factor) * 100 / 100  # rounded as Ray's percentile is
+        merit = {"hypervolume": _share, "crowding": _spacing}[tie_break]
+        self._seed = seed
+        # Ray's own expressions, whose rounding decides how many rungs there are. The last rung is first.
+        steps = np.log(max_epochs / grace_period) / np.log(reduction_factor)
+        self._brackets = [
+            {
+                grace_period * reduction_factor ** (k + s): Rung(len(objectives), merit)
+                for k in reversed(range(int(steps - s + 1)))
+            }
+            for s in range(brackets)
+        ]
+
+    @property
+    def rungs(self) -> list[dict[float, int]]:
+        """For each bracket, how many trials are recorded at the rung of an epoch, the last rung first."""
+        return [{epoch: len(rung) for epoch, rung in bracket.items()} for bracket in self._brackets]
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Judge a trial that reaches a rung; one that has trained its last epoch is let end by itself.
+
+        Ray's ASHA stops it there instead, before it could keep its pictures and its encoder.
+        """
+        vector = self._vector(result)
+        if vector is None or result["epoch"] >= self._max_epochs:
+            return TrialScheduler.CONTINUE
+        number = trial.config["number"]
+        rung = self._next_rung(number, result["epoch"])
+        if rung is None:
+            return TrialScheduler.CONTINUE
+        rung.add(number, vector)
+        stops = not trial.config["baseline"] and rung.behind(vector, self._cut)
+        return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Record an ended trial's last result once more, at a rung that it skipped, as Ray's ASHA does."""
+        vector = self._vector(result)
+        if vector is not None:
+            self._record(trial.config["number"], result["epoch"], vector)
+
+    def replay(self, number: int, history: Mapping[int, Mapping[str, float]], *, ended: bool = True) -> None:
+        """Record what a trial reported to an earlier run, so that the rungs are what they were.
+
+        Trials may come in any order.
+
+        Args:
+            number: The trial's number.
+            history: Its feasible figures by epoch, ascending; see :class:`tuning.ledger.trials.TrialRecord`.
+            ended: Whether the last of them were its end: it is complete or was stopped early, and neither
+                failed nor became infeasible.
+        """
+        vectors = {epoch: self._vector({"figures": figures}) for epoch, figures in history.items()}
+        results = [(epoch, vector) for epoch, vector in vectors.items() if vector is not None]
+        for epoch, vector in results:
+            if epoch < self._max_epochs:
+                self._record(number, epoch, vector)
+        if ended:
+            for epoch, vector in results[-1:]:
+                self._record(number, epoch, vector)
+
+    def debug_string(self) -> str:
+        """Trials at each rung, e.g. ``Pareto ASHA: 3 at epoch 4, 9 at epoch 1``, one line a bracket."""
+        return "\n".join(
+            "Pareto ASHA: " + ", ".join(f"{n} at epoch {epoch:g}" for epoch, n in bracket.items())
+            for bracket in self.rungs
+        )
+
+    def _vector(self, result: Mapping[str, Any]) -> Vector | None:
+        """The objectives of a result, signed so that more is better, if it takes part."""
+        flat = flatten_dict(dict(result))  # as Tune hands results on already
+        if flat.get("failure") is not None or flat.get("infeasible") is not None:
+            return None
+        vector = tuple(
+            sign * float(flat.get(f"figures/{name}", math.nan)) for name, sign in self._signs.items()
+        )
+        return vector if all(map(math.isfinite, vector)) else None
+
+    def _record(self, number: int, epoch: int, vector: Vector) -> None:
+        rung = self._next_rung(number, epoch)
+        if rung is not None:
+            rung.add(number, vector)
+
+    def _next_rung(self, number: int, epoch: int) -> Rung | None:
+        """The last rung that a trial has reached without being recorded there."""
+        bracket = self._bracket(number)
+        return next((rung for at, rung in bracket.items() if epoch >= at and number not in rung), None)
+
+    def _bracket(self, number: int) -> dict[float, Rung]:
+        """A trial's bracket: drawn with Ray's weights, exp(rungs), from its number, so that it stays."""
+        sizes = np.array([len(bracket) for bracket in self._brackets])
+        weights = np.exp(sizes - sizes.max())
+        generator = np.random.default_rng((self._seed, number))
+        return self._brackets[generator.choice(len(sizes), p=weights / weights.sum())]
+
+
+def scheduler_of(space: Space) -> ParetoASHA | None:
+    """The scheduler that a space asks for, without any results yet; ``None`` for no early stopping."""
+    settings = space.search.scheduler
+    if settings is None:
+        return None
+    return ParetoASHA(
+        objectives=space.objectives,
+        max_epochs=space.base.epochs,
+        seed=space.search.seed,
+        **settings.model_dump(),
+    )
+
+
+def _share(front: FloatArray) -> FloatArray:
+    """What each of a front's `(n, m)` members, all maximised, adds to its hypervolume, `(n,)`.
+
+    Objectives are scaled to 0..1 over the front, so that neither units nor dominated trials matter. The
+    reference is -1/H in each, where H + 1 members would lie along an edge of an even front; with two
+    objectives that is all of them. Evenly spread members of a straight front then add equally much: its ends
+    are neither favoured nor lost (Ishibuchi et al., "How to Specify a Reference Point in Hypervolume
+    Calculation for Fair Performance Comparison", Evolutionary Computation 26(3), 2018).
+    """
+    n, m = np.unique(front, axis=0).shape
+    steps = next(h for h in count(1) if math.comb(h + m - 1, m - 1) >= n)
+    above = front - front.min(axis=0)
+    spread = above.max(axis=0)
+    scaled = above / np.where(spread > 0, spread, 1.0)
+    return contributions(scaled, np.full(m, -1 / steps), ["maximize"] * m)
+
+
+def _spacing(front: FloatArray) -> FloatArray:
+    """Crowding distances of a front's `(n, m)` members, `(n,)`."""
+    return crowding(front, ["maximize"] * front.shape[1])

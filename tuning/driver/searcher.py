@@ -1,0 +1,77 @@
+"""The ledger behind Ray Tune's ``Searcher``: Tune asks it what to train next."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from dcodr.config import with_absolute_paths
+from tuning.interrupts import undisturbed
+from tuning.ledger.ledger import Ledger
+from tuning.ledger.trials import checkpoint_of, kept_of
+from tuning.space import Space
+
+
+class LedgerSearcher(Searcher):
+    """Hand Tune the trials that the ledger begins.
+
+    :class:`tuning.driver.recorder.Recorder` brings their results to the ledger. Nothing is saved with
+    Tune's own state: the ledger is the durable record, and a resumed search opens it anew.
+
+    Args:
+        ledger: The record of the search.
+        space: What is searched.
+        over: Says why no more trials begin; ``None`` while they do.
+        folder: The search's folder, which every worker can write; absolute.
+    """
+
+    def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None], folder: Path) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._space = space
+        self._over = over
+        self._folder = folder
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
+        return {}
+
+    @undisturbed()
+    def suggest(self, trial_id: str) -> Any:
+        """Return the assignment of the next trial, ``None`` for later.
+
+        See :func:`tuning.driver.trainable.train_trial`.
+        """
+        if self._over() is not None:
+            return Searcher.FINISHED
+        begun = self._ledger.begin()
+        if begun is None:
+            return None
+        search = self._space.search
+        config = self._space.config(begun.values).model_copy(update={"seed": begun.seed})
+        config = with_absolute_paths(config)
+        grace_period = search.scheduler.grace_period if search.scheduler else 1
+        to_the_end = begun.baseline or begun.confirms is not None
+        return {
+            "number": begun.number,
+            "config": config.model_dump_json(),
+            "checkpoint": str(checkpoint_of(self._folder, begun.number)),
+            "kept": str(kept_of(self._folder, begun.number)),
+            "gpus": begun.gpus or self._space.resources.gpus_per_trial,
+            "floor": search.informativeness_floor,
+            "floor_from": config.epochs if to_the_end else grace_period,
+            "baseline": begun.baseline,
+        }
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the recorder sees the trial itself."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write the empty state that Tune wants to see."""
+        Path(checkpoint_path).write_text("{}", encoding="utf-8")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a resumed search opens the ledger anew."""

@@ -1,0 +1,83 @@
+"""When a search has had enough: trials, epochs, the front's hypervolume and its growth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dcodr.words import counted
+from tuning.pareto import Direction, hypervolume, joined
+from tuning.space.settings import SearchSettings
+
+
+class Budget:
+    """What a search has spent and reached so far.
+
+    ``history`` is the front's hypervolume at the beginning and after each trial that ended.
+
+    Args:
+        settings: The limits.
+        epochs: Epochs of a trial that is not stopped early.
+        directions: One an objective.
+        reference: The worst objectives that count for the hypervolume.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        epochs: int,
+        directions: Sequence[Direction],
+        reference: Sequence[float],
+    ) -> None:
+        self.trials = 0
+        self.spent = 0
+        self.hypervolume = 0.0
+        self._settings = settings
+        self._epochs = epochs
+        self._directions = directions
+        self._reference = reference
+        self._running = 0
+        self._front = np.empty((0, len(directions)))
+        self.history = [0.0]
+
+    def begin(self) -> None:
+        """A trial began."""
+        self.trials += 1
+        self._running += 1
+
+    def end(self, epochs: int, objectives: Sequence[float] | None) -> None:
+        """A trial ended.
+
+        Args:
+            epochs: What it trained.
+            objectives: What it reached, if it is complete.
+        """
+        self._running -= 1
+        self.spent += epochs
+        if objectives is not None:
+            self._front = joined(self._front, objectives, self._directions)
+            self.hypervolume = hypervolume(self._front, self._reference, self._directions)
+        self.history.append(self.hypervolume)
+
+    def over(self) -> str | None:
+        """Say why no trial begins any more; ``None`` while some may."""
+        limits = self._settings
+        if self.trials >= limits.trials:
+            return f"{counted(self.trials, 'trial has', 'trials have')} begun"
+        if limits.epoch_budget is not None and self.spent + self._epochs > limits.epoch_budget:
+            epochs = counted(limits.epoch_budget, "epoch")
+            return f"{self.spent} of {epochs} are spent, too many for another trial"
+        if limits.target_hypervolume is not None and self.hypervolume >= limits.target_hypervolume:
+            return f"the hypervolume {self.hypervolume:.4f} has reached {limits.target_hypervolume:g}"
+        if limits.stall is not None and len(self.history) > limits.stall.trials:
+            enough = self.history[-1 - limits.stall.trials] * (1 + limits.stall.growth)
+            if self.hypervolume < enough or self.hypervolume == 0:
+                return (
+                    f"the hypervolume has grown by less than {limits.stall.growth:.1%} "
+                    f"in {counted(limits.stall.trials, 'trial')}"
+                )
+        return None
+
+    def waits(self) -> bool:
+        """Whether running trials may need all that is left of the epochs."""
+        promised = self.spent + (self._running + 1) * self._epochs
+        return self._settings.epoch_budget is not None and promised > self._settings.epoch_budget

@@ -1,0 +1,388 @@
+"""The durable record of a search: an Optuna study in one append-only file, written by the driver alone."""
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage, JournalStorage
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from pydantic import TypeAdapter
+
+from dcodr.errors import UserError
+from tuning.ledger.budget import Budget
+from tuning.ledger.encoding import encode, is_whole, suggest
+from tuning.ledger.journal import Journal
+from tuning.ledger.outcome import Outcome
+from tuning.ledger.trials import PAPER, Begun, FirstTrial, TrialRecord, identity, read
+from tuning.space import Space
+
+STUDY = "search"
+TESTED = "tested"
+_RECORDS = TypeAdapter(list[TrialRecord])
+NEW_DRAWS = 100
+"""Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
+
+
+class Ledger:
+    """Hands out trials and records what became of them.
+
+    Args:
+        study: The study that is the record.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.study = study
+        self.space = Space.model_validate_json(study.user_attrs["space"])
+        self._open: dict[int, tuple[Trial, Begun]] = {}
+        self._confirmations: list[tuple[int, int]] = []
+        self._held: list[tuple[Trial, int]] = []
+        self._cut_off: list[int] = []
+        self._ended: dict[int, TrialRecord] = {}
+        self._tested: dict[str, dict[str, float]] = study.user_attrs.get(TESTED, {})
+        self._exhausted = False
+        self._count()
+
+    def __repr__(self) -> str:
+        of = f"space {self.space.name!r} and {self.space.base.dataset}"
+        return f"<Ledger of {of}: {self.budget.trials} trials>"
+
+    @classmethod
+    def create(
+        cls, path: Path | None, space: Space, facts: Mapping[str, Any], first: Sequence[FirstTrial] = ()
+    ) -> "Ledger":
+        """Begin a ledger.
+
+        Args:
+            path: A file that does not exist yet, and appears whole; ``None`` keeps the ledger in memory, for
+                a rehearsal.
+            space: What is searched.
+            facts: What else is to be remembered of the search, as JSON values.
+            first: The trials that it hands out first.
+        """
+        _quiet()
+        new = path and path.with_name(f"{path.name}.new")
+        if new is not None:
+            new.unlink(missing_ok=True)
+        study = optuna.create_study(
+            storage=InMemoryStorage() if new is None else _storage(new),
+            study_name=STUDY,
+            directions=list(space.objectives.values()),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(space.objectives))
+        study.set_user_attr("space", space.model_dump_json())
+        for name, value in facts.items():
+            study.set_user_attr(name, value)
+        for trial in first:
+            study.enqueue_trial(encode(space.params, trial.values), user_attrs={"origin": trial.origin})
+        if path is None or new is None:
+            return cls(study)
+        new.replace(path)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "Ledger":
+        """Open a ledger, changing nothing in it.
+
+        Raises:
+            UserError: If there is none at ``path``, or it cannot be read.
+        """
+        if not path.is_file():
+            raise UserError(f"{path}: no such ledger; 'python -m tuning list' shows the searches there are")
+        _quiet()
+        try:
+            ledger = cls(optuna.load_study(study_name=STUDY, storage=_storage(path)))
+            _RECORDS.validate_python([vars(record) for record in ledger.records()])
+        # Optuna replays a damaged file to whatever it leads to.
+        except Exception as error:
+            raise UserError(f"{path}: no ledger of a search, or damaged: {error}") from error
+        return ledger
+
+    def facts(self) -> dict[str, Any]:
+        """What ``create`` was given, and ``remember``."""
+        return dict(self.study.user_attrs)
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keep a fact of the whole search, as a JSON value."""
+        self.study.set_user_attr(name, value)
+
+    def ready(self, sampler: Callable[[Space, int], BaseSampler], space: Space | None = None) -> list[int]:
+        """Make ready to hand out trials: first those that were cut off, which go on.
+
+        One that was cut off while its values were drawn is closed; if they were given, it begins anew.
+
+        Args:
+            sampler: Makes the sampler of a space and a seed. The seed differs with the number of trials: the
+                same one would repeat the first proposals.
+            space: The space with other budgets, if they have changed. The constant answers stay those that
+                the search began with, so that gains and hypervolumes compare.
+
+        Returns:
+            Numbers of the trials that go on.
+        """
+        if space is not None:
+            self.space = space.model_copy(update={"constant_answers": self.space.constant_answers})
+            self._ended.clear()
+            self.remember("space", self.space.model_dump_json())
+        trials = self.study.get_trials(deepcopy=False)
+        self.study.sampler = sampler(self.space, self.space.search.seed + len(trials))
+        for trial in trials:
+            if trial.state == TrialState.RUNNING and not is_whole(self.space.params, trial.params):
+                if "fixed_params" in trial.system_attrs:
+                    origin = trial.user_attrs.get("origin")
+                    attrs = {"origin": origin} if origin else None
+                    self.study.enqueue_trial(trial.system_attrs["fixed_params"], user_attrs=attrs)
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        self._open.clear()
+        self._confirmations.clear()
+        self._count()
+        for twin in {twin for _, twin in self._held} - {*self._cut_off}:
+            self._settle(twin)
+        return list(self._cut_off)
+
+    def over(self) -> str | None:
+        """Say why the search begins no more trials; ``None`` while it may, or has some to go on with."""
+        if self._cut_off:
+            return None
+        if self._exhausted:
+            return f"the last {NEW_DRAWS} draws all repeat earlier trials: the space is exhausted"
+        return self.budget.over()
+
+    def begin(self) -> Begun | None:
+        """Open the next trial, whatever the budget says one that ``confirm`` asked for or that was cut off.
+
+        A draw that repeats an earlier trial is not handed out: it gets the earlier result, now or when there
+        is one.
+
+        Returns:
+            The trial; ``None`` if there is nothing to begin at the moment.
+        """
+        if self._confirmations:
+            return self._begin_confirmation(*self._confirmations.pop(0))
+        if self._cut_off:
+            return self._go_on(self._cut_off.pop(0))
+        if self.budget.waits():
+            return None
+        for _ in range(NEW_DRAWS):
+            trial = self.study.ask()
+            values = suggest(trial, self.space.params)
+            paper = trial.user_attrs.get("origin") == PAPER
+            begun = Begun(trial.number, values, self.space.base.seed, confirms=None, baseline=paper)
+            twin = self._twins.setdefault(identity(begun), begun.number)
+            if twin == begun.number:
+                self._open[begun.number] = trial, begun
+                self.budget.begin()
+                return begun
+            self._held.append((trial, twin))
+            if twin not in self._open:
+                self._settle(twin)
+        self._exhausted = True
+        return None
+
+    def confirm(self, number: int, seed: int) -> None:
+        """Have a complete trial trained again with another seed, or go on with that if it was cut off."""
+        self._confirmations.append((number, seed))
+
+    def drop_confirmations(self) -> None:
+        """Close the confirmations that were cut off and that nobody has asked for again."""
+        for record in self.records():
+            if record.status == "running" and record.confirms is not None and record.number not in self._open:
+                self.study.tell(record.number, state=TrialState.FAIL)
+
+    def put_back(self, number: int) -> None:
+        """Have a trial handed out again, as its worker could not go about it; once is enough."""
+        if number not in self._cut_off:
+            del self._open[number]
+            self._cut_off.append(number)
+
+    def left_over(self) -> bool:
+        """Whether trials were put back and not handed out again."""
+        return bool(self._cut_off)
+
+    def waiting(self) -> int:
+        """How many confirmations, and trials put back, are still to be handed out."""
+        return len(self._confirmations) + len(self._cut_off)
+
+    def note(self, number: int, **facts: Any) -> None:
+        """Attach facts, as JSON values, to a trial that this process has begun."""
+        for name, value in facts.items():
+            self._open[number][0].set_user_attr(name, value)
+
+    def note_epoch(self, number: int, epoch: int, **facts: Any) -> None:
+        """Record an epoch of a trial that this process has begun.
+
+        Args:
+            number: The trial.
+            epoch: Epochs it has completed.
+            facts: ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
+        """
+        self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
+
+    def note_test(self, number: int, figures: Mapping[str, float]) -> None:
+        """Record what a trial that has ended reaches on the test images.
+
+        Optuna lets nothing be added to such a trial: the figures are a fact of the search.
+        """
+        self._tested[str(number)] = dict(figures)
+        self.remember(TESTED, self._tested)
+        self._ended[number] = replace(self._ended[number], test=dict(figures))
+
+    def begun(self, number: int) -> Begun:
+        """A trial that this process has begun, or goes on with, and not ended."""
+        return self._open[number][1]
+
+    def end(
+        self, number: int, *, full_budget: bool, infeasible: str | None = None, failure: str | None = None
+    ) -> Outcome:
+        """Close a trial with the epochs noted.
+
+        Args:
+            number: A trial that this process has begun.
+            full_budget: Whether it trained to its last epoch; else it is told to Optuna as PRUNED.
+            infeasible: Why it must not compete, if so.
+            failure: Why it failed, if it did; a trial without figures fails in any case.
+
+        Returns:
+            What it counts as from now on.
+        """
+        record = self.record(number)
+        trial, begun = self._open.pop(number)
+        objectives = [record.figures[name] for name in self.space.objectives if name in record.figures]
+        measured = len(objectives) == len(self.space.objectives)
+        outcome: Outcome
+        if infeasible is not None:
+            outcome = "infeasible"
+            trial.set_user_attr("infeasible", infeasible)
+            trial.set_constraint("feasible", 1.0)
+        elif failure is not None or not measured:
+            outcome = "failed"
+            trial.set_user_attr("failure", failure or "it was never evaluated")
+            del self._twins[identity(begun)]
+        else:
+            outcome = "complete" if full_budget else "pruned"
+        if outcome == "failed":
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif full_budget and measured:
+            self.study.tell(trial, objectives)
+        else:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        self._ended[number] = read(trial.storage.get_trial(trial._trial_id), self.space)
+        if begun.confirms is None:
+            self.budget.end(record.epoch, objectives if outcome == "complete" else None)
+        self._settle(number)
+        return outcome
+
+    def _go_on(self, number: int) -> Begun:
+        """Open a trial again that an earlier process has begun."""
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        record = read(frozen, self.space)
+        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus, record.paper)
+        self._open[number] = Trial(self.study, frozen._trial_id), begun
+        return begun
+
+    def _begin_confirmation(self, number: int, seed: int) -> Begun:
+        """Open a trial past Optuna's queue, where first trials may wait for a larger budget."""
+        for record in self.records():
+            if record.status == "running" and (record.confirms, record.seed) == (number, seed):
+                return self._go_on(record.number)
+        known = self.study.get_trials(deepcopy=False)[number]
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=known.params,
+                distributions=known.distributions,
+                user_attrs={"confirms": number, "seed": seed},
+            )
+        )
+        begun = self._go_on(len(self.study.get_trials(deepcopy=False)) - 1)
+        self._twins[identity(begun)] = begun.number
+        return begun
+
+    def record(self, number: int) -> TrialRecord:
+        """A trial that this process has begun or gone on with."""
+        if number in self._ended:
+            return self._ended[number]
+        trial = self._open[number][0]
+        return read(trial.storage.get_trial(trial._trial_id), self.space)
+
+    def ended(self, number: int) -> TrialRecord | None:
+        """A trial that has ended; ``None`` while it has not."""
+        return self._ended.get(number)
+
+    def records(self) -> list[TrialRecord]:
+        """All trials whose parameters were drawn, by number."""
+        return [self._read(trial) for trial in self.begun_trials()]
+
+    def _read(self, trial: FrozenTrial) -> TrialRecord:
+        """A trial's record, of one that has ended only once: nothing changes it any more."""
+        if not trial.state.is_finished():
+            return read(trial, self.space)
+        if trial.number not in self._ended:
+            record = read(trial, self.space)
+            self._ended[trial.number] = replace(record, test=self._tested.get(str(trial.number), {}))
+        return self._ended[trial.number]
+
+    def begun_trials(self) -> list[FrozenTrial]:
+        """The trials that were begun with all of their parameters; a driver may die while it draws them."""
+        trials = self.study.get_trials(deepcopy=False)
+        waiting, params = TrialState.WAITING, self.space.params
+        return [
+            trial
+            for trial in trials
+            if trial.number in self._ended or (trial.state != waiting and is_whole(params, trial.params))
+        ]
+
+    def _settle(self, number: int) -> None:
+        """Give an ended trial's result to the draws that repeat it."""
+        repeats = [trial for trial, twin in self._held if twin == number]
+        if not repeats:
+            return
+        self._held = [(trial, twin) for trial, twin in self._held if twin != number]
+        result = self.study.get_trials(deepcopy=False)[number]
+        for trial in repeats:
+            trial.set_user_attr("repeats", number)
+            for name, value in result.constraints.items():
+                trial.set_constraint(name, value)
+            self.study.tell(trial, result.values, result.state)
+
+    def _count(self) -> None:
+        """Take stock of the trials there are, in the order in which they ended."""
+        space = self.space
+        directions = list(space.objectives.values())
+        self.budget = Budget(space.search, space.base.epochs, directions, space.reference)
+        self._twins: dict[str, int] = {}
+        self._held.clear()
+        self._cut_off.clear()
+        for trial in sorted(self.begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
+            record = self._read(trial)
+            if record.status in ("interrupted", "reused"):
+                continue
+            if record.status != "failed":
+                twin = self._twins.setdefault(identity(record), record.number)
+                if twin != record.number and record.status == "running":
+                    self._held.append((Trial(self.study, trial._trial_id), twin))
+                    continue
+            if record.confirms is not None:
+                continue
+            self.budget.begin()
+            if record.status == "running":
+                self._cut_off.append(record.number)
+            else:
+                complete = record.status == "complete"
+                values = [record.figures[name] for name in space.objectives] if complete else None
+                self.budget.end(record.epoch, values)
+
+
+def _storage(path: Path) -> JournalStorage:
+    return JournalStorage(Journal(path))
+
+
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)

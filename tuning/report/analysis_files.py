@@ -1,0 +1,27 @@
+"""An analysis as files of the search."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tuning.analysis.analysis import Analysis, write_tables
+from tuning.report.pictures import draw_pictures
+from tuning.report.plane import write_trials
+from tuning.results.search import ANALYSIS, Search
+
+
+def write_files(search: Search, analyses: Sequence[Analysis]) -> list[Path]:
+    """Write tables and pictures of analyses, and all complete trials as a table and a picture.
+
+    Args:
+        search: The search, in whose folder they go.
+        analyses: What was found of it; none where its augmentations are searched alone.
+
+    Returns:
+        The files written; those of the same names are replaced.
+
+    Raises:
+        UserError: If no trial is complete, or a file cannot be written.
+    """
+    folder = search.folder / ANALYSIS
+    files = [*write_tables(analyses, folder), *draw_pictures(analyses, folder)] if analyses else []
+    return files + write_trials(search, folder)

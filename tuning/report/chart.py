@@ -1,0 +1,145 @@
+"""What all charts of the page share: the shape that plotly.js takes, axes, and what is shown of a trial.
+
+A colour may be the name of a CSS variable of the page, e.g. ``--blue``: the page's script puts in its value
+in the reader's colour scheme.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.ledger.trials import TrialRecord
+from tuning.pareto import Direction
+
+Spec = dict[str, Any]
+"""A part of a figure, as plotly.js takes it."""
+
+CLEAR = "rgba(0, 0, 0, 0)"
+SIGNED = "+~g"
+"""The format of ticks of changes: six digits, less the zeros at the end. A fixed number of decimals would
+make the ticks of a small range alike."""
+MANY_POINTS = 2000
+"""Beyond so many points a chart is drawn by the graphics card, where SVG would be slow."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of plotly.js.
+
+    Attributes:
+        name: Its id in the page.
+        title: What it shows.
+        alt: What it says, for those who cannot see it.
+        data: Its traces.
+        layout: Its layout.
+        height: In pixels.
+        min_width: Of a chart that cannot get narrower, in pixels: the reader scrolls it sideways.
+    """
+
+    name: str
+    title: str
+    alt: str
+    data: list[Spec]
+    layout: Spec
+    height: int
+    min_width: int = 0
+
+
+def plain(text: object) -> str:
+    """A text that plotly.js shows as it is: by itself it would take tags in it, links among them."""
+    return html.escape(str(text))
+
+
+def axis(title: str, **more: Any) -> Spec:
+    """An axis with thin lines."""
+    return {
+        "title": {"text": plain(title), "standoff": 8},
+        "gridcolor": "--line",
+        "zerolinecolor": "--line",
+        "linecolor": "--line",
+        "automargin": True,
+        **more,
+    }
+
+
+def layout(x: Spec, y: Spec, **more: Any) -> Spec:
+    """A layout without background, in the page's colours and font, with the legend above."""
+    return (
+        framed(xaxis=x, yaxis=y, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}) | more
+    )
+
+
+def framed(**more: Any) -> Spec:
+    """A layout without axes."""
+    return {
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "font": {"color": "--ink", "family": "system-ui, sans-serif", "size": 13},
+        "hoverlabel": {
+            "bgcolor": "--card",
+            "bordercolor": "--grey",
+            "font": {"color": "--ink"},
+            "align": "left",
+        },
+        "margin": {"l": 8, "r": 16, "t": 40, "b": 8},
+        **more,
+    }
+
+
+def scatter(points: int) -> str:
+    """The type of a trace of so many points."""
+    return "scattergl" if points > MANY_POINTS else "scatter"
+
+
+def better(objective: str, direction: Direction) -> str:
+    """An objective with what is better."""
+    return f"{objective} ({'higher' if direction == 'maximize' else 'lower'} is better)"
+
+
+def number(trial: TrialRecord) -> str:
+    """A trial's number, as it is written everywhere."""
+    return f"{trial.number:03d}"
+
+
+def figure(value: float) -> str:
+    """A validation figure in words."""
+    return f"{value:.3f}"
+
+
+def tick_texts(values: Sequence[float]) -> list[str]:
+    """Return the ticks of an axis in words: four digits, or as many as tell them apart."""
+    for digits in range(4, 17):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len({*texts}) == len({*values}):
+            return texts
+    return [repr(value) for value in values]
+
+
+def setting_text(value: object) -> str:
+    """A setting in words: numbers to three digits, augmentations with commas."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def hover(trial: TrialRecord, objectives: Mapping[str, float]) -> str:
+    """What a point says of its trial: number, objectives, settings, accuracies with their chance."""
+    origin = f" ({plain(trial.origin)})" if trial.origin else ""
+    lines = [f"<b>trial {number(trial)}</b>{origin}"]
+    lines += [f"{plain(name)}: <b>{figure(value)}</b>" for name, value in objectives.items()]
+    lines += [""]
+    lines += [f"{plain(key)}: {plain(setting_text(value))}" for key, value in trial.values.items()]
+    raw = [name for name in trial.figures if _raw(name) and name not in objectives]
+    lines += [""] if raw else []
+    lines += [f"{plain(name)}: {figure(trial.figures[name])}{_chance(trial, name)}" for name in raw]
+    return "<br>".join(lines)
+
+
+def _raw(name: str) -> bool:
+    return name == "domain_accuracy" or name.startswith(("accuracy/", "error/"))
+
+
+def _chance(trial: TrialRecord, name: str) -> str:
+    chance = f"chance/{name.removeprefix('accuracy/').removesuffix('_accuracy')}"
+    return f" (chance {figure(trial.figures[chance])})" if chance in trial.figures else ""

@@ -1,0 +1,123 @@
+"""The commands that make a search, and its best configs, again."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dcodr.config import with_absolute_paths
+from dcodr.errors import UserError
+from dcodr.yaml_core import dump_yaml
+from tuning.results.search import CONFIGS, Search
+from tuning.space import Space, load_space
+from tuning.space.checks import FIXED_SETTINGS
+from tuning.space.shipped import program
+
+
+def space_text(search: Search) -> str:
+    """The space file as it was written; empty, if the search has none."""
+    path = search.folder / "space.yaml"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def commands(search: Search) -> list[tuple[str, str]]:
+    """What each command does, and the command."""
+    name, storage = search.name, str(search.folder.parent)
+    found = [
+        ("Go on with this search", f"{_search_again(search, name)} --resume"),
+        ("Search again, from the start", _search_again(search, f"{name}-again")),
+        (
+            "Export the front",
+            _joined("python", "-m", "tuning", "export", name, "--pick", "all-front", "--storage", storage),
+        ),
+    ]
+    if search.front():
+        config = str(search.folder / CONFIGS / search.config_file(search.knee()))
+        found += [
+            (
+                "Train the best trade-off",
+                _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained"),
+            ),
+            ("Test what was trained", "python -m dcodr evaluate trained"),
+        ]
+    return [*found, ("This page", _joined("python", "-m", "tuning", "report", name, "--storage", storage))]
+
+
+def caveat(search: Search) -> str | None:
+    """What the command to search again cannot say; ``None`` if it makes the very space."""
+    kept = search.folder / "space.yaml"
+    try:
+        options = _options(search)
+        again = load_space(kept, **options)
+    except UserError as error:
+        return f"The space file that was kept with the search does not load by itself: {error}"
+    if _comparable(again) != _comparable(search.space):
+        return (
+            "The command does not hold every change that was made to the space file; the exported configs do."
+        )
+    return None
+
+
+def _search_again(search: Search, name: str) -> str:
+    """The command that makes the space of a search from its space file, as far as options can."""
+    words = [*program(), "--space", str(search.folder / "space.yaml"), "--name", name]
+    words += ["--storage", str(search.folder.parent)]
+    try:
+        options = _options(search)
+    except UserError:
+        return _joined(*words)
+    for option in ("dataset", "data"):
+        words += [f"--{option}", options[option]] if options[option] is not None else []
+    for text in options["settings"]:
+        words += ["--set", text]
+    for key, value in options["search"].items():
+        words += [f"--{key.replace('_', '-')}", f"{value}"]
+    return _joined(*words)
+
+
+def _options(search: Search) -> dict[str, Any]:
+    """Arguments of ``load_space`` with which the kept file becomes the search's space."""
+    kept, space = search.folder / "space.yaml", search.space
+    file = load_space(kept)
+    dataset = space.base.dataset if space.base.dataset != file.base.dataset else None
+    file = load_space(kept, dataset=dataset)
+    settings = [*_settings(file, space)]
+    limits = {
+        key: value
+        for key in ("trials", "time_budget", "seed")
+        if (value := getattr(space.search, key)) != getattr(file.search, key)
+    }
+    data = space.base.data if space.base.data != file.base.data else None
+    return {"dataset": dataset, "data": data, "settings": settings, "search": limits}
+
+
+def _settings(file: Space, space: Space) -> Iterator[str]:
+    """``KEY=VALUE`` of the settings that were fixed on the command line."""
+    there, here = _leaves(file.base.model_dump(mode="json")), _leaves(space.base.model_dump(mode="json"))
+    for key, value in here.items():
+        dropped = key in file.params and key not in space.params
+        if dropped or (key not in {*FIXED_SETTINGS} - {"seed"} and value != there.get(key)):
+            yield f"{key}={dump_yaml(value, one_line=True)}"
+    there, here = file.resources.model_dump(mode="json"), space.resources.model_dump(mode="json")
+    yield from (
+        f"resources.{key}={dump_yaml(value, one_line=True)}"
+        for key, value in here.items()
+        if value != there[key]
+    )
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in settings.items():
+        nested = isinstance(value, Mapping) and value
+        leaves |= _leaves(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return leaves
+
+
+def _comparable(space: Space) -> dict[str, Any]:
+    return space.model_copy(update={"base": with_absolute_paths(space.base)}).model_dump(
+        exclude={"name", "text", "constant_answers"}
+    )
+
+
+def _joined(*words: str) -> str:
+    return shlex.join(words)

@@ -1,0 +1,92 @@
+"""How the search and the members of its front came to where they are."""
+
+from dcodr.words import counted
+from tuning.ledger.trials import TrialRecord
+from tuning.report.chart import Chart, Spec, axis, better, figure, layout, number, plain
+from tuning.results.search import Search
+
+
+def curve_charts(search: Search) -> list[Chart]:
+    """For each objective a chart of the front's members and the paper's settings over their epochs."""
+    trials = [trial for trial, _ in search.compared()]
+    if not trials:
+        return []
+    knee = search.knee()
+    trials.sort(key=lambda trial: (trial.number == knee.number, trial.paper))
+    charts = []
+    for i, (objective, direction) in enumerate(search.space.objectives.items()):
+        data = [_curve(trial, objective, trial.number == knee.number) for trial in trials]
+        for trace in data:
+            trace["showlegend"] = trace["name"] not in [t["name"] for t in data[: data.index(trace)]]
+        x, y = axis("epoch", dtick=_tick(trials)), axis(better(objective, direction))
+        charts.append(
+            Chart(
+                f"curve-{i}", objective, _alt(trials, objective), data, layout(x, y, hovermode="closest"), 340
+            )
+        )
+    return charts
+
+
+def hypervolume_chart(search: Search) -> Chart | None:
+    """The front's hypervolume over the trials in the order in which they ended; ``None`` before any did."""
+    history = hypervolumes(search)
+    if not history:
+        return None
+    trace: Spec = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(range(1, len(history) + 1)),
+        "y": history,
+        "line": {"color": "--blue", "width": 2, "shape": "hv"},
+        "fill": "tozeroy",
+        "fillcolor": "--blue-pale",
+        "hovertemplate": "%{y:.4f}, trials that ended: %{x}<extra></extra>",
+        "showlegend": False,
+    }
+    best = next(i for i, volume in enumerate(history, start=1) if volume == history[-1])
+    after = counted(len(history), "trial")
+    alt = f"Hypervolume {history[-1]:.4f} after {after}; the last to raise it was number {best}."
+    x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")
+    return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 340)
+
+
+def hypervolumes(search: Search) -> list[float]:
+    """The hypervolume after each trial that ended, in their order."""
+    return [round(volume, 6) for volume in search.ledger.budget.history[1:]]
+
+
+def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:
+    measured = [(e, r.figures[objective]) for e, r in trial.evaluated.items() if objective in r.figures]
+    name, line = "front", {"color": "--blue", "width": 1.5}
+    if knee:
+        name, line = "best trade-off", {"color": "--orange", "width": 3}
+    elif trial.paper:
+        name, line = "the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "legendgroup": name,
+        "x": [epoch for epoch, _ in measured],
+        "y": [value for _, value in measured],
+        "line": line,
+        "marker": {"size": 5},
+        "opacity": 1 if knee or trial.paper else 0.55,
+        "text": [_point(trial, epoch, objective, value) for epoch, value in measured],
+        "hoverinfo": "text",
+    }
+
+
+def _point(trial: TrialRecord, epoch: int, objective: str, value: float) -> str:
+    return f"<b>trial {number(trial)}</b>, epoch {epoch}<br>{plain(objective)}: <b>{figure(value)}</b>"
+
+
+def _tick(trials: list[TrialRecord]) -> int:
+    """Epochs from one tick to the next, so that none is at a fraction."""
+    return max(1, max(trial.epoch for trial in trials) // 8)
+
+
+def _alt(trials: list[TrialRecord], objective: str) -> str:
+    last = {number(trial): figure(trial.figures[objective]) for trial in trials}
+    ends = ", ".join(f"trial {name} {value}" for name, value in last.items())
+    return f"{objective} over the epochs, of {counted(len(last), 'trial')}. At the end: {ends}."

@@ -1,0 +1,176 @@
+"""What matters, and what every augmentation does, as :mod:`tuning.analysis` computes it."""
+
+from collections.abc import Sequence
+
+from dcodr.words import counted
+from tuning.analysis.analysis import Analysis
+from tuning.analysis.attribution import Attribution, MemberEffect
+from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate
+from tuning.analysis.importance import Importance
+from tuning.report.analysis_text import importance_cells
+from tuning.report.chart import SIGNED, Chart, Spec, axis, layout, plain
+from tuning.report.table import Table
+
+PALE = 0.35
+"""Opacity of what may be nothing: its interval holds 0."""
+SHOWN_PAIRS = 10
+
+
+def importance_charts(analyses: Sequence[Analysis]) -> list[Chart]:
+    """For each objective bars of how much every setting matters, most on top."""
+    return [_importance(i, analysis) for i, analysis in enumerate(analyses)]
+
+
+def attribution_charts(analyses: Sequence[Analysis]) -> list[Chart]:
+    """For each objective the effects of the augmentations with their intervals, best on top."""
+    return [_effects(i, analysis) for i, analysis in enumerate(analyses) if analysis.attribution]
+
+
+def effect_tables(analyses: Sequence[Analysis]) -> list[Table]:
+    """The same effects as tables, and the interactions that are clear of 0."""
+    tables = []
+    for analysis in analyses:
+        if analysis.attribution:
+            tables += [_member_table(analysis), _pair_table(analysis, analysis.attribution)]
+    return tables
+
+
+def importance_tables(analyses: Sequence[Analysis]) -> list[Table]:
+    """The shares of importance as tables."""
+    return [
+        Table(
+            f"Share of importance for {analysis.objective}, {analysis.trials} trials, with 95 % intervals",
+            ("setting", "trials compared", "fANOVA", "PED-ANOVA"),
+            [(row.name, *importance_cells(row)) for row in analysis.importances],
+        )
+        for analysis in analyses
+    ]
+
+
+def _importance(i: int, analysis: Analysis) -> Chart:
+    rows = analysis.importances
+    names = [_told(f"· {row.name.removeprefix(f'{row.of}.')}" if row.of else row.name, row) for row in rows]
+    data = [
+        _bars("fANOVA", "--blue", names, [row.fanova for row in rows]),
+        _bars("PED-ANOVA", "--orange", names, [row.ped_anova for row in rows]),
+    ]
+    told = [(row.name, row.fanova or row.ped_anova) for row in rows if not row.of]
+    words = [f"{name} {share.mean:.2f}" if share else f"{name} {NOT_ENOUGH}" for name, share in told]
+    alt = f"Share of importance for {analysis.objective}: {', '.join(words)}."
+    y = axis("", autorange="reversed", tickmode="linear", ticksuffix="  ", type="category", showgrid=False)
+    x = axis("share of importance", rangemode="tozero")
+    frame = layout(x, y, barmode="group", bargap=0.25)
+    return Chart(f"importance-{i}", analysis.objective, alt, data, frame, 130 + 28 * len(rows))
+
+
+def _told(name: str, row: Importance | MemberEffect) -> str:
+    """Return a name for an axis, which says so if too few trials tell of it."""
+    figure = row.ped_anova if isinstance(row, Importance) else row.main
+    return plain(name if figure else f"{name} ({NOT_ENOUGH})")
+
+
+def _bars(name: str, color: str, names: Sequence[str], shares: Sequence[Estimate | None]) -> Spec:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": list(names),
+        "x": [share and round(share.mean, 4) for share in shares],
+        "error_x": _error_bars(shares, "--ink"),
+        "marker": {"color": color},
+        "hovertemplate": "%{y}: %{x:.2f}<extra>" + name + "</extra>",
+    }
+
+
+def _effects(i: int, analysis: Analysis) -> Chart:
+    members = analysis.ranked()
+    told = [member for member in members if member.main and member.shapley]  # the others come last
+    names, known = (
+        [_told(member.member, member) for member in members],
+        [plain(member.member) for member in told],
+    )
+    data = [
+        *_dots("main effect", "--blue", "circle", known, [member.main for member in told], -0.16),
+        *_dots("Shapley value", "--orange", "diamond", known, [member.shapley for member in told], 0.16),
+    ]
+    y = axis("", tickmode="array", tickvals=list(range(len(names))), ticktext=names, ticksuffix="  ")
+    y |= {"range": [len(names) - 0.5, -0.5], "zeroline": False, "showgrid": False}
+    x = axis(f"change of {analysis.objective}", zerolinecolor="--ink", tickformat=SIGNED, nticks=7)
+    means = [f"{member.member} {member.main.mean:+.3f}" for member in told if member.main]
+    alt = f"Main effects on {analysis.objective}: {', '.join(means) or NOT_ENOUGH}."
+    frame = layout(x, y, hovermode="closest")
+    return Chart(f"effects-{i}", analysis.objective, alt, data, frame, 130 + 34 * max(len(names), 2))
+
+
+def _dots(
+    name: str,
+    color: str,
+    symbol: str,
+    names: Sequence[str],
+    estimates: Sequence[Estimate | None],
+    shift: float,
+) -> list[Spec]:
+    """Points with their intervals, and one without a place for the legend, which has the first's opacity."""
+    known = [estimate for estimate in estimates if estimate]
+    shape = {"type": "scatter", "mode": "markers", "name": name, "legendgroup": name}
+    legend = {**shape, "x": [None], "y": [None], "marker": {"color": color, "symbol": symbol, "size": 10}}
+    points = {
+        **shape,
+        "showlegend": False,
+        "x": [round(estimate.mean, 5) for estimate in known],
+        "y": [row + shift for row in range(len(known))],
+        "error_x": _error_bars(known, color),
+        "marker": {
+            "color": color,
+            "symbol": symbol,
+            "size": 10,
+            "opacity": [1.0 if estimate.clear else PALE for estimate in known],
+        },
+        "text": [
+            f"<b>{member}</b>, {name}<br>{_interval(e)}" for member, e in zip(names, known, strict=True)
+        ],
+        "hoverinfo": "text",
+    }
+    return [legend, points]
+
+
+def _error_bars(estimates: Sequence[Estimate | None], color: str) -> Spec:
+    """Return the intervals of points or bars."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [estimate and round(estimate.high - estimate.mean, 5) for estimate in estimates],
+        "arrayminus": [estimate and round(estimate.mean - estimate.low, 5) for estimate in estimates],
+        "color": color,
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
+def _member_table(analysis: Analysis) -> Table:
+    return Table(
+        f"Effects of the augmentations on {analysis.objective}, with 95 % credible intervals",
+        ("augmentation", "trials with", "without", "main effect", "Shapley value"),
+        [_member_row(member) for member in analysis.ranked()],
+    )
+
+
+def _member_row(member: MemberEffect) -> tuple[str, ...]:
+    effects = [_interval(e) if e else NOT_ENOUGH for e in (member.main, member.shapley)]
+    return member.member, str(member.chosen), str(member.left_out), *effects
+
+
+def _pair_table(analysis: Analysis, attribution: Attribution) -> Table:
+    told = [(pair, pair.interaction) for pair in attribution.pairs if pair.interaction]
+    clear = [(pair, estimate) for pair, estimate in told if estimate.clear]
+    clear.sort(key=lambda item: abs(item[1].mean), reverse=True)
+    return Table(
+        f"Interactions on {analysis.objective}: of {counted(len(told), 'pair')} with {SUPPORT} trials of "
+        f"each kind, {len(clear) or 'none'} clear of 0",
+        ("pair", "trials with both", "interaction"),
+        [(f"{p.first} + {p.second}", str(p.both), _interval(e)) for p, e in clear[:SHOWN_PAIRS]],
+    )
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.mean:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"

@@ -1,0 +1,178 @@
+"""The page: everything that is told of a search, put into the template."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from dcodr import palette
+from dcodr.config import dump_config
+from dcodr.errors import UserError
+from dcodr.files import write_text
+from tuning.analysis.analysis import analyse
+from tuning.ledger.trials import TrialRecord, kept_of
+from tuning.report import commands, effects, facts
+from tuning.report.alone import subset_alone
+from tuning.report.chart import Chart, figure, number
+from tuning.report.curves import curve_charts, hypervolume_chart
+from tuning.report.front_chart import front_chart
+from tuning.report.parallel import parallel_chart
+from tuning.report.plane import MEANING
+from tuning.results.csv_tables import trials_csv
+from tuning.results.export import provenance
+from tuning.results.gain import better_everywhere
+from tuning.results.search import CONFIGS, Search
+
+PICTURES = {
+    "retrieval": "Queries and their nearest neighbours by code",
+    "reconstruction": "Images, their reconstructions, and reconstructions in other domains",
+}
+"""Pictures of a trial, by the names of their files, and what they show."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a trial, with its file as a data URI."""
+
+    trial: str
+    kind: str
+    caption: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A config of the front: its trial's title, its file, whether that is written, figures, and its text."""
+
+    title: str
+    file: str
+    written: bool
+    figures: str
+    text: str
+
+
+def write_report(search: Search, path: Path) -> None:
+    """Write the page of a search, running or over.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    write_text(path, render(search))
+
+
+def render(search: Search) -> str:
+    """The page of a search: HTML that needs no other file and no network."""
+    content = _content(search)
+    charts = [chart for group in content["charts"].values() for chart in group]
+    library, script = get_plotlyjs(), _text("page.js")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_text("page.html")).render(
+        content,
+        palette=palette,
+        style=Markup(_text("page.css")),
+        library=Markup(library),
+        script=Markup(script),
+        hashes=[_hash(library), _hash(script)],
+        figures=Markup(_json(charts)),
+    )
+
+
+def _content(search: Search) -> dict[str, Any]:
+    """What the template is filled with, but for what every page has."""
+    front = search.front()
+    importances, attributions, tables, why_not = _analysis(search)
+    hypervolume, parallel = hypervolume_chart(search), parallel_chart(search)
+    return {
+        "name": search.name,
+        "overview": facts.overview(search),
+        "gain": facts.gain_table(search) if front else None,
+        "better": better_everywhere(search) if front else None,
+        "charts": {
+            "front": [front_chart(search)] if front else [],
+            "curves": curve_charts(search),
+            "hypervolume": [hypervolume] if hypervolume else [],
+            "parallel": [parallel] if parallel else [],
+            "importances": importances,
+            "attributions": attributions,
+        },
+        "meanings": [MEANING[name] for name in search.space.objectives if name in MEANING],
+        "front": facts.front_table(search) if front else None,
+        "analysis": tables,
+        "why_not": why_not,
+        "pictures": [picture for trial in front for picture in _pictures(search, trial)],
+        "confirmed": facts.confirmed_table(search),
+        "finals": facts.finals_table(search),
+        "reasons": facts.reasons_table(search),
+        "exported": [_exported(search, trial) for trial in front],
+        "csv": _data_uri("text/csv", trials_csv(search).encode()) if front else None,
+        "commands": commands.commands(search),
+        "caveat": commands.caveat(search),
+        "space": commands.space_text(search),
+    }
+
+
+def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str | None]:
+    """Charts of importances and of effects, tables, and why there are none, if so."""
+    alone = subset_alone(search.space)
+    if alone is not None:
+        why_not = "Sets of one augmentation tell neither effects nor interactions, only a ranking."
+        return [], [], [facts.alone_table(search, alone)], why_not
+    try:
+        analyses = analyse(search)
+    except UserError as error:
+        return [], [], [], f"There is no analysis: {error}."
+    tables = [*effects.importance_tables(analyses), *effects.effect_tables(analyses)]
+    reason = analyses[0].no_attribution
+    no_effects = None if reason is None else f"No effects of augmentations: {reason}."
+    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, no_effects
+
+
+def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
+    """The pictures there are of a trial."""
+    found = []
+    for kind, caption in PICTURES.items():
+        path = kept_of(search.folder, trial.number) / f"{kind}.png"
+        if path.is_file():
+            found.append(Picture(number(trial), kind, caption, _data_uri("image/png", path.read_bytes())))
+    return found
+
+
+def _exported(search: Search, trial: TrialRecord) -> Exported:
+    """A config as its file has it; as ``export`` would write it, if it is not written yet."""
+    path = search.folder / CONFIGS / search.config_file(trial)
+    written = path.is_file()
+    config = search.space.config(trial.values)
+    text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(search, trial))
+    reached = ", ".join(f"{name} {figure(value)}" for name, value in search.objectives(trial).items())
+    marks = ", the best trade-off" if trial.number == search.knee().number else ""
+    return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)
+
+
+def _text(name: str) -> str:
+    return files("tuning.report.terminal").joinpath(name).read_text(encoding="utf-8")
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _hash(script: str) -> str:
+    """By which the page's policy knows a script; any other is not run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _json(charts: Sequence[Chart]) -> str:
+    """Charts as JSON that cannot end the element it stands in."""
+    content = [{"name": c.name, "data": c.data, "layout": c.layout} for c in charts]
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,0 +1,133 @@
+"""The complete trials of a search as points: its first objective against its second."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from dcodr.files import appearing, write_text
+from dcodr.palette import BLUE, GREY
+from dcodr.words import counted
+from tuning.ledger.trials import TrialRecord
+from tuning.pareto import Direction
+from tuning.report.alone import subset_alone
+from tuning.report.labels import FloatArray, place
+from tuning.results.csv_tables import trials_csv
+from tuning.results.search import Search
+
+MEANING = {
+    "invariance": "invariance (0: the domain is known, 1: it is guessed at chance)",
+    "informativeness": "informativeness (0: attributes are guessed at chance, 1: all known)",
+    "image_informativeness": "image_informativeness (0: nothing of an image is known, 1: all of it)",
+}
+DPI, GAP = 150, 10
+"""Pixels an inch, and around a point."""
+
+
+def write_trials(search: Search, folder: Path) -> list[Path]:
+    """Write the complete trials: ``trials.csv``, and ``trials.png`` unless there is only one objective.
+
+    The picture has a point for each; with two objectives a line joins those on the front. Labels are the
+    trials' numbers, "paper" for the paper's settings, and names of augmentations that are searched alone. One
+    that finds no room is left out; those of the front choose first.
+
+    Returns:
+        The files written; those of the same names are replaced.
+
+    Raises:
+        UserError: If no trial is complete, or a file cannot be written.
+    """
+    front = search.require_front()
+    table, picture = folder / "trials.csv", folder / "trials.png"
+    write_text(table, trials_csv(search))
+    if len(search.space.objectives) < 2:
+        return [table]
+    with appearing(picture) as temporary:
+        _draw(search, front).savefig(temporary, format="png")
+    return [table, picture]
+
+
+def _draw(search: Search, front: Sequence[TrialRecord]) -> Figure:
+    complete = [trial for trial in search.trials() if trial.status == "complete"]
+    trials = [*front, *(trial for trial in complete if trial not in front)]
+    points = search.values(trials)[:, :2]
+    figure = Figure(figsize=(8, 6), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    title = f"{search.name}: {counted(len(trials), 'complete trial')} on {search.space.base.dataset}"
+    axes.set_title(title, loc="left", fontweight="bold")
+    _describe(axes, search, front[0])
+    _draw_points(axes, search, points, trials, len(front))
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    figure.draw_without_rendering()
+    _draw_labels(axes, points, [_label(search, trial) for trial in trials])
+    return figure
+
+
+def _label(search: Search, trial: TrialRecord) -> str:
+    subset = subset_alone(search.space)
+    if subset is not None:
+        return str(trial.values[subset][0])
+    return "paper" if trial.paper else f"{trial.number:03d}"
+
+
+def _describe(axes: Axes, search: Search, trial: TrialRecord) -> None:
+    """Say what the axes mean; a raw accuracy has a line at its chance level."""
+    (x, x_direction), (y, y_direction), *_ = search.space.objectives.items()
+    axes.set_xlabel(_meaning(x, x_direction))
+    axes.set_ylabel(_meaning(y, y_direction))
+    for objective, line in ((x, axes.axvline), (y, axes.axhline)):
+        factor = objective.removeprefix("accuracy/").removesuffix("_accuracy")
+        if f"chance/{factor}" in trial.figures:
+            chance = trial.figures[f"chance/{factor}"]
+            line(chance, color=GREY, linewidth=0.8, linestyle=":", label=f"chance of {objective}")
+    axes.grid(color="#E0E0E0", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _meaning(objective: str, direction: Direction) -> str:
+    return MEANING.get(objective, f"{objective} (to {direction})")
+
+
+def _draw_points(
+    axes: Axes, search: Search, points: FloatArray, trials: Sequence[TrialRecord], n_front: int
+) -> None:
+    """Draw points, the first ``n_front`` of them as the front."""
+    confirmed = {row.trial.number for row in search.confirmed()}
+    apart = np.array([bool(confirmed) and trial.number not in confirmed for trial in trials])
+    front = np.arange(len(trials)) < n_front
+    if len(search.space.objectives) == 2:
+        direction = next(iter(search.space.objectives.values()))
+        drawstyle = "steps-pre" if direction == "maximize" else "steps-post"
+        joined = points[front][points[front, 0].argsort()]
+        axes.plot(*joined.T, color=BLUE, linewidth=1.2, alpha=0.6, drawstyle=drawstyle)
+    axes.scatter(points[front, 0], points[front, 1], s=40, color=BLUE, marker="D", zorder=3, label="front")
+    rest = points[~front & ~apart]
+    if len(rest):
+        axes.scatter(rest[:, 0], rest[:, 1], s=26, color=GREY, label="other trials")
+    if apart.any():
+        x, y = points[apart].T
+        axes.scatter(x, y, s=26, facecolor="none", edgecolor=GREY, label="not confirmed")
+    axes.margins(0.1)
+
+
+def _draw_labels(axes: Axes, points: FloatArray, names: Sequence[str]) -> None:
+    """Draw labels, with a line to each that is away from its point. The layout must be done."""
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    to_pixels, to_data = axes.transData.transform, axes.transData.inverted().transform
+    texts = [axes.text(0, 0, name, fontsize=7.5, va="bottom", zorder=4) for name in names]
+    boxes = [text.get_window_extent() for text in texts]
+    at, sizes = to_pixels(points), np.array([(box.width, box.height) for box in boxes])
+    corners = place(at, sizes, axes.bbox.extents, GAP)
+    for text, point, size, corner in zip(texts, at, sizes, corners, strict=True):
+        if corner is None:
+            text.remove()
+            continue
+        text.set_position(tuple(to_data(corner)))
+        text.set(in_layout=False, path_effects=[withStroke(linewidth=2, foreground="white")])
+        nearest = np.clip(point, corner, np.add(corner, size))
+        if np.linalg.norm(nearest - point) > 2 * GAP:
+            axes.plot(*to_data([point, nearest]).T, color=GREY, linewidth=0.6)

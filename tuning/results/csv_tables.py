@@ -1,0 +1,35 @@
+"""Tables of a search's trials as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from tuning.ledger.trials import TrialRecord
+from tuning.results.search import Search
+
+
+def front_csv(search: Search) -> str:
+    """Write the front as CSV, the paper's settings included."""
+    return _csv(search, search.compared())
+
+
+def trials_csv(search: Search) -> str:
+    """Write all complete trials as CSV, by number."""
+    front = {trial.number for trial in search.front()}
+    complete = [trial for trial in search.trials() if trial.status == "complete"]
+    return _csv(search, [(trial, trial.number in front) for trial in complete])
+
+
+def _csv(search: Search, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
+    """Write trials with their settings and metrics, and whether they are on the front."""
+    figures = sorted({name for trial, _ in rows for name in trial.figures})
+    settings = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["trial", "paper", "on_front", *settings, *figures])
+    objectives = search.all_objectives([trial for trial, _ in rows])
+    for (trial, on_front), means in zip(rows, objectives, strict=True):
+        measured = [means.get(name, trial.figures.get(name)) for name in figures]
+        values = [trial.readable.get(key) for key in settings]
+        writer.writerow([trial.number, trial.paper, on_front, *values, *measured])
+    return table.getvalue()

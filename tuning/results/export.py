@@ -1,0 +1,80 @@
+"""Configs of a search's best trials, as files that retrain to the same figures."""
+
+import datetime
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dcodr.config import dump_config
+from dcodr.errors import UserError
+from dcodr.files import write_text
+from tuning.ledger.trials import TrialRecord
+
+if TYPE_CHECKING:
+    from tuning.results.search import Search
+
+PACKAGES = ("dcodr-tuning", "torch", "torchvision", "numpy", "optuna", "ray")
+
+
+def pick(search: "Search", which: str) -> list[TrialRecord]:
+    """Choose trials of a front.
+
+    Args:
+        search: The search.
+        which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
+
+    Raises:
+        UserError: If ``which`` is none of these, or no trial is complete.
+    """
+    if which == "knee":
+        return [search.knee()]
+    if which == "all-front":
+        return search.require_front()
+    kind, _, objective = which.partition(":")
+    if kind != "best":
+        raise UserError(f"--pick {which}: expected knee, best:OBJECTIVE or all-front")
+    return [search.best(objective)]
+
+
+def export(search: "Search", which: str, out: Path) -> list[Path]:
+    """Write the configs of chosen trials.
+
+    Args:
+        search: The search.
+        which: What to choose; see :func:`pick`.
+        out: Folder to write to; files there of the same names are replaced.
+
+    Returns:
+        The files written, ``<search>-<trial>.yaml``.
+
+    Raises:
+        UserError: If nothing can be chosen.
+    """
+    written = []
+    for trial in pick(search, which):
+        path = out / search.config_file(trial)
+        config = search.space.config(trial.values)
+        write_text(path, dump_config(config, provenance(search, trial)))
+        written.append(path)
+    return written
+
+
+def provenance(search: "Search", trial: TrialRecord) -> dict[str, Any]:
+    """Where a config comes from: search, trial, versions, dataset, validation figures."""
+    return {
+        "search": search.name,
+        "trial": trial.number,
+        "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "mlflow_run": search.ledger.facts().get("run_id"),
+        "dataset_fingerprint": search.ledger.facts().get("fingerprint"),
+        "validation": trial.figures,
+        "intervals": {name: list(bounds) for name, bounds in trial.intervals.items()},
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on."""
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **packages}

@@ -1,0 +1,5 @@
+"""What is searched: the space file, its parameters, its settings."""
+
+from tuning.space.space import Base, Space, SpaceFile, json_schema, load_space
+
+__all__ = ["Base", "Space", "SpaceFile", "json_schema", "load_space"]

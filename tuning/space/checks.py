@@ -1,0 +1,203 @@
+"""Checks of searched parameters, objectives and early stopping in a space file that is well formed."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, get_args
+
+from dcodr.config import Config, nested, override, setting
+from dcodr.config.methods import MethodName, has_effect
+from dcodr.config.paper_settings import paper_config
+from dcodr.errors import UserError
+from dcodr.strict_yaml import Key, did_you_mean
+from tuning.space.params import CategoricalParam, Param, SubsetParam
+from tuning.space.settings import SearchSettings
+
+PAPER_SETTINGS = (
+    "augmentations",
+    "temperature",
+    "encoder_lr",
+    "generator_lr",
+    "embedding_lr",
+    "reconstruction_weight",
+    "drnet.adversarial_weight",
+)
+"""Settings that the paper's tables give per dataset and system, and a search therefore tries first."""
+
+FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
+"""Settings that are one for all trials of a search."""
+
+FIGURES = ("invariance", "informativeness", "image_informativeness", "domain_accuracy")
+FIGURES_OF_AN_ATTRIBUTE = ("accuracy/", "error/")
+"""The objectives there can be: metrics with a worst value from which gains can be measured."""
+
+Mistake = tuple[Key, str]
+"""The place of something wrong, and a message."""
+
+
+def paper_value(base: Config, key: str) -> Any:
+    """Return the paper's value of a searched setting; where it says nothing, the base's."""
+    source = paper_config(base.method, base.dataset) if key in PAPER_SETTINGS else base
+    return setting(source, key)
+
+
+def trained_methods(base: Config, params: Mapping[str, Param]) -> list[MethodName]:
+    """Return the methods that a space trains."""
+    searched = params.get("method")
+    choices = searched.choices if isinstance(searched, CategoricalParam) else [base.method]
+    return [name for name in get_args(MethodName) if name in choices]
+
+
+def wrong_param(
+    key: str,
+    param: Param,
+    base: Config,
+    params: Mapping[str, Param],
+    overrides: Mapping[str, Any],
+    search: SearchSettings,
+) -> Iterator[Mistake]:
+    """Find why a parameter is no setting, has no effect, or has a range that is not allowed or not useful.
+
+    Args:
+        key: The parameter's dotted key of the config.
+        param: Its values.
+        base: What every trial starts from.
+        params: All parameters of the file.
+        overrides: The settings that the file lays over its preset.
+        search: How to search.
+
+    Yields:
+        Where each mistake stands below the parameters, and a message.
+    """
+    if message := _no_parameter(key, base, params, overrides):
+        yield (key,), message
+        return
+    wrong = [*_out_of_bounds(key, param, base)]
+    if not wrong and search.warm_start.paper and has_effect(key, base.method):
+        wrong += _without_the_papers(key, param, base)
+    yield from (((key, *at), message) for at, message in wrong)
+    yield from _twice(key, param, params, overrides)
+
+
+def wrong_scheduler(search: SearchSettings, base: Config) -> str | None:
+    """Say why early stopping could never stop anything; ``None`` if it can, or none is asked for."""
+    if search.scheduler is None:
+        return None
+    grace = search.scheduler.grace_period
+    evaluated = range(base.evaluate_every, base.epochs, base.evaluate_every)
+    if any(epoch >= grace for epoch in evaluated):
+        return None
+    return (
+        f"stops nothing: none of epochs {grace} to {base.epochs - 1} is evaluated (epochs {base.epochs}, "
+        f"evaluate_every {base.evaluate_every}); set evaluate_every or grace_period, or remove it"
+    )
+
+
+def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[Mistake]:
+    """Find objectives that gains cannot be measured in, and a preference for what is no objective.
+
+    Args:
+        objectives: The names of the objectives.
+        preference: The names that ``search.preference`` weighs.
+
+    Yields:
+        Where each mistake stands in the file, and a message.
+    """
+    objectives = list(objectives)
+    for name in objectives:
+        if name not in FIGURES and not name.startswith(FIGURES_OF_AN_ATTRIBUTE):
+            allowed = [*FIGURES, *(f"{kind}NAME" for kind in FIGURES_OF_AN_ATTRIBUTE)]
+            yield ("objectives", name), f"cannot be an objective{did_you_mean(name, allowed)}"
+    for name in preference:
+        if name not in objectives:
+            yield ("search", "preference", name), f"is no objective{did_you_mean(name, objectives)}"
+
+
+def _no_parameter(
+    key: str, base: Config, params: Mapping[str, Param], overrides: Mapping[str, Any]
+) -> str | None:
+    try:
+        setting(base, key)
+    except KeyError as error:
+        return str(error.args[0])
+    if key in FIXED_SETTINGS:
+        return "cannot be searched: it is one for the whole search"
+    methods = trained_methods(base, params)
+    if methods and not any(has_effect(key, method) for method in methods):
+        return f"has no effect on {' or '.join(methods)}"
+    if key in _dotted(overrides):
+        return "is fixed in base.overrides too: remove it in one place"
+    return None
+
+
+def _twice(
+    key: str, param: Param, params: Mapping[str, Param], overrides: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    """Strengths that are searched or fixed elsewhere as well."""
+    if not isinstance(param, SubsetParam):
+        return
+    for name in param.strength_params(param.members):
+        if name in params:
+            yield (name,), f"is searched as a strength of {key} too: remove it in one place"
+        if name in _dotted(overrides):
+            yield (key, *name.split(".")), "is fixed in base.overrides too: remove it in one place"
+
+
+def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
+    """Extremes that the setting cannot have."""
+    for where, setting_key, extremes in _extremes(key, param):
+        depth = len(setting_key.split("."))
+        for value in extremes:
+            if found := _refused(base, setting_key, value):
+                yield from (((*where, *inside[depth:]), message) for inside, message in found)
+                break
+
+
+def _without_the_papers(key: str, param: Param, base: Config) -> Iterator[Mistake]:
+    """Ranges that do not hold the first trial."""
+    value = paper_value(base, key)
+    advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
+    if not param.allows(value):
+        yield (), f"does not allow {value!r}, {advice}"
+    elif isinstance(param, SubsetParam):
+        for name, strength in param.strength_params(value).items():
+            if not strength.allows(paper_value(base, name)):
+                yield tuple(name.split(".")), f"does not allow {paper_value(base, name)!r}, {advice}"
+
+
+def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
+    """Return what a config says against a value."""
+    found: list[Mistake] = []
+
+    def note(at: Key, message: str) -> UserError:
+        found.append((at, message))
+        return UserError(message)
+
+    with suppress(UserError):
+        override(base, nested(key, value), note)
+    return found
+
+
+def _extremes(key: str, param: Param) -> Iterator[tuple[Key, str, Iterable[Any]]]:
+    """Return where a file states extremes of a parameter, the setting they are of, and their values.
+
+    One value at a time: of strengths that no augmentation has, a file could give corners without end.
+    """
+    if isinstance(param, SubsetParam):
+        yield ("members",), key, [param.members]
+        for member, params in param.strengths.items():
+            corners = itertools.product(*((p.low, p.high) for p in params.values()))
+            values = (dict(zip(params, corner, strict=True)) for corner in corners)
+            yield ("strengths", member), f"strengths.{member}", values
+    elif isinstance(param, CategoricalParam):
+        yield from ((("choices", i), key, [choice]) for i, choice in enumerate(param.choices))
+    else:
+        yield ("low",), key, [param.low]
+        yield ("high",), key, [param.high]
+
+
+def _dotted(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:
+    keys = set()
+    for key, value in overrides.items():
+        keys |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}"}
+    return keys

@@ -1,0 +1,355 @@
+"""The search space: one YAML file that holds the whole experiment."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from dcodr.config import PRESETS, Config, merged, nested, override, read_config, setting
+from dcodr.config.methods import MethodName
+from dcodr.errors import Mistakes, UserError
+from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml, without
+from dcodr.yaml_core import dump_yaml
+from tuning.pareto import Direction
+from tuning.space.checks import (
+    paper_value,
+    trained_methods,
+    wrong_objectives,
+    wrong_param,
+    wrong_scheduler,
+)
+from tuning.space.params import Param, SubsetParam, used
+from tuning.space.settings import Resources, SearchSettings, WarmStart
+from tuning.space.shipped import space_path
+
+
+class Base(StrictModel):
+    """What every trial starts from: a preset or a config file, and overrides."""
+
+    preset: str | None = None
+    """The paper's settings for a dataset."""
+    config: str | dict[str, Any] | None = None
+    """A config file, e.g. one that another search exported, relative to the space file; or all that stands in
+    one."""
+    overrides: dict[str, Any] = Field(default={})
+    """Settings laid over it, nested as in a config."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Base":
+        if (self.preset is None) == (self.config is None):
+            raise ValueError("give either preset or config")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(f"unknown preset {self.preset!r}{did_you_mean(self.preset, PRESETS)}")
+        return self
+
+
+class SpaceFile(StrictModel):
+    """The whole of a space file."""
+
+    base: Base
+    params: dict[str, Param] = Field(min_length=1)
+    """What is searched, by dotted key of the config."""
+    objectives: dict[str, Direction] = Field(
+        default={"invariance": "maximize", "informativeness": "maximize"}, min_length=1
+    )
+    """Validation figures to optimise."""
+    search: SearchSettings = SearchSettings()
+    resources: Resources = Resources()
+
+
+class Space(StrictModel):
+    """An experiment, resolved: what ``load_space`` makes of a space file and the command line."""
+
+    name: str
+    """The file's name without its ending."""
+    base: Config
+    """What every trial starts from."""
+    params: dict[str, Param]
+    """What is searched, by dotted key of the config."""
+    objectives: dict[str, Direction]
+    """Validation figures to optimise."""
+    search: SearchSettings
+    """How to search."""
+    resources: Resources
+    """What one trial gets."""
+    constant_answers: dict[str, float] = Field(default={})
+    """The best constant answer's metric on the validation images, by objective, of those that are
+    measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
+    searches of earlier versions have none."""
+    text: str = ""
+    """The file as it was written; empty of a space that was made in Python."""
+
+    def config(self, values: Mapping[str, Any]) -> Config:
+        """The config of a trial.
+
+        Args:
+            values: A value for each of ``params`` that the trial's method uses, and for the strengths
+                searched of the members chosen; the rest is the base's.
+
+        Raises:
+            UserError: If they make no valid config; a ledger that was tampered with may hold such.
+        """
+        overrides: dict[str, Any] = {}
+        for key, value in values.items():
+            overrides = merged(overrides, nested(key, value))
+        return override(
+            self.base, overrides, lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}")
+        )
+
+    def file_text(self) -> str:
+        """The space as a space file: as it was written or, of a space that was made in Python, made of it."""
+        if self.text:
+            return self.text
+        search = self.search.model_copy(update={"warm_start": _absolute(self.search.warm_start, Path())})
+        parts = SpaceFile(
+            base=Base(config=self.base.model_dump(mode="json")),
+            params=self.params,
+            objectives=self.objectives,
+            search=search,
+            resources=self.resources,
+        )
+        whole = parts.model_dump(mode="json", exclude_defaults=True)
+        whole["objectives"] = dict(self.objectives)  # which may differ from the default by their order alone
+        return dump_yaml(whole)
+
+    def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """What the paper sets the searched settings to; where it says nothing, what the base does.
+
+        Args:
+            replaced: Other values for some of them.
+        """
+        return self._values(lambda key: replaced[key] if key in replaced else paper_value(self.base, key))
+
+    def values_of(self, config: Config) -> dict[str, Any]:
+        """What a config sets the searched settings to."""
+        return self._values(lambda key: setting(config, key))
+
+    def reject_reason(self, values: Mapping[str, Any]) -> str | None:
+        """Say why the space does not hold some values; ``None`` if it does."""
+        for key, param in used(self.params, values).items():
+            if not param.allows(values[key]):
+                return f"{key}: {values[key]!r} is not allowed"
+            if isinstance(param, SubsetParam):
+                for name, strength in param.strength_params(values[key]).items():
+                    if not strength.allows(values[name]):
+                        return f"{name}: {values[name]!r} is not between {strength.low} and {strength.high}"
+        return None
+
+    @property
+    def methods(self) -> list[MethodName]:
+        """The methods that its trials train."""
+        return trained_methods(self.base, self.params)
+
+    def _values(self, setting_of: Callable[[str], Any]) -> dict[str, Any]:
+        """A value for each parameter that the method uses, and for the strengths of the members chosen."""
+        method = {key: setting_of(key) for key in self.params if key == "method"}
+        params = used(self.params, method)
+        values = {key: setting_of(key) for key in params}
+        for key, param in params.items():
+            if isinstance(param, SubsetParam):
+                values |= {name: setting_of(name) for name in param.strength_params(values[key])}
+        return values
+
+    @property
+    def reference(self) -> list[float]:
+        """Return the worst objectives that count: the corner of the hypervolume, from which gains count.
+
+        It is the constant answer's figure where there is one; else 0 where more is better, 1 where less is.
+        """
+        return [
+            self.constant_answers.get(name, 0.0 if direction == "maximize" else 1.0)
+            for name, direction in self.objectives.items()
+        ]
+
+    @property
+    def perfect(self) -> list[float]:
+        """Return the best that each objective can be; infinity for an error that is maximised."""
+        return [
+            0.0 if direction == "minimize" else math.inf if name.startswith("error/") else 1.0
+            for name, direction in self.objectives.items()
+        ]
+
+    @property
+    def preference(self) -> list[float]:
+        """Return how much each objective weighs in the choice of the best trade-off."""
+        return [self.search.preference.get(name, 1.0) for name in self.objectives]
+
+
+def load_space(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    data: str | None = None,
+    settings: Sequence[str] = (),
+    search: Mapping[str, Any] = MappingProxyType({}),
+) -> Space:
+    """Read a space file and resolve it.
+
+    Args:
+        path: The YAML file, or the name of one that comes with the program, e.g. ``augs``.
+        dataset: Dataset to search on instead of the file's; its preset replaces the file's.
+        data: Store to read instead of ``data/<dataset>.h5``.
+        settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched.
+        search: Values that replace the file's ``search`` settings, where not ``None``.
+
+    Raises:
+        UserError: If anything is wrong, with a line for each mistake: file, line, key, received value and
+            what is allowed. Mistakes that decide how the rest is to be judged are told alone.
+    """
+    path = space_path(path)
+    file, wrong = read_yaml(path), Mistakes()
+    content = _valid_part(file, wrong)
+    before = len(wrong.found)
+    base = _base(content.base, file, path.parent, dataset, wrong)
+    for option, value in (("dataset", dataset), ("data", data)):
+        if value is not None:
+            with wrong.collected(last=True):
+                base = _replaced(base, {"data": None, option: value}, f"--{option} {value}")
+    base, params, resources = _fixed(base, content, settings, wrong)
+    if not params:
+        wrong.found.append(UserError(f"{path}: nothing is left to search"))
+    if len(wrong.found) == before and (message := wrong_scheduler(content.search, base)):
+        wrong.found.append(file.error(("search", "scheduler"), message))
+    how = content.search.model_copy(update={"warm_start": _absolute(content.search.warm_start, path.parent)})
+    with wrong.collected():
+        given = {key: value for key, value in search.items() if value is not None}
+        how = YamlFile("search", how.model_dump() | given, {}).validate(SearchSettings)
+    for key, param in params.items():
+        for at, message in wrong_param(key, param, base, content.params, content.base.overrides, how):
+            wrong.found.append(file.error(("params", *at), message))
+    for at, message in wrong_objectives(content.objectives, content.search.preference):
+        wrong.found.append(file.error(at, message))
+    wrong.refuse()
+    return Space(
+        name=path.stem,
+        base=base,
+        params=params,
+        objectives=content.objectives,
+        search=how,
+        resources=resources,
+        text=file.text,
+    )
+
+
+def json_schema() -> str:
+    """The JSON schema of a space file, by which editors complete and check it."""
+    return json.dumps(SpaceFile.model_json_schema(), indent=2) + "\n"
+
+
+_JUDGES: tuple[Key, ...] = (("base",), ("params", "method"), ("search", "warm_start"))
+"""Keys that decide whether the rest of a space file is right."""
+
+
+def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
+    """The space file without what is wrong in it, which is collected.
+
+    Raises:
+        UserError: If nothing can be said of the rest.
+    """
+    data, found = file.data, file.mistakes(SpaceFile)
+    wrong.found += [file.error(key, message) for key, message in found.items()]
+    if any(key[: len(judge)] == judge for key in found for judge in _JUDGES):
+        wrong.refuse()
+    while found:
+        before, data = data, without(data, found)
+        if data == before:
+            wrong.refuse()
+        found = YamlFile(file.source, data, {}).mistakes(SpaceFile)
+    return SpaceFile.model_validate(data)
+
+
+def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: Mistakes) -> Config:
+    """Return what every trial starts from, without those overrides that are wrong, which are collected.
+
+    Raises:
+        UserError: If nothing can be said of the rest.
+    """
+    bad: list[Key] = []
+
+    def complain(key: Key, message: str) -> UserError:
+        bad.append(key)
+        return file.error(("base", "overrides", *key), message)
+
+    for key in ("threads", "device"):
+        if key in base.overrides:
+            wrong.found.append(file.error(("base", "overrides", key), "is set by resources: remove it here"))
+    with wrong.collected(last=True):
+        start = _start(base, file, folder, dataset)
+    try:
+        return override(start, base.overrides, complain)
+    except UserError as error:
+        wrong.found.append(error)
+    if any(key in ((), ("method",)) for key in bad):
+        wrong.refuse()
+    try:
+        return override(start, without(base.overrides, bad), complain)
+    except UserError as error:
+        raise UserError.of([*wrong.found, error]) from None
+
+
+def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Config:
+    """Return what ``base.overrides`` change: a config, or the preset of the dataset that was asked for."""
+    if isinstance(base.config, Mapping):
+        return override(Config(), base.config, lambda key, text: file.error(("base", "config", *key), text))
+    if base.config is not None:
+        return read_config(folder / base.config)[0]
+    return PRESETS[base.preset or "paper"] if dataset is None else PRESETS.get(dataset, PRESETS["paper"])
+
+
+def _fixed(
+    base: Config, content: SpaceFile, settings: Sequence[str], wrong: Mistakes
+) -> tuple[Config, dict[str, Param], Resources]:
+    """Base, parameters and resources with what ``--set`` says; wrong settings are collected."""
+    params, resources = dict(content.params), content.resources
+    asked: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        with wrong.collected(last=key == "method"):
+            if not equals:
+                raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
+            option = f"--set {text}"
+            parsed = parse_yaml(f"value: {value}", option).data["value"]
+            if key.startswith("resources."):
+                asked[key.removeprefix("resources.")] = parsed
+                continue
+            base = _replaced(base, nested(key, parsed), option)
+            params = {name: _without_strength(param, key) for name, param in params.items() if name != key}
+    with wrong.collected():
+        resources = YamlFile("--set resources", resources.model_dump() | asked, {}).validate(Resources)
+    share = {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
+    return base.model_copy(update=share), params, resources
+
+
+def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:
+    """A config with settings of the command line."""
+    return override(base, new, lambda _, message: UserError(f"{option}: {message}"))
+
+
+def _without_strength(param: Param, key: str) -> Param:
+    """A parameter that does not search the strength at a dotted key of the config."""
+    if not isinstance(param, SubsetParam):
+        return param
+    strengths = {
+        member: {name: p for name, p in params.items() if f"strengths.{member}.{name}" != key}
+        for member, params in param.strengths.items()
+    }
+    return param.model_copy(update={"strengths": strengths})
+
+
+def _absolute(warm_start: WarmStart, folder: Path) -> WarmStart:
+    """With paths that do not depend on where the search is started."""
+
+    def absolute(path: str) -> str:
+        return str((folder / path).resolve())
+
+    return warm_start.model_copy(
+        update={
+            "configs": tuple(map(absolute, warm_start.configs)),
+            "searches": tuple(map(absolute, warm_start.searches)),
+            "ranking": warm_start.ranking and absolute(warm_start.ranking),
+        }
+    )

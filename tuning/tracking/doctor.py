@@ -1,0 +1,340 @@
+"""What of a search's files and MLflow runs is not as its ledger says, and how it is mended.
+
+The ledger is right: no trial in it is changed, only an entry removed that a power cut has left half written.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dcodr.errors import UserError
+from dcodr.words import counted
+from tuning.ledger.journal import cut_short, mend
+from tuning.ledger.lock import driving
+from tuning.ledger.storage import LEDGER
+from tuning.ledger.trials import TrialRecord, checkpoint_of
+from tuning.results.search import CONFIGS, Search
+from tuning.space import Space
+from tuning.tracking import mirror
+from tuning.tracking.encoders import doubled, register, unregistered
+from tuning.tracking.store import masked, require_file, unusable
+from tuning.tracking.tracker import Tracker, TrialRun
+
+ROUNDS = 4
+"""Rounds of mending and looking again: mending shows more, e.g. what a new parent run lacks."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as the ledger says.
+
+    Attributes:
+        what: What, in one line.
+        mend: Puts it right; ``None`` where nothing is to be done.
+    """
+
+    what: str
+    mend: Callable[[], object] | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found of a search.
+
+    Attributes:
+        trials: How many trials the ledger has, of every status.
+        found: What was not as the ledger says.
+        mended: How much of it was mended.
+        left: What is not as the ledger says in the end.
+    """
+
+    trials: int
+    found: Sequence[Finding]
+    mended: int
+    left: Sequence[Finding]
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is left to mend."""
+        return not any(finding.mend for finding in self.left)
+
+    def facts(self) -> dict[str, Any]:
+        """All of it for scripts: of text, numbers, lists and mappings alone."""
+        listed = {"found": self.found, "left": self.left}
+        return {"well": self.well, "trials": self.trials} | {
+            name: [{"what": finding.what, "to_mend": finding.mend is not None} for finding in findings]
+            for name, findings in listed.items()
+        }
+
+
+def consult(search: Search, tracking_uri: str | None, fix: bool, console: Console) -> Diagnosis:
+    """Find what is not as the ledger says, and mend it if asked to.
+
+    Args:
+        search: The search; no process is at work on it.
+        tracking_uri: MLflow's; ``None`` for the one that the search was started with.
+        fix: Whether to mend what is found.
+        console: Where to show what it is at.
+
+    Raises:
+        UserError: If a process is at work on the search, or MLflow cannot be reached.
+    """
+    with driving(search.folder):
+        uri = tracking_uri or _uri(search)
+        if not fix:
+            _require(uri)
+        with console.status("opening the MLflow tracking store"):
+            tracker = Tracker(uri)
+        found = left = _look(search, tracker, console)
+        mended = 0
+        for _ in range(ROUNDS if fix else 0):
+            to_mend = [finding.mend for finding in left if finding.mend]
+            if not to_mend:
+                break
+            with console.status(f"mending {len(to_mend)}"):
+                _mend(to_mend, tracker)
+            mended += len(to_mend)
+            left = _look(search, tracker, console)
+        return Diagnosis(len(search.ledger.records()), found, mended, left)
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    """Print what was found, what was mended, and what is left."""
+    _print(diagnosis, diagnosis.found, console)
+    if diagnosis.mended:
+        console.print(f"Mended {diagnosis.mended}; looked again:", highlight=False)
+        _print(diagnosis, diagnosis.left, console)
+    elif not diagnosis.well:
+        to_mend = sum(finding.mend is not None for finding in diagnosis.left)
+        console.print(f"{to_mend} to mend: the same command with --fix does.", highlight=False)
+
+
+def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) -> None:
+    for finding in findings:
+        console.print(f"- {finding.what}", markup=False, highlight=False, soft_wrap=True)
+    if not findings:
+        console.print(
+            f"Ledger, checkpoints and MLflow agree on {counted(diagnosis.trials, 'trial')}.", highlight=False
+        )
+
+
+def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
+    try:
+        for repair in repairs:
+            repair()
+    except UserError:
+        raise
+    except Exception as error:  # every driver and server has its own
+        raise unusable(tracker.uri, error) from None
+
+
+def _look(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
+    with console.status("comparing ledger, checkpoints and MLflow"):
+        return list(examine(search, tracker))
+
+
+def _require(uri: str) -> None:
+    """Refuse an SQLite file that does not exist: looking must not make one."""
+    try:
+        require_file(uri)
+    except FileNotFoundError as error:
+        raise unusable(uri, error) from None
+
+
+def _uri(search: Search) -> str:
+    """The tracking URI that a search was started with."""
+    uri = str(search.ledger.facts().get("tracking_uri"))
+    if "***" in uri:
+        raise UserError(f"--tracking-uri: {uri} was given, of which the secrets are not kept: give it again")
+    return uri
+
+
+def examine(search: Search, tracker: Tracker) -> Iterator[Finding]:
+    """Compare ledger, checkpoints and MLflow of a search that no process is at work on.
+
+    Args:
+        search: The search.
+        tracker: The store that its runs are in.
+    """
+    yield from _examine_ledger(search)
+    yield from _examine_checkpoints(search)
+    yield from _examine_end(search)
+    yield from _examine_runs(search, tracker)
+
+
+def _examine_ledger(search: Search) -> Iterator[Finding]:
+    path = search.folder / LEDGER
+    if size := cut_short(path):
+        yield Finding(
+            f"{path} ends with {counted(size, 'byte')} of an entry that was not written whole",
+            partial(mend, path),
+        )
+
+
+def _examine_checkpoints(search: Search) -> Iterator[Finding]:
+    """Files of trials that have ended; checkpoints from which a trial cannot go on."""
+    running = {trial.number: trial for trial in search.ledger.records() if trial.status == "running"}
+    for file in search.left_checkpoints():
+        yield Finding(f"{file} is left over from a trial that has ended", file.unlink)
+    for number, trial in running.items():
+        yield from _examine_checkpoint(trial, checkpoint_of(search.folder, number))
+
+
+def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
+    from dcodr.training.checkpoint import before, load_checkpoint
+
+    epoch = 0
+    for file in (path, before(path)):
+        if file.exists() and not epoch:
+            try:
+                epoch = load_checkpoint(file).last.epoch
+            except UserError as error:
+                yield Finding(str(error), file.unlink)
+    if epoch < trial.epoch:
+        yield Finding(
+            f"trial {trial.number:03d}: the ledger knows {trial.epoch} epochs, its checkpoint {epoch}; "
+            "it trains the rest again, to the same figures",
+            None,
+        )
+
+
+def _examine_end(search: Search) -> Iterator[Finding]:
+    """The end of the search, and the configs that it leaves."""
+    if search.ledger.facts().get("ended") is None:
+        over, trials = search.ledger.over(), search.ledger.records()
+        if over is None or search.unconfirmed() or any(trial.status == "running" for trial in trials):
+            again = f"the command that began it goes on with it, with --name {search.name} --resume"
+            yield Finding(f"the search was stopped before its end; {again}", None)
+            return
+        what = "all trials have ended, and the ledger does not say so of the search"
+        yield Finding(what, partial(search.ledger.remember, "ended", over))
+    folder = search.folder / CONFIGS
+    lacking = [name for name in map(search.config_file, search.front()) if not (folder / name).is_file()]
+    if lacking:
+        write = partial(search.export, "all-front", folder)
+        yield Finding(f"{folder} lacks {', '.join(lacking)}", write)
+
+
+def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
+    """The encoders of a finished search, and versions of its model that are there more than once."""
+    if mirror.search_status(search) == "FINISHED" and (lacking := unregistered(search, tracker)):
+        aliases = ", ".join(itertools.chain(*lacking.values()))
+        yield Finding(
+            f"MLflow's registered model {search.name} lacks {aliases}", partial(register, search, tracker)
+        )
+    for version in doubled(search, tracker):
+        yield Finding(
+            f"MLflow has another version of the model {search.name} for the same trial and alias, {version}",
+            partial(tracker.delete_model_version, search.name, version),
+        )
+
+
+def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
+    """MLflow's runs: the parent, and one of each trial."""
+    run_id = str(search.ledger.facts().get("run_id"))
+    found = tracker.open_search(run_id)
+    if found is None:
+        yield Finding(
+            f"{masked(tracker.uri)} has no run {run_id} of the search", partial(_open_parent, search, tracker)
+        )
+        return
+    for other in tracker.parents(search.identity):
+        if other != run_id:
+            yield Finding(
+                f"MLflow has another run of the whole search, {other}", partial(tracker.discard, other)
+            )
+    runs = defaultdict(list)
+    for run in tracker.trial_runs():
+        runs[run.number].append(replace(run, epochs=tracker.epochs(run.run_id)))
+    for record in search.ledger.records():
+        yield from _examine_trial(search, tracker, record, runs.pop(record.number, []))
+    for number, unknown in runs.items():
+        for run in unknown:
+            what = f"MLflow run {run.run_id} is of a trial {number:03d} that the ledger does not know"
+            yield Finding(what, partial(tracker.discard, run.run_id))
+    wanted = mirror.search_status(search)
+    if found != wanted:
+        yield Finding(
+            f"the search is {found} in MLflow, and should be {wanted}",
+            partial(mirror.close_parent, search, tracker),
+        )
+    yield from _examine_models(search, tracker)
+
+
+def _examine_trial(
+    search: Search, tracker: Tracker, record: TrialRecord, runs: list[TrialRun]
+) -> Iterator[Finding]:
+    """The runs that MLflow has of a trial."""
+    name = f"trial {record.number:03d}"
+    write = partial(mirror.bring, tracker, search, record, driven=False)
+    if not runs:
+        if mirror.is_mirrored(record):
+            yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
+        return
+    best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, search.space, run)), -len(run.epochs)))
+    for run in others:
+        what = f"{name}: MLflow has another run of it, {run.run_id}"
+        yield Finding(what, partial(tracker.discard, run.run_id))
+    if wrong := _wrong(record, search.space, best):
+
+        def write_anew() -> None:
+            tracker.discard(best.run_id)
+            write(None)
+
+        yield Finding(f"{name}: MLflow run {best.run_id} has {wrong}", write_anew)
+    elif lacks := mirror.gap(search, record, best, driven=False):
+        yield Finding(f"{name}: MLflow run {best.run_id} lacks {_in_words(lacks)}", partial(write, best))
+
+
+def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
+    """What is in a run that cannot be taken back."""
+    twice = sorted({epoch for epoch in run.epochs if run.epochs.count(epoch) > 1})
+    if twice:
+        return f"figures twice, of epochs {_listed(twice)}"
+    foreign = sorted(set(run.epochs) - set(record.epochs))
+    if foreign:
+        return f"figures of epochs that the ledger does not know: {_listed(foreign)}"
+    known: dict[str, object] = {name: str(value) for name, value in mirror.parameters(record, space).items()}
+    found: dict[str, object] = {name: run.params.get(name, value) for name, value in known.items()}
+    if run.epochs and max(run.epochs) == record.epoch:
+        last = record.epochs[record.epoch]
+        known |= {**last.training, **last.figures}
+        found |= run.figures
+    for name, value in known.items():
+        if found.get(name) != value:
+            return f"{name} {found.get(name)}, and the ledger {value}"
+    return None
+
+
+def _in_words(lacks: mirror.Gap) -> str:
+    parts = ["settings"] if lacks.settings else []
+    if lacks.epochs:
+        parts.append(f"epochs {_listed(lacks.epochs)}")
+    if lacks.test:
+        parts.append("its figures on the test images")
+    if lacks.status:
+        parts.append(f"its status {lacks.status}")
+    parts += [f"{name} {value!r}" for name, value in lacks.tags.items()]
+    return ", ".join(parts)
+
+
+def _listed(epochs: list[int] | tuple[int, ...]) -> str:
+    return ", ".join(map(str, epochs))
+
+
+def _open_parent(search: Search, tracker: Tracker) -> None:
+    """Have the search belong to a run of a store that has none, or none that the ledger names.
+
+    The ledger names it before anything is written below it: whoever dies in the middle finds it again.
+    """
+    ledger = search.ledger
+    ledger.remember("id", search.identity)
+    run_id = mirror.open_parent(search.folder, search.space, tracker, search.identity)
+    ledger.remember("tracking_uri", masked(tracker.uri))
+    ledger.remember("run_id", run_id)

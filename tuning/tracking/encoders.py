@@ -1,0 +1,176 @@
+"""The encoders of the front's best trials, as registered models of MLflow."""
+
+import os
+import re
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from dcodr.errors import UserError
+from dcodr.files import CHECKPOINT
+from dcodr.models.encoder import Encoder
+from dcodr.training.checkpoint import load_checkpoint, trained_encoder
+from dcodr.training.encoder_file import read_encoder, write_encoder
+from tuning.ledger.trials import TrialRecord, kept_of
+from tuning.results.export import versions
+from tuning.results.search import Search
+from tuning.tracking.store import default_uri
+from tuning.tracking.tracker import Tracker
+
+ALIASES = {
+    "invariance": "most-invariant",
+    "informativeness": "most-informative",
+    "image_informativeness": "most-informative",
+}
+"""Of the best trial in an objective; of others ``best-OBJECTIVE``, with dashes where MLflow asks for them."""
+WEIGHTS = "encoder.safetensors"
+"""The file of a registered model that ``load_model`` reads."""
+DIGESTS = "encoder_sha256"
+"""The fact of the ledger that holds the SHA-256 of that file, by alias."""
+_URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
+
+
+def chosen(search: Search) -> dict[str, TrialRecord]:
+    """Return the trials whose encoders are registered, by alias: best trade-off, best in each objective."""
+    aliases = {"knee": search.knee()}
+    for i, name in enumerate(search.space.objectives):
+        alias = ALIASES.get(name) or re.sub(r"[^\w-]+", "-", f"best-{name}")
+        aliases[f"{alias}-{i}" if alias in aliases else alias] = search.best(name)
+    return aliases
+
+
+def register(search: Search, tracker: Tracker) -> list[str]:
+    """Register the encoders of the best trials as versions of a model of the search's name.
+
+    ``mlflow.pytorch.load_model("models:/SEARCH@knee")`` loads one: a module that maps float images
+    ``(B, 3, H, W)`` in [0, 1] to codes ``(B, d)``. It runs code of the model's files, as MLflow's models do;
+    :func:`load_model` runs none. An alias that is at its trial's version already stays.
+
+    Args:
+        search: A search with a front. Its ledger keeps the digest of every encoder.
+        tracker: The store that its runs are in.
+
+    Returns:
+        The aliases whose encoders were kept, and so are registered.
+    """
+    kept = _kept(search)
+    for number, aliases in unregistered(search, tracker).items():
+        (run, *_) = tracker.trial_runs(number)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "encoder"
+            digests = dict.fromkeys(aliases, _save(kept_of(search.folder, number) / CHECKPOINT, folder))
+            search.ledger.remember(DIGESTS, search.ledger.facts().get(DIGESTS, {}) | digests)
+            tracker.register_model(search.name, aliases, run.run_id, folder, _description(search.name))
+    return [alias for aliases in kept.values() for alias in aliases]
+
+
+def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
+    """Return the aliases, by trial, that are not at the encoder that they should be at, or have no digest.
+
+    Args:
+        search: A search with a front.
+        tracker: The store that its runs are in.
+    """
+    lacking, digests = {}, search.ledger.facts().get(DIGESTS, {})
+    for number, aliases in _kept(search).items():
+        runs = [run.run_id for run in tracker.trial_runs(number)]
+        moving = [
+            alias
+            for alias in aliases
+            if alias not in digests or tracker.model_run(search.name, alias) not in runs
+        ]
+        if moving:
+            lacking[number] = moving
+    return lacking
+
+
+def doubled(search: Search, tracker: Tracker) -> list[str]:
+    """Return the versions of the search's model that repeat another one, and that no alias is at.
+
+    Args:
+        search: The search.
+        tracker: The store that its runs are in.
+    """
+    alike = defaultdict(list)
+    for one in tracker.model_versions(search.name):
+        if one.pick is not None:
+            alike[one.run_id, one.pick].append(one)
+    spare = []
+    for same in alike.values():
+        keep = next((one for one in same if one.aliased), same[0])
+        spare += [one.version for one in same if one is not keep and not one.aliased]
+    return spare
+
+
+def _kept(search: Search) -> dict[int, list[str]]:
+    """Return the aliases of the trials whose encoders were kept, by trial."""
+    aliases = defaultdict(list)
+    for alias, trial in chosen(search).items():
+        if (kept_of(search.folder, trial.number) / CHECKPOINT).is_file():
+            aliases[trial.number].append(alias)
+    return dict(aliases)
+
+
+def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | None = None) -> Encoder:
+    """Load a registered encoder without running anything of its files.
+
+    Weights and config are read from safetensors and compared with the SHA-256 that the search's ledger
+    recorded when it registered the encoder: whoever can write to MLflow's store cannot pass another one off.
+
+    Args:
+        uri: ``models:/SEARCH@ALIAS``, e.g. ``models:/augs@knee``.
+        storage: Folder that holds all searches, the ledger of this one among them.
+        tracking_uri: MLflow's; by default ``MLFLOW_TRACKING_URI``, or else the SQLite file in ``storage``.
+
+    Returns:
+        The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
+        codes ``(B, code_dim)`` of length 1.
+
+    Raises:
+        UserError: If there is no such search or model, its file was changed, or MLflow does not answer.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise UserError(f"{uri!r}: should be models:/SEARCH@ALIAS, e.g. models:/augs@knee")
+    name, alias = match["name"], match["alias"]
+    digests = Search.open(name, storage).ledger.facts().get(DIGESTS, {})
+    if alias not in digests:
+        known = ", ".join(f"@{one}" for one in digests) or "none"
+        raise UserError(
+            f"{uri}: the ledger of {name!r} in {storage} knows no encoder of this alias; it knows: {known}"
+        )
+    uri_of_store = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path(storage))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Tracker(uri_of_store).fetch_model_file(name, alias, WEIGHTS, Path(folder))
+        return read_encoder(copy, digests[alias])
+
+
+def _description(name: str) -> str:
+    """Say what a version of the model is, and how to load it safely."""
+    return (
+        f"An encoder of the search {name}: float images (B, 3, H, W) in [0, 1] to codes (B, d).\n\n"
+        "Loading it with MLflow runs code from its files: do so only if you trust whoever can write to this "
+        f'store. `dcodr.load("models:/{name}@ALIAS")` reads its weights, checks them against the digest in '
+        "the search's ledger, and runs nothing."
+    )
+
+
+def _save(checkpoint: Path, folder: Path) -> str:
+    """Write an encoder as a traced graph and as plain weights; return the digest of these."""
+    import mlflow.pytorch
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    read = load_checkpoint(checkpoint)
+    encoder = trained_encoder(read)
+    images, codes = (TensorSpec(np.dtype("float32"), shape) for shape in ((-1, 3, -1, -1), (-1, -1)))
+    mlflow.pytorch.save_model(
+        encoder,
+        str(folder),
+        signature=ModelSignature(Schema([images]), Schema([codes])),
+        input_example=np.zeros((2, 3, 64, 64), np.float32),
+        serialization_format="pt2",
+        pip_requirements=[f"torch=={versions()['torch']}"],
+    )
+    return write_encoder(folder / WEIGHTS, encoder, read.config)

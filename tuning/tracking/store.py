@@ -1,0 +1,233 @@
+"""A connection to an MLflow tracking store: patient with none, silent about its secrets.
+
+MLflow is slow to import and is imported where it is first needed.
+"""
+
+import logging
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_plus
+
+from dcodr.errors import UserError
+from dcodr.files import FULL, file_system
+from tuning.tracking.file import ensure, require_whole, sqlite_file, sqlite_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""MLflow's settings, unless the user has set them. Its own retries last for minutes, ours are in
+`tuning.tracking.outbox`; its telemetry takes half a millisecond a call."""
+_SECRET_IN_QUERY = re.compile(
+    r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"^(https?://)([^:/@]*)@")
+_PASSWORD = re.compile(r"^([\w+.-]+://[^:/@]*):(.*)@", re.DOTALL)
+
+
+def connect(uri: str) -> "DiscreetClient":
+    """Open a store, without MLflow's INFO lines and links on the terminal.
+
+    Args:
+        uri: tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
+            new SQLite database is made here, once (in seconds), before anybody else opens it. Models are
+            registered in the same store, whatever `MLFLOW_REGISTRY_URI` says.
+
+    Raises:
+        UserError: if an SQLite file is of another version of MLflow, or of another program.
+        Exception: of many kinds, if it cannot be opened.
+    """
+    for name, value in _ENVIRONMENT.items():  # some are read at the import
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # It prints every error with a traceback before it raises it; whoever catches it tells it in one line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    if not uri:
+        raise ValueError("it is empty")
+    if file := sqlite_file(uri):
+        ensure(file)
+    elif _database(uri):
+        _try_database(uri)
+    return DiscreetClient(mlflow.MlflowClient(uri, registry_uri=uri), uri)
+
+
+def _try_database(uri: str) -> None:
+    """Connect once: MLflow would retry a database that cannot be opened for 100 seconds."""
+    import sqlalchemy
+
+    url = sqlalchemy.make_url(uri)
+    impatient = url.get_driver_name() in ("psycopg", "psycopg2", "pymysql", "mysqldb")
+    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 10} if impatient else {})
+    try:
+        sqlalchemy.inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+
+
+def require_file(uri: str) -> None:
+    """Refuse an SQLite file that does not exist or is not whole, which opening would make."""
+    if file := sqlite_file(uri):
+        require_whole(file)
+
+
+def default_uri(storage: Path) -> str:
+    """The tracking URI of the searches in a folder, if none is given: an SQLite file in it."""
+    return sqlite_uri(storage.resolve() / "mlflow.db")
+
+
+def try_store(uri: str) -> str:
+    """Refuse a tracking store that could not be used; nothing in it is changed.
+
+    Args:
+        uri: tracking URI, as for `Tracker`.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
+    """
+    try:
+        if file := sqlite_file(uri):
+            require_whole(file)
+        elif _database(uri):
+            _try_database(uri)
+        else:
+            connect(uri).search_experiments(max_results=1)
+            return "answers"
+        return "can be opened"
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        return f"{error}; it will be made"
+    except Exception as error:  # every driver and server has its own
+        raise unusable(uri, error) from None
+
+
+def masked(uri: str) -> str:
+    """Hide the secrets of a tracking URI, for messages, logs and artifacts.
+
+    `***` replaces the password, every query value that may be a secret, and the credentials of a web address.
+    Where a password has unquoted `/` or `@`, too much is hidden rather than too little.
+    """
+    uri = _SECRET_IN_QUERY.sub(r"\1***", uri)
+    uri = _TOKEN.sub(r"\1***@", uri)
+    return _PASSWORD.sub(r"\1:***@", uri)
+
+
+def ui_command(uri: str) -> str:
+    """Say how to look at the runs: the command for a database, the (masked) address of a server."""
+    if _database(uri):
+        return f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))} --host 127.0.0.1 --port 5000"
+    return masked(uri)
+
+
+def unusable(uri: str, error: Exception) -> UserError:
+    """What to tell the user of a store that cannot be reached, opened or written."""
+    return UserError(
+        f"cannot use the MLflow tracking URI {masked(uri)!r}: {reason(uri, error)}. Start the "
+        "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."
+    )
+
+
+def reason(uri: str, error: Exception) -> str:
+    """First line of an error, without the secrets of the URI (errors repeat it less its last slash).
+
+    Of an SQLite file on a full disk it is the file system instead.
+    """
+    if uri.startswith("sqlite") and ("disk is full" in str(error) or getattr(error, "errno", None) in FULL):
+        file = Path(uri.partition(":///")[2].partition("?")[0])
+        mount, _ = file_system(file)
+        return f"the file system of {file}, mounted at {mount}, is full"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _discreet(lines[0], uri)[:400].rstrip(". ")
+
+
+def _discreet(text: str, uri: str) -> str:
+    """A text without the secrets of the URI, as they are written there or as a driver decodes them."""
+    secrets = {match[2] for rule in (_SECRET_IN_QUERY, _TOKEN, _PASSWORD) for match in rule.finditer(uri)}
+    secrets |= {decode(secret) for secret in secrets for decode in (unquote, unquote_plus)}
+    if uri.rstrip("/"):
+        text = text.replace(uri.rstrip("/"), masked(uri).rstrip("/"))
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+class DiscreetClient:
+    """An MLflow client whose errors repeat no secret of its tracking URI.
+
+    Args:
+        client: The client.
+        uri: Its tracking URI.
+    """
+
+    def __init__(self, client: "MlflowClient", uri: str) -> None:
+        self._client = client
+        self._uri = uri
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            from mlflow.exceptions import MlflowException
+            from mlflow.protos.databricks_pb2 import ErrorCode
+
+            try:
+                return method(*args, **kwargs)
+            except Exception as error:  # every driver and server has its own
+                if masked(self._uri) == self._uri:
+                    raise
+                code = ErrorCode.Value(getattr(error, "error_code", "INTERNAL_ERROR"))
+                raise MlflowException(_discreet(str(error), self._uri), code) from None
+
+        return call
+
+
+def _database(uri: str) -> bool:
+    return re.split(r"[+:]", uri, maxsplit=1)[0] in _DATABASES
+
+
+def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
+    """Keep files with a run that has ended or not, making nothing else in the store.
+
+    Args:
+        uri: tracking URI, as for `connect`.
+        run_id: the run, e.g. a search's parent; its status stays.
+        files: they replace those of the same names.
+        folder: where among the run's artifacts to put them.
+
+    Raises:
+        UserError: if the store cannot be reached or written, or has no such run.
+    """
+    try:
+        require_file(uri)
+        client = connect(uri)
+        client.get_run(run_id)
+        for file in files:
+            client.log_artifact(run_id, str(file), folder)
+    except UserError:
+        raise
+    except Exception as error:  # every driver and server has its own
+        raise UserError(
+            f"cannot add files to MLflow run {run_id} in {masked(uri)!r}: {reason(uri, error)}. Give the "
+            "tracking URI that the search was started with."
+        ) from None
+
+
+def quoted(text: str) -> str:
+    """A text as MLflow's queries want it, which know no escapes: e.g. a folder with an apostrophe."""
+    return f'"{text}"' if "'" in text else f"'{text}'"

@@ -1,0 +1,507 @@
+"""MLflow's runs of a search: a parent, and one nested run a trial, written by the driver alone.
+
+Runs are made through `mlflow.MlflowClient`, never the fluent API, so that no run is active behind the
+driver's back and every run ends with the status it deserves. `tuning.tracking.mirror` says what is in them.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dcodr.errors import UserError
+from tuning.tracking.store import DiscreetClient, connect, masked, quoted, reason, unusable
+from tuning.tracking.view import VIEW, view_page
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+_PARENT = "mlflow.parentRunId"
+_IDENTITY = "search_id"
+"""The tag by which a search's parent run is found again."""
+_PICK = "pick"
+"""The tag by which a model's version is found again: the alias that it was made for."""
+EVERY_EPOCH = "images_per_second"
+"""A figure that every epoch of a trial has; figures of one epoch are written together or not at all."""
+_MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_FIGURES = 250, 6000, 8000, 1000
+_NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one epoch.
+
+    Attributes:
+        epoch: Becomes MLflow's step.
+        at: When they were measured, in seconds since 1970. MLflow takes the same figure of the same step and
+            time only once, so that what may or may not have arrived can be sent again.
+        values: Name to value.
+    """
+
+    epoch: int
+    at: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """The run of a trial, as MLflow has it.
+
+    Attributes:
+        run_id: Its id.
+        number: The trial's number.
+        status: Its status.
+        params: Its parameters.
+        tags: Its tags.
+        figures: The last value of every figure.
+        epochs: The epochs that it has figures of; more often than once, if they were written more often.
+    """
+
+    run_id: str
+    number: int
+    status: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    figures: Mapping[str, float]
+    epochs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model.
+
+    Attributes:
+        version: Its number.
+        run_id: The run that it comes from.
+        pick: The alias that it was made for, if that is known.
+        aliased: Whether it has an alias.
+    """
+
+    version: str
+    run_id: str
+    pick: str | None
+    aliased: bool
+
+
+class Tracker:
+    """Writes one search, its trials and their epochs to an MLflow tracking store.
+
+    Names of params, tags and figures are made of alphanumerics, `_`, `-`, `.`, space and `:`, with `/`
+    between parts; every method refuses others with a ValueError before it writes anything. Values longer than
+    MLflow takes (6000 characters a param, 8000 a tag) are cut, and say so at their end.
+
+    Args:
+        uri: tracking URI, as for `tuning.tracking.store.connect`.
+
+    Raises:
+        UserError: if the store cannot be reached, opened or written, within seconds; no password is repeated.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.search_id = ""
+        try:
+            self._client = connect(uri)
+            self._client.search_experiments(max_results=1)
+        except UserError:
+            raise
+        except Exception as error:  # every driver and server has its own
+            raise unusable(uri, error) from None
+        self._experiment_id = ""
+
+    def start_search(
+        self,
+        identity: str,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, object],
+        *,
+        experiment: str,
+        artifact_root: str | None,
+    ) -> str:
+        """Open the parent run: the one that is there already, or else a new one.
+
+        A run of the same tags that has no trials and is RUNNING was left by a process that was killed before
+        its search began; it becomes KILLED.
+
+        Args:
+            identity: what no other search has, kept as tag `search_id`.
+            name: the search's name.
+            tags: what to find it by.
+            params: settings of the search as a whole.
+            experiment: experiment to put the search in; made if there is none.
+            artifact_root: URI below which a new experiment keeps its artifacts; None leaves it to the server.
+
+        Returns:
+            Run id of the parent.
+
+        Raises:
+            UserError: if the experiment was deleted or cannot be made.
+        """
+        try:
+            self._experiment_id = _experiment_id(self._client, experiment, artifact_root)
+        except UserError:
+            raise
+        except Exception as error:  # every driver and server has its own
+            raise unusable(self.uri, error) from None
+        if parents := self.parents(identity):
+            self.search_id = parents[0]
+        else:
+            for run_id in self._abandoned(tags):
+                self._client.set_terminated(run_id, status="KILLED")
+            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity}, {})
+        known = self._client.get_run(self.search_id).data.params
+        self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.keys()})
+        return self.search_id
+
+    def parents(self, identity: str) -> list[str]:
+        """Return the parent runs of a search, the oldest first; after a fault there may be several.
+
+        Args:
+            identity: as for `start_search`.
+        """
+        runs = self._runs({_IDENTITY: identity})
+        return [str(run.info.run_id) for run in sorted(runs, key=lambda run: run.info.start_time)]
+
+    def _abandoned(self, tags: Mapping[str, str]) -> list[str]:
+        """Find the parent runs of searches that never began."""
+        runs = [str(run.info.run_id) for run in self._runs(tags, "attributes.status = 'RUNNING'")]
+        return [run_id for run_id in runs if not self._runs({_PARENT: run_id}, most=1)]
+
+    def open_search(self, run_id: str) -> str | None:
+        """Go on below a parent run of an earlier process.
+
+        Args:
+            run_id: what `start_search` returned.
+
+        Returns:
+            The run's status; None if the store has no such run.
+
+        Raises:
+            UserError: if the store cannot be reached.
+        """
+        try:
+            run = self._client.get_run(run_id)
+        except Exception as error:  # every driver and server has its own
+            if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise unusable(self.uri, error) from None
+        if run.info.lifecycle_stage == "deleted":
+            return None
+        self.search_id, self._experiment_id = run_id, run.info.experiment_id
+        return str(run.info.status)
+
+    def save_view(self, view: str) -> None:
+        """Have the UI list a view of the search's trials, under the id of the search's run.
+
+        Args:
+            view: as `tuning.tracking.view.trials_view` makes it.
+        """
+        self._client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
+
+    @property
+    def page(self) -> str:
+        """The address of the search's view in the UI; on this machine if the store is a database."""
+        server = masked(self.uri).rstrip("/") if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        return view_page(server, self._experiment_id, self.search_id)
+
+    def keep(self, run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
+        """Add to a run.
+
+        Args:
+            run_id: a trial's run, or the search's.
+            tags: what it came to.
+            artifacts: file name to text.
+        """
+        for name, text in artifacts.items():
+            self._client.log_text(run_id, text, name)
+        if tags:
+            self._write(run_id, tags, {})
+
+    def add_files(self, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
+        """Keep files with a run, under their names.
+
+        Args:
+            run_id: a trial's run, or the search's.
+            files: they replace those of the same names.
+            folder: where among the run's artifacts to put them.
+        """
+        for file in files:
+            self._client.log_artifact(run_id, str(file), folder)
+
+    def start_trial(
+        self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str
+    ) -> TrialRun:
+        """Open the run of one trial, nested in the search's.
+
+        Args:
+            number: the trial's number in the search, kept as tag `trial`.
+            name: what the UI shows.
+            params: its settings, flat and readable, at least one.
+            tags: what else to find it by.
+            config_yaml: its configuration, kept as artifact `config.yaml`.
+
+        Raises:
+            RuntimeError: if no search was started or opened.
+        """
+        if not self.search_id:
+            raise RuntimeError("start_search or open_search comes before start_trial")
+        _check_names(params)
+        run_id = self._create_run(name, {_PARENT: self.search_id, "trial": str(number), **tags}, {})
+        return self.describe_trial(TrialRun(run_id, number, "RUNNING", {}, tags, {}, ()), params, config_yaml)
+
+    def describe_trial(self, run: TrialRun, params: Mapping[str, object], config_yaml: str) -> TrialRun:
+        """Give a trial's run what a driver that died as it opened it has left out.
+
+        Args:
+            run: the trial's run, without params.
+            params: as for `start_trial`.
+            config_yaml: as for `start_trial`.
+        """
+        self._client.log_text(run.run_id, config_yaml, "config.yaml")
+        self._write(run.run_id, {}, params)
+        return replace(run, params=_limited(params, _MAX_PARAM))
+
+    def trial_runs(self, number: int | None = None) -> list[TrialRun]:
+        """The runs of the search's trials, or of one trial, without the epochs that they have figures of.
+
+        Args:
+            number: that trial's number; ``None`` for all.
+        """
+        tags = {_PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
+        return [
+            TrialRun(
+                run.info.run_id,
+                int(run.data.tags["trial"]),
+                run.info.status,
+                run.data.params,
+                run.data.tags,
+                run.data.metrics,
+                (),
+            )
+            for run in self._runs(tags)
+        ]
+
+    def epochs(self, run_id: str) -> tuple[int, ...]:
+        """The epochs that a trial's run has figures of, in order, each as often as it was written."""
+        history = self._client.get_metric_history(run_id, EVERY_EPOCH)
+        return tuple(sorted(metric.step for metric in history))
+
+    def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
+        """Write the figures of epochs, in as few requests as MLflow's limit of 1000 figures allows.
+
+        Args:
+            run_id: the trial's run.
+            epochs: the figures, of an epoch at most 1000.
+
+        Raises:
+            ValueError: if a value is not finite; nothing is written then.
+        """
+        from mlflow.entities import Metric
+
+        for epoch in epochs:
+            _check_names(epoch.values)
+            bad = {name: value for name, value in epoch.values.items() if not math.isfinite(value)}
+            if bad:
+                raise ValueError(f"figures of epoch {epoch.epoch} are not finite: {bad}")
+        batch: list[Metric] = []
+        for epoch in epochs:
+            at = round(epoch.at * 1000)
+            figures = [Metric(name, float(value), at, epoch.epoch) for name, value in epoch.values.items()]
+            if len(batch) + len(figures) > _MAX_FIGURES:
+                self._client.log_batch(run_id, metrics=batch)
+                batch = []
+            batch += figures
+        if batch:
+            self._client.log_batch(run_id, metrics=batch)
+
+    def set_status(
+        self, run_id: str, status: Status, tags: Mapping[str, str], name: str | None = None
+    ) -> None:
+        """Give a run a status; one other than RUNNING ends it.
+
+        Args:
+            run_id: a trial's run, or the search's.
+            status: how it stands for MLflow.
+            tags: how it ended for the search: outcome, reason.
+            name: what the UI shows from now on; None leaves its name.
+        """
+        if tags:
+            self._write(run_id, tags, {})
+        if name is not None:
+            self._client.update_run(run_id, name=name)
+        if status == "RUNNING":
+            self._client.update_run(run_id, status=status)
+        else:
+            self._client.set_terminated(run_id, status=status)
+
+    def model_run(self, name: str, alias: str) -> str | None:
+        """The run that a registered model's version comes from; None if there is none of that alias.
+
+        Args:
+            name: the model's name.
+            alias: the version's.
+        """
+        try:
+            return str(self._client.get_model_version_by_alias(name, alias).run_id)
+        except Exception as error:  # every driver and server has its own
+            if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def register_model(
+        self, name: str, aliases: Sequence[str], run_id: str, folder: Path, description: str
+    ) -> None:
+        """Keep a saved model with a run, and register it, a version for each alias.
+
+        Args:
+            name: the model's name; made if there is none.
+            aliases: each moves to its new version.
+            run_id: the run of the trial that trained it.
+            folder: what MLflow saved; its name becomes that of the artifact.
+            description: what the UI shows of each version.
+        """
+        self._client.log_artifacts(run_id, str(folder), folder.name)
+        if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
+            self._client.create_registered_model(name)
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
+        known = {
+            version.pick: version.version
+            for version in self.model_versions(name)[::-1]
+            if version.run_id == run_id
+        }
+        for alias in aliases:
+            version = known.get(alias) or str(
+                self._client.create_model_version(
+                    name, source, run_id, tags={_PICK: alias}, description=description
+                ).version
+            )
+            self._client.set_registered_model_alias(name, alias, version)
+
+    def model_versions(self, name: str) -> list[ModelVersion]:
+        """Return the versions of a registered model, the oldest first; none if there is no such model.
+
+        Args:
+            name: the model's name.
+        """
+        models = self._client.search_registered_models(f"name = {quoted(name)}", max_results=1)
+        if not models:
+            return []
+        aliased = set(self._client.get_registered_model(name).aliases.values())
+        found = self._client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
+        versions = [
+            ModelVersion(str(one.version), str(one.run_id), one.tags.get(_PICK), str(one.version) in aliased)
+            for one in found
+        ]
+        return sorted(versions, key=lambda one: int(one.version))
+
+    def delete_model_version(self, name: str, version: str) -> None:
+        """Delete a version of a registered model; the files that it names stay with their run.
+
+        Args:
+            name: the model's name.
+            version: the version.
+        """
+        self._client.delete_model_version(name, version)
+
+    def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
+        """Copy one file of a registered model into a folder; nothing of the model is loaded.
+
+        Args:
+            name: the model's name.
+            alias: the version's.
+            file: the file's path in the model.
+            folder: where to put the copy.
+
+        Returns:
+            The copy.
+
+        Raises:
+            UserError: if there is no such version or file, or the store does not answer.
+        """
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            source = self._client.get_model_version_by_alias(name, alias).source
+            uri = f"{source}/{file}"
+            return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
+        except Exception as error:  # every driver, server and file system has its own
+            raise UserError(
+                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}"
+            ) from None
+
+    def discard(self, run_id: str) -> None:
+        """Move a run to MLflow's trash, a search with its trials; it can be restored from there."""
+        for run in self._runs({_PARENT: run_id}):
+            self._client.delete_run(run.info.run_id)
+        self._client.delete_run(run_id)
+
+    def _runs(self, tags: Mapping[str, str], *conditions: str, most: int | None = None) -> "list[Run]":
+        """The runs with some tags that meet some conditions more."""
+        tagged = (f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
+        query = " and ".join((*tagged, *conditions))
+        runs: list[Run] = []
+        token: str | None = None
+        while most is None or len(runs) < most:
+            page = self._client.search_runs(
+                [self._experiment_id], query, max_results=most or 1000, page_token=token
+            )
+            runs += page
+            token = page.token
+            if not token:
+                break
+        return runs
+
+    def _create_run(self, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
+        _check_names(params)
+        _check_names(tags)
+        run = self._client.create_run(self._experiment_id, run_name=name, tags=_limited(tags, _MAX_TAG))
+        if params:
+            self._write(run.info.run_id, {}, params)
+        return str(run.info.run_id)
+
+    def _write(self, run_id: str, tags: Mapping[str, str], params: Mapping[str, object]) -> None:
+        """Write tags and params; the client splits them into batches of 100."""
+        from mlflow.entities import Param, RunTag
+
+        _check_names(tags)
+        self._client.log_batch(
+            run_id,
+            params=[Param(key, value) for key, value in _limited(params, _MAX_PARAM).items()],
+            tags=[RunTag(key, value) for key, value in _limited(tags, _MAX_TAG).items()],
+        )
+
+
+def _experiment_id(client: DiscreetClient, name: str, artifact_root: str | None) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return str(client.create_experiment(name, artifact_location=artifact_root))
+    if experiment.lifecycle_stage == "deleted":
+        raise UserError(
+            f"the MLflow experiment {name!r} was deleted: choose another name, or bring it back with "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`."
+        )
+    return str(experiment.experiment_id)
+
+
+def _check_names(names: Mapping[str, object]) -> None:
+    for name in names:
+        if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} cannot be a name in MLflow: use alphanumerics, '_', '-', '.', space and ':', "
+                f"with '/' between parts, at most {_MAX_NAME} characters"
+            )
+
+
+def _limited(values: Mapping[str, object], limit: int) -> dict[str, str]:
+    """Turn values into text that MLflow takes."""
+    texts = {name: str(value) for name, value in values.items()}
+    for name, text in texts.items():
+        if len(text) > limit:
+            end = f" ... [cut, {len(text)} characters]"
+            texts[name] = text[: limit - len(end)] + end
+    return texts
