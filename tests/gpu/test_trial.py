@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.tuning.driver.test_recorder import Sent
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from tests.gpu.conftest import BRIEF
 from tests.gpu.fake import FakeGPU
+from tests.tuning.driver.test_recorder import Sent
 from tuning.driver.display import Display
 from tuning.driver.measure import figures_of
 from tuning.driver.recorder import Recorder

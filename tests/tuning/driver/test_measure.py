@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from ray.exceptions import RayError
 from rich.console import Console
-from tests.tuning.results.test_final_figures import confirm
 
 from tests.tuning.report.searches import made
+from tests.tuning.results.test_final_figures import confirm
 from tuning.driver import measure as measuring
 from tuning.driver.measure import measure, unmeasured
 from tuning.ledger.trials import TrialRecord, kept_of

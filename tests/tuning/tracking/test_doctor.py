@@ -14,11 +14,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from rich.console import Console
-from tests.tuning.tracking.test_mirror import bring_all, check
 
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tests.tuning.store import Store, figures
+from tests.tuning.tracking.test_mirror import bring_all, check
 from tests.tuning.trained import begin
 from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.tuning.tracking.test_mirror import bring_all
 
 import dcodr
 from dcodr.config import Config
@@ -22,6 +21,7 @@ from dcodr.training.encoder_file import write_encoder
 from dcodr.training.trainer import fit
 from tests.planted import MakesFolder
 from tests.tuning.store import Store
+from tests.tuning.tracking.test_mirror import bring_all
 from tests.tuning.trained import begin, train
 from tuning.driver.trainable import keep
 from tuning.ledger.trials import kept_of

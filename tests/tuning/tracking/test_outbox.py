@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tuning.tracking.test_mirror import STATUSES, check
 
 from tests.tuning.store import Store
+from tests.tuning.tracking.test_mirror import STATUSES, check
 from tests.tuning.trained import begin, train
 from tuning.tracking import mirror, outbox
 from tuning.tracking.outbox import Outbox

@@ -5,12 +5,12 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
-from tests.tuning.tracking.test_mirror import bring_all
 
 from tests.browser import CHROMIUM, NO_ASSISTANT, Browser
 from tests.faults.server import MlflowServer
 from tests.tuning.report.searches import made, spread
 from tests.tuning.store import Store
+from tests.tuning.tracking.test_mirror import bring_all
 from tuning.results.search import Search
 from tuning.tracking import mirror
 from tuning.tracking.tracker import Tracker
