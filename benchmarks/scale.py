@@ -41,6 +41,7 @@ from dcodr.config import Config
 from dcodr.data.prepare import prepare_synthetic
 from tuning import run
 from tuning.driver.display import Display
+from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.recorder import Recorder
 from tuning.driver.scheduler import ParetoASHA
 from tuning.driver.searcher import LedgerSearcher
@@ -155,8 +156,9 @@ def reports(assignment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
     As many losses, figures and intervals as a training on the embedded dataset has.
     """
-    config = Config.model_validate_json(assignment["config"])
-    rng = np.random.default_rng(assignment["number"])
+    given = Assignment.from_dict(assignment)
+    config = Config.model_validate_json(given.config)
+    rng = np.random.default_rng(given.number)
     warmth = float(np.log10(config.temperature / 0.05))
     crop = "crop" in config.augmentations
     for epoch in range(1, config.epochs + 1):
@@ -165,14 +167,13 @@ def reports(assignment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         figures = {f"figure/{i}": float(0.5 + noise[i]) for i in range(2, 14)}
         figures["invariance"] = float(np.clip(learned * (0.9 * warmth + 0.1 * crop) + noise[0], 0, 1))
         figures["informativeness"] = float(np.clip(learned * (0.9 - 0.7 * warmth) + noise[1], 0, 1))
-        yield {
-            "epoch": epoch,
-            "training": {f"train/{name}": float(abs(noise[0])) for name in ("total", "pixel", "contrastive")}
-            | {"images_per_second": 1000.0},
-            "figures": figures,
-            "intervals": {name: (value - 0.05, value + 0.05) for name, value in figures.items()},
-            "infeasible": None,
-        }
+        losses = {f"train/{name}": float(abs(noise[0])) for name in ("total", "pixel", "contrastive")}
+        yield TrialReport(
+            epoch=epoch,
+            training=losses | {"images_per_second": 1000.0},
+            figures=figures,
+            intervals={name: (value - 0.05, value + 0.05) for name, value in figures.items()},
+        ).to_dict()
 
 
 def only_report(assignment: dict[str, Any]) -> None:

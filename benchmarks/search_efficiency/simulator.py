@@ -19,6 +19,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from tuning.driver.protocol import TrialReport
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
@@ -155,7 +156,7 @@ class Ours:
         """Note the epoch in the ledger and ask the scheduler."""
         number = trial.config["number"]
         self._ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
-        result = {"epoch": epoch, "training": {}, "figures": figures, "infeasible": None}
+        result = TrialReport(epoch=epoch, training={}, figures=figures).to_dict()
         trial.last_result = result
         if self._scheduler is None:
             return True

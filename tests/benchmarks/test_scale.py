@@ -3,10 +3,12 @@
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import scale
+from tests.tuning.assignments import assignment
 from tuning.driver.scheduler import scheduler_of
 
 
@@ -38,12 +40,13 @@ def test_a_power_is_found() -> None:
 
 def test_trials_report_what_the_space_asks_for(tmp_path: Path) -> None:
     space = scale.space_of(10, "random", 3, tmp_path / "no.h5")
-    assignment = {"number": 0, "config": space.config(space.paper_values()).model_dump_json()}
-    reports = list(scale.reports(assignment))
+    given = assignment(0, config=space.config(space.paper_values()).model_dump_json())
+    reports = list(scale.reports(given))
     assert [report["epoch"] for report in reports] == [1, 2, 3]
     asha = scheduler_of(space)
     assert asha is not None
     for report in reports:
         assert set(space.objectives) <= set(report["figures"])
         assert all(math.isfinite(figure) for figure in report["figures"].values())
-        assert asha._vector(report) is not None
+        asha.on_trial_result(None, SimpleNamespace(config=given), report)  # type: ignore[arg-type]
+    assert sum(sum(bracket.values()) for bracket in asha.rungs) > 0

@@ -12,6 +12,7 @@ from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from tests.gpu.conftest import BRIEF
 from tests.gpu.fake import FakeGPU
+from tests.tuning.assignments import assignment
 from tests.tuning.driver.test_recorder import Sent
 from tuning.driver.display import Display
 from tuning.driver.measure import figures_of
@@ -37,15 +38,8 @@ def told(few: FactorDataset, monkeypatch: pytest.MonkeyPatch, brief: object) -> 
 
 
 def assigned(config: Config, folder: Path, **changes: Any) -> dict[str, Any]:
-    return {
-        "config": config.model_dump_json(),
-        "checkpoint": str(folder / "000.pt"),
-        "kept": str(folder / "kept"),
-        "gpus": 0.5,
-        "floor": None,
-        "floor_from": 1,
-        "baseline": False,
-    } | changes
+    files = {"checkpoint": str(folder / "000.pt"), "kept": str(folder / "kept")}
+    return assignment(**{"config": config.model_dump_json(), "gpus": 0.5, **files, **changes})
 
 
 def test_a_trial_trains_within_its_share_and_keeps_pictures_and_encoder(
@@ -86,10 +80,10 @@ def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
         assert begun is not None
         assert (begun.gpus or 0.3) == share
         epochs = ledger.space.config(begun.values).epochs
-        assignment = assigned(cuda_config.model_copy(update={"epochs": epochs}), tmp_path, gpus=share)
-        trial: Any = SimpleNamespace(config=assignment | {"number": begun.number})
+        config = cuda_config.model_copy(update={"epochs": epochs})
+        trial: Any = SimpleNamespace(config=assigned(config, tmp_path, gpus=share, number=begun.number))
         told.clear()
-        train_trial(assignment)
+        train_trial(trial.config)
         recorder.on_trial_start(0, [], trial)
         for report in told:
             recorder.on_trial_result(0, [], trial, report)

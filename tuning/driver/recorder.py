@@ -1,6 +1,7 @@
 """Everything that happens to a trial, written by the driver to ledger, MLflow and display."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from ray.tune.experiment import Trial
 
 from dcodr.words import counted
 from tuning.driver.display import Display
+from tuning.driver.protocol import Assignment, TrialReport
 from tuning.interrupts import undisturbed
 from tuning.ledger.trials import checkpoint_of, label
 from tuning.results.search import Search
@@ -20,27 +22,23 @@ WORKER_DEATHS = 3
 
 @dataclass
 class _Progress:
-    """What is known of a running trial.
+    """The progress of a running trial.
 
     Attributes:
         label: Its values in one line.
         epochs: Epochs of the whole training.
         recorded: The last epoch in the ledger.
         epoch: Epochs completed.
-        figures: Its last figures.
-        infeasible: Why it must not compete, if so.
-        failure: Why it failed, if it did.
-        out_of_memory: Whether because its share of a GPU was too small.
+        figures: Its last metrics.
+        last: Its last report.
     """
 
     label: str
     epochs: int
     recorded: int
     epoch: int = 0
-    figures: dict[str, float] = field(default_factory=dict)
-    infeasible: str | None = None
-    failure: str | None = None
-    out_of_memory: bool = False
+    figures: Mapping[str, float] = field(default_factory=dict)
+    last: TrialReport = field(default_factory=TrialReport)
 
 
 class Recorder(Callback):
@@ -68,7 +66,7 @@ class Recorder(Callback):
     @undisturbed()
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show a trial that begins or goes on."""
-        number = trial.config["number"]
+        number = Assignment.from_dict(trial.config).number
         if number in self._started:  # its worker died, and Tune has started another
             return
         record = self._ledger.record(number)
@@ -83,36 +81,34 @@ class Recorder(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Record an epoch, or why there will be no more."""
-        number = trial.config["number"]
+        """Record an epoch, or the reason why there will be no more."""
+        number, report = Assignment.from_dict(trial.config).number, TrialReport.from_dict(result)
         progress = self._started[number]
-        progress.infeasible, progress.failure = result.get("infeasible"), result.get("failure")
-        progress.out_of_memory = "out_of_memory" in result
-        if "unsaved" in result:
-            self._display.say(f"trial {number:03d} goes on without a checkpoint: {result['unsaved']}")
-        if "streamed" in result:
-            self._display.say(f"trial {number:03d} {result['streamed']}")
-        if "epoch" not in result:
+        progress.last = report
+        if report.unsaved is not None:
+            self._display.say(f"trial {number:03d} goes on without a checkpoint: {report.unsaved}")
+        if report.streamed is not None:
+            self._display.say(f"trial {number:03d} {report.streamed}")
+        if report.epoch is None:
             return
-        progress.epoch = result["epoch"]
-        progress.figures = result.get("figures", progress.figures)
+        progress.epoch = report.epoch
+        if report.figures is not None:
+            progress.figures = report.figures
         if progress.epoch > progress.recorded:
-            noted = {name: result[name] for name in ("training", "figures", "intervals") if name in result}
-            self._ledger.note_epoch(number, progress.epoch, **noted)
+            self._ledger.note_epoch(number, progress.epoch, **report.noted())
             progress.recorded = progress.epoch
             self._outbox.put(self._ledger.record(number))
-        speed = result.get("training", {}).get("images_per_second", 0.0)
+        speed = (report.training or {}).get("images_per_second", 0.0)
         self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures, speed)
 
     @undisturbed()
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Close a trial that finished, or that was stopped; put one back that needs more of a GPU."""
-        number, gpus = trial.config["number"], trial.config["gpus"]
-        retry = self._ledger.space.resources.on_oom == "retry" and gpus < 1
-        if self._started[number].out_of_memory and retry:
-            self._display.say(
-                f"trial {number:03d} goes on with more of a GPU: {self._started[number].failure}"
-            )
+        assignment = Assignment.from_dict(trial.config)
+        number, gpus = assignment.number, assignment.gpus
+        last = self._started[number].last
+        if last.out_of_memory and self._ledger.space.resources.on_oom == "retry" and gpus < 1:
+            self._display.say(f"trial {number:03d} goes on with more of a GPU: {last.failure}")
             del self._started[number]
             self._ledger.note(number, gpus=min(1.0, 2 * gpus))
             self._ledger.put_back(number)
@@ -122,7 +118,7 @@ class Recorder(Callback):
     @undisturbed()
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Close a trial whose worker raised or died too often; put one back that had not begun to train."""
-        number, error = trial.config["number"], trial.get_error()
+        number, error = Assignment.from_dict(trial.config).number, trial.get_error()
         if number not in self._started:
             self._put_back[number] += 1
             if self._put_back[number] <= WORKER_DEATHS:
@@ -140,7 +136,7 @@ class Recorder(Callback):
             failure: Why its worker died, if it did.
         """
         progress = self._started.pop(number)
-        failure = failure or progress.failure
+        failure = failure or progress.last.failure
         if not set(self._ledger.space.objectives) <= set(progress.figures):
             failure = (
                 failure or f"stopped after {counted(progress.epoch, 'epoch')}, before its first evaluation"
@@ -148,7 +144,7 @@ class Recorder(Callback):
         outcome = self._ledger.end(
             number,
             full_budget=progress.epoch == progress.epochs,
-            infeasible=progress.infeasible,
+            infeasible=progress.last.infeasible,
             failure=failure,
         )
         checkpoint = checkpoint_of(self._search.folder, number)

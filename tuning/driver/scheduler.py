@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.utils import flatten_dict
 
+from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.rung import Rung, Vector
 from tuning.pareto import Direction, FloatArray, contributions, crowding
 from tuning.space import Space
@@ -26,9 +26,8 @@ class ParetoASHA(FIFOScheduler):
 
     An infeasible result, or one without an objective or with one that is not finite, takes no part. The
     baseline (the paper's settings, which a search must beat) is recorded as a rival of the others and never
-    stopped. Of a trial's assignment (:func:`tuning.driver.trainable.train_trial`) only ``number`` and
-    ``baseline`` are read. The state is plain values, which pickle as they are; a resumed search builds it
-    anew with :meth:`replay`.
+    stopped. The state is plain values, which pickle as they are; a resumed search builds it anew with
+    :meth:`replay`.
 
     Args:
         objectives: What is optimised, with its direction.
@@ -88,22 +87,24 @@ class ParetoASHA(FIFOScheduler):
 
         Ray's ASHA stops it there instead, before it could keep its pictures and its encoder.
         """
-        vector = self._vector(result)
-        if vector is None or result["epoch"] >= self._max_epochs:
+        report = TrialReport.from_dict(result)
+        vector = self._vector(report)
+        if report.epoch is None or vector is None or report.epoch >= self._max_epochs:
             return TrialScheduler.CONTINUE
-        number = trial.config["number"]
-        rung = self._next_rung(number, result["epoch"])
+        assignment = Assignment.from_dict(trial.config)
+        rung = self._next_rung(assignment.number, report.epoch)
         if rung is None:
             return TrialScheduler.CONTINUE
-        rung.add(number, vector)
-        stops = not trial.config["baseline"] and rung.behind(vector, self._cut)
+        rung.add(assignment.number, vector)
+        stops = not assignment.baseline and rung.behind(vector, self._cut)
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Record an ended trial's last result once more, at a rung that it skipped, as Ray's ASHA does."""
-        vector = self._vector(result)
-        if vector is not None:
-            self._record(trial.config["number"], result["epoch"], vector)
+        report = TrialReport.from_dict(result)
+        vector = self._vector(report)
+        if report.epoch is not None and vector is not None:
+            self._record(Assignment.from_dict(trial.config).number, report.epoch, vector)
 
     def replay(self, number: int, history: Mapping[int, Mapping[str, float]], *, ended: bool = True) -> None:
         """Record what a trial reported to an earlier run, so that the rungs are what they were.
@@ -116,7 +117,7 @@ class ParetoASHA(FIFOScheduler):
             ended: Whether the last of them were its end: it is complete or was stopped early, and neither
                 failed nor became infeasible.
         """
-        vectors = {epoch: self._vector({"figures": figures}) for epoch, figures in history.items()}
+        vectors = {epoch: self._vector(TrialReport(figures=figures)) for epoch, figures in history.items()}
         results = [(epoch, vector) for epoch, vector in vectors.items() if vector is not None]
         for epoch, vector in results:
             if epoch < self._max_epochs:
@@ -132,14 +133,11 @@ class ParetoASHA(FIFOScheduler):
             for bracket in self.rungs
         )
 
-    def _vector(self, result: Mapping[str, Any]) -> Vector | None:
-        """The objectives of a result, signed so that more is better, if it takes part."""
-        flat = flatten_dict(dict(result))  # as Tune hands results on already
-        if flat.get("failure") is not None or flat.get("infeasible") is not None:
+    def _vector(self, report: TrialReport) -> Vector | None:
+        """Return the objectives of a report, signed so that more is better, if it takes part."""
+        if report.failure is not None or report.infeasible is not None or report.figures is None:
             return None
-        vector = tuple(
-            sign * float(flat.get(f"figures/{name}", math.nan)) for name, sign in self._signs.items()
-        )
+        vector = tuple(sign * float(report.figures.get(name, math.nan)) for name, sign in self._signs.items())
         return vector if all(map(math.isfinite, vector)) else None
 
     def _record(self, number: int, epoch: int, vector: Vector) -> None:

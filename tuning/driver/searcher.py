@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from dcodr.config import with_absolute_paths
+from tuning.driver.protocol import Assignment
 from tuning.interrupts import undisturbed
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.trials import checkpoint_of, kept_of
@@ -39,10 +40,7 @@ class LedgerSearcher(Searcher):
 
     @undisturbed()
     def suggest(self, trial_id: str) -> Any:
-        """Return the assignment of the next trial, ``None`` for later.
-
-        See :func:`tuning.driver.trainable.train_trial`.
-        """
+        """Return the assignment of the next trial as a dictionary; ``None`` asks Tune to come again later."""
         if self._over() is not None:
             return Searcher.FINISHED
         begun = self._ledger.begin()
@@ -53,16 +51,16 @@ class LedgerSearcher(Searcher):
         config = with_absolute_paths(config)
         grace_period = search.scheduler.grace_period if search.scheduler else 1
         to_the_end = begun.baseline or begun.confirms is not None
-        return {
-            "number": begun.number,
-            "config": config.model_dump_json(),
-            "checkpoint": str(checkpoint_of(self._folder, begun.number)),
-            "kept": str(kept_of(self._folder, begun.number)),
-            "gpus": begun.gpus or self._space.resources.gpus_per_trial,
-            "floor": search.informativeness_floor,
-            "floor_from": config.epochs if to_the_end else grace_period,
-            "baseline": begun.baseline,
-        }
+        return Assignment(
+            number=begun.number,
+            config=config.model_dump_json(),
+            checkpoint=str(checkpoint_of(self._folder, begun.number)),
+            kept=str(kept_of(self._folder, begun.number)),
+            gpus=begun.gpus or self._space.resources.gpus_per_trial,
+            floor=search.informativeness_floor,
+            floor_from=config.epochs if to_the_end else grace_period,
+            baseline=begun.baseline,
+        ).to_dict()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -1,5 +1,7 @@
 """One trial: an assignment from the driver, trained on a worker, reported after every epoch."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from dcodr.training.epoch import Epoch
 from dcodr.training.memory import hold_to_share
 from dcodr.training.pictures import retrieval_picture, swap_picture
 from dcodr.training.trainer import fit, resolve_device
+from tuning.driver.protocol import Assignment, TrialReport
 
 OUT_OF_MEMORY = (
     "Give a trial more of the GPU (resources.gpus_per_trial, or resources.on_oom: retry), or make batches or "
@@ -31,35 +34,31 @@ class _InfeasibleError(Exception):
 def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
-    A report holds ``epoch`` and ``training`` (losses and throughput), where the epoch was evaluated
-    ``figures``, ``intervals`` and ``infeasible`` of its validation, ``unsaved``, why there is no checkpoint
-    of it, if so, and ``streamed`` in the first, if the images do not lie on the GPU, and why; an infeasible
-    one is the last. A training that cannot go on reports ``infeasible`` (its loss is not finite) or
-    ``failure`` alone instead, the latter with ``out_of_memory``: Tune would drop the reason of an exception.
-    Of one that trains to the end pictures and encoder are kept.
+    A :class:`TrialReport` that is infeasible is the last one. A training that cannot go on reports the reason
+    and ends normally: Tune would drop the reason of an exception. A training that reaches its end keeps its
+    pictures and its encoder.
 
-    A training that was cut off goes on from its checkpoint and reports the last epoch before once more.
+    A training that was cut off goes on from its checkpoint. It reports the last epoch again, in case the
+    process before it died first.
 
     Args:
-        assignment: ``config``, the config as JSON; ``checkpoint``, the file to save to after every epoch;
-            ``kept``, the folder for what remains of the training;
-            ``gpus``, the trial's GPUs or share of one; ``floor``, the least informativeness from epoch
-            ``floor_from`` on, or ``None``. The scheduler reads ``number`` and ``baseline``.
+        assignment: An :class:`Assignment` as a dictionary.
     """
-    hold_to_share(assignment["gpus"])
-    config = Config.model_validate_json(assignment["config"])
+    given = Assignment.from_dict(assignment)
+    hold_to_share(given.gpus)
+    config = Config.model_validate_json(given.config)
     unsaved: list[str] = []
     streamed: list[str] = []
 
     def report(epoch: Epoch) -> None:
-        floor = assignment["floor"] if epoch.epoch >= assignment["floor_from"] else None
-        result = as_report(epoch, floor)
-        if unsaved:
-            result["unsaved"] = unsaved.pop()
-        if streamed:
-            result["streamed"] = streamed.pop()
-        tune.report(result)
-        if result.get("infeasible") is not None:
+        floor = given.floor if epoch.epoch >= given.floor_from else None
+        told = replace(
+            as_report(epoch, floor),
+            unsaved=unsaved.pop() if unsaved else None,
+            streamed=streamed.pop() if streamed else None,
+        )
+        tune.report(told.to_dict())
+        if told.infeasible is not None:
             raise _InfeasibleError
 
     try:
@@ -70,20 +69,21 @@ def train_trial(assignment: dict[str, Any]) -> None:
             on_epoch=report,
             on_streamed=streamed.append,
             on_unsaved=lambda error: unsaved.append(str(error)),
-            checkpoint=Path(assignment["checkpoint"]),
+            checkpoint=Path(given.checkpoint),
         )
         try:
-            keep(trained.method, config, data, Path(assignment["kept"]))
+            keep(trained.method, config, data, Path(given.kept))
         except UserError as error:
-            tune.report({"unsaved": str(error)})
+            tune.report(TrialReport(unsaved=str(error)).to_dict())
     except _InfeasibleError:
         pass
     except DivergedError as error:
-        tune.report({"infeasible": str(error)})
+        tune.report(TrialReport(infeasible=str(error)).to_dict())
     except torch.cuda.OutOfMemoryError as error:
-        tune.report({"failure": f"{str(error).splitlines()[0]} {OUT_OF_MEMORY}", "out_of_memory": True})
+        failure = f"{str(error).splitlines()[0]} {OUT_OF_MEMORY}"
+        tune.report(TrialReport(failure=failure, out_of_memory=True).to_dict())
     except UserError as error:
-        tune.report({"failure": str(error)})
+        tune.report(TrialReport(failure=str(error)).to_dict())
 
 
 def keep(method: Method, config: Config, data: FactorDataset, folder: Path) -> None:
@@ -114,21 +114,19 @@ def keep(method: Method, config: Config, data: FactorDataset, folder: Path) -> N
     before(folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def as_report(epoch: Epoch, floor: float | None) -> dict[str, Any]:
-    """An epoch as plain values.
+def as_report(epoch: Epoch, floor: float | None) -> TrialReport:
+    """Make a report of an epoch.
 
     Args:
         epoch: The epoch.
         floor: Least informativeness that is feasible; ``None`` for any.
     """
     losses = {f"train/{name}": value for name, value in epoch.losses.items()}
-    report: dict[str, Any] = {"epoch": epoch.epoch}
-    report["training"] = {**losses, "images_per_second": epoch.images_per_second}
-    if epoch.report is not None:
-        report |= vars(epoch.report)
-        informativeness = epoch.report.figures.get("informativeness")
-        if floor is not None and informativeness is not None and informativeness < floor:
-            report["infeasible"] = report["infeasible"] or (
-                f"informativeness {informativeness:.3f} is below the floor {floor:g}"
-            )
-    return report
+    report = TrialReport(epoch=epoch.epoch, training={**losses, "images_per_second": epoch.images_per_second})
+    if epoch.report is None:
+        return report
+    infeasible = epoch.report.infeasible
+    informativeness = epoch.report.figures.get("informativeness", math.inf)
+    if floor is not None and informativeness < floor:
+        infeasible = infeasible or f"informativeness {informativeness:.3f} is below the floor {floor:g}"
+    return replace(report, **{**vars(epoch.report), "infeasible": infeasible})

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.tuning.assignments import assignment
 from tuning.driver.display import Display
 from tuning.driver.recorder import WORKER_DEATHS, Recorder
 from tuning.ledger.ledger import Ledger
@@ -41,10 +42,8 @@ def handed_out(ledger: Ledger, error: str) -> Any:
     """A trial as Tune knows it, whose worker has died."""
     begun = ledger.begin()
     assert begun is not None
-    config = ledger.space.config(begun.values)
     gpus = begun.gpus or ledger.space.resources.gpus_per_trial
-    assignment = {"number": begun.number, "config": config.model_dump_json(), "gpus": gpus}
-    return SimpleNamespace(config=assignment, get_error=lambda: RuntimeError(error))
+    return SimpleNamespace(config=assignment(begun.number, gpus=gpus), get_error=lambda: RuntimeError(error))
 
 
 def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(

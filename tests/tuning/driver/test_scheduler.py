@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.utils import flatten_dict
 
+from tests.tuning.assignments import assignment
 from tuning.driver.scheduler import ParetoASHA
 from tuning.pareto import Direction, hypervolume
 from tuning.space.settings import TieBreak
@@ -32,7 +33,7 @@ vectors = st.lists(st.tuples(grid, grid), min_size=1, max_size=16)
 
 def trial(number: int, baseline: bool = False) -> Any:
     """What schedulers look at of a ``ray.tune.experiment.Trial``."""
-    return SimpleNamespace(trial_id=f"t{number}", config={"number": number, "baseline": baseline})
+    return SimpleNamespace(trial_id=f"t{number}", config=assignment(number, baseline=baseline))
 
 
 def result(epoch: int, figures: dict[str, float], **more: Any) -> dict[str, Any]:
