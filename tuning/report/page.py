@@ -159,7 +159,7 @@ def _exported(search: Search, trial: TrialRecord) -> Exported:
 
 
 def _text(name: str) -> str:
-    return files("tuning.report.terminal").joinpath(name).read_text(encoding="utf-8")
+    return files("tuning.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _data_uri(kind: str, content: bytes) -> str:

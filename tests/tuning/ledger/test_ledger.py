@@ -460,6 +460,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from tuning.ledger.ledger import Ledger
+from tuning.sampling.sampler import SpaceSampler
 ledger = Ledger.open(Path(sys.argv[1]))
 ledger.ready(SpaceSampler)
 while True:
