@@ -6,7 +6,7 @@ from dcodr.errors import UserError
 from dcodr.files import shipped
 from dcodr.strict_yaml import did_you_mean
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 SPACES = shipped(_PACKAGE, "search_spaces")
 """The folder of the space files."""
 
