@@ -1,7 +1,10 @@
-"""What many tests share: one thread, and a tiny rendered dataset."""
+"""Share one thread, a tiny rendered dataset, and the stack of a test process that crashed."""
 
+import faulthandler
 import signal
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +13,35 @@ from dcodr.config import BatchConfig, Config, EncoderConfig, GeneratorConfig, Pe
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
+
+
+def crash_file(run: str, worker: str) -> Path:
+    """Name the file for the stack of a worker of pytest-xdist."""
+    return Path(tempfile.gettempdir()) / f"pytest-crash-{run}-{worker}.txt"
+
+
+# After pytest's own plugin, which writes to a standard error that is lost among the dots.
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a worker that receives a fatal signal write its stack to a file."""
+    if of := getattr(config, "workerinput", None):
+        faulthandler.enable(crash_file(of["testrunuid"], of["workerid"]).open("w"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the file of a worker that ends by itself."""
+    if of := getattr(session.config, "workerinput", None):
+        crash_file(of["testrunuid"], of["workerid"]).unlink(missing_ok=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(report: Any) -> None:
+    """Show the stack of a worker that crashed; there is none if it was killed."""
+    of = report.node.workerinput
+    file = crash_file(of["testrunuid"], of["workerid"])
+    stack = file.read_text() if file.exists() else ""
+    report.longrepr += f"\n{stack or 'no stack: it was killed, or it exited'}"
+    file.unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
