@@ -201,7 +201,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
         with Display(space.search.trials, space.objectives, space.reference, console=console):
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
-        run._finish(search, tracker, outbox, console)
+        run._finish(search, tracker, outbox, console, run.PATIENCE)
     run.print_summary(search, console)  # type: ignore[attr-defined]
     return search
 

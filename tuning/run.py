@@ -42,11 +42,12 @@ from tuning.space import Space
 from tuning.tracking.encoders import register
 from tuning.tracking.mirror import close_parent, open_parent, search_status
 from tuning.tracking.outbox import Outbox
-from tuning.tracking.store import default_uri, masked, reason, require_file, ui_command
+from tuning.tracking.store import answering, default_uri, masked, reason, require_file, ui_command
 from tuning.tracking.tracker import Tracker
 
 PATIENCE = 20.0
-"""Seconds for which MLflow is tried at a search's end, if it does not answer."""
+"""Seconds for which MLflow is tried, if it does not answer, when a search is over or was stopped. After a
+failure, most likely of the disk that MLflow is on as well, it is tried once."""
 
 
 def run_search(
@@ -111,11 +112,12 @@ def run_search(
         folder = storage / name
         folder.mkdir(parents=True, exist_ok=True)
         with driving(folder):
-            if resume:
-                mend(folder / LEDGER)
-                search = _reopen(Search.open(name, storage), tracker, space)
-            else:
-                search = _begin(folder, space, data.fingerprint, tracker, first)
+            with answering(uri):
+                if resume:
+                    mend(folder / LEDGER)
+                    search = _reopen(Search.open(name, storage), tracker, space)
+                else:
+                    search = _begin(folder, space, data.fingerprint, tracker, first)
             with guarded(folder, masked(uri)):
                 _drive(search, tracker, console)
     print_summary(search, console, _where(tracker))
@@ -149,25 +151,27 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
     """Search, and leave ledger, MLflow and exports in order however that ends."""
     outbox = Outbox(tracker, search, lambda text: console.print(text, highlight=False, soft_wrap=True))
     try:
-        outbox.catch_up(search.ledger.records())
+        with answering(tracker.uri):
+            outbox.catch_up(search.ledger.records())
         _train(search, outbox, console)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
             console.print(f"Stopped; Ctrl-C or the same signal again ends at once. {again}", soft_wrap=True)
         with ending_at_once():
-            _tidy_up(search, tracker, outbox, console)
+            patience = PATIENCE if isinstance(error, KeyboardInterrupt) else 0
+            _tidy_up(search, tracker, outbox, console, patience)
         raise
-    _finish(search, tracker, outbox, console)
+    _finish(search, tracker, outbox, console, PATIENCE)
 
 
-def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> None:
+def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
     """Leave as much as can be in order of a search that was cut off."""
     try:
         for record in search.ledger.records():
             if record.status == "running":
                 outbox.put(record, driven=False)
-        _finish(search, tracker, outbox, console)
+        _finish(search, tracker, outbox, console, patience)
     except (OSError, StorageError):  # most likely what has cut it off, which is told of in the end
         outbox.close(0)
     except UserError as error:
@@ -341,14 +345,14 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     return search
 
 
-def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> None:
+def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
     """Export the front, as far as there is one, and leave in MLflow what the search came to."""
     try:
         search.forget_checkpoints()
         if search.front():
             export(search, "all-front", search.folder / CONFIGS)
     finally:
-        trouble = _close_mlflow(search, tracker, outbox, console)
+        trouble = _close_mlflow(search, tracker, outbox, console, patience)
     if trouble is not None:
         console.print(
             f"MLflow has not all of this search: {trouble}. Nothing is lost; write the rest with "
@@ -358,10 +362,12 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console) 
         )
 
 
-def _close_mlflow(search: Search, tracker: Tracker, outbox: Outbox, console: Console) -> str | None:
+def _close_mlflow(
+    search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float
+) -> str | None:
     """Bring MLflow to what the search came to; returns why that could not be done, if so."""
     with console.status("writing to MLflow"):
-        trouble = outbox.close(PATIENCE)
+        trouble = outbox.close(patience)
         try:
             require_file(tracker.uri)
             close_parent(search, tracker)

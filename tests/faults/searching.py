@@ -54,16 +54,23 @@ class Driver:
         trials: How many trials it ends with.
         words: More of the command line.
         before: What starts the command, e.g. ``unshare``.
+
+    Attributes:
+        store: The dataset.
+        storage: The folder of the search's folder.
+        address: The Ray cluster that the next process runs on, if not on this machine alone.
     """
 
     def __init__(
         self, folder: Path, store: Path, trials: int, *words: str, before: tuple[str, ...] = ()
     ) -> None:
         self.folder = folder
+        self.store = store
         self.storage = folder / "runs"
         self.trials = trials
         self.words = [*before, sys.executable, str(ROOT / "tune.py"), "--space", str(QUICK)]
         self.words += ["--data", str(store), "--set", "epochs=3", *words]
+        self.address: str | None = None
         self.env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.process: subprocess.Popen[str] | None = None
 
@@ -72,6 +79,8 @@ class Driver:
         words = [*self.words, "--trials", str(trials or self.trials)]
         if self.begun:
             words.append("--resume")
+        if self.address is not None:
+            words += ["--address", self.address]
         self.process = subprocess.Popen(
             words,
             cwd=self.folder,

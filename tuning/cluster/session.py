@@ -41,6 +41,9 @@ QUIET = {
 }
 """Ray writes no logs of its own beside ours; a report without some figure is no error; Ctrl-C reaches us."""
 
+SILENT = logging.CRITICAL + 1
+"""Ray prints a traceback of whatever a trial, a callback or a disk raises, and hands it to us as well."""
+
 WORKERS = {"MALLOC_ARENA_MAX": "1"}
 """A trial is a new thread of its worker, for which glibc would keep memory apart: gigabytes in the end."""
 
@@ -131,7 +134,7 @@ def _connected(where: Mapping[str, Any], address: str | None, verbose: bool) -> 
                 include_dashboard=False,
                 runtime_env={"env_vars": WORKERS},
                 log_to_driver=verbose,
-                logging_level=logging.INFO if verbose else logging.ERROR,
+                logging_level=logging.INFO if verbose else SILENT,
             )
     except Exception as error:  # Ray has no kind of its own for it
         ray.shutdown()

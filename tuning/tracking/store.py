@@ -7,7 +7,8 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
@@ -28,6 +29,11 @@ _ENVIRONMENT = {
 }
 """MLflow's settings, unless the user has set them. Its own retries last for minutes, ours are in
 `tuning.tracking.outbox`; its telemetry takes half a millisecond a call."""
+_TALKATIVE = ("mlflow.store.db.utils", "sqlalchemy.pool")
+"""Loggers that print errors with their tracebacks before they are raised, or where a connection is dropped
+because of one; whoever catches them tells them in one line."""
+_AUTOFLUSH = "(raised as a result of Query-invoked autoflush"
+"""The beginning of a line that SQLAlchemy puts before what went wrong."""
 _SECRET_IN_QUERY = re.compile(
     r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
     re.IGNORECASE,
@@ -53,8 +59,8 @@ def connect(uri: str) -> "DiscreetClient":
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    # It prints every error with a traceback before it raises it; whoever catches it tells it in one line.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if not uri:
         raise ValueError("it is empty")
     if file := sqlite_file(uri):
@@ -143,6 +149,21 @@ def unusable(uri: str, error: Exception) -> UserError:
     )
 
 
+@contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """Make one message of whatever MLflow raises of a store that fails where there is no outbox yet.
+
+    Raises:
+        UserError: If it does; no password is repeated.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise unusable(uri, error) from None
+
+
 def reason(uri: str, error: Exception) -> str:
     """First line of an error, without the secrets of the URI (errors repeat it less its last slash).
 
@@ -152,8 +173,8 @@ def reason(uri: str, error: Exception) -> str:
         file = Path(uri.partition(":///")[2].partition("?")[0])
         mount, _ = file_system(file)
         return f"the file system of {file}, mounted at {mount}, is full"
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _discreet(lines[0], uri)[:400].rstrip(". ")
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(_AUTOFLUSH)]
+    return _discreet((lines or [type(error).__name__])[0].strip(), uri)[:400].rstrip(". ")
 
 
 def _discreet(text: str, uri: str) -> str:

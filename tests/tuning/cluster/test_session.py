@@ -1,6 +1,7 @@
 """Ray on this machine: found to start before anything is begun, and a head of a cluster that is watched."""
 
 import io
+import logging
 import os
 import socket
 import tempfile
@@ -96,6 +97,16 @@ def test_whatever_ray_raises_is_found_before_a_search_begins(
 
     monkeypatch.setattr(ray, "init", init)
     assert told in refused(tmp_path / "runs", tiny_store)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_tracebacks_that_tune_prints_are_shown_on_demand(
+    verbose: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: list[int] = []
+    monkeypatch.setattr(ray, "init", lambda **given: levels.append(given["logging_level"]))
+    with ray_session(None, verbose):
+        assert (levels[0] <= logging.CRITICAL) == verbose
 
 
 def test_a_ray_that_this_process_has_started_is_left_alone(

@@ -53,6 +53,12 @@ class Nodes:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def lose_head(self) -> None:
+        """Kill the first node, and all that runs on it; the second one cannot be used without it."""
+        process = self._running.pop(0)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def _start(self, words: list[str], working: Path, before: list[str]) -> None:
         command = [*before, str(RAY), "start", "--block", "--num-cpus=1", "--object-store-memory=100000000"]
         process = subprocess.Popen(

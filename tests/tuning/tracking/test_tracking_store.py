@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import sqlalchemy
@@ -22,7 +22,15 @@ from mlflow.exceptions import MlflowException
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store
-from tuning.tracking.store import DiscreetClient, add_artifacts, masked, reason, ui_command
+from tuning.tracking.store import (
+    DiscreetClient,
+    add_artifacts,
+    answering,
+    connect,
+    masked,
+    reason,
+    ui_command,
+)
 from tuning.tracking.tracker import Tracker
 
 
@@ -236,3 +244,38 @@ def test_a_database_on_a_full_disk_is_told_by_its_file_system(tmp_path: Path) ->
     folder = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "new"))
     assert "mounted at" in reason(f"sqlite:///{tmp_path}/new/mlflow.db", folder)
     assert reason("postgresql://u@h/mlflow", full.value).startswith("(sqlite3.OperationalError)")
+
+
+def test_what_sqlalchemy_puts_before_an_error_is_left_out() -> None:
+    error = MlflowException(
+        "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block)\n"
+        "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT]"
+    )
+    told = "(sqlite3.OperationalError) attempt to write a readonly database"
+    assert reason("sqlite:////runs/mlflow.db", error) == told
+    assert reason("", Exception()) == "Exception"
+
+
+def test_a_store_that_fails_before_there_is_an_outbox_is_told_in_one_message() -> None:
+    told = r"cannot use the MLflow tracking URI 'http://\*\*\*@h': it is ill"
+    with pytest.raises(UserError, match=told), answering("http://secret@h"):
+        raise MlflowException("it is ill")
+    with pytest.raises(KeyError), answering(""):
+        raise KeyError("a defect stays one")
+
+
+def test_a_store_that_fails_prints_no_traceback(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mlflow.db"
+    file.write_bytes(store.fresh)
+    client = connect(f"sqlite:///{file}")
+    client.create_experiment("moved")
+    file.unlink()
+    with pytest.raises(MlflowException):
+        client.create_experiment("deleted")
+    connection = sqlalchemy.create_engine("sqlite://").connect()
+    cast(Any, connection.connection.dbapi_connection).close()
+    connection.close()  # it cannot be rolled back, and is dropped
+    assert not caplog.records
+    assert "Traceback" not in capsys.readouterr().err
