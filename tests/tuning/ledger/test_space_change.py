@@ -86,7 +86,7 @@ def test_a_change_that_earlier_trials_fit_is_gone_on_with_if_allowed(
 
 
 MISFITS: list[tuple[dict[str, object], str]] = [
-    ({"params.temperature": None}, "temperature: .* was drawn, and is searched no more"),
+    ({"params.temperature": None}, "temperature: .* was drawn, and is not searched any more"),
     ({"params.temperature.high": 0.06}, "temperature: .* is not allowed"),
     ({"params.temperature.log": True}, "temperature"),
     ({"params.encoder_lr.choices": [0.0001, 0.001, 0.01]}, "encoder_lr"),

@@ -109,7 +109,7 @@ def test_augmentations_alone_are_ranked(tmp_path: Path) -> None:
     text = render(search)
     rows = re.findall(r'<th scope="row">(\w+)</th>', text[text.index("Each augmentation alone") :])
     assert rows == ranked
-    assert "no gain to tell" in text
+    assert "no gain to report" in text
 
 
 @pytest.mark.parametrize("objectives", [{"invariance": "maximize"}, {**TWO, "domain_accuracy": "minimize"}])
