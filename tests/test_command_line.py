@@ -36,7 +36,7 @@ APPS = {"tune": tuning.search_cli.app, "tuning": tuning.cli.app, "dcodr": dcodr.
 
 @dataclass
 class Done:
-    """What a command did: its exit code, and what it printed."""
+    """Exit code and output of a command."""
 
     code: object
     out: str

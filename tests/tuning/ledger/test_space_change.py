@@ -1,4 +1,4 @@
-"""Which changes of a space a search may go on with."""
+"""Changes of a space with which a search may resume."""
 
 from pathlib import Path
 

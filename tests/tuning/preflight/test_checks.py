@@ -1,4 +1,4 @@
-"""What is refused before a search begins, and how many trials fit on a machine."""
+"""Refusals before a search begins, and the number of trials that fit on a machine."""
 
 import io
 import sqlite3

@@ -1,4 +1,4 @@
-"""What a dry run says, and that it leaves nothing behind."""
+"""The text of a dry run, which leaves nothing behind."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What the page says in words and tables."""
+"""Texts and tables of the page."""
 
 from pathlib import Path
 

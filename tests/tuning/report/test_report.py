@@ -1,4 +1,4 @@
-"""What a search's end says: where things are, and which commands go on."""
+"""The text at a search's end: its files and the next commands."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the parent run says at a search's end: gain and what mattered, whatever becomes of the analysis."""
+"""The parent run at a search's end: gain and importances, even if the analysis fails."""
 
 import csv
 from pathlib import Path

@@ -52,7 +52,7 @@ class Patient:
         return run.run_id
 
     def ask(self, *, fix: bool = False, uri: str | None = None) -> tuple[bool, str]:
-        """Whether all is well, and what was said."""
+        """Return whether all is well, and the printed text."""
         said = io.StringIO()
         search = Search.open(self.search.name, self.search.folder.parent)
         console = Console(file=said, width=200)
