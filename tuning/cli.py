@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 
 
+# Commands import the rest of the program themselves: --help and completion must not load an engine.
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of searches that complete a word in the shell."""
     from tuning.ledger.storage import names

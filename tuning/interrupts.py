@@ -65,6 +65,7 @@ def handlers_kept() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in STOPS}
+    # Child processes inherit the mask of blocked signals.
     masked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     try:
         yield

@@ -85,7 +85,7 @@ def run_search(
         KeyboardInterrupt: If the user stops the search, or SIGTERM or SIGHUP does under ``tune.py``; the
             search can be resumed.
     """
-    # 1. Check everything before Ray, MLflow or the search's folder exist: a mistake leaves nothing behind.
+    # 1. Check everything before Ray, MLflow or the search's folder exist: a mistake leaves no search behind.
     console = unfailing(console or Console())
     storage = Path(storage)
     check_storage(storage)
@@ -153,7 +153,7 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
     try:
         outbox.catch_up(search.ledger.records())
         _train(search, outbox, console)
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C, too, has to leave everything in order
         if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
             console.print(f"Stopped; Ctrl-C or the same signal again ends at once. {again}", soft_wrap=True)
@@ -186,6 +186,7 @@ def _train(search: Search, outbox: Outbox, console: Console) -> None:
     measure(search, outbox, console)
     ledger.drop_confirmations()
     search.forget_encoders(over=True)
+    # Written last: without it a search that was stopped in any of these steps is resumed.
     budget = search.space.search.time_budget
     ledger.remember("ended", ledger.over() or f"the time budget of {budget:g} s is spent")
 
@@ -234,6 +235,7 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
 
 def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
     """Train the paper's settings to their end, if the time budget has stopped them."""
+    # The settings that a search must beat are never stopped early.
     ledger, paper = search.ledger, search.paper()
     if paper is None or paper.status != "running":
         return
@@ -257,6 +259,7 @@ def _scheduler(search: Search) -> ParetoASHA | None:
     if scheduler is None:
         return None
     for trial in search.trials():
+        # A reused trial was never trained; its twin is recorded.
         if trial.status != "reused":
             feasible = {epoch: record.figures for epoch, record in trial.evaluated.items()}
             if trial.status in ("infeasible", "running"):
@@ -287,7 +290,7 @@ def _tune(
             search_alg=searcher,
             scheduler=scheduler,
             num_samples=-1,  # the searcher decides when the search is over
-            max_concurrent_trials=places(resources),
+            max_concurrent_trials=places(resources),  # unset, Tune keeps one pending trial only
             time_budget_s=time_budget,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",

@@ -63,6 +63,7 @@ def sides(values: Sequence[bool | int | float | str], *, ordered: bool) -> tuple
     """
     counts = Counter(values)
     if not ordered:
+        # The appended zero stands for the second value if there is only one.
         (_, most), (_, second) = [*counts.most_common(2), (None, 0)][:2]
         return most, second
     below = np.cumsum([counts[value] for value in sorted(counts)])  # after each distinct value

@@ -92,6 +92,7 @@ def explained(
         At most 1; 0 or less if it predicts no better than the mean of the other rows.
     """
     errors = baseline = 0.0
+    # Every row is predicted once, from the rows of the other folds.
     for held_out in np.array_split(rng.permutation(len(y)), folds):
         kept = np.setdiff1d(np.arange(len(y)), held_out)
         center = y[kept].mean()

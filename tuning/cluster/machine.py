@@ -90,6 +90,7 @@ def lacking(folder: Path) -> str | None:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             one, other = Path(name) / "one", Path(name) / "other"
             with one.open("wb", buffering=0) as file:
+                # Unbuffered and synced: the file system has to take the bytes now.
                 file.write(bytes(2**20))
                 os.fsync(file.fileno())
                 doing = "{} is on a file system without file locks (flock)"

@@ -118,6 +118,7 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
         found = _look_everywhere(fitting, meeting, with_absolute_paths(space.base), fingerprint)
     finally:
         shutil.rmtree(meeting, ignore_errors=True)
+    # A node that was lost during the check takes no trials; its failure is no reason to refuse the cluster.
     alive = {node["NodeID"] for node in _alive()}
     if found := [(node, what) for node, what in found if node["NodeID"] in alive]:
         lines = [f"  node {_name(node)}: {what}" for node, what in found]
@@ -163,6 +164,7 @@ def _look_everywhere(
 ) -> list[tuple[dict[str, Any], str]]:
     """Return the nodes that cannot train trials, each with the reason."""
     (meeting / "driver").touch()
+    # The check needs no free CPU, so it also runs on a busy node.
     task = ray.remote(num_cpus=0, max_retries=0)(look)
     asked = {
         task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(

@@ -201,6 +201,7 @@ class Display:
         open_work = sum(trial.share for trial in self._running.values())
         work = self._done - self._restored + open_work
         left = self._total - self._done - open_work
+        # Work of an earlier process took none of this process's time, so it does not count for the speed.
         if left <= 0 or work <= 0:
             return _duration(elapsed)
         seconds = elapsed * left / work

@@ -61,6 +61,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
             (done, *_), waiting = ray.wait(waiting)
             figures = _result(done, kept[done], console)
             if figures:
+                # A signal must not fall between ledger and outbox: MLflow would lack the metrics.
                 with undisturbed():
                     search.ledger.note_test(kept[done].number, figures)
                     outbox.put(search.ledger.record(kept[done].number))

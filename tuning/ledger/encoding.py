@@ -26,6 +26,7 @@ def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
     Returns:
         A value for each of these parameters and strengths.
     """
+    # Each step depends on the last: the method decides the parameters, the members decide the strengths.
     _suggest_all(trial, distributions({key: params[key] for key in params if key == "method"}))
     _suggest_all(trial, distributions(used(params, trial.params)))
     _suggest_all(trial, strengths(params, trial.params))

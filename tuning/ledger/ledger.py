@@ -76,6 +76,7 @@ class Ledger:
             directions=list(space.objectives.values()),
         )
         with warnings.catch_warnings():
+            # Optuna warns that names of metrics are experimental.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(list(space.objectives))
         study.set_user_attr("space", space.model_dump_json())
@@ -146,6 +147,7 @@ class Ledger:
         self._open.clear()
         self._confirmations.clear()
         self._count()
+        # Repeats of a trial that has ended meanwhile get its result; those of a trial that resumes wait.
         for twin in {twin for _, twin in self._held} - {*self._cut_off}:
             self._settle(twin)
         return list(self._cut_off)
@@ -366,6 +368,7 @@ class Ledger:
         self._twins: dict[str, int] = {}
         self._held.clear()
         self._cut_off.clear()
+        # Ended trials come first: so a repeat that still runs finds the trial whose result it gets.
         for trial in sorted(self.begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
             record = self._read(trial)
             if record.status in ("interrupted", "reused"):

@@ -22,6 +22,7 @@ def driving(folder: Path) -> Iterator[None]:
     Raises:
         UserError: If another process is the driver.
     """
+    # Opened without truncation: the file names the process that holds the lock.
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         deadline = time.monotonic() + PATIENCE
         # `driven` holds the lock for a moment, so one refusal does not mean that there is a driver.

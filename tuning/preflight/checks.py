@@ -61,6 +61,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
             f"search.epoch_budget: {counted(budget, 'epoch is', 'epochs are')} not enough for one trial of "
             f"{space.base.epochs}"
         )
+    # Samplers and networks are built once, so that their own checks report mistakes before the search begins.
     dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
     for method in space.methods:
@@ -72,6 +73,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
             raise
         except ValueError as error:
             raise UserError(f"{space.base.store} does not fit the networks: {error}") from None
+    # The slowest check comes last: it reads the whole dataset.
     with console.status("comparing the dataset with its fingerprint"):
         verify_store(space.base.store)
     return data

@@ -210,6 +210,7 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
 
 def thinned(data: FactorDataset, every: int) -> FactorDataset:
     """Return the dataset with one in ``every`` training and validation images, at least two of each."""
+    # The other images go to the test split, which an evaluation on validation images does not read.
     split = np.full_like(data.split, SPLITS.index("test"))
     for name in ("train", "validation"):
         indices = data.indices(name)

@@ -61,6 +61,7 @@ def _draw(search: Search, front: Sequence[TrialRecord]) -> Figure:
     _describe(axes, search, front[0])
     _draw_points(axes, search, points, trials, len(front))
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    # Labels are placed in pixels, and positions in pixels are final only after the layout.
     figure.draw_without_rendering()
     _draw_labels(axes, points, [_label(search, trial) for trial in trials])
     return figure

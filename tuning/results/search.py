@@ -252,6 +252,7 @@ class Search:
     def left_checkpoints(self) -> list[Path]:
         """Return the checkpoints, whole or not, of ended trials; a process that dies leaves such files."""
         running = {trial.number for trial in self.ledger.records() if trial.status == "running"}
+        # A half-written checkpoint is named .NUMBER.pt.*.tmp.
         stems = {path: path.name.lstrip(".").split(".", 1)[0] for path in sorted(self.checkpoints.glob("*"))}
         return [path for path, stem in stems.items() if not stem.isdecimal() or int(stem) not in running]
 

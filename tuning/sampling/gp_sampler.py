@@ -162,6 +162,7 @@ class GPSampler(BaseSampler):
         trial = np.array([i for i, _, _ in found], dtype=np.int64)
         training = np.array([training for _, training, _ in found])
         figures = np.array([figures for _, _, figures in found], dtype=np.float64).reshape(n, m)
+        # Infeasible evaluations count as the worst of the feasible ones; without any there is no worst.
         infeasible = np.isnan(figures).any(axis=1)
         if infeasible.all():
             return Judgements(trial[:0], training[:0], figures[:0])

@@ -74,6 +74,7 @@ class Points:
         param = self._subsets[key]
         flips = min(int(rng.integers(FLIPS + 1)), len(param.members))
         flipped = {str(member) for member in rng.choice(param.members, flips, replace=False)}
+        # The symmetric difference puts a drawn member in or out; the result may break the subset's rules.
         return param.repair(flipped ^ set(chosen(key, param, point)), rng)
 
     def features(self, points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:

@@ -251,6 +251,7 @@ class _Sets:
     packed: frozenset[bytes]
 
 
+# Cached, because a parameter is immutable and its properties ask for the sets again and again.
 @lru_cache
 def _feasible_sets(
     n: int, sizes: tuple[int, int], required: tuple[int, ...], groups: tuple[tuple[int, ...], ...]

@@ -26,7 +26,7 @@ class SchedulerSettings(StrictModel):
     grace_period: int = Field(default=1, ge=1)
     """Epochs before a trial may be stopped: the first rung."""
     reduction_factor: float = Field(default=2, gt=1)
-    """One in this many trials at a rung goes on; the epochs of the next rung are this many times as many."""
+    """One in this many trials at a rung goes on; a rung has this many times the epochs of the one before."""
     brackets: int = Field(default=1, ge=1)
     """Number of brackets that trials are spread over; each is a set of rungs that begins one rung later."""
     tie_break: TieBreak = "hypervolume"

@@ -312,6 +312,7 @@ def _fixed(
     asked: dict[str, Any] = {}
     for text in settings:
         key, equals, value = text.partition("=")
+        # The method decides which settings have an effect: nothing can be checked without it.
         with wrong.collected(last=key == "method"):
             if not equals:
                 raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")

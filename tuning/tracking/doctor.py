@@ -86,6 +86,7 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
     Raises:
         UserError: If a process works on the search, or MLflow cannot be reached.
     """
+    # The lock keeps a search from running while its files and runs are repaired.
     with driving(search.folder):
         uri = tracking_uri or _uri(search)
         if not fix:
@@ -304,6 +305,7 @@ def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
         return f"metrics of epochs that the ledger does not know: {_listed(foreign)}"
     known: dict[str, object] = {name: str(value) for name, value in mirror.parameters(record, space).items()}
     found: dict[str, object] = {name: run.params.get(name, value) for name, value in known.items()}
+    # MLflow hands out the last value of a metric only, so it compares with the last epoch only.
     if run.epochs and max(run.epochs) == record.epoch:
         last = record.epochs[record.epoch]
         known |= {**last.training, **last.figures}

@@ -131,6 +131,7 @@ def _state(file: Path) -> _State:
     """Return the state of a database; refuse a database in use of another version or program."""
     if not file.exists() or (file.is_file() and file.stat().st_size == 0):
         return _State(missing=True, whole=False)
+    # mode=rw: SQLite would otherwise create a missing file.
     with closing(
         sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED)
     ) as database:

@@ -103,6 +103,7 @@ def bring(
     Returns:
         The run after the writes; ``None`` if the trial needs no run.
     """
+    # The order matters: a run that has its status and end tags is complete, see `is_ended`.
     space = search.space
     if run is None:
         if not is_mirrored(record):
@@ -298,6 +299,7 @@ def hypervolumes(search: Search) -> list[Figures]:
         list(search.space.objectives.values()),
         search.space.reference,
     )
+    # Sorted by the ends of the trials and computed from the ledger alone, so a second write gives the same.
     ended = [trial for trial in search.trials() if trial.status == "complete"]
     ended.sort(key=lambda trial: trial.epochs[trial.epoch].at)
     history = []

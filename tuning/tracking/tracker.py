@@ -104,6 +104,7 @@ class Tracker:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.search_id = ""
+        # The client connects at its first request, so one is made here: a mistake shows at once.
         try:
             self._client = connect(uri)
             self._client.search_experiments(max_results=1)
@@ -154,6 +155,7 @@ class Tracker:
             for run_id in self._abandoned(tags):
                 self._client.set_terminated(run_id, status="KILLED")
             self.search_id = self._create_run(name, {**tags, _IDENTITY: identity}, {})
+        # MLflow refuses to change a param, so only missing ones are written.
         known = self._client.get_run(self.search_id).data.params
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.keys()})
         return self.search_id
