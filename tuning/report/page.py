@@ -32,7 +32,7 @@ from tuning.results.gain import better_everywhere
 from tuning.results.search import CONFIGS, Search
 
 PICTURES = {
-    "retrieval": "Queries and their nearest neighbours by code",
+    "retrieval": "Queries and their nearest neighbours by code (embedding)",
     "reconstruction": "Images, their reconstructions, and reconstructions in other domains",
 }
 """Captions of a trial's pictures, by their file names."""

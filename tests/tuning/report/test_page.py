@@ -79,7 +79,7 @@ def test_headings_images_and_tables_are_told_to_screen_readers(evil_page: str) -
     page = Elements(evil_page)
     (picture,) = page.all("img")
     assert picture["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    assert re.search(r"nearest neighbours by code, trial \d\d\d", str(picture["alt"]))
+    assert re.search(r"nearest neighbours by code \(embedding\), trial \d\d\d", str(picture["alt"]))
     charts = [attributes for attributes in page.all("div") if attributes.get("class") == "chart"]
     assert len(charts) == 1 + 2 + 1 + 1 + 2 + 2
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
