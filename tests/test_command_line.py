@@ -36,7 +36,7 @@ APPS = {"tune": tuning.search_cli.app, "tuning": tuning.cli.app, "dcodr": dcodr.
 
 @dataclass
 class Done:
-    """What a command did: its exit code, and what it printed."""
+    """Exit code and output of a command."""
 
     code: object
     out: str
@@ -239,7 +239,7 @@ def test_an_objective_that_is_no_figure(tmp_path: Path, tiny_store: Path) -> Non
     space = tmp_path / "objective.yaml"
     space.write_text(QUICK.read_text() + "objectives: {accuracy/azimuth: maximize}\n")
     message = search(tmp_path, "--data", str(tiny_store), space=space)
-    assert "objectives.accuracy/azimuth: synthetic has no such figure" in message
+    assert "objectives.accuracy/azimuth: synthetic has no such metric" in message
 
 
 def test_a_tracking_server_that_does_not_answer(

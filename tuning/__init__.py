@@ -1,8 +1,8 @@
 """The search platform: Ray Tune executes, Optuna searches and records, MLflow shows.
 
-What scripts need is here: ``load_space`` reads a space file, ``run_search`` searches, ``Search`` is a search
-that runs or has run, ``load_model`` loads an encoder that one registered. Ray, Optuna, MLflow and PyTorch are
-imported where one of them is first used.
+Scripts need four names: ``load_space`` reads a space file, ``run_search`` runs a search, ``Search`` is a
+search that runs or has run, ``load_model`` loads an encoder that a search registered. Ray, Optuna, MLflow and
+PyTorch are imported on first use.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Search", "load_model", "load_space", "run_search"]
 
+# The names are imported on first use: importing this package must not import Ray, MLflow or PyTorch.
 if not TYPE_CHECKING:
     _HOMES = {
         "Search": "tuning.results.search",

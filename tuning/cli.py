@@ -1,4 +1,4 @@
-"""``python -m tuning``: what there is to do with searches that run or ran."""
+"""``python -m tuning``: commands for searches that run or have run."""
 
 import json
 import sys
@@ -22,8 +22,9 @@ app = typer.Typer(
 )
 
 
+# Commands import the rest of the program themselves: --help and completion must not load an engine.
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of searches, for the shell."""
+    """Return the names of searches that complete a word in the shell."""
     from tuning.ledger.storage import names
 
     storage = context.params.get("storage") or "runs"
@@ -37,7 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("list", epilog=examples("python -m tuning list", "python -m tuning list --json"))
 def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
-    """List the searches there are."""
+    """List all searches."""
     from tuning.ledger.storage import names
 
     found = names(storage)
@@ -56,7 +57,7 @@ def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
     )
 )
 def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -> None:
-    """Show a search's trials and front, while it runs or after."""
+    """Show a search's trials and front, during the search or afterwards."""
     from tuning.report.terminal import print_status, status_facts
     from tuning.results.search import Search
 
@@ -77,7 +78,7 @@ def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -
 )
 def doctor(
     name: Name,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what is found.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what is found.")] = False,
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
         str | None,
@@ -85,9 +86,9 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare a search's ledger with its checkpoints and with MLflow, which may be another one.
+    """Compare a search's ledger with its checkpoints and with MLflow, also with another MLflow store.
 
-    Exit code 1 if something was found and not mended.
+    The exit code is 1 if something was found and not repaired.
     """
     from tuning.results.search import Search
     from tuning.tracking.doctor import consult, print_diagnosis
@@ -132,7 +133,7 @@ def analyse(
         typer.Option(help="MLflow's tracking URI, to log to as well.", show_default="STORAGE/mlflow.db"),
     ] = None,
 ) -> None:
-    """Tell which settings matter and what every augmentation does, from the trials at hand."""
+    """Compute which settings matter and what every augmentation does, from the complete trials."""
     from tuning.analysis import analysis
     from tuning.report.alone import print_alone, subset_alone
     from tuning.report.analysis_files import write_files
@@ -157,6 +158,7 @@ def analyse(
     try:
         add_artifacts(uri, run_id, files, ANALYSIS)
     except UserError as error:
+        # Only a store that was asked for has to work; the files are written in any case.
         if tracking_uri is not None:
             raise
         print(f"not in MLflow: {error}")
@@ -177,7 +179,7 @@ def report(
     ] = None,
     storage: Storage = Path("runs"),
 ) -> None:
-    """Write a search as one HTML page, to read without a network: front, curves, what mattered, configs."""
+    """Write one HTML page about a search that needs no network: front, curves, importances, configs."""
     from tuning.report.page import write_report
     from tuning.results.search import Search
 
@@ -190,7 +192,7 @@ def report(
 
 @app.command(epilog=examples("python -m tuning schema > search_spaces/space.schema.json"))
 def schema() -> None:
-    """Print the JSON schema of a space file, by which editors complete and check it."""
+    """Print the JSON schema of a space file; editors use it to complete and check the file."""
     from tuning.space import json_schema
 
     print(json_schema(), end="")

@@ -1,4 +1,4 @@
-"""Ctrl-C and signals like it, kept from falling into the middle of a write."""
+"""Protection of writes from Ctrl-C and other signals that stop a search."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let what is within end before a signal takes effect; serves as a decorator too.
+    """Delay signals until the end of a ``with`` block; usable as a decorator too.
 
-    A ``KeyboardInterrupt`` inside a database driver may be swallowed there, or leave its lock held. The
-    signal is handled behind, once. Signals that are ignored, or that end the process on the spot, do so as
-    before. In another thread than the main one, which Python never interrupts, nothing changes.
+    A ``KeyboardInterrupt`` inside a database driver may be swallowed there, or may leave its lock held. The
+    first signal is handled after the block, once. Ignored signals, and signals that end the process at once,
+    keep their effect. In other threads than the main one, which Python never interrupts, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -42,7 +42,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process on the spot while an interrupted search is tidied up: nothing is lost."""
+    """Let Ctrl-C end the process at once while an interrupted search is tidied up: nothing is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,15 +55,17 @@ def ending_at_once() -> Iterator[None]:
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Keep our handlers of signals while Ray starts or ends, and SIGHUP from the processes that it starts.
+    """Keep our signal handlers while Ray starts or ends, and block SIGHUP in the processes that Ray starts.
 
-    Ray handles SIGTERM itself as it starts, and not at all once it has ended, both behind Python's back. A
-    terminal that is closed signals all processes begun there, and Ray's have to outlive the driver.
+    Ray installs its own SIGTERM handler when it starts and leaves SIGTERM without a handler when it ends,
+    both without Python's knowledge. A closed terminal signals all processes that were started there, and
+    Ray's processes have to outlive the driver.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in STOPS}
+    # Child processes inherit the mask of blocked signals.
     masked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     try:
         yield

@@ -1,4 +1,4 @@
-"""``run_search``: puts a search together; the only file that knows all the others."""
+"""``run_search`` assembles a search; this is the only file that knows all the others."""
 
 import itertools
 import shutil
@@ -46,7 +46,7 @@ from tuning.tracking.store import answering, default_uri, masked, reason, requir
 from tuning.tracking.tracker import Tracker
 
 PATIENCE = 20.0
-"""Seconds for which MLflow is tried, if it does not answer, when a search is over or was stopped. After a
+"""Seconds for which a search that is over or was stopped waits for an MLflow that does not answer. After a
 failure, most likely of the disk that MLflow is on as well, it is tried once."""
 
 
@@ -62,30 +62,31 @@ def run_search(
     verbose: bool = False,
     console: Console | None = None,
 ) -> Search:
-    """Run a search to its end, or go on with one.
+    """Run a search to its end, or resume one.
 
     Args:
-        space: What to search.
-        name: The search's name; by default the space's, numbered if taken.
-        storage: Folder of all searches; on a cluster one that every node sees.
-        tracking_uri: MLflow's; by default an SQLite file in ``storage``.
+        space: The search space.
+        name: The search's name; by default the space's name, numbered if taken.
+        storage: Folder of all searches; on a cluster a folder that every node sees.
+        tracking_uri: MLflow's tracking URI; by default an SQLite file in ``storage``.
         address: Ray cluster to run on; by default this machine alone.
-        resume: Whether to go on with the search of that name: finished trials are kept, those that were cut
-            off go on at their last checkpoints.
-        allow_space_change: Whether the space may differ from the one that it began with, where the earlier
-            trials can be carried over; see :func:`tuning.ledger.resume.require_same`.
-        verbose: Whether Ray's own messages and what workers print are shown as well.
-        console: Where to show progress; by default standard output.
+        resume: Whether to resume the search of that name: finished trials are kept, interrupted trials resume
+            from their last checkpoints.
+        allow_space_change: Whether the space may differ from the search's first space, if the earlier trials
+            fit the new one; see :func:`tuning.ledger.resume.require_same`.
+        verbose: Whether to show Ray's own messages and the output of workers as well.
+        console: Console for progress; by default standard output.
 
     Returns:
         The search; the configs of its front are in its folder, under ``configs``.
 
     Raises:
-        UserError: If something is wrong that can be known beforehand; no search is begun then.
-        StorageError: If the storage fails while the search runs; it can be resumed then.
-        KeyboardInterrupt: If the user stops it, or under ``tune.py`` SIGTERM or SIGHUP does; it can be
-            resumed then.
+        UserError: If a mistake can be found beforehand; no search is begun then.
+        StorageError: If the storage fails during the search; the search can be resumed.
+        KeyboardInterrupt: If the user stops the search, or SIGTERM or SIGHUP does under ``tune.py``; the
+            search can be resumed.
     """
+    # 1. Check everything before Ray, MLflow or the search's folder exist: a mistake leaves no search behind.
     console = unfailing(console or Console())
     storage = Path(storage)
     check_storage(storage)
@@ -102,9 +103,10 @@ def run_search(
             raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
         if earlier.ledger.facts().get("protocol") != PROTOCOL:
             raise UserError(
-                f"--resume: {name!r} began under an earlier version, which measured some figures otherwise; "
-                "old and new ones cannot be compared: begin a new search with another --name"
+                f"--resume: {name!r} began under an earlier version, which measured some metrics "
+                "differently; old and new ones cannot be compared: begin a new search with another --name"
             )
+    # 2. Start Ray, open MLflow, take the driver's lock, and only then begin or reopen the ledger.
     with _ray(address, verbose, name, console):
         ready(space, address, storage, data.fingerprint)
         with console.status("opening the MLflow tracking store"):
@@ -125,13 +127,13 @@ def run_search(
 
 
 def _where(tracker: Tracker) -> list[str]:
-    """Say how to see a search in MLflow."""
+    """Return lines with the commands that show a search in MLflow."""
     return [f"Compare the trials: {ui_command(tracker.uri)}", f"and open {tracker.page}"]
 
 
 @contextmanager
 def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Iterator[None]:
-    """Ray for the whole of a search."""
+    """Connect to Ray for a search, and report the loss of a cluster's head."""
 
     def on_head(answers: bool) -> None:
         again = f"once the cluster is there again, go on with the same command and: --name {name} --resume"
@@ -148,13 +150,13 @@ def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Ite
 
 
 def _drive(search: Search, tracker: Tracker, console: Console) -> None:
-    """Search, and leave ledger, MLflow and exports in order however that ends."""
+    """Run the search, and leave ledger, MLflow and exports in order even if it fails or is stopped."""
     outbox = Outbox(tracker, search, lambda text: console.print(text, highlight=False, soft_wrap=True))
     try:
         with answering(tracker.uri):
             outbox.catch_up(search.ledger.records())
         _train(search, outbox, console)
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C, too, has to leave everything in order
         if isinstance(error, KeyboardInterrupt):
             again = f"Go on with the same command and: --name {search.name} --resume"
             console.print(f"Stopped; Ctrl-C or the same signal again ends at once. {again}", soft_wrap=True)
@@ -166,20 +168,20 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
 
 
 def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
-    """Leave as much as can be in order of a search that was cut off."""
+    """Record as much as possible of an interrupted search."""
     try:
         for record in search.ledger.records():
             if record.status == "running":
                 outbox.put(record, driven=False)
         _finish(search, tracker, outbox, console, patience)
-    except (OSError, StorageError):  # most likely what has cut it off, which is told of in the end
+    except (OSError, StorageError):  # most likely the error that stopped the search, reported at the end
         outbox.close(0)
     except UserError as error:
         console.print(str(error), markup=False, soft_wrap=True)
 
 
 def _train(search: Search, outbox: Outbox, console: Console) -> None:
-    """Search until the budget is spent, confirm what was found, and measure it on the test images."""
+    """Search until the budget is spent, confirm the front, and measure the best on the test images."""
     ledger = search.ledger
     if ledger.over() is None:
         _search(search, outbox, console)
@@ -188,6 +190,7 @@ def _train(search: Search, outbox: Outbox, console: Console) -> None:
     measure(search, outbox, console)
     ledger.drop_confirmations()
     search.forget_encoders(over=True)
+    # Written last: without it a search that was stopped in any of these steps is resumed.
     budget = search.space.search.time_budget
     ledger.remember("ended", ledger.over() or f"the time budget of {budget:g} s is spent")
 
@@ -235,7 +238,8 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
 
 
 def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
-    """Let the paper's settings train to their end, if the time budget has stopped them."""
+    """Train the paper's settings to their end, if the time budget has stopped them."""
+    # The settings that a search must beat are never stopped early.
     ledger, paper = search.ledger, search.paper()
     if paper is None or paper.status != "running":
         return
@@ -254,15 +258,16 @@ def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> No
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:
-    """Pareto ASHA, as far as the search has come; or none."""
+    """Return Pareto ASHA with the records of earlier trials; ``None`` if the search has no scheduler."""
     scheduler = scheduler_of(search.space)
     if scheduler is None:
         return None
     for trial in search.trials():
+        # A reused trial was never trained; its twin is recorded.
         if trial.status != "reused":
             feasible = {epoch: record.figures for epoch, record in trial.evaluated.items()}
             if trial.status in ("infeasible", "running"):
-                feasible.pop(trial.epoch, None)  # one that was cut off reports it again
+                feasible.pop(trial.epoch, None)  # an interrupted trial reports this epoch again
             scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
     return scheduler
 
@@ -274,9 +279,9 @@ def _tune(
     scheduler: ParetoASHA | None,
     time_budget: float | None,
 ) -> None:
-    """Let Ray Tune execute what the searcher hands out; without a scheduler none is stopped early.
+    """Let Ray Tune execute the searcher's trials; without a scheduler no trial is stopped early.
 
-    Tune asks no more once the last trial was handed out: for those put back afterwards it is started again.
+    Tune stops asking after the last trial. If trials were put back after that, Tune is started again.
     """
     resources = search.space.resources
 
@@ -288,8 +293,8 @@ def _tune(
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
-            num_samples=-1,
-            max_concurrent_trials=places(resources),
+            num_samples=-1,  # the searcher decides when the search is over
+            max_concurrent_trials=places(resources),  # unset, Tune keeps one pending trial only
             time_budget_s=time_budget,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
@@ -310,7 +315,7 @@ def _tune(
 def _begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    """Begin a search in a folder of its own, which is not left behind if that fails."""
+    """Begin a search in its own folder, which is removed if that fails."""
     identity = uuid4().hex
     facts = {
         "id": identity,
@@ -335,7 +340,7 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     if tracker.open_search(run_id) is None:
         raise UserError(
             f"{masked(tracker.uri)} has no MLflow run {run_id!r}, to which search {search.name!r} belongs: "
-            "give the tracking URI that the search was started with, or write it all there with "
+            "give the tracking URI that the search was started with, or write the whole search there with "
             f"'python -m tuning doctor {search.name} --fix --tracking-uri ...'"
         )
     tracker.set_status(run_id, "RUNNING", {})
@@ -346,7 +351,7 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
 
 
 def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
-    """Export the front, as far as there is one, and leave in MLflow what the search came to."""
+    """Export the front, if there is one, and write the search's results to MLflow."""
     try:
         search.forget_checkpoints()
         if search.front():
@@ -355,7 +360,7 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, 
         trouble = _close_mlflow(search, tracker, outbox, console, patience)
     if trouble is not None:
         console.print(
-            f"MLflow has not all of this search: {trouble}. Nothing is lost; write the rest with "
+            f"MLflow lacks a part of this search: {trouble}. Nothing is lost; write the rest with "
             f"'python -m tuning doctor {search.name} --storage {search.folder.parent} --fix'",
             highlight=False,
             soft_wrap=True,
@@ -365,7 +370,7 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, 
 def _close_mlflow(
     search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float
 ) -> str | None:
-    """Bring MLflow to what the search came to; returns why that could not be done, if so."""
+    """Write the search's results to MLflow; return the reason if that fails."""
     with console.status("writing to MLflow"):
         trouble = outbox.close(patience)
         try:
@@ -373,13 +378,13 @@ def _close_mlflow(
             close_parent(search, tracker)
             if search_status(search) == "FINISHED":
                 register(search, tracker)
-        except Exception as error:  # every driver and server has its own
+        except Exception as error:  # every database driver and server has its own exceptions
             return reason(tracker.uri, error)
         return trouble
 
 
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
-    """The name of the search to begin, or to resume."""
+    """Return the name of the search to begin or to resume."""
     asked = f"--name {given!r}" if given is not None else f"the space file's name {stem!r}"
     if (why := unfit(stem if given is None else given, storage)) is not None:
         raise UserError(f"{asked} {why}" + ("" if given is not None else ": give another with --name"))

@@ -23,15 +23,15 @@ def search(
     space: Annotated[
         Path,
         typer.Option(
-            help="The space file: what is searched, how, and with what resources; or the name of one that "
-            "comes with the program, e.g. augs."
+            help="The space file: parameters, search settings and resources; or the name of one that comes "
+            "with the program, e.g. augs."
         ),
     ],
     trials: Annotated[int | None, typer.Option(min=1, help="Trials, the paper's settings included.")] = None,
     time_budget: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Seconds after which running trials are stopped, all but the paper's settings."
+            min=1, help="Seconds after which all running trials but the paper's settings are stopped."
         ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset to search on, with its preset.")] = None,
@@ -68,20 +68,20 @@ def search(
     ] = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with a search: finished trials are kept, cut-off ones go on."),
+        typer.Option("--resume", help="Resume a search: keep finished trials, resume interrupted ones."),
     ] = False,
     allow_space_change: Annotated[
         bool,
         typer.Option(
             "--allow-space-change",
-            help="With --resume: go on in a changed space, if every earlier trial is one of it as well.",
+            help="With --resume: resume in a changed space, if every earlier trial fits it as well.",
         ),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show Ray's own messages, and what trials print.")
     ] = False,
 ) -> None:
-    """Search the settings that make codes invariant to the domain and informative of all else."""
+    """Search for settings whose codes (embeddings) do not reveal the domain and keep everything else."""
     from tuning.space import load_space
 
     what = load_space(

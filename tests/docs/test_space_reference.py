@@ -37,7 +37,7 @@ HEADINGS: dict[str, type[BaseModel]] = {
     "`drnet`": DrNetConfig,
 }
 BEYOND = {"at least": -1, "above": 0, "at most": 1, "below": 0}
-"""How far from a limit the next whole number is that is refused."""
+"""Distance from a limit to the nearest whole number that is refused."""
 
 
 def sections() -> dict[str, list[list[str]]]:

@@ -1,4 +1,4 @@
-"""What a full disk does, without filling one."""
+"""The effect of a full disk, without filling one."""
 
 import resource
 from collections.abc import Iterator

@@ -112,7 +112,7 @@ class Driver:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a search yet."""
+        """Return whether the search exists."""
         return (self.storage / "quick" / "ledger.log").is_file()
 
     def search(self) -> Search:
@@ -128,7 +128,7 @@ class Driver:
         return {record.number: record for record in self.records() if record.status != "running"}
 
     def epochs(self) -> int:
-        """How many epochs have been recorded."""
+        """Return the number of recorded epochs."""
         return sum(record.epoch for record in self.records())
 
     def await_epochs(self, more: int, seconds: float = 120) -> None:
@@ -143,7 +143,7 @@ class Driver:
         wait_for(reached, seconds)
 
     def mirrored(self, uri: str) -> int:
-        """How many epochs MLflow has."""
+        """Return the number of epochs in MLflow."""
         client = MlflowClient(uri)
         runs = runs_of(client, self.search()).values()
         return sum(len(client.get_metric_history(run.info.run_id, "images_per_second")) for run in runs)

@@ -42,7 +42,7 @@ AWAY = 8.0
 
 @dataclass
 class Site:
-    """Where a search runs.
+    """The place of a search: its driver, store, server and nodes.
 
     Attributes:
         driver: The search.
@@ -221,7 +221,7 @@ FAULTS = [
 
 @dataclass
 class Row:
-    """What a kind of fault has cost.
+    """Results for a kind of fault.
 
     Attributes:
         fault: The kind.
@@ -367,7 +367,7 @@ def changed(before: Mapping[int, TrialRecord], after: Mapping[int, TrialRecord])
 
 
 def count(driver: Driver, uri: str) -> tuple[int, int]:
-    """What is in MLflow more than once, and what is left RUNNING there and in the ledger."""
+    """Count repeated records in MLflow, and trials left RUNNING in MLflow and in the ledger."""
     search, client = driver.search(), MlflowClient(uri)
     parent = client.get_run(search.ledger.facts()["run_id"])
     query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"

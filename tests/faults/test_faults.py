@@ -85,7 +85,7 @@ def test_an_mlflow_server_that_is_away_for_a_while_and_at_the_end(tmp_path: Path
         assert code == 0, printed
         assert printed.count("MLflow cannot be written") == 2
         assert printed.count("MLflow can be written again") == 1
-        assert "MLflow has not all of this search" in printed
+        assert "MLflow lacks a part of this search" in printed
         server.start()
-        assert "to mend" not in mend(driver, server.uri)
+        assert "to repair" not in mend(driver, server.uri)
         driver.check_whole(server.uri)

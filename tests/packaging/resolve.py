@@ -1,4 +1,4 @@
-"""Whether all that is required can be had for a Python: ``python -m tests.packaging.resolve``; needs PyPI.
+"""The check that all requirements exist for a Python: ``python -m tests.packaging.resolve``; needs PyPI.
 
 For every Python from ``requires-python`` on, pip resolves the dependencies, those of every optional part too,
 to wheels, and installs none. Exit code 1 if it cannot for one.
@@ -16,7 +16,7 @@ NEWEST = 13
 
 
 def resolved(python: str, requirements: list[str]) -> bool:
-    """Whether pip finds wheels of all requirements for a Python; prints what it finds or misses."""
+    """Return whether pip finds wheels of all requirements for a Python; print the found or missing ones."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["install", "--dry-run", "--ignore-installed", "--quiet", "--only-binary=:all:"]
         words += ["--python-version", python, "--target", folder, "--report", f"{folder}/found.json"]

@@ -1,4 +1,4 @@
-"""What ``pyproject.toml`` promises of Python and the dependencies, as far as no network is needed for it."""
+"""The promises of ``pyproject.toml`` about Python and the dependencies, checked without a network."""
 
 import tomllib
 from importlib.metadata import metadata

@@ -1,4 +1,4 @@
-"""What tests of searches share: an MLflow store, and a bootstrap of few resamples."""
+"""Common fixtures of tests of searches: an MLflow store, and a bootstrap of few resamples."""
 
 from collections.abc import Iterator
 

@@ -1,1 +1,1 @@
-"""Compute what mattered: importances of settings, effects of augmentations."""
+"""Analysis of a search: importances of settings, effects of augmentations."""

@@ -1,4 +1,4 @@
-"""A search analysed: for each objective, what matters and what every augmentation does, with its support."""
+"""Analysis of a search: per objective, the importance of settings and the effect of every augmentation."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -20,16 +20,16 @@ from tuning.space.params import SubsetParam
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the trials at hand tell of one objective.
+    """Analysis of one objective.
 
     Attributes:
-        objective: Its name.
-        direction: What is better.
-        trials: Complete trials that it rests on.
-        importances: How much each setting matters.
-        attribution: What each member of the searched subset does, among the trials whose method uses it;
-            ``None`` if none is searched, or nothing can be told of it.
-        no_attribution: Why nothing can be told of a searched subset; ``None`` otherwise.
+        objective: Name of the objective.
+        direction: Direction of the objective.
+        trials: Number of complete trials that were analysed.
+        importances: Importance of each setting.
+        attribution: Effect of each member of the searched subset, among the trials whose method uses it;
+            ``None`` if no subset is searched, or its effects cannot be estimated.
+        no_attribution: The reason why the effects of a searched subset cannot be estimated; else ``None``.
     """
 
     objective: str
@@ -40,7 +40,7 @@ class Analysis:
     no_attribution: str | None = None
 
     def ranked(self) -> list[MemberEffect]:
-        """Members by main effect, best for the objective first, those without one last."""
+        """Return the members by main effect, best for the objective first, those without one last."""
         members = self.attribution.members if self.attribution else []
         sign = 1 if self.direction == "maximize" else -1
         known = [(sign * member.main.mean, member) for member in members if member.main]
@@ -51,10 +51,10 @@ class Analysis:
 def analyse(search: Search) -> list[Analysis]:
     """Analyse a search, objective by objective, from its trials of full budget.
 
-    Infeasible, stopped and failed trials do not count: their figures are no fair judgement of their settings.
+    Infeasible, stopped and failed trials are left out: their metrics do not judge their settings fairly.
 
     Raises:
-        UserError: If complete trials are too few, or an objective is the same in all of them.
+        UserError: If there are too few complete trials, or an objective is the same in all of them.
     """
     trials = [trial for trial in search.trials() if trial.status == "complete"]
     if len(trials) < FEWEST_TRIALS:
@@ -80,7 +80,7 @@ def analyse(search: Search) -> list[Analysis]:
 
 
 def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str, Attribution], str | None]:
-    """Tell what the members of the searched subset do to each objective, or why that cannot be told."""
+    """Return the effects of the searched subset on each objective, or the reason why there are none."""
     subsets = {key: param for key, param in space.params.items() if isinstance(param, SubsetParam)}
     if not subsets:
         return {}, None
@@ -99,12 +99,12 @@ def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str
 
 
 def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
-    """Write ``importance.csv`` and, of an attribution, ``attribution.csv`` and ``interactions.csv``.
+    """Write ``importance.csv`` and, for an attribution, ``attribution.csv`` and ``interactions.csv``.
 
-    A figure is left empty where there are not enough trials.
+    A cell is empty where there are not enough trials.
 
     Returns:
-        The files written; those of the same names are replaced.
+        The files written; existing files of these names are replaced.
     """
     importance = folder / "importance.csv"
     _write(

@@ -1,23 +1,23 @@
-"""What each member of a subset does to an objective: main effect, pairwise interactions, Shapley value.
+"""Effects of the members of a subset on an objective: main effect, pairwise interactions, Shapley value.
 
-Trials are few, sets are many, so a model stands between them: an objective is quadratic in what is in the set
-and linear in every other searched number (on its search scale; a strength counts where its member is chosen).
-With ``x_i`` 1 if member i is in a trial's set, else 0, and ``m_i`` the share of trials that have it,
+There are few trials and many sets, so a model is fitted to the trials: an objective is quadratic in the
+members of the set and linear in every other searched number (on its search scale; a strength counts if its
+member is chosen). With ``x_i`` 1 if member i is in a trial's set, else 0, and ``m_i`` the share of trials
+that have it,
 
     v(x) = c_0 + sum_i c_i (x_i - m_i) + sum_{i<j} c_ij (x_i - m_i)(x_j - m_j) + other settings.
 
-* The *main effect* of i is ``c_i``: the change of v when i joins, all else kept, averaged over the sets of
-  the trials at hand.
-* The *interaction* of i and j is ``c_ij``: how much more i changes v where j is in the set than where it is
-  not.
+* The *main effect* of i is ``c_i``: the change of v when i joins the set and all else is kept, averaged over
+  the sets of the trials.
+* The *interaction* of i and j is ``c_ij``: the change of v by i in sets with j, minus that in sets without j.
 * The *Shapley value* of i is its change of v averaged over all orders in which the set could be filled, for
   the game ``v(S) - v(empty)`` (Shapley, "A value for n-person games", 1953). For a quadratic game it is
-  ``b_i + sum_j c_ij / 2``, where ``b_i = c_i - sum_j c_ij m_j`` is what i does alone. It weighs sets of every
-  size, also those larger than the space allows: where it differs from the main effect, the difference rests
-  on interactions alone.
+  ``b_i + sum_j c_ij / 2``, where ``b_i = c_i - sum_j c_ij m_j`` is the effect of i alone. The Shapley value
+  weighs sets of every size, also those larger than the space allows. It differs from the main effect by
+  interactions alone.
 
-All are linear in the coefficients, so that the posterior of :mod:`tuning.analysis.regression`, which shrinks
-members, interactions and other settings as three groups, gives each its mean and 95 % credible interval.
+All three are linear in the coefficients. The posterior of :mod:`tuning.analysis.regression` shrinks members,
+interactions and other settings as three groups, and gives each effect its mean and 95 % credible interval.
 """
 
 import itertools
@@ -36,14 +36,14 @@ DRAWS = 3000
 
 @dataclass(frozen=True)
 class MemberEffect:
-    """What one member does.
+    """Effect of one member.
 
     Attributes:
-        member: Its name.
-        chosen: Trials that have it.
-        left_out: Trials that do not.
-        main: Its main effect; ``None`` if too few trials tell.
-        shapley: Its Shapley value; ``None`` likewise.
+        member: Name of the member.
+        chosen: Number of trials with it.
+        left_out: Number of trials without it.
+        main: Main effect; ``None`` if there are too few trials.
+        shapley: Shapley value; ``None`` if there are too few trials.
     """
 
     member: str
@@ -55,16 +55,16 @@ class MemberEffect:
 
 @dataclass(frozen=True)
 class PairEffect:
-    """What two members do together beyond what each does.
+    """Interaction of two members.
 
     Attributes:
         first: One member.
-        second: The other.
-        both: Trials that have both.
-        only_first: Trials that have the first alone.
-        only_second: Trials that have the second alone.
-        neither: Trials that have none of them.
-        interaction: Their interaction; ``None`` if too few trials tell.
+        second: The other member.
+        both: Number of trials with both.
+        only_first: Number of trials with the first alone.
+        only_second: Number of trials with the second alone.
+        neither: Number of trials with none of them.
+        interaction: Their interaction; ``None`` if there are too few trials.
     """
 
     first: str
@@ -78,11 +78,11 @@ class PairEffect:
 
 @dataclass(frozen=True)
 class Attribution:
-    """What the members of a subset do to one objective.
+    """Effects of the members of a subset on one objective.
 
     Attributes:
-        members: One a member, in the order of the space.
-        pairs: One a pair.
+        members: Effect of each member, in the order of the space.
+        pairs: Interaction of each pair.
         explained: Share of the variance between trials that the model predicts in trials it was not fitted
             to; 0 or less if it predicts nothing.
     """
@@ -103,13 +103,13 @@ def attribute(
 
     Args:
         params: The searched parameters.
-        subset: Which of them is the subset.
+        subset: Key of the subset among them.
         trials: Values of each trial, as in :class:`tuning.ledger.ledger.TrialRecord`.
-        objective: What each trial reached.
+        objective: The objective of each trial.
         seed: Seed of the posterior's draws and of the cross-validation.
 
     Returns:
-        Figures of the members and pairs that enough trials tell of, and how many there are of all. A member
+        Effects of the members and pairs that have enough trials, and the numbers of trials of all. A member
         that is in every trial's set, or in none, is no player of the game.
 
     Raises:
@@ -120,6 +120,7 @@ def attribute(
     members = param.members
     inside = np.array([[member in values[subset] for member in members] for values in trials], dtype=float)
     y = np.asarray(objective, dtype=float)
+    # A member that all trials have, or none, has a constant column: its effect cannot be told from the mean.
     players = np.flatnonzero(np.ptp(inside, axis=0))
     x = inside[:, players] - inside[:, players].mean(axis=0)
     pairs = [
@@ -129,6 +130,7 @@ def attribute(
     others = list(_others(params, subset, trials))
     columns = np.column_stack([x, *products, *others])
     sizes = [len(players), len(products), len(others)]
+    # Groups are numbered from 0 on without gaps: an empty kind of column gets no number.
     groups = np.repeat(np.arange(np.count_nonzero(sizes)), [size for size in sizes if size]).tolist()
     rng = np.random.default_rng(seed)
     drawn = draw(columns, groups, y, DRAWS, rng)
@@ -145,10 +147,10 @@ def attribute(
 
 
 def shapley_values(alone: FloatArray, interaction: FloatArray) -> FloatArray:
-    """Shapley values of the game ``sum_{i in S} alone_i + sum_{i<j in S} interaction_ij``.
+    """Return the Shapley values of the game ``sum_{i in S} alone_i + sum_{i<j in S} interaction_ij``.
 
     Args:
-        alone: ``(..., m)`` what each player is worth alone.
+        alone: ``(..., m)`` value of each player alone.
         interaction: ``(..., m, m)`` symmetric, with zeros on its diagonal.
 
     Returns:
@@ -160,7 +162,7 @@ def shapley_values(alone: FloatArray, interaction: FloatArray) -> FloatArray:
 def _effects(
     drawn: FloatArray, pairs: Sequence[tuple[int, int]], shares: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Draws of main effects ``(n, m)``, interactions ``(n, m, m)`` and Shapley values ``(n, m)``."""
+    """Return draws of main effects ``(n, m)``, interactions ``(n, m, m)`` and Shapley values ``(n, m)``."""
     m = len(shares)
     main = drawn[:, :m]
     interaction = np.zeros((len(drawn), m, m))
@@ -173,9 +175,9 @@ def _effects(
 def _others(
     params: Mapping[str, Param], subset: str, trials: Sequence[Mapping[str, Any]]
 ) -> Iterator[FloatArray]:
-    """Columns of the other settings: numbers in standard deviations, choices as one column each.
+    """Yield a column for each other number, in standard deviations, and one for each choice.
 
-    Of what a trial has not, as its members or its method do not use it, a number is at its mean.
+    A number that a trial's members or method do not use is at its mean.
     """
     chosen = params[subset]
     assert isinstance(chosen, SubsetParam)
@@ -193,7 +195,7 @@ def _others(
 
 
 def _standardised(key: str, param: FloatParam | IntParam, trials: Sequence[Mapping[str, Any]]) -> FloatArray:
-    """A number on its search scale in standard deviations; 0, its mean, where a trial has none."""
+    """Return a number on its search scale in standard deviations; 0, the mean, for trials without it."""
     known = np.array([key in values for values in trials])
     column = np.zeros(len(trials))
     if known.any():

@@ -1,8 +1,8 @@
-"""The trials that a metric needs, and how sure it is: one rule for importances, effects and interactions.
+"""The rule for enough trials, and estimates with intervals: for importances, effects and interactions.
 
-A figure compares trials: with a member and without it, with lower values of a setting and higher ones. It is
-given if each side has :data:`SUPPORT` trials at least, and comes with a 95 % interval. Few trials make wide
-intervals; fewer than that make none that means anything.
+An estimate compares trials: with a member and without it, or with lower values of a setting and higher ones.
+It is reported if each side has at least :data:`SUPPORT` trials, and comes with a 95 % interval. Few trials
+give wide intervals; with fewer than :data:`SUPPORT` an interval means nothing.
 """
 
 from collections import Counter
@@ -15,17 +15,17 @@ import numpy.typing as npt
 SUPPORT = 3
 """Fewest trials on each side of a comparison."""
 NOT_ENOUGH = "not enough trials"
-"""Words in place of a metric."""
+"""Text in place of an estimate."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its uncertainty.
+    """An estimate with its uncertainty.
 
     Attributes:
-        mean: Its mean.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
+        mean: The mean.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the 95 % interval.
     """
 
     mean: float
@@ -40,7 +40,7 @@ class Estimate:
 
     @property
     def clear(self) -> bool:
-        """Return whether the interval leaves out 0."""
+        """True if the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
@@ -50,19 +50,20 @@ def enough(*sides: int) -> bool:
 
 
 def sides(values: Sequence[bool | int | float | str], *, ordered: bool) -> tuple[int, int]:
-    """Count the trials that a setting's values set against each other.
+    """Count the trials on both sides of a comparison by a setting's values.
 
     Args:
         values: The setting's value in each trial that has it.
-        ordered: Whether the setting is a number, which is cut where the sides are most even; else its two
-            most frequent values are compared.
+        ordered: Whether the setting is a number. A number is cut so that the sides are most even; otherwise
+            the two most frequent values are compared.
 
     Returns:
         Trials on each side: above and below the cut, or with the most and the second most frequent value. If
-        there is but one value, the other side is 0.
+        there is only one value, the other side is 0.
     """
     counts = Counter(values)
     if not ordered:
+        # The appended zero stands for the second value if there is only one.
         (_, most), (_, second) = [*counts.most_common(2), (None, 0)][:2]
         return most, second
     below = np.cumsum([counts[value] for value in sorted(counts)])  # after each distinct value

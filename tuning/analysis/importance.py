@@ -1,15 +1,14 @@
-"""How much each searched setting matters for an objective: Optuna's fANOVA and PED-ANOVA.
+"""Importance of each searched setting for an objective: Optuna's fANOVA and PED-ANOVA.
 
 * fANOVA (Hutter et al., "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014): share of
   the variance of the objective over the whole space that a setting accounts for alone, by a random forest.
 * PED-ANOVA (Watanabe et al., "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
-  Subspaces", IJCAI 2023): how much a setting tells the best trials from all trials. It also judges what only
-  some trials have; with few trials it is much noisier than fANOVA.
+  Subspaces", IJCAI 2023): how well a setting separates the best trials from all trials. PED-ANOVA also
+  judges settings that only some trials have; with few trials it is much noisier than fANOVA.
 
-Both are means over resamples of the trials, with 95 % intervals from their spread: a bootstrap, of which each
-tree of fANOVA's forest is grown on a resample of its own. Shares sum to 1 over the settings of which enough
-trials tell (:mod:`tuning.analysis.evidence`), however little they tell: they rank the settings, they do not
-say that any matters.
+Both are means over resamples of the trials (a bootstrap), with 95 % intervals from their spread. Each tree of
+fANOVA's forest is grown on its own resample. Shares sum to 1 over the settings with enough trials
+(:mod:`tuning.analysis.evidence`) even if no setting matters: shares rank the settings and prove nothing else.
 """
 
 import math
@@ -41,22 +40,22 @@ RESAMPLES = 64
 
 
 def n_best(trials: int) -> int:
-    """How many of some trials PED-ANOVA sets against all: a tenth; at least 10, but no more than half."""
+    """Return how many best trials PED-ANOVA compares with all: a tenth; at least 10, at most half."""
     return min(max(trials // 10, 10), trials // 2)
 
 
 @dataclass(frozen=True)
 class Importance:
-    """How much a setting matters for one objective.
+    """Importance of a setting for one objective.
 
     Attributes:
-        name: The setting's key; of a member ``key.member``.
-        of: The subset that it is a member of.
-        trials: Trials that have the setting.
-        compared: Trials with a member and without it, or those that :func:`tuning.analysis.evidence.sides`
-            sets against each other; ``None`` for a subset, the sum of its members.
-        fanova: Its share by fANOVA; ``None`` if only some trials have the setting, or too few tell.
-        ped_anova: Its share by PED-ANOVA; ``None`` if too few trials tell.
+        name: The setting's key; for a member ``key.member``.
+        of: The subset that the setting is a member of.
+        trials: Number of trials with the setting.
+        compared: Trials with a member and without it, or on the two sides of
+            :func:`tuning.analysis.evidence.sides`; ``None`` for a subset, the sum of its members.
+        fanova: Share by fANOVA; ``None`` if only some trials have the setting, or there are too few.
+        ped_anova: Share by PED-ANOVA; ``None`` if there are too few trials.
     """
 
     name: str
@@ -75,23 +74,23 @@ def importances(
     direction: Direction,
     seed: int = 0,
 ) -> list[Importance]:
-    """Tell how much each setting matters for an objective.
+    """Compute the importance of each setting for an objective.
 
-    The evaluators count every trial that Optuna holds as complete, infeasible ones included; they are given
-    only those named. Settings that are searched on a logarithmic scale are judged on it (fANOVA would
-    otherwise weigh the space by its upper end).
+    Optuna's evaluators use every trial that Optuna holds as complete, infeasible ones included. So they get
+    only the trials in ``numbers``. Settings that are searched on a logarithmic scale are judged on that scale
+    (fANOVA would otherwise weigh the space by its upper end).
 
     Args:
         study: The search's study.
         numbers: The trials to judge by; the objective must not be the same in all of them.
         params: The searched parameters.
         objective: Index of the objective.
-        direction: What is better.
+        direction: Direction of the objective.
         seed: Seed of the resamples.
 
     Returns:
-        Settings by fANOVA's share, largest first; behind them those with a share by PED-ANOVA alone, and
-        those without one. A subset has the sum of its members' shares and is followed by them. Settings that
+        Settings by fANOVA's share, largest first; then those with a share by PED-ANOVA alone, then those
+        without a share. A subset has the sum of its members' shares, and its members follow it. Settings that
         no trial has are left out.
     """
     chosen = [
@@ -126,7 +125,7 @@ def importances(
 
 
 def _compared(name: str, trials: Sequence[FrozenTrial]) -> tuple[int, int]:
-    """Count the trials that a setting sets against each other; for a member those with and without it."""
+    """Count the trials that a setting compares; for a member those with and without it."""
     having = [trial for trial in trials if name in trial.params]
     values, distribution = [trial.params[name] for trial in having], having[0].distributions[name]
     if isinstance(distribution, CategoricalDistribution) and distribution.choices == (False, True):
@@ -140,13 +139,13 @@ def _rank(row: Importance) -> tuple[bool, bool, float]:
 
 
 def _estimate(drawn: Sequence[Shares], names: Collection[str]) -> Estimate | None:
-    """Sum up the shares of some settings together; ``None`` if none of them has any."""
+    """Sum the shares of some settings; ``None`` if none of them has a share."""
     known = [name for name in names if drawn and name in drawn[0]]
     return Estimate.of([sum(shares[name] for name in known) for shares in drawn]) if known else None
 
 
 def _fanova(study: optuna.Study, seed: int) -> Iterator[Shares]:
-    """Yield the importances by each tree of a forest; only of settings that all trials have."""
+    """Yield the importances by each tree of a forest, for the settings that all trials have."""
     for i in range(RESAMPLES):
         try:
             yield _importances(study, FanovaImportanceEvaluator(n_trees=1, seed=seed + i))
@@ -165,7 +164,7 @@ def _ped_anova(study: optuna.Study, seed: int) -> Iterator[Shares]:
 
 
 class _Resample(optuna.Study):
-    """A study of trials drawn from another's; a storage would copy every one of them."""
+    """A study of trials drawn from another study; a storage would copy every trial."""
 
     def __init__(self, direction: StudyDirection, trials: list[FrozenTrial]) -> None:
         storage = InMemoryStorage()
@@ -187,7 +186,7 @@ def _importances(study: optuna.Study, evaluator: BaseImportanceEvaluator) -> Sha
 
 
 def _normalised(drawn: Iterator[Shares], told: Collection[str]) -> list[Shares]:
-    """Make the shares of those settings sum to 1 in each resample; leave out resamples that tell nothing."""
+    """Make the shares of the settings sum to 1 in each resample; skip resamples without any share."""
     result = []
     for importances in drawn:
         total = sum(importances.get(name, 0.0) for name in told)
@@ -197,7 +196,7 @@ def _normalised(drawn: Iterator[Shares], told: Collection[str]) -> list[Shares]:
 
 
 def _on_search_scale(trial: FrozenTrial, objective: int) -> FrozenTrial:
-    """A trial of one objective, with the logarithm of every parameter that is searched by it."""
+    """Return a trial of one objective, with the logarithm of every parameter on a logarithmic scale."""
     params, distributions = dict(trial.params), dict(trial.distributions)
     for name, space in trial.distributions.items():
         if isinstance(space, (FloatDistribution, IntDistribution)) and space.log:

@@ -1,1 +1,1 @@
-"""Clusters: the check of their nodes before a search, and files that start one (``docs/cluster.md``)."""
+"""Clusters: the check of their nodes before a search, and the start of Ray (``docs/cluster.md``)."""

@@ -1,4 +1,4 @@
-"""Limits of this process: CPUs, memory, and what a folder can do.
+"""Limits of this process: CPUs, memory, and the abilities of a folder.
 
 A container, a scheduler or a shell may give a process less than the machine has.
 """
@@ -17,7 +17,7 @@ from dcodr.files import file_system, reason
 
 CGROUPS = Path("sys/fs/cgroup")
 LEAST_MEMORY = 2**30
-"""Bytes of memory below which driver, Ray and one small trial do not run: they take about 1.2 GiB, partly
+"""Bytes of memory below which driver, Ray and one small trial cannot run: they take about 1.2 GiB, part of it
 shared."""
 LEAST_ADDRESS_SPACE = 6 * 2**30
 """Bytes of address space that each process needs: with PyTorch and Ray loaded it has mapped 4.6 GiB."""
@@ -26,7 +26,7 @@ LEAST_ROOM = 16 * 2**20
 
 
 def cpus_here(root: Path = Path("/")) -> int:
-    """CPU cores that this process may use: the least of its affinity and of its control groups' quotas.
+    """Return the CPU cores that this process may use: the least of its affinity and its cgroups' quotas.
 
     Args:
         root: The root of the file system, for tests.
@@ -36,7 +36,7 @@ def cpus_here(root: Path = Path("/")) -> int:
 
 
 def memory_here(root: Path = Path("/")) -> int:
-    """Bytes of memory that this process may use: the machine's, or the least limit of its control groups.
+    """Return the bytes of memory that this process may use: the least of the machine's and its cgroups'.
 
     Args:
         root: The root of the file system, for tests.
@@ -50,7 +50,7 @@ def check_memory() -> None:
     """Refuse a machine, a container or a shell that leaves too little memory for any search.
 
     Raises:
-        UserError: If so; it says which limit is too low.
+        UserError: If there is too little memory; the message names the limit that is too low.
     """
     memory = memory_here()
     if memory < LEAST_MEMORY:
@@ -67,28 +67,30 @@ def check_memory() -> None:
 
 
 def lacking(folder: Path) -> str | None:
-    """Say what a folder cannot do that a search does there; nothing is left in it.
+    """Return the reason why a search could not use a folder; leave nothing in the folder.
 
-    Tried are writing, renaming, symbolic links, and both kinds of file locks.
+    The function tries writing, renaming, symbolic links, and both kinds of file locks.
 
     Args:
-        folder: A folder that is there.
+        folder: An existing folder.
 
     Returns:
         One reason, or ``None``.
     """
     room = shutil.disk_usage(folder)
-    if room.total > 0 and room.free < LEAST_ROOM:  # some network file systems do not tell
+    if room.total > 0 and room.free < LEAST_ROOM:  # some network file systems report no size
         mount, _ = file_system(folder)
         return (
             f"the file system of {folder}, mounted at {mount}, is full: it has {room.free / 2**20:,.1f} MiB "
             f"left, and a search takes at least {LEAST_ROOM / 2**20:,.0f} MiB"
         )
+    # Each step sets the message for its own failure, as an OSError alone does not say what was tried.
     doing = "cannot write to {}"
     try:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             one, other = Path(name) / "one", Path(name) / "other"
             with one.open("wb", buffering=0) as file:
+                # Unbuffered and synced: the file system has to take the bytes now.
                 file.write(bytes(2**20))
                 os.fsync(file.fileno())
                 doing = "{} is on a file system without file locks (flock)"
@@ -106,7 +108,7 @@ def lacking(folder: Path) -> str | None:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """CPUs' worth of time that each control group allows."""
+    """Yield the CPUs that each control group allows, as quota divided by period."""
     pairs = [tuple(text.split()) for text in _texts(root, "cpu.max", "")]
     first_version = [_texts(root, f"cpu.cfs_{name}_us", "cpu") for name in ("quota", "period")]
     for quota, period in [*pairs, *zip(*first_version, strict=True)]:
@@ -119,12 +121,12 @@ def _numbers(root: Path, name: str, controller: str) -> Iterator[int]:
 
 
 def _texts(root: Path, name: str, controller: str) -> Iterator[str]:
-    """A file of each control group that this process is in, those above included.
+    """Yield the text of a file in each control group of this process and in the groups above.
 
     Args:
         root: The root of the file system.
-        name: The file.
-        controller: Of version 1; empty for version 2, which has one tree for all.
+        name: Name of the file.
+        controller: The controller of cgroups version 1; empty for version 2, which has one tree for all.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()

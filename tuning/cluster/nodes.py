@@ -1,4 +1,4 @@
-"""The nodes of a Ray cluster: which can train a trial, and whether each sees what a trial needs."""
+"""The nodes of a Ray cluster: their room for trials, and a check of the files that trials need."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from tuning.space import Space
 from tuning.space.settings import Resources
 
 PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
-"""Seconds that a node has to look, and to fetch a dataset as well."""
+"""Seconds that a node has for the check, without and with fetching a dataset."""
 
 _TYPE = "accelerator_type:"
 _ADVICE = (
@@ -31,18 +31,19 @@ _ADVICE = (
 
 
 def share(resources: Resources, gpus: float) -> dict[str, float]:
-    """What a trial asks of Ray: a share of a node, by GPU type if one is asked for.
+    """Return the resources that a trial asks of Ray, with the GPU type if the search asks for one.
 
     Args:
-        resources: What trials get.
+        resources: Resources of each trial.
         gpus: The GPUs, or the share of one, of this trial.
     """
+    # Ray gives each node 1 of a resource named after its GPU type: a small part of it picks the node only.
     asked = {"CPU": float(resources.cpus_per_trial), "GPU": gpus}
     return asked | ({_TYPE + resources.gpu_type: 0.001} if resources.gpu_type else {})
 
 
 def places(resources: Resources) -> int:
-    """How many trials the connected cluster trains at a time."""
+    """Return how many trials the connected cluster trains at a time."""
     fit = sum(_fit(resources, node) for node in _alive())
     return min(fit, resources.max_concurrent or fit)
 
@@ -54,16 +55,16 @@ def check_cluster(
 
     Args:
         space: The search.
-        address: The cluster's; ``None`` for this machine alone.
-        storage: Folder of all searches; made if it is not there.
-        fingerprint: The dataset's.
-        console: Where to show progress.
+        address: Address of the cluster; ``None`` for this machine alone.
+        storage: Folder of all searches; created if missing.
+        fingerprint: Fingerprint of the dataset.
+        console: Console for progress.
 
     Returns:
-        How many trials it trains at a time; ``None`` for this machine alone.
+        Number of trials that the cluster trains at a time; ``None`` for this machine alone.
 
     Raises:
-        UserError: If Ray cannot be started or reached, or a node does not see what it needs.
+        UserError: If Ray cannot be started or reached, or a node does not see a file that it needs.
     """
     with console.status("trying Ray"), ray_session(address):
         ready(space, address, storage, fingerprint)
@@ -71,37 +72,38 @@ def check_cluster(
 
 
 def ready(space: Space, address: str | None, storage: Path, fingerprint: str) -> None:
-    """Refuse a connected Ray on which a search could not run, before it begins; see :func:`check_nodes`.
+    """Refuse a connected Ray on which a search could not run, before the search begins.
 
-    This machine alone is asked only if trials want a type of GPU, which Ray has to find.
+    See :func:`check_nodes`. A single machine is checked only if trials ask for a type of GPU, which Ray has
+    to find.
 
     Args:
         space: The search.
-        address: The cluster's; ``None`` for this machine alone.
-        storage: Folder of all searches; made if it is not there.
-        fingerprint: The dataset's.
+        address: Address of the cluster; ``None`` for this machine alone.
+        storage: Folder of all searches; created if missing.
+        fingerprint: Fingerprint of the dataset.
 
     Raises:
-        UserError: If a node does not see what it needs.
+        UserError: If a node does not see a file that it needs.
     """
     if address is not None or space.resources.gpu_type is not None:
         check_nodes(space, storage, fingerprint)
 
 
 def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
-    """Refuse a cluster on which a search could not run, before it begins.
+    """Refuse a cluster on which a search could not run, before the search begins.
 
-    A task on every node that can train a trial looks for a file that was just written to the storage folder,
-    writes one there, opens the dataset (fetching it, if it is at a URI) and looks for files of weights. A
-    cluster of one node is not asked anything; one that is lost meanwhile is not waited for.
+    A task runs on every node that can train a trial. The task looks for a file that was just written to the
+    storage folder, writes a file there, opens the dataset (fetching it from a URI) and looks for the files of
+    weights. A cluster of one node is not checked. A node that is lost meanwhile is ignored.
 
     Args:
         space: The search.
-        storage: Folder of all searches; made if it is not there.
-        fingerprint: The dataset's.
+        storage: Folder of all searches; created if missing.
+        fingerprint: Fingerprint of the dataset.
 
     Raises:
-        UserError: If no node has room for a trial, or a node does not see what it needs; each is named.
+        UserError: If no node has room for a trial, or nodes do not see the files; the message names each.
     """
     nodes = _alive()
     fitting = [node for node in nodes if _fit(space.resources, node)]
@@ -116,6 +118,7 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
         found = _look_everywhere(fitting, meeting, with_absolute_paths(space.base), fingerprint)
     finally:
         shutil.rmtree(meeting, ignore_errors=True)
+    # A node that was lost during the check takes no trials; its failure is no reason to refuse the cluster.
     alive = {node["NodeID"] for node in _alive()}
     if found := [(node, what) for node, what in found if node["NodeID"] in alive]:
         lines = [f"  node {_name(node)}: {what}" for node, what in found]
@@ -125,16 +128,16 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
 
 
 def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None:
-    """Say what a node lacks for trials; runs on that node.
+    """Return the reason why this node could not train trials; runs on that node.
 
     Args:
         meeting: A new folder in the storage folder, where the driver wrote ``driver``.
         name: Name of a file that the node writes there.
-        base: What every trial starts from.
-        fingerprint: The dataset's.
+        base: The base config of every trial.
+        fingerprint: Fingerprint of the dataset.
 
     Returns:
-        One reason, or ``None`` if there is all that is needed.
+        One reason, or ``None`` if nothing is missing.
     """
     storage = meeting.parent
     if not storage.is_dir():
@@ -159,8 +162,9 @@ def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None
 def _look_everywhere(
     nodes: list[dict[str, Any]], meeting: Path, base: Config, fingerprint: str
 ) -> list[tuple[dict[str, Any], str]]:
-    """The nodes that lack something, each with what it is."""
+    """Return the nodes that cannot train trials, each with the reason."""
     (meeting / "driver").touch()
+    # The check needs no free CPU, so it also runs on a busy node.
     task = ray.remote(num_cpus=0, max_retries=0)(look)
     asked = {
         task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
@@ -192,7 +196,7 @@ def _alive() -> list[dict[str, Any]]:
 
 
 def _fit(resources: Resources, node: Mapping[str, Any]) -> int:
-    """How many trials fit on a node."""
+    """Return how many trials fit on a node."""
     total = node["Resources"]
     if resources.gpu_type and _TYPE + resources.gpu_type not in total:
         return 0

@@ -1,4 +1,4 @@
-"""A process's time with Ray."""
+"""The connection of this process to Ray."""
 
 import gc
 import logging
@@ -19,18 +19,18 @@ from tuning.cluster.machine import cpus_here, lacking
 from tuning.interrupts import handlers_kept
 
 REACHED = 10.0
-"""Seconds that a head has to answer."""
+"""Seconds within which a head has to answer."""
 LOOKED_AFTER = 5.0
-"""Seconds between two looks at whether the head is still there."""
+"""Seconds between two checks of the head."""
 OBJECT_STORE = 100_000_000
-"""Bytes of shared memory for Ray on this machine: trials hand over figures only. Its default, a third of the
-memory, is more than a container's /dev/shm or a limit of address space allows."""
+"""Bytes of shared memory for Ray on this machine. Trials send metrics only, so little is enough. Ray's
+default, a third of the memory, is more than a container's /dev/shm or a limit of address space allows."""
 LONGEST_SOCKET = 107
 """Most bytes of a Unix socket's path."""
 SOCKET = "session_2026-12-31_23-59-59_999999_4194304/sockets/plasma_store"
-"""The longest socket of Ray, in its folder."""
+"""The longest path of a socket in Ray's folder."""
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")
-"""Places where a folder for Ray is made, if its usual one cannot serve."""
+"""Parents of a new folder for Ray, if the usual folder cannot be used."""
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -39,26 +39,27 @@ QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
-"""Ray writes no logs of its own beside ours; a report without some figure is no error; Ctrl-C reaches us."""
+"""Environment of Ray: Ray writes no logs beside ours, a report may lack a metric, and Ctrl-C reaches us."""
 
 SILENT = logging.CRITICAL + 1
 """Ray prints a traceback of whatever a trial, a callback or a disk raises, and hands it to us as well."""
 
 WORKERS = {"MALLOC_ARENA_MAX": "1"}
-"""A trial is a new thread of its worker, for which glibc would keep memory apart: gigabytes in the end."""
+"""Environment of workers. Each trial is a new thread of its worker, and glibc would keep an arena of memory
+for each thread, which adds up to gigabytes."""
 
 
 @contextmanager
 def ray_session(
     address: str | None, verbose: bool = False, on_head: Callable[[bool], None] | None = None
 ) -> Iterator[None]:
-    """Ray, on this machine or a cluster.
+    """Connect to Ray, on this machine or a cluster, for the time of a ``with`` block.
 
     Args:
         address: ``auto`` or ``HOST:PORT`` of the cluster's head; ``None`` for this machine alone.
         verbose: Whether Ray's own messages and what workers print are shown.
-        on_head: Called in another thread when the head of a cluster does not answer any more (``False``),
-            and when it does again. Ray waits a minute for it and then ends this process.
+        on_head: Called in another thread when the head of a cluster stops answering (``False``) and when it
+            answers again (``True``). Ray waits a minute for the head and then ends this process.
 
     Raises:
         UserError: If Ray cannot be started here, or the cluster cannot be reached.
@@ -87,12 +88,12 @@ def ray_session(
 
 @contextmanager
 def ray_folder() -> Iterator[str]:
-    """The folder for the sockets and logs of a Ray on this machine: its usual one, if that can serve.
+    """Provide a folder for the sockets and logs of Ray on this machine: the usual one, if it can be used.
 
-    Else it is a new one with a short path, which goes at the end.
+    Otherwise the folder is a new one with a short path, which is removed at the end.
 
     Raises:
-        UserError: If there is none that can serve.
+        UserError: If no folder can be used.
     """
     usual = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray"
     if (why := _unfit(usual)) is None:
@@ -116,7 +117,7 @@ def ray_folder() -> Iterator[str]:
 
 
 def _unfit(folder: Path) -> str | None:
-    """Why a folder cannot be Ray's, if so."""
+    """Return the reason why Ray cannot use a folder, or ``None``."""
     if not folder.is_absolute():
         return f"{folder} is not an absolute path"
     if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
@@ -126,7 +127,7 @@ def _unfit(folder: Path) -> str | None:
 
 @contextmanager
 def _connected(where: Mapping[str, Any], address: str | None, verbose: bool) -> Iterator[None]:
-    """Ray as :func:`ray.init` gives it."""
+    """Connect by :func:`ray.init`, and shut Ray down at the end."""
     try:
         with handlers_kept():
             ray.init(
@@ -136,14 +137,14 @@ def _connected(where: Mapping[str, Any], address: str | None, verbose: bool) -> 
                 log_to_driver=verbose,
                 logging_level=logging.INFO if verbose else SILENT,
             )
-    except Exception as error:  # Ray has no kind of its own for it
+    except Exception as error:  # Ray has no exception of its own for this
         ray.shutdown()
         raise _refusal(address, error) from error
     try:
         yield
     finally:
-        # Ray ends the process if another thread, such as the one that writes to MLflow, happens to be the one
-        # whose garbage collection frees a reference of Ray's in the middle of this.
+        # Ray ends the process if the garbage collection of another thread, such as the one that writes to
+        # MLflow, frees a reference of Ray's during the shutdown.
         gc.disable()
         try:
             with handlers_kept():
@@ -153,7 +154,7 @@ def _connected(where: Mapping[str, Any], address: str | None, verbose: bool) -> 
 
 
 def _refusal(address: str | None, error: Exception) -> UserError:
-    """Return what to tell of a Ray that does not start, or a cluster that does not answer."""
+    """Return the error for a Ray that does not start, or a cluster that does not answer."""
     lines = str(error).strip().splitlines()
     why = (lines[0] if lines else type(error).__name__).rstrip(". ")
     if address is not None:
@@ -172,7 +173,7 @@ def _refusal(address: str | None, error: Exception) -> UserError:
 
 @contextmanager
 def _watched(on_head: Callable[[bool], None] | None) -> Iterator[None]:
-    """Look, in a thread, whether the head of the connected cluster still answers."""
+    """Check in a thread that the head of the connected cluster still answers."""
     if on_head is None:
         yield
         return
@@ -187,12 +188,12 @@ def _watched(on_head: Callable[[bool], None] | None) -> Iterator[None]:
 
 
 def watch(address: str, on_head: Callable[[bool], None], over: threading.Event) -> None:
-    """Tell when a head stops to answer, and when it does again.
+    """Report when a head stops answering, and when it answers again.
 
     Args:
-        address: Its ``HOST:PORT``.
-        on_head: Called with whether it answers, whenever that changes.
-        over: Ends this.
+        address: ``HOST:PORT`` of the head.
+        on_head: Called with whether the head answers, each time that this changes.
+        over: Event that ends this function.
     """
     answered = True
     while not over.wait(LOOKED_AFTER):
@@ -203,7 +204,7 @@ def watch(address: str, on_head: Callable[[bool], None], over: threading.Event) 
 
 
 def _require_reachable(address: str) -> None:
-    """Refuse an address that nobody listens at, within seconds; Ray alone would try for many minutes."""
+    """Refuse within seconds an address where nobody listens; Ray alone would try for many minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -216,7 +217,7 @@ def _require_reachable(address: str) -> None:
 
 
 def _unreachable(address: str) -> Exception | None:
-    """Why nobody answers at ``HOST:PORT``, if so."""
+    """Return the error of a connection to ``HOST:PORT``; ``None`` if it answers."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), REACHED).close()

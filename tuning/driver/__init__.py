@@ -1,1 +1,1 @@
-"""Run trials on Ray: search algorithm, scheduler, trainable, what is shown meanwhile."""
+"""Run trials on Ray: search algorithm, scheduler, trainable, display."""

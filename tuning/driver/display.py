@@ -1,7 +1,7 @@
-"""What a search shows while it runs.
+"""The display of a running search.
 
-On a terminal a live panel; anywhere else (CI, a pipe, a log file) one plain line for every evaluation and for
-every trial that ended.
+A terminal gets a live panel. Everything else (CI, a pipe, a log file) gets one plain line for every
+evaluation and for every trial that ended.
 """
 
 import threading
@@ -49,12 +49,12 @@ class Display:
     """Progress of a search, as a context manager around it.
 
     Args:
-        total: how many trials the search runs in all.
+        total: number of trials of the search.
         objectives: name and direction of every objective.
         reference: the worst objectives that count for the hypervolume.
-        title: what it is of.
-        console: where to show it; the standard output by default.
-        clock: seconds since any fixed moment.
+        title: title of the panel.
+        console: console to print to; the standard output by default.
+        clock: function that returns seconds since any fixed moment.
     """
 
     def __init__(
@@ -100,13 +100,13 @@ class Display:
             self._live.stop()
 
     def trial_restored(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
-        """Count a trial that ended in an earlier process: shown, but not taken for speed.
+        """Count a trial that ended in an earlier process; it does not count for the estimate of time.
 
         Args:
             number: the trial's number.
-            label: what it is called.
-            status: how it ended.
-            figures: its figures; for a complete trial every objective is among them.
+            label: the trial's label.
+            status: the trial's outcome.
+            figures: the trial's metrics; every objective for a complete trial.
         """
         self._restored += 1
         self._end(number, label, status, figures)
@@ -116,7 +116,7 @@ class Display:
 
         Args:
             number: the trial's number.
-            label: what it is called.
+            label: the trial's label.
         """
         with self._lock:
             self._running[number] = _Running(label)
@@ -129,14 +129,14 @@ class Display:
         figures: Mapping[str, float],
         images_per_second: float = 0.0,
     ) -> None:
-        """Show how far a running trial is.
+        """Show the progress of a running trial.
 
         Args:
-            number: a trial that was started.
+            number: number of a trial that was started.
             epoch: epochs done.
-            epochs: epochs it would run in full.
-            figures: its latest figures; objectives among them are shown.
-            images_per_second: how fast it trains.
+            epochs: epochs of the full training.
+            figures: latest metrics; the objectives among them are shown.
+            images_per_second: training speed.
         """
         with self._lock:
             before = self._running[number]
@@ -150,9 +150,9 @@ class Display:
 
         Args:
             number: the trial's number.
-            label: what it is called.
-            status: how it ended; only complete trials can be best or on the front.
-            figures: its figures; for a complete trial every objective is among them.
+            label: the trial's label.
+            status: the trial's outcome; only complete trials can be best or on the front.
+            figures: the trial's metrics; every objective for a complete trial.
         """
         self._end(number, label, status, figures)
         if self._live is None:
@@ -196,11 +196,12 @@ class Display:
         return f"front {len(self._front)}, hypervolume {self._hypervolume:.3f}"
 
     def _time_text(self) -> str:
-        """Elapsed time and, from the work done by this process, what is left."""
+        """Return the elapsed time and an estimate of the time left, from the work done by this process."""
         elapsed = self._clock() - self._began
         open_work = sum(trial.share for trial in self._running.values())
         work = self._done - self._restored + open_work
         left = self._total - self._done - open_work
+        # Work of an earlier process took none of this process's time, so it does not count for the speed.
         if left <= 0 or work <= 0:
             return _duration(elapsed)
         seconds = elapsed * left / work
@@ -254,7 +255,7 @@ class Display:
 
 
 def _trial_grid() -> Table:
-    """Four columns of which the last, the label, gives way when space is short."""
+    """Return a grid of four columns; the last one, the label, is cut when space is short."""
     grid = Table.grid(padding=(0, 2))
     for _ in range(3):
         grid.add_column(no_wrap=True)

@@ -1,4 +1,4 @@
-"""The end of a search: Ray measures kept encoders on the test images, under the paper's probe."""
+"""Final measurement of a search: Ray measures kept encoders on the test images, with the paper's probe."""
 
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,20 @@ from tuning.tracking.outbox import Outbox
 
 
 def unmeasured(search: Search) -> list[TrialRecord]:
-    """List the trainings of the best trade-off and the paper's settings that have no test figures yet."""
+    """List the trainings of the best trade-off and the paper's settings that have no test metrics yet."""
     return [run for _, _, trainings in to_measure(search) for run in trainings if not run.test]
 
 
 def measure(search: Search, outbox: Outbox, console: Console) -> None:
-    """Measure what :func:`unmeasured` lists, on the connected cluster.
+    """Measure the trainings of :func:`unmeasured` on the connected cluster.
 
-    A result is recorded as soon as it is there, so that a search that is cut off goes on with the rest. A
-    training that cannot be measured, e.g. because a full disk has kept no encoder of it, is named.
+    Each result is recorded at once, so that an interrupted search resumes with the rest. A training that
+    cannot be measured, e.g. because its encoder was lost to a full disk, is named on the console.
 
     Args:
-        search: A search that trains no more.
-        outbox: What is on its way to MLflow.
-        console: Where to show progress.
+        search: A search whose training is over.
+        outbox: The queue of writes to MLflow.
+        console: Console for progress.
     """
     trainings, kept = unmeasured(search), {}
     for run in trainings:
@@ -61,6 +61,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
             (done, *_), waiting = ray.wait(waiting)
             figures = _result(done, kept[done], console)
             if figures:
+                # A signal must not fall between ledger and outbox: MLflow would lack the metrics.
                 with undisturbed():
                     search.ledger.note_test(kept[done].number, figures)
                     outbox.put(search.ledger.record(kept[done].number))
@@ -74,7 +75,7 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
         gpus: GPUs, or the share of one, that the measurement may use.
 
     Returns:
-        The figures of ``python -m dcodr evaluate``; none if the code has collapsed to numbers not finite.
+        The metrics of ``python -m dcodr evaluate``; empty if the code has collapsed to non-finite numbers.
     """
     hold_to_share(gpus)
     state = load_checkpoint(Path(checkpoint))
@@ -86,7 +87,7 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
 
 
 def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[dict[str, float]]":
-    """Start a measurement, with what a trial gets."""
+    """Start a measurement with the resources of a trial."""
     resources = search.space.resources
     gpus = run.gpus or resources.gpus_per_trial
     asked: dict[str, Any] = share(resources, gpus)
@@ -99,7 +100,7 @@ def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef
 def _result(
     done: "ray.ObjectRef[dict[str, float]]", run: TrialRecord, console: Console
 ) -> dict[str, float] | None:
-    """The figures of a measurement that has ended; says why there are none."""
+    """Return the metrics of a measurement that has ended; print the reason if there are none."""
     try:
         figures = ray.get(done)
     except RayError as error:
@@ -112,5 +113,5 @@ def _result(
 
 def _say(console: Console, run: TrialRecord, why: str) -> None:
     console.print(
-        f"Trial {run.number:03d} has no figures on the test images: {why}", highlight=False, soft_wrap=True
+        f"Trial {run.number:03d} has no metrics on the test images: {why}", highlight=False, soft_wrap=True
     )

@@ -1,4 +1,4 @@
-"""The trials that a search begins with: from the paper, other searches, or a ranking of augmentations."""
+"""First trials of a search: from the paper, config files, other searches, or a ranking of augmentations."""
 
 import math
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from tuning.space.params import SubsetParam, used
 
 
 def first_trials(space: Space) -> list[FirstTrial]:
-    """The trials that ``search.warm_start`` asks for, each once.
+    """Return the trials that ``search.warm_start`` asks for, without repeats.
 
     Raises:
-        UserError: If a file cannot be read, or what it holds is not in the space.
+        UserError: If a file cannot be read, or its settings are not in the space.
     """
     first: list[FirstTrial] = []
     for trial in _suggested(space):
@@ -37,16 +37,16 @@ def first_trials(space: Space) -> list[FirstTrial]:
 
 
 def read_ranking(path: Path) -> list[str]:
-    """Augmentations by how invariant an autoencoder is to them, the most invariant first.
+    """Return augmentations by the invariance of an autoencoder to them, the most invariant first.
 
-    Both measures should be small (supplement, section 1.1); the order is that of the sum of an augmentation's
-    ranks in the two.
+    Both measures should be small (supplement, section 1.1). Augmentations are sorted by the sum of their
+    ranks in the two measures.
 
     Args:
         path: A CSV file with the columns ``augmentation``, ``f_norm`` and ``f_unnorm``.
 
     Raises:
-        UserError: If the file cannot be read, lacks a column, or a measure is no finite number.
+        UserError: If the file cannot be read or lacks a column, or a measure is not a finite number.
     """
     table = read_table(path, COLUMNS)
     names = table.columns["augmentation"]
@@ -82,7 +82,7 @@ def _required(space: Space, trial: FirstTrial, source: str) -> FirstTrial:
 
 
 def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
-    """The paper's settings with the sets of the most invariant augmentations, from small to large."""
+    """Yield the paper's settings with sets of the most invariant augmentations, from small to large."""
     known = used(space.params, space.paper_values())
     subsets = [(key, param) for key, param in known.items() if isinstance(param, SubsetParam)]
     if not subsets:

@@ -1,1 +1,1 @@
-"""The durable record of a search: trials, budget, lock, the folder they lie in."""
+"""The durable record of a search: trials, budget, lock, and the search's folder."""

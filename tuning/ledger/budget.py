@@ -1,4 +1,4 @@
-"""When a search has had enough: trials, epochs, the front's hypervolume and its growth."""
+"""The budget of a search: trials, epochs, the front's hypervolume and its growth."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from tuning.space.settings import SearchSettings
 
 
 class Budget:
-    """What a search has spent and reached so far.
+    """Trials and epochs that a search has spent, and the hypervolume that it has reached.
 
-    ``history`` is the front's hypervolume at the beginning and after each trial that ended.
+    ``history`` holds the front's hypervolume at the beginning and after each trial that ended.
 
     Args:
         settings: The limits.
         epochs: Epochs of a trial that is not stopped early.
-        directions: One an objective.
+        directions: Direction of each objective.
         reference: The worst objectives that count for the hypervolume.
     """
 
@@ -40,16 +40,16 @@ class Budget:
         self.history = [0.0]
 
     def begin(self) -> None:
-        """A trial began."""
+        """Count a trial that begins."""
         self.trials += 1
         self._running += 1
 
     def end(self, epochs: int, objectives: Sequence[float] | None) -> None:
-        """A trial ended.
+        """Count a trial that has ended.
 
         Args:
-            epochs: What it trained.
-            objectives: What it reached, if it is complete.
+            epochs: Epochs that it trained.
+            objectives: Its objectives, if the trial is complete.
         """
         self._running -= 1
         self.spent += epochs
@@ -59,10 +59,11 @@ class Budget:
         self.history.append(self.hypervolume)
 
     def over(self) -> str | None:
-        """Say why no trial begins any more; ``None`` while some may."""
+        """Return the reason why no more trials begin; ``None`` while trials may begin."""
         limits = self._settings
         if self.trials >= limits.trials:
             return f"{counted(self.trials, 'trial has', 'trials have')} begun"
+        # A trial begins only if its full training fits, although the trial may be stopped early.
         if limits.epoch_budget is not None and self.spent + self._epochs > limits.epoch_budget:
             epochs = counted(limits.epoch_budget, "epoch")
             return f"{self.spent} of {epochs} are spent, too many for another trial"
@@ -78,6 +79,6 @@ class Budget:
         return None
 
     def waits(self) -> bool:
-        """Whether running trials may need all that is left of the epochs."""
+        """Return whether running trials may need all epochs that are left."""
         promised = self.spent + (self._running + 1) * self._epochs
         return self._settings.epoch_budget is not None and promised > self._settings.epoch_budget

@@ -1,4 +1,4 @@
-"""A trial's values as what Optuna draws: a subset as one boolean a member."""
+"""Encoding of a trial's values as Optuna's parameters: a subset becomes one boolean for each member."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -14,18 +14,19 @@ from optuna.distributions import (
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam, used
 
 _EITHER = CategoricalDistribution([False, True])
-"""Whether a member is in a subset."""
+"""The distribution of a member: in the subset or not."""
 
 
 def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
-    """Have a trial draw all it needs.
+    """Draw all parameters of a trial.
 
-    In this order: the method, if it is searched; every parameter that the method uses; the strengths of
+    The order is: the method, if it is searched; every parameter that the method uses; the strengths of the
     chosen members.
 
     Returns:
         A value for each of these parameters and strengths.
     """
+    # Each step depends on the last: the method decides the parameters, the members decide the strengths.
     _suggest_all(trial, distributions({key: params[key] for key in params if key == "method"}))
     _suggest_all(trial, distributions(used(params, trial.params)))
     _suggest_all(trial, strengths(params, trial.params))
@@ -33,12 +34,12 @@ def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
 
 
 def is_whole(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> bool:
-    """Whether a trial has drawn all it needs; a driver may die while it draws."""
+    """Return whether a trial has drawn all its parameters; a driver may die while it draws."""
     return needed(params, drawn).keys() <= drawn.keys()
 
 
 def encode(params: Mapping[str, Param], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for each parameter and strength that a trial's method uses, as what Optuna draws."""
+    """Encode a value for each parameter and strength that a trial's method uses as Optuna's parameters."""
     drawn = dict(values)
     for key, param in used(params, values).items():
         if isinstance(param, SubsetParam):
@@ -47,14 +48,14 @@ def encode(params: Mapping[str, Param], values: Mapping[str, Any]) -> dict[str, 
 
 
 def booleans(key: str, param: SubsetParam, members: Collection[str]) -> dict[str, bool]:
-    """A subset, as what Optuna draws."""
+    """Encode a subset as one boolean for each member."""
     return {f"{key}.{member}": member in members for member in param.members}
 
 
 def decode(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """What Optuna drew, as a value for each parameter and strength; the inverse of ``encode``.
+    """Decode Optuna's parameters to a value for each parameter and strength; the inverse of ``encode``.
 
-    What the trial's method does not use is left out, whether it was drawn or not.
+    Parameters that the trial's method does not use are left out, even if they were drawn.
     """
     values = {
         key: chosen(key, param, drawn) if isinstance(param, SubsetParam) else drawn[key]
@@ -64,7 +65,7 @@ def decode(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, A
 
 
 def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    """What is drawn of parameters: a subset as one boolean a member, ``key.member``; bounds are included."""
+    """Return Optuna's distributions: a subset has a boolean for each ``key.member``; bounds are included."""
     result: dict[str, BaseDistribution] = {}
     for key, param in params.items():
         if isinstance(param, SubsetParam):
@@ -77,14 +78,14 @@ def distributions(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
 
 
 def needed(params: Mapping[str, Param], drawn: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    """What a trial with this method and these subsets draws in all."""
+    """Return the distributions of all parameters of a trial with this method and these subsets."""
     return distributions(used(params, drawn)) | strengths(params, drawn)
 
 
 def strengths(
     params: Mapping[str, Param], drawn: Mapping[str, Any] | None = None
 ) -> dict[str, BaseDistribution]:
-    """What a trial draws besides, once it has its method and subsets; without ``drawn``, what it might."""
+    """Return the distributions of strengths, given the method and subsets; without ``drawn``, of all."""
     return {
         name: _number(strength)
         for key, param in (params if drawn is None else used(params, drawn)).items()
@@ -102,7 +103,7 @@ def _number(param: FloatParam | IntParam) -> BaseDistribution:
 
 
 def chosen(key: str, param: SubsetParam, drawn: Mapping[str, Any]) -> tuple[str, ...]:
-    """The members of a subset that is drawn as booleans."""
+    """Return the members of a subset that was drawn as booleans."""
     return tuple(member for member in param.members if drawn.get(f"{key}.{member}"))
 
 

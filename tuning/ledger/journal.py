@@ -11,14 +11,14 @@ from dcodr.errors import StorageError
 from dcodr.files import reason
 
 STALE_LOCK = 3
-"""Seconds after which the lock of a killed driver is broken; a living one holds it for milliseconds."""
+"""Seconds after which the lock of a killed driver is broken; a living driver holds it for milliseconds."""
 
 
 class Journal(JournalFileBackend):
-    """One line an entry; an entry is in the file whole or not at all.
+    """A journal with one line for each entry; an entry is in the file whole or not at all.
 
     Args:
-        path: The file.
+        path: The journal's file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,13 +30,14 @@ class Journal(JournalFileBackend):
         """Write entries.
 
         Raises:
-            StorageError: If they cannot be written, e.g. because the disk is full; none of them is then.
+            StorageError: If the entries cannot be written, e.g. on a full disk; no part of them is kept.
         """
         size = None
         try:
             size = self._path.stat().st_size
             super().append_logs(logs)
         except OSError as error:
+            # A full disk may leave half a line, behind which no entry could be added.
             if size is not None:
                 with suppress(FileNotFoundError):
                     os.truncate(self._path, size)
@@ -44,11 +45,11 @@ class Journal(JournalFileBackend):
 
 
 def cut_short(path: Path) -> int:
-    """Bytes at a journal's end of an entry that a power cut kept from being written whole."""
+    """Return the size in bytes of an incomplete entry at a journal's end, as a power cut leaves one."""
     content = path.read_bytes()
     return len(content) - (content.rfind(b"\n") + 1)
 
 
 def mend(path: Path) -> None:
-    """Remove an entry that was not written whole, behind which nothing could be added; nobody knows of it."""
+    """Remove an incomplete entry at the journal's end, so that entries can be added; nobody has read it."""
     os.truncate(path, path.stat().st_size - cut_short(path))

@@ -26,14 +26,14 @@ STUDY = "search"
 TESTED = "tested"
 _RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
-"""Draws in a row that repeat earlier trials, after which a space counts as exhausted."""
+"""Number of draws in a row that repeat earlier trials, after which a space counts as exhausted."""
 
 
 class Ledger:
-    """Hands out trials and records what became of them.
+    """The record of a search: hands out trials and records their results.
 
     Args:
-        study: The study that is the record.
+        study: The Optuna study that holds the record.
     """
 
     def __init__(self, study: optuna.Study) -> None:
@@ -59,13 +59,14 @@ class Ledger:
         """Begin a ledger.
 
         Args:
-            path: A file that does not exist yet, and appears whole; ``None`` keeps the ledger in memory, for
-                a rehearsal.
-            space: What is searched.
-            facts: What else is to be remembered of the search, as JSON values.
-            first: The trials that it hands out first.
+            path: A file that does not exist yet; it appears whole. ``None`` keeps the ledger in memory, for a
+                rehearsal.
+            space: The search space.
+            facts: Other facts of the search to keep, as JSON values.
+            first: The first trials.
         """
         _quiet()
+        # The file is written under another name and moved: a killed driver leaves no half ledger.
         new = path and path.with_name(f"{path.name}.new")
         if new is not None:
             new.unlink(missing_ok=True)
@@ -75,6 +76,7 @@ class Ledger:
             directions=list(space.objectives.values()),
         )
         with warnings.catch_warnings():
+            # Optuna warns that names of metrics are experimental.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(list(space.objectives))
         study.set_user_attr("space", space.model_dump_json())
@@ -89,10 +91,10 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
-        """Open a ledger, changing nothing in it.
+        """Open a ledger without changing it.
 
         Raises:
-            UserError: If there is none at ``path``, or it cannot be read.
+            UserError: If there is no ledger at ``path``, or it cannot be read.
         """
         if not path.is_file():
             raise UserError(f"{path}: no such ledger; 'python -m tuning list' shows the searches there are")
@@ -100,13 +102,13 @@ class Ledger:
         try:
             ledger = cls(optuna.load_study(study_name=STUDY, storage=_storage(path)))
             _RECORDS.validate_python([vars(record) for record in ledger.records()])
-        # Optuna replays a damaged file to whatever it leads to.
+        # A damaged file can make Optuna raise any exception while it replays the entries.
         except Exception as error:
             raise UserError(f"{path}: no ledger of a search, or damaged: {error}") from error
         return ledger
 
     def facts(self) -> dict[str, Any]:
-        """What ``create`` was given, and ``remember``."""
+        """Return the facts of ``create`` and ``remember``."""
         return dict(self.study.user_attrs)
 
     def remember(self, name: str, value: Any) -> None:
@@ -114,18 +116,19 @@ class Ledger:
         self.study.set_user_attr(name, value)
 
     def ready(self, sampler: Callable[[Space, int], BaseSampler], space: Space | None = None) -> list[int]:
-        """Make ready to hand out trials: first those that were cut off, which go on.
+        """Prepare to hand out trials: interrupted trials come first and resume.
 
-        One that was cut off while its values were drawn is closed; if they were given, it begins anew.
+        A trial that was interrupted while its values were drawn is closed; if its values were given, the
+        trial begins anew.
 
         Args:
-            sampler: Makes the sampler of a space and a seed. The seed differs with the number of trials: the
-                same one would repeat the first proposals.
+            sampler: Makes the sampler from a space and a seed. The seed depends on the number of trials, as
+                the same seed would repeat the first proposals.
             space: The space with other budgets, if they have changed. The constant answers stay those that
                 the search began with, so that gains and hypervolumes compare.
 
         Returns:
-            Numbers of the trials that go on.
+            Numbers of the trials that resume.
         """
         if space is not None:
             self.space = space.model_copy(update={"constant_answers": self.space.constant_answers})
@@ -135,6 +138,7 @@ class Ledger:
         self.study.sampler = sampler(self.space, self.space.search.seed + len(trials))
         for trial in trials:
             if trial.state == TrialState.RUNNING and not is_whole(self.space.params, trial.params):
+                # Optuna's own name for the values of an enqueued trial.
                 if "fixed_params" in trial.system_attrs:
                     origin = trial.user_attrs.get("origin")
                     attrs = {"origin": origin} if origin else None
@@ -143,12 +147,13 @@ class Ledger:
         self._open.clear()
         self._confirmations.clear()
         self._count()
+        # Repeats of a trial that has ended meanwhile get its result; those of a trial that resumes wait.
         for twin in {twin for _, twin in self._held} - {*self._cut_off}:
             self._settle(twin)
         return list(self._cut_off)
 
     def over(self) -> str | None:
-        """Say why the search begins no more trials; ``None`` while it may, or has some to go on with."""
+        """Return the reason why no more trials begin; ``None`` while trials may begin or resume."""
         if self._cut_off:
             return None
         if self._exhausted:
@@ -156,13 +161,13 @@ class Ledger:
         return self.budget.over()
 
     def begin(self) -> Begun | None:
-        """Open the next trial, whatever the budget says one that ``confirm`` asked for or that was cut off.
+        """Open the next trial. Confirmations and interrupted trials ignore the budget.
 
-        A draw that repeats an earlier trial is not handed out: it gets the earlier result, now or when there
-        is one.
+        A draw that repeats an earlier trial is not handed out: the draw gets the earlier result, at once or
+        when the earlier trial ends.
 
         Returns:
-            The trial; ``None`` if there is nothing to begin at the moment.
+            The trial; ``None`` if no trial can begin at the moment.
         """
         if self._confirmations:
             return self._begin_confirmation(*self._confirmations.pop(0))
@@ -187,31 +192,31 @@ class Ledger:
         return None
 
     def confirm(self, number: int, seed: int) -> None:
-        """Have a complete trial trained again with another seed, or go on with that if it was cut off."""
+        """Queue a confirmation: a complete trial trained again with another seed, resumed if interrupted."""
         self._confirmations.append((number, seed))
 
     def drop_confirmations(self) -> None:
-        """Close the confirmations that were cut off and that nobody has asked for again."""
+        """Close the interrupted confirmations that nobody has asked for again."""
         for record in self.records():
             if record.status == "running" and record.confirms is not None and record.number not in self._open:
                 self.study.tell(record.number, state=TrialState.FAIL)
 
     def put_back(self, number: int) -> None:
-        """Have a trial handed out again, as its worker could not go about it; once is enough."""
+        """Queue a trial that its worker could not train; a second call for the same trial does nothing."""
         if number not in self._cut_off:
             del self._open[number]
             self._cut_off.append(number)
 
     def left_over(self) -> bool:
-        """Whether trials were put back and not handed out again."""
+        """Return whether trials were put back and not handed out again."""
         return bool(self._cut_off)
 
     def waiting(self) -> int:
-        """How many confirmations, and trials put back, are still to be handed out."""
+        """Return how many confirmations and trials that were put back are still to be handed out."""
         return len(self._confirmations) + len(self._cut_off)
 
     def note(self, number: int, **facts: Any) -> None:
-        """Attach facts, as JSON values, to a trial that this process has begun."""
+        """Attach facts as JSON values to a trial that this process has begun."""
         for name, value in facts.items():
             self._open[number][0].set_user_attr(name, value)
 
@@ -226,16 +231,16 @@ class Ledger:
         self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
 
     def note_test(self, number: int, figures: Mapping[str, float]) -> None:
-        """Record what a trial that has ended reaches on the test images.
+        """Record the test metrics of a trial that has ended.
 
-        Optuna lets nothing be added to such a trial: the figures are a fact of the search.
+        Optuna does not allow additions to such a trial, so the metrics are a fact of the search.
         """
         self._tested[str(number)] = dict(figures)
         self.remember(TESTED, self._tested)
         self._ended[number] = replace(self._ended[number], test=dict(figures))
 
     def begun(self, number: int) -> Begun:
-        """A trial that this process has begun, or goes on with, and not ended."""
+        """Return a running trial that this process has begun or resumed."""
         return self._open[number][1]
 
     def end(
@@ -245,12 +250,12 @@ class Ledger:
 
         Args:
             number: A trial that this process has begun.
-            full_budget: Whether it trained to its last epoch; else it is told to Optuna as PRUNED.
-            infeasible: Why it must not compete, if so.
-            failure: Why it failed, if it did; a trial without figures fails in any case.
+            full_budget: Whether the trial trained to its last epoch; if not, Optuna is told PRUNED.
+            infeasible: The reason why the trial must not compete, if it is infeasible.
+            failure: The reason why the trial failed; a trial without metrics fails in any case.
 
         Returns:
-            What it counts as from now on.
+            The trial's outcome.
         """
         record = self.record(number)
         trial, begun = self._open.pop(number)
@@ -264,9 +269,12 @@ class Ledger:
         elif failure is not None or not measured:
             outcome = "failed"
             trial.set_user_attr("failure", failure or "it was never evaluated")
+            # A failed trial has no result to reuse: a later draw of the same values is trained.
             del self._twins[identity(begun)]
         else:
             outcome = "complete" if full_budget else "pruned"
+        # Optuna takes values of complete trials only, and samplers must not learn from low budgets as if they
+        # were full ones: a trial that was stopped early is PRUNED.
         if outcome == "failed":
             self.study.tell(trial, state=TrialState.FAIL)
         elif full_budget and measured:
@@ -280,7 +288,7 @@ class Ledger:
         return outcome
 
     def _go_on(self, number: int) -> Begun:
-        """Open a trial again that an earlier process has begun."""
+        """Reopen a trial that was begun earlier."""
         frozen = self.study.get_trials(deepcopy=False)[number]
         record = read(frozen, self.space)
         begun = Begun(number, record.values, record.seed, record.confirms, record.gpus, record.paper)
@@ -288,7 +296,7 @@ class Ledger:
         return begun
 
     def _begin_confirmation(self, number: int, seed: int) -> Begun:
-        """Open a trial past Optuna's queue, where first trials may wait for a larger budget."""
+        """Open a confirmation without Optuna's queue, where first trials may wait for a larger budget."""
         for record in self.records():
             if record.status == "running" and (record.confirms, record.seed) == (number, seed):
                 return self._go_on(record.number)
@@ -306,22 +314,22 @@ class Ledger:
         return begun
 
     def record(self, number: int) -> TrialRecord:
-        """A trial that this process has begun or gone on with."""
+        """Return the record of a trial that this process has begun or resumed."""
         if number in self._ended:
             return self._ended[number]
         trial = self._open[number][0]
         return read(trial.storage.get_trial(trial._trial_id), self.space)
 
     def ended(self, number: int) -> TrialRecord | None:
-        """A trial that has ended; ``None`` while it has not."""
+        """Return the record of a trial that has ended; ``None`` if it has not."""
         return self._ended.get(number)
 
     def records(self) -> list[TrialRecord]:
-        """All trials whose parameters were drawn, by number."""
+        """Return all trials whose parameters were drawn, by number."""
         return [self._read(trial) for trial in self.begun_trials()]
 
     def _read(self, trial: FrozenTrial) -> TrialRecord:
-        """A trial's record, of one that has ended only once: nothing changes it any more."""
+        """Return a trial's record; an ended trial is read only once, as it never changes."""
         if not trial.state.is_finished():
             return read(trial, self.space)
         if trial.number not in self._ended:
@@ -330,7 +338,7 @@ class Ledger:
         return self._ended[trial.number]
 
     def begun_trials(self) -> list[FrozenTrial]:
-        """The trials that were begun with all of their parameters; a driver may die while it draws them."""
+        """Return the trials that have all their parameters; a driver may die while it draws them."""
         trials = self.study.get_trials(deepcopy=False)
         waiting, params = TrialState.WAITING, self.space.params
         return [
@@ -340,7 +348,7 @@ class Ledger:
         ]
 
     def _settle(self, number: int) -> None:
-        """Give an ended trial's result to the draws that repeat it."""
+        """Copy an ended trial's result to the draws that repeat the trial."""
         repeats = [trial for trial, twin in self._held if twin == number]
         if not repeats:
             return
@@ -353,22 +361,25 @@ class Ledger:
             self.study.tell(trial, result.values, result.state)
 
     def _count(self) -> None:
-        """Take stock of the trials there are, in the order in which they ended."""
+        """Rebuild budget, repeats and interrupted trials from the study, in the order of the trials' ends."""
         space = self.space
         directions = list(space.objectives.values())
         self.budget = Budget(space.search, space.base.epochs, directions, space.reference)
         self._twins: dict[str, int] = {}
         self._held.clear()
         self._cut_off.clear()
+        # Ended trials come first: so a repeat that still runs finds the trial whose result it gets.
         for trial in sorted(self.begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
             record = self._read(trial)
             if record.status in ("interrupted", "reused"):
                 continue
+            # A running repeat of an earlier trial waits for that trial's result; it is not trained.
             if record.status != "failed":
                 twin = self._twins.setdefault(identity(record), record.number)
                 if twin != record.number and record.status == "running":
                     self._held.append((Trial(self.study, trial._trial_id), twin))
                     continue
+            # Confirmations come after the search and take nothing from its budget.
             if record.confirms is not None:
                 continue
             self.budget.begin()

@@ -1,4 +1,4 @@
-"""A search has one driver at a time; whoever looks at it can tell whether there is one."""
+"""The lock of a search: it has one driver at a time, and other processes can see whether it has one."""
 
 import fcntl
 import os
@@ -12,18 +12,20 @@ from dcodr.errors import UserError
 
 LOCK = "driver.lock"
 PATIENCE = 1.0
-"""Seconds in which someone who only looks gives the lock back."""
+"""Seconds within which a process that only checks for a driver gives the lock back."""
 
 
 @contextmanager
 def driving(folder: Path) -> Iterator[None]:
-    """Be the driver of the search in a folder; the system ends that with the process, however it dies.
+    """Hold the driver's lock of the search in a folder; the system releases it when the process dies.
 
     Raises:
-        UserError: If another process is.
+        UserError: If another process is the driver.
     """
+    # Opened without truncation: the file names the process that holds the lock.
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         deadline = time.monotonic() + PATIENCE
+        # `driven` holds the lock for a moment, so one refusal does not mean that there is a driver.
         while not _locked(file.fileno(), fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 file.seek(0)
@@ -39,7 +41,7 @@ def driving(folder: Path) -> Iterator[None]:
 
 
 def driven(folder: Path) -> bool:
-    """Whether a process drives the search in a folder."""
+    """Return whether a process drives the search in a folder."""
     try:
         with (folder / LOCK).open(encoding="utf-8") as file:
             return not _locked(file.fileno(), fcntl.LOCK_SH)

@@ -1,4 +1,4 @@
-"""Whether a search may go on in a changed space."""
+"""The check that a search may resume in a changed space."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,20 +14,20 @@ from tuning.space import Space
 from tuning.space.settings import CHANGEABLE
 
 _FIXED = ("base", "objectives", "search.informativeness_floor")
-"""What earlier trials were trained with, and judged by."""
+"""Parts of a space that decide how earlier trials were trained and judged."""
 
 
 def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
-    """Refuse to go on in a space that differs by more than budgets and preference, or that trials do not fit.
+    """Refuse to resume in a space that differs in more than budgets and preference, or does not fit trials.
 
     Args:
-        ledger: The search.
-        space: What it is to go on with.
-        allow_change: Whether all may differ that earlier trials can be carried over to: ranges, constraints
-            on subsets, and how to search. Base, objectives and floor may not: figures would not compare.
+        ledger: The ledger of the search.
+        space: The new space.
+        allow_change: Whether ranges, constraints on subsets and search settings may differ, if all earlier
+            trials fit the new space. Base, objectives and floor may never differ: metrics would not compare.
 
     Raises:
-        UserError: If it may not go on; it says what differs.
+        UserError: If the search may not resume; the message lists the differences.
     """
     changed = differences(_compared(ledger.space), _compared(space))
     if not changed:
@@ -35,16 +35,16 @@ def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
     lines = "".join(f"\n  {line}" for line in changed)
     if not allow_change:
         raise UserError(
-            f"--resume: the space differs from that of the search:{lines}\n--allow-space-change goes on if "
-            "every earlier trial is one of the new space as well"
+            f"--resume: the space differs from that of the search:{lines}\n--allow-space-change resumes if "
+            "every earlier trial fits the new space as well"
         )
     if fixed := [line for line in changed if line.startswith(_FIXED)]:
         lines = "".join(f"\n  {line}" for line in fixed)
-        raise UserError(f"--allow-space-change: earlier figures would not compare:{lines}\n{_ADVICE}")
+        raise UserError(f"--allow-space-change: earlier metrics would not compare:{lines}\n{_ADVICE}")
     for trial in ledger.begun_trials():
         if reason := _misfit(trial, space):
             raise UserError(
-                f"--allow-space-change: trial {trial.number:03d} is none of the new space: {reason}\n"
+                f"--allow-space-change: trial {trial.number:03d} does not fit the new space: {reason}\n"
                 f"{_ADVICE}"
             )
 
@@ -61,7 +61,7 @@ def _compared(space: Space) -> Mapping[str, Any]:
 
 
 def _misfit(trial: FrozenTrial, space: Space) -> str | None:
-    """Why a trial is none of a space, or Optuna would not see it as one."""
+    """Return the reason why a trial, or its form in Optuna, does not fit a space; ``None`` if it fits."""
     params = space.params
     if not is_whole(params, trial.params):
         return "it lacks a parameter"
@@ -73,5 +73,5 @@ def _misfit(trial: FrozenTrial, space: Space) -> str | None:
             except ValueError as error:
                 return f"{name}: {error}"
         elif value is not False:
-            return f"{name}: {value!r} was drawn, and is searched no more"
+            return f"{name}: {value!r} was drawn, and is not searched any more"
     return space.reject_reason(decode(params, trial.params))

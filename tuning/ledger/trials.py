@@ -1,4 +1,4 @@
-"""Trials, as the ledger hands them out and knows them."""
+"""Records of trials in the ledger."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tuning.ledger.outcome import Outcome
 from tuning.space import Space
 
 CHECKPOINTS, KEPT = "checkpoints", "trials"
-"""Folders in a search's: of running trials, and of those of full budget."""
+"""Folders in a search's folder: for running trials, and for trials of full budget."""
 PAPER = "paper"
 """The origin of the trial with the paper's settings."""
 Status = Outcome | Literal["running", "interrupted", "reused"]
@@ -21,11 +21,11 @@ Status = Outcome | Literal["running", "interrupted", "reused"]
 
 @dataclass(frozen=True)
 class FirstTrial:
-    """A trial that a search begins with.
+    """A first trial of a search.
 
     Attributes:
-        values: Its values of the searched settings that its method uses.
-        origin: Where they come from; ``paper`` for the paper's settings.
+        values: Values of the searched settings that the trial's method uses.
+        origin: Origin of the values; ``paper`` for the paper's settings.
     """
 
     values: dict[str, Any]
@@ -37,12 +37,12 @@ class Begun:
     """A trial to train.
 
     Attributes:
-        number: Its number in the search, from 0.
-        values: Its values of the searched settings that its method uses.
-        seed: The seed to train it with.
-        confirms: The trial that it trains again with another seed, if it does.
-        gpus: Its share of a GPU, if it needs another than the search's.
-        baseline: Whether it is the search's baseline: the paper's settings, which always train to the end.
+        number: The trial's number in the search, from 0.
+        values: Values of the searched settings that the trial's method uses.
+        seed: Seed of the training.
+        confirms: Number of the trial that this trial confirms with another seed, if any.
+        gpus: The trial's share of a GPU, if it differs from the search's.
+        baseline: Whether the trial is the search's baseline: the paper's settings, always trained to the end.
     """
 
     number: int
@@ -55,13 +55,13 @@ class Begun:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What was recorded of one epoch of a trial.
+    """Record of one epoch of a trial.
 
     Attributes:
-        at: When, in seconds since 1970.
+        at: Time of the record, in seconds since 1970.
         training: Losses and throughput.
-        figures: Validation figures, if it was evaluated: objectives, raw accuracies, their chance.
-        intervals: 95 % confidence intervals of some of them.
+        figures: Validation metrics, if the epoch was evaluated: objectives, raw accuracies, their chance.
+        intervals: 95 % confidence intervals of some metrics.
     """
 
     at: float
@@ -72,22 +72,22 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial, as the ledger knows it.
+    """Record of one trial in the ledger.
 
     Attributes:
-        number: Its number in the search, from 0.
-        status: Its outcome; ``running``, also where it was cut off and will go on; ``interrupted``, if it was
-            cut off for good; ``reused``, if it repeats an earlier one and has its result.
-        values: Its values of the searched settings that its method uses.
-        seed: The seed it is trained with.
-        origin: Where its values come from, if the search began with them; ``paper`` for the paper's settings.
-        confirms: The trial that it trains again with another seed, if it does.
-        repeats: The trial whose result it has, if it is ``reused``.
-        epochs: What was recorded of each epoch, in order.
-        reason: Why it is infeasible or failed.
-        gpus: Its share of a GPU, if it needed another than the search's.
-        seconds: How long it took.
-        test: Its test figures, if they were measured.
+        number: The trial's number in the search, from 0.
+        status: The outcome, or ``running`` (also a trial that was interrupted and will resume),
+            ``interrupted`` (will not resume) or ``reused`` (repeats an earlier trial and has its result).
+        values: Values of the searched settings that the trial's method uses.
+        seed: Seed of the training.
+        origin: Origin of the values of a first trial; ``paper`` for the paper's settings.
+        confirms: Number of the trial that this trial confirms with another seed, if any.
+        repeats: Number of the trial whose result a ``reused`` trial has.
+        epochs: Record of each epoch, in order.
+        reason: The reason why the trial is infeasible or failed.
+        gpus: The trial's share of a GPU, if it differed from the search's.
+        seconds: Duration in seconds.
+        test: Test metrics, if they were measured.
     """
 
     number: int
@@ -105,52 +105,52 @@ class TrialRecord:
 
     @property
     def epoch(self) -> int:
-        """Epochs it completed."""
+        """The number of completed epochs."""
         return max(self.epochs, default=0)
 
     @property
     def evaluated(self) -> dict[int, EpochRecord]:
-        """The epochs with validation figures."""
+        """The epochs with validation metrics."""
         return {epoch: record for epoch, record in self.epochs.items() if record.figures}
 
     @property
     def figures(self) -> dict[str, float]:
-        """Its last validation figures."""
+        """The last validation metrics."""
         return next((record.figures for record in reversed(self.epochs.values()) if record.figures), {})
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % confidence intervals of some of its last validation figures."""
+        """95 % confidence intervals of some of the last validation metrics."""
         return next((record.intervals for record in reversed(self.epochs.values()) if record.figures), {})
 
     @property
     def paper(self) -> bool:
-        """Whether its values are the paper's."""
+        """True for the trial with the paper's settings."""
         return self.origin == PAPER
 
     @property
     def readable(self) -> dict[str, object]:
-        """Its values, each subset as one text, e.g. ``crop+affine``."""
+        """The values, each subset as one text, e.g. ``crop+affine``."""
         return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in self.values.items()}
 
 
 def identity(trial: Begun | TrialRecord) -> str:
-    """What two trials that would train alike have in common."""
+    """Return a key that is equal for trials with the same training: values and seed."""
     return json.dumps([trial.values, trial.seed], sort_keys=True)
 
 
 def kept_of(folder: Path, number: int) -> Path:
-    """Where the pictures and the encoder of a trial of full budget are, in the search's folder."""
+    """Return the folder of the pictures and the encoder of a trial of full budget."""
     return folder / KEPT / f"{number:03d}"
 
 
 def checkpoint_of(folder: Path, number: int) -> Path:
-    """Where the checkpoint of a trial is while it runs, in the search's folder."""
+    """Return the path of a running trial's checkpoint."""
     return folder / CHECKPOINTS / f"{number:03d}.pt"
 
 
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
-    """The validation figures in a trial's facts, by epoch, ascending."""
+    """Return the validation metrics in a trial's facts, by epoch, ascending."""
     return {epoch: noted["figures"] for epoch, noted in _noted(facts).items() if "figures" in noted}
 
 
@@ -174,7 +174,7 @@ _SHORT: Mapping[str, str] = {
 
 
 def label(values: Mapping[str, Any]) -> str:
-    """A trial's values in one short line, e.g. ``crop+blur t=0.14 lr=0.001``."""
+    """Return a trial's values in one short line, e.g. ``crop+blur t=0.14 lr=0.001``."""
     words = []
     for key, value in values.items():
         if isinstance(value, tuple):
@@ -187,7 +187,7 @@ def label(values: Mapping[str, Any]) -> str:
 
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:
-    """What a trial of the study says of itself."""
+    """Read the record of a trial from the study."""
     facts = trial.user_attrs
     return TrialRecord(
         number=trial.number,
@@ -205,7 +205,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
 
 
 def _noted(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """What was noted of each epoch, in order."""
+    """Return the facts of each epoch, in order."""
     named = {
         int(name.removeprefix("epoch/")): noted for name, noted in facts.items() if name.startswith("epoch/")
     }
@@ -222,6 +222,7 @@ def _status(trial: FrozenTrial) -> Status:
         return "running"
     if "repeats" in trial.user_attrs:
         return "reused"
+    # Optuna has one state for both: only a trial that failed has a reason.
     if trial.state == TrialState.FAIL:
         return "failed" if "failure" in trial.user_attrs else "interrupted"
     if "infeasible" in trial.user_attrs:

@@ -1,1 +1,1 @@
-"""Check a search before it begins: its plan, its estimate, a rehearsal of its dearest trial."""
+"""Check a search before it begins: its plan, its estimate, a rehearsal of its costliest trial."""

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before a search begins."""
+"""Checks that find mistakes before a search begins."""
 
 import itertools
 import re
@@ -35,12 +35,12 @@ WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "
 
 
 def check(space: Space, address: str | None, console: Console) -> FactorDataset:
-    """Refuse a search that could not run; render the embedded dataset if it is asked for and not there yet.
+    """Refuse a search that could not run; render the embedded dataset if it is needed and missing.
 
     Args:
         space: The search.
-        address: The Ray cluster, if it is not this machine alone: what its nodes have is not known here.
-        console: Where to show progress.
+        address: The Ray cluster, whose resources are not checked here; ``None`` for this machine alone.
+        console: Console for progress.
 
     Returns:
         The dataset.
@@ -61,6 +61,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
             f"search.epoch_budget: {counted(budget, 'epoch is', 'epochs are')} not enough for one trial of "
             f"{space.base.epochs}"
         )
+    # Samplers and networks are built once, so that their own checks report mistakes before the search begins.
     dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
     for method in space.methods:
@@ -72,20 +73,21 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
             raise
         except ValueError as error:
             raise UserError(f"{space.base.store} does not fit the networks: {error}") from None
+    # The slowest check comes last: it reads the whole dataset.
     with console.status("comparing the dataset with its fingerprint"):
         verify_store(space.base.store)
     return data
 
 
 def check_storage(folder: Path, option: str = "--storage") -> None:
-    """Refuse a folder that could not be made, or cannot do what a search needs; nothing is left there.
+    """Refuse a folder that could not be created or used by a search; leave nothing there.
 
     Args:
-        folder: Where files are to be.
-        option: What the user gave it by.
+        folder: The folder.
+        option: The command-line option that names it, for the message.
 
     Raises:
-        UserError: If it is a URI, is full, or lacks locks, links or the like; see
+        UserError: If the folder is a URI, is full, or lacks locks, links or the like; see
             :func:`tuning.cluster.machine.lacking`.
     """
     if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):
@@ -100,16 +102,16 @@ def check_storage(folder: Path, option: str = "--storage") -> None:
 
 
 def check_tracking(uri: str) -> str:
-    """Refuse a tracking store that a search could not use; nothing in it is changed.
+    """Refuse a tracking store that a search could not use; change nothing in the store.
 
     Args:
-        uri: As for :class:`tuning.tracking.tracker.Tracker`.
+        uri: Tracking URI, as for :class:`tuning.tracking.tracker.Tracker`.
 
     Returns:
-        What was found, in a few words.
+        The state of the store, in a few words.
 
     Raises:
-        UserError: If it cannot be reached or opened, within seconds.
+        UserError: If the store cannot be reached or opened, within seconds.
     """
     if (file := sqlite_file(uri)) and not file.exists():
         check_storage(file.parent.resolve(), "--tracking-uri")
@@ -133,7 +135,7 @@ def _check_resources(resources: Resources) -> None:
 
 
 def _check_figures(space: Space, spec: DatasetSpec) -> None:
-    """Refuse an objective, or the floor of one, that is not measured on such a dataset."""
+    """Refuse objectives, or an informativeness floor, that are not measured on the dataset."""
     accuracies = [f"{'accuracy' if a.cardinality else 'error'}/{a.name}" for a in spec.attributes]
     informativeness = "informativeness" if spec.attributes else IMAGE_INFORMATIVENESS
     known = ["invariance", informativeness, "domain_accuracy", *accuracies]
@@ -145,7 +147,7 @@ def _check_figures(space: Space, spec: DatasetSpec) -> None:
                 "search_spaces/no_labels.yaml; docs/your-data.md says what it is worth"
             )
         if name not in known:
-            raise UserError(f"objectives.{name}: {spec.name} has no such figure{did_you_mean(name, known)}")
+            raise UserError(f"objectives.{name}: {spec.name} has no such metric{did_you_mean(name, known)}")
     if space.search.informativeness_floor is not None and not spec.attributes:
         raise UserError(
             f"search.informativeness_floor: {spec.name} has no attribute, so that informativeness is not "
@@ -154,14 +156,14 @@ def _check_figures(space: Space, spec: DatasetSpec) -> None:
 
 
 def _check_labels(data: FactorDataset, console: Console) -> None:
-    """Refuse labels by which nothing can be told on validation images, and say which of them do not count."""
+    """Refuse labels that are constant on the validation images; name those that informativeness ignores."""
     trivial = trivial_factors(data, "validation")
     counted = [attribute.name for attribute in data.spec.attributes if not attribute.derived]
     for figure, factors in {"invariance": ["domain"], "informativeness": counted}.items():
         if factors and set(factors) <= set(trivial):
             raise UserError(
-                f"{figure} cannot be measured on the validation images of {data.spec.name}: of "
-                f"{', '.join(factors)} a constant answer is right for every one; label more images and "
+                f"{figure} cannot be measured on the validation images of {data.spec.name}: for "
+                f"{', '.join(factors)} a constant answer is right for every image; label more images and "
                 "prepare the dataset again, or leave these columns out"
             )
     for name in trivial:
@@ -182,7 +184,7 @@ def _render(path: Path, console: Console) -> None:
 
 
 def _differently_weighed(space: Space) -> Iterator[Config]:
-    """The largest configuration with every choice of pretrained weights that the space has."""
+    """Yield the largest configuration with every choice of pretrained weights that the space has."""
     choices = {
         key: param.choices
         for key, param in space.params.items()

@@ -1,4 +1,4 @@
-"""How long a search takes, reckoned from the time of a step and of an evaluation."""
+"""Estimate of the duration of a search, from the time of a step and of an evaluation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What one training costs.
+    """Cost of one training.
 
     Attributes:
         step: Seconds of a step.
@@ -27,11 +27,11 @@ class Training:
 
     @property
     def evaluated(self) -> list[int]:
-        """The epochs after which it is evaluated."""
+        """The epochs that end with an evaluation."""
         return [*range(self.evaluate_every, self.epochs, self.evaluate_every), self.epochs]
 
     def seconds(self, epochs: int) -> float:
-        """Seconds of its first epochs."""
+        """Return the seconds of the first epochs, evaluations included."""
         evaluations = sum(epoch <= epochs for epoch in self.evaluated)
         return epochs * self.steps * self.step + evaluations * self.evaluation
 
@@ -39,16 +39,17 @@ class Training:
 def ends(
     training: Training, brackets: Sequence[Sequence[float]] = ((),), factor: float = 1
 ) -> dict[int, float]:
-    """The share of trials that end after each epoch, if one in ``factor`` goes on wherever trials are judged.
+    """Return the share of trials that end after each epoch, if one in ``factor`` goes on at every rung.
 
-    A factor of infinity stops every trial where it is first judged, a factor of 1 none. Real searches lie on
-    the slow side of their own factor: the first trials at a rung meet few others and mostly go on.
+    A factor of infinity stops every trial at its first rung, a factor of 1 stops none. Real searches are
+    slower than their own factor says: the first trials at a rung meet few others and mostly go on.
 
     Args:
-        training: One trial, if it is not stopped.
+        training: A trial that is not stopped early.
         brackets: Epochs of the rungs of each bracket, see :class:`tuning.driver.scheduler.ParetoASHA`.
-        factor: Of so many trials one goes on.
+        factor: One in this many trials goes on.
     """
+    # The scheduler draws brackets with Ray's weights, exp(number of rungs).
     weights = np.exp([float(len(rungs)) for rungs in brackets])
     shares: dict[int, float] = {}
     for rungs, share in zip(brackets, (weights / weights.sum()).tolist(), strict=True):
@@ -60,7 +61,7 @@ def ends(
 
 
 def judged(training: Training, rungs: Sequence[float]) -> list[int]:
-    """The epochs at which a trial is judged: where it is evaluated and has a rung behind it not yet used."""
+    """Return the epochs at which a trial is judged: evaluated epochs at or behind a rung not yet used."""
     left, epochs = sorted(rungs), []
     for epoch in training.evaluated[:-1]:
         reached = [rung for rung in left if rung <= epoch]
@@ -80,16 +81,16 @@ def search_seconds(
     epoch_budget: int | None = None,
     time_budget: float | None = None,
 ) -> float:
-    """Seconds of a whole search.
+    """Return the seconds of a whole search.
 
     Args:
-        training: One trial, if it is not stopped.
+        training: A trial that is not stopped early.
         ends: The share of trials that end after each epoch.
-        trials: How many trials there are.
-        at_once: How many run at a time.
-        never_stopped: How many of them train to the end whatever happens, as the baseline does.
+        trials: Number of trials.
+        at_once: Number of trials at a time.
+        never_stopped: Number of trials that always train to the end, as the baseline does.
         epoch_budget: Epochs that all trials together may train.
-        time_budget: Seconds after which running trials are stopped, all but those that never are.
+        time_budget: Seconds after which running trials are stopped, except those that are never stopped.
     """
     whole = training.seconds(training.epochs)
     if epoch_budget is not None:

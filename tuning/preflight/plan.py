@@ -1,4 +1,4 @@
-"""``tune.py --dry-run``: what a search would do, how long it would take and what it would need."""
+"""``tune.py --dry-run``: the plan of a search, its duration and its needs."""
 
 import math
 from collections.abc import Mapping
@@ -30,23 +30,23 @@ from tuning.space.size import describe_size, n_configurations
 from tuning.tracking.store import default_uri, masked
 
 SHOWN = 5
-"""Configurations that are shown."""
+"""Number of configurations that are shown."""
 
 
 def show_plan(
     space: Space, *, address: str | None, storage: Path, tracking_uri: str | None, console: Console
 ) -> None:
-    """Check everything that a search needs, say what it would do, and reckon what it would take.
+    """Check everything that a search needs, print its plan, and estimate its time and memory.
 
-    Nothing is left behind but the embedded dataset, which is rendered if it is not there yet, and on several
-    nodes the storage folder.
+    Only the embedded dataset, which is rendered if it is missing, and on several nodes the storage folder
+    remain afterwards.
 
     Args:
-        space: What to search.
-        address: Ray cluster to run on; its nodes are asked for what a trial needs.
+        space: The search space.
+        address: Ray cluster to run on; its nodes are checked.
         storage: Folder of all searches.
-        tracking_uri: MLflow's; by default an SQLite file in ``storage``.
-        console: Where to show it.
+        tracking_uri: MLflow's tracking URI; by default an SQLite file in ``storage``.
+        console: Console to print to.
 
     Raises:
         UserError: If the search could not run.
@@ -71,7 +71,7 @@ def show_plan(
 
 
 def duration(seconds: float) -> str:
-    """Two digits' worth of time, e.g. ``33 ms``, ``4.2 s``, ``2.5 h``."""
+    """Format a duration with about two digits, e.g. ``33 ms``, ``4.2 s``, ``2.5 h``."""
     units = {"days": 86400, "h": 3600, "min": 60, "s": 1}
     unit, size = next(((unit, size) for unit, size in units.items() if seconds >= size), ("ms", 0.001))
     value = seconds / size
@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
 
 
 def _what(space: Space, data: FactorDataset) -> dict[str, str]:
-    """What is searched, on what."""
+    """Return the plan's lines about dataset, training, space and search."""
     config, search = space.config(largest(space)), space.search
     sizes = ", ".join(f"{len(data.indices(split)):,} {split}" for split in SPLITS)
     plan = {
@@ -106,7 +106,7 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
 
 
 def _objective(space: Space, name: str) -> str:
-    """Return an objective, with the constant answer's figure if gains are measured from there."""
+    """Return an objective, with the constant answer's metric if gains are measured from there."""
     answer = space.constant_answers.get(name)
     known = "" if answer is None else f" (from {answer:.4g}, the constant answer's)"
     return f"{space.objectives[name]} {name}{known}"
@@ -131,18 +131,18 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
     console.print(front_table(rows, [], console.width))
     more, random = len(first) - len(records), max(len(first), space.search.startup)
     if more > 0:
-        console.print(f"and {more} more to begin with", highlight=False)
+        console.print(f"and {more} more first trials", highlight=False)
     if random < len(records):
-        console.print(f"From trial {random:03d} on results will steer the draws.", highlight=False)
+        console.print(f"From trial {random:03d} on, results will steer the draws.", highlight=False)
     console.print()
 
 
 def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
-    """The first trials of a search, as it begins them while there are no results.
+    """Return the first trials of a search, as the search begins them before it has results.
 
     Args:
-        space: What is searched.
-        first: What the search begins with.
+        space: The search space.
+        first: The given first trials.
     """
     ledger = Ledger.create(None, space, {}, first)
     ledger.ready(SpaceSampler)
@@ -152,12 +152,12 @@ def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
 
 
 def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
-    """What runs at a time, and the time and memory that it takes.
+    """Return the plan's lines about concurrent trials, time and memory.
 
     Args:
-        space: What is searched.
+        space: The search space.
         places: Trials that a cluster trains at a time; ``None`` for this machine alone.
-        console: Where to show progress.
+        console: Console for progress.
     """
     config = space.config(largest(space))
     plan, at_once = _at_once(space, places)
@@ -173,7 +173,7 @@ def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
 
 
 def _at_once(space: Space, places: int | None) -> tuple[dict[str, str], int]:
-    """How many trials run at a time, and a line that says so."""
+    """Return a line about the number of trials at a time, and that number."""
     resources = space.resources
     each = counted(resources.cpus_per_trial, "CPU")
     each += f" and {resources.gpus_per_trial:g} GPU{'s' * (resources.gpus_per_trial > 1)}" * (
@@ -189,7 +189,7 @@ def _at_once(space: Space, places: int | None) -> tuple[dict[str, str], int]:
 
 
 def _sharing(space: Space, at_once: int, here: bool) -> int:
-    """How many trials are timed together: those that share this machine, or one GPU of it."""
+    """Return how many trials are timed together: those that share this machine, or one of its GPUs."""
     share = space.resources.gpus_per_trial
     if not share:
         return at_once if here else 1
@@ -217,7 +217,7 @@ def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:
 
 
 def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> dict[str, str]:
-    """The time of the search and of its confirmations."""
+    """Return the time of the search and of its confirmations."""
     training = Training(
         step=timing.step,
         steps=timing.steps,
@@ -255,12 +255,12 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
         plan["Confirmation"] = f"about {duration(extra)} more for {counted(n, 'training')}"
     return plan | {
         "Not counted": "the start of Ray, MLflow and the trials' processes, some seconds; at the end the "
-        "test figures of the best trade-off and of the paper's settings, under the paper's probe"
+        "test metrics of the best trade-off and of the paper's settings, under the paper's probe"
     }
 
 
 def _brackets(space: Space, config: Config) -> list[list[float]]:
-    """Epochs of the rungs of each bracket."""
+    """Return the epochs of the rungs of each bracket."""
     settings = space.search.scheduler
     if settings is None:
         return [[]]

@@ -1,8 +1,8 @@
-"""The reference of a search, from which gains are measured, as far as it depends on the labels.
+"""The part of a search's reference that depends on the labels; gains are measured from the reference.
 
 An error in pixels has no worst value of its own, and an accuracy is worthless at chance, not only at 0. Both
-are measured from the best constant answer, as informativeness is, so that a code that knows nothing gains
-nothing and adds no hypervolume.
+are measured from the best constant answer, as informativeness is. So a code (embedding) without information
+gains nothing and adds no hypervolume.
 """
 
 from dcodr.data.dataset import FactorDataset
@@ -14,12 +14,12 @@ from tuning.space import Space
 def with_constant_answers(space: Space, data: FactorDataset) -> Space:
     """Return a space with the constant answers from which some of its objectives are measured.
 
-    These are a minimised ``error/<attribute>``, a maximised ``accuracy/<attribute>`` and a maximised
-    ``domain_accuracy``. All others have a worst value whatever the labels: see
+    These objectives are a minimised ``error/<attribute>``, a maximised ``accuracy/<attribute>`` and a
+    maximised ``domain_accuracy``. The worst values of all others do not depend on the labels: see
     :attr:`tuning.space.Space.reference`.
 
     Args:
-        space: What is searched; its objectives are figures of the dataset.
+        space: The search space; its objectives are metrics of the dataset.
         data: The dataset.
 
     Raises:

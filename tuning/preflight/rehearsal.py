@@ -1,4 +1,4 @@
-"""The costliest configuration of a space, trained for a moment where and as the search would train it."""
+"""Rehearsal of a search: the costliest configuration is trained for a few seconds on the same device."""
 
 import dataclasses
 import multiprocessing
@@ -33,7 +33,7 @@ RANKED: Mapping[str, tuple[str, ...]] = {
     "precision": ("bfloat16", "tf32", "float32"),
     "augmentation_mode": ("one", "compose"),
 }
-"""Choices that decide what a step costs in time and memory, the cheapest first."""
+"""Choices that decide the time and memory of a step, the cheapest first."""
 
 SIZES = (
     "epochs",
@@ -44,28 +44,28 @@ SIZES = (
     "batch.n_domains",
     "batch.n_per_domain",
 )
-"""Numbers that do; more is costlier. Small batches make an epoch longer, but large ones need the memory."""
+"""Numbers that decide the cost; larger is costlier. Small batches make an epoch longer, but large ones need
+more memory."""
 
 STEP_SECONDS = 4.0
-"""How long steps are timed; one at least, after one to warm up."""
+"""Seconds for which steps are timed; at least one step is timed, after one to warm up."""
 EVALUATION_SECONDS = 2.0
-"""How long an evaluation takes that says enough about one of more images."""
+"""Seconds that an evaluation has to take before it is scaled up to more images."""
 FEWEST_IMAGES = 1000
 """Training images of the smallest evaluation that is timed."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured.
+    """Result of a rehearsal.
 
     Attributes:
         step: Seconds of a training step.
         steps: Steps in an epoch.
-        timed: Steps that were timed.
+        timed: Number of steps that were timed.
         evaluation: Seconds of an evaluation on the validation images.
-        memory: Bytes that a training takes at its peak: on a GPU what PyTorch has allocated there; else the
-            resident memory of the process, in which the program and the dataset count although trials share
-            them.
+        memory: Bytes of a training at its peak: on a GPU those that PyTorch has allocated there; else the
+            resident memory of the process, including the program and the dataset, although trials share them.
     """
 
     step: float
@@ -80,11 +80,11 @@ class _EnoughError(Exception):
 
 
 def largest(space: Space) -> dict[str, Any]:
-    """The values of a space's costliest configuration; where cost does not depend on them, the paper's.
+    """Return the values of a space's costliest configuration; settings without cost have the paper's values.
 
-    Cost grows with each setting of ``RANKED`` and ``SIZES`` whatever the others are, so each has its
-    costliest value. Learning rates, temperature and loss weights cost nothing; the set of augmentations
-    hardly does.
+    Cost grows with each setting of ``RANKED`` and ``SIZES`` independently of the others, so each has its
+    costliest value. Learning rates, temperature and loss weights do not affect the cost; the set of
+    augmentations hardly does.
     """
     method = {key: _costliest(key, space.params[key], None) for key in space.params if key == "method"}
     paper = space.paper_values(method)
@@ -94,26 +94,26 @@ def largest(space: Space) -> dict[str, Any]:
 
 
 def cost_depends(space: Space) -> bool:
-    """Whether the space searches a setting that decides what a step costs."""
+    """Return whether the space searches a setting that affects the cost of a step."""
     return any(key in RANKED or key in SIZES for key in space.params)
 
 
 def rehearse(config: Config, copies: int, gpus: float = 0) -> Timing:
     """Time steps and an evaluation, in as many processes at a time as trials would share the device.
 
-    Nothing of this process changes. The processes are as fresh as Ray's workers, and what each slows the
-    others down counts. At most a few seconds pass, unless a single step takes longer.
+    This process does not change. The processes are as fresh as Ray's workers, and slow each other down as
+    trials would. A rehearsal takes a few seconds, unless a single step takes longer.
 
     Args:
-        config: What to train.
-        copies: Trainings at a time.
-        gpus: GPUs of each, or its share of one, which caps its memory there.
+        config: The config to train.
+        copies: Number of trainings at a time.
+        gpus: GPUs of each training, or its share of one, which caps its memory there.
 
     Returns:
         Means over the copies; the largest memory.
 
     Raises:
-        UserError: If the machine cannot train so many at a time, or the config not at all.
+        UserError: If the machine cannot train so many at a time, or cannot train the config at all.
     """
     try:
         with ProcessPoolExecutor(
@@ -163,13 +163,14 @@ def measure(text: str, gpus: float) -> Timing:
 
 
 def _steps(config: Config, data: FactorDataset) -> tuple[list[float], int]:
-    """When each step ended, the one that warms up included, and the steps in an epoch."""
+    """Return the time at the end of each step, including the warm-up step, and the steps in an epoch."""
     device = resolve_device(config.device)
     moments: list[float] = []
     steps = 0
 
     def on_step(done: int, total: int) -> None:
         nonlocal steps
+        # A GPU runs behind the program: without waiting only the start of the step would be timed.
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         moments.append(time.perf_counter())
@@ -177,25 +178,27 @@ def _steps(config: Config, data: FactorDataset) -> tuple[list[float], int]:
         if len(moments) > 1 and moments[-1] - moments[0] > STEP_SECONDS:
             raise _EnoughError
 
+    # No evaluation falls into the timed steps, and the training ends only by the exception.
     endless = 1_000_000
     try:
         fit(config.model_copy(update={"epochs": endless, "evaluate_every": endless}), data, on_step=on_step)
     except _EnoughError:
         pass
     except DivergedError as error:
-        raise UserError(f"the largest configuration cannot be trained at all, {error}") from None
+        raise UserError(f"the largest configuration cannot be trained at all: {error}") from None
     return moments, steps
 
 
 def _evaluation(config: Config, data: FactorDataset) -> float:
-    """Seconds of an evaluation; if it would take long, in proportion to one of fewer images.
+    """Return the seconds of an evaluation; a long one is estimated from an evaluation of fewer images.
 
-    The encoder is untrained, which costs the same.
+    The encoder is untrained; the cost is the same.
     """
     device = resolve_device(config.device)
     encoder = build_encoder(config.encoder).to(device).to(memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
+    # Evaluate on a small part of the images, and double the part until the time is long enough to scale up.
     while True:
         started = time.perf_counter()
         evaluate(encoder, thinned(data, every), "validation", FAST, seed=config.seed, device=device)
@@ -206,7 +209,8 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
 
 
 def thinned(data: FactorDataset, every: int) -> FactorDataset:
-    """The dataset with one in ``every`` of the training and validation images, two of each at least."""
+    """Return the dataset with one in ``every`` training and validation images, at least two of each."""
+    # The other images go to the test split, which an evaluation on validation images does not read.
     split = np.full_like(data.split, SPLITS.index("test"))
     for name in ("train", "validation"):
         indices = data.indices(name)
@@ -215,7 +219,7 @@ def thinned(data: FactorDataset, every: int) -> FactorDataset:
 
 
 def _peak_memory(config: Config) -> int:
-    """Bytes, see :class:`Timing`."""
+    """Return the peak memory in bytes, see :class:`Timing`."""
     device = resolve_device(config.device)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

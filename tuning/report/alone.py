@@ -1,4 +1,4 @@
-"""Augmentations one at a time: a search that compares them alone, each against each."""
+"""Searches that compare single augmentations."""
 
 from rich import box
 from rich.console import Console
@@ -10,10 +10,13 @@ from tuning.space.params import SubsetParam
 
 
 def subset_alone(space: Space) -> str | None:
-    """The subset of one member that is all a space searches; ``None`` where there is more to search.
+    """Return the key of the subset, if a space searches nothing else and its sets have one member.
 
-    The paper's study of single augmentations (supplement, section 1.2) is such a space. Nothing ever joins a
-    set there: there are no effects and no interactions, only a ranking.
+    The paper's study of single augmentations (supplement, section 1.2) is such a space. Sets of one member
+    have no effects and no interactions, only a ranking.
+
+    Returns:
+        The key; ``None`` for any other space.
     """
     (key, param), *more = space.params.items()
     alone = not more and isinstance(param, SubsetParam) and param.largest == 1 and not param.strengths
@@ -39,7 +42,7 @@ def print_alone(search: Search, subset: str, console: Console) -> None:
         table.add_row(*trial.values[subset], *figures, "yes" if trial.number in front else "")
     console.print(table)
     console.print(
-        "Each augmentation alone: sets of one member tell neither effects nor interactions.",
+        "Each augmentation alone: sets of one member show neither effects nor interactions.",
         markup=False,
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""An analysis as files of the search."""
+"""Files of an analysis in the search's folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ def write_files(search: Search, analyses: Sequence[Analysis]) -> list[Path]:
     """Write tables and pictures of analyses, and all complete trials as a table and a picture.
 
     Args:
-        search: The search, in whose folder they go.
-        analyses: What was found of it; none where its augmentations are searched alone.
+        search: The search; the files go to its folder.
+        analyses: Analyses of the search; empty if its augmentations are searched alone.
 
     Returns:
-        The files written; those of the same names are replaced.
+        The files written; existing files of these names are replaced.
 
     Raises:
         UserError: If no trial is complete, or a file cannot be written.

@@ -1,4 +1,4 @@
-"""An analysis on the terminal: tables, with how to read them and how much they rest on."""
+"""An analysis on the terminal: tables, with explanations and numbers of trials."""
 
 from collections.abc import Sequence
 
@@ -38,18 +38,18 @@ def _print_importances(analysis: Analysis, console: Console) -> None:
     _say(
         console,
         f"Share of the variance of {analysis.objective} that each setting accounts for alone (fANOVA), and "
-        f"of what sets the best {n_best(analysis.trials)} trials apart (PED-ANOVA), with 95 % intervals. "
-        "Shares sum to 1 even where nothing matters. Compared are trials with and without an augmentation, "
-        f"with higher and lower values of a number; {SUPPORT} on each side are enough.",
+        f"its share in the separation of the best {n_best(analysis.trials)} trials (PED-ANOVA), with 95 % "
+        "intervals. Shares sum to 1 even if nothing matters. The comparison is of trials with and without an "
+        f"augmentation, or with higher and lower values of a number; {SUPPORT} on each side are enough.",
     )
     missing = [row.name for row in analysis.importances if row.ped_anova and not row.fanova]
     if missing:
-        _say(console, f"fANOVA leaves out what only some trials have: {', '.join(missing)}.")
+        _say(console, f"fANOVA leaves out settings that only some trials have: {', '.join(missing)}.")
     console.print()
 
 
 def importance_cells(row: Importance) -> tuple[str, str, str]:
-    """Return trials compared, fANOVA and PED-ANOVA of a row, in words."""
+    """Return the texts of a row: trials compared, fANOVA and PED-ANOVA."""
     compared = str(row.trials) if row.compared is None else "/".join(map(str, row.compared))
     if row.ped_anova is None:
         return compared, NOT_ENOUGH, "-"
@@ -73,10 +73,10 @@ def _print_members(attribution: Attribution, analysis: Analysis, console: Consol
         console,
         f"Change of {analysis.objective} when the augmentation joins the set: averaged over the sets tried "
         "(main effect), and over sets of every size (Shapley value), with 95 % credible intervals; "
-        "bold where they leave out 0.",
+        "bold where they exclude 0.",
     )
     share = f"{attribution.explained:.0%}" if attribution.explained > 0 else "none"
-    advice = "" if attribution.explained > 0 else " More trials are needed before these figures mean much."
+    advice = "" if attribution.explained > 0 else " More trials are needed before these effects mean much."
     _say(console, f"The model predicts {share} of the variance between trials it was not fitted to.{advice}")
     console.print()
 
@@ -92,7 +92,7 @@ def _print_pairs(attribution: Attribution, console: Console) -> None:
             names = Text(f"{pair.first} + {pair.second}")
             table.add_row(names, str(pair.both), one, str(pair.neither), _interval(estimate))
         console.print(table)
-        _say(console, "How much more the one changes the objective where the other is in the set too.")
+        _say(console, "The additional change of the objective by one member if the other is in the set too.")
     pairs = counted(len(attribution.pairs), "pair")
     enough = f"{len(told)} of {pairs} have enough trials ({SUPPORT} of each kind)"
     _say(

@@ -1,6 +1,6 @@
-"""What all charts of the page share: the shape that plotly.js takes, axes, and what is shown of a trial.
+"""Common parts of the page's charts: the form of plotly.js, axes, texts about a trial.
 
-A colour may be the name of a CSS variable of the page, e.g. ``--blue``: the page's script puts in its value
+A colour may be the name of a CSS variable of the page, e.g. ``--blue``: the page's script inserts its value
 in the reader's colour scheme.
 """
 
@@ -17,10 +17,10 @@ Spec = dict[str, Any]
 
 CLEAR = "rgba(0, 0, 0, 0)"
 SIGNED = "+~g"
-"""The format of ticks of changes: six digits, less the zeros at the end. A fixed number of decimals would
-make the ticks of a small range alike."""
+"""The format of ticks of changes: six digits without the zeros at the end. With a fixed number of decimals
+the ticks of a small range would look the same."""
 MANY_POINTS = 2000
-"""Beyond so many points a chart is drawn by the graphics card, where SVG would be slow."""
+"""With more points than this, the graphics card draws a chart, as SVG would be slow."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Chart:
     """A figure of plotly.js.
 
     Attributes:
-        name: Its id in the page.
-        title: What it shows.
-        alt: What it says, for those who cannot see it.
-        data: Its traces.
-        layout: Its layout.
-        height: In pixels.
-        min_width: Of a chart that cannot get narrower, in pixels: the reader scrolls it sideways.
+        name: Id in the page.
+        title: Title.
+        alt: Text alternative for readers who cannot see the chart.
+        data: Traces.
+        layout: Layout.
+        height: Height in pixels.
+        min_width: Least width in pixels; on narrower screens the reader scrolls sideways.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Chart:
 
 
 def plain(text: object) -> str:
-    """A text that plotly.js shows as it is: by itself it would take tags in it, links among them."""
+    """Escape a text for plotly.js, which would otherwise render tags in the text, also links."""
     return html.escape(str(text))
 
 
 def axis(title: str, **more: Any) -> Spec:
-    """An axis with thin lines."""
+    """Return an axis with thin lines."""
     return {
         "title": {"text": plain(title), "standoff": 8},
         "gridcolor": "--line",
@@ -64,14 +64,14 @@ def axis(title: str, **more: Any) -> Spec:
 
 
 def layout(x: Spec, y: Spec, **more: Any) -> Spec:
-    """A layout without background, in the page's colours and font, with the legend above."""
+    """Return a layout without background, in the page's colours and font, with the legend above."""
     return (
         framed(xaxis=x, yaxis=y, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}) | more
     )
 
 
 def framed(**more: Any) -> Spec:
-    """A layout without axes."""
+    """Return a layout without axes."""
     return {
         "paper_bgcolor": CLEAR,
         "plot_bgcolor": CLEAR,
@@ -88,27 +88,27 @@ def framed(**more: Any) -> Spec:
 
 
 def scatter(points: int) -> str:
-    """The type of a trace of so many points."""
+    """Return the type of a trace with this many points."""
     return "scattergl" if points > MANY_POINTS else "scatter"
 
 
 def better(objective: str, direction: Direction) -> str:
-    """An objective with what is better."""
+    """Return an objective with its better direction in words."""
     return f"{objective} ({'higher' if direction == 'maximize' else 'lower'} is better)"
 
 
 def number(trial: TrialRecord) -> str:
-    """A trial's number, as it is written everywhere."""
+    """Format a trial's number, as in all texts."""
     return f"{trial.number:03d}"
 
 
 def figure(value: float) -> str:
-    """A validation figure in words."""
+    """Format a metric."""
     return f"{value:.3f}"
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
-    """Return the ticks of an axis in words: four digits, or as many as tell them apart."""
+    """Format the ticks of an axis: with four digits, or as many as make them differ."""
     for digits in range(4, 17):
         texts = [f"{value:.{digits}g}" for value in values]
         if len({*texts}) == len({*values}):
@@ -117,14 +117,14 @@ def tick_texts(values: Sequence[float]) -> list[str]:
 
 
 def setting_text(value: object) -> str:
-    """A setting in words: numbers to three digits, augmentations with commas."""
+    """Format a setting: numbers to three digits, augmentations with commas."""
     if isinstance(value, float):
         return f"{value:.3g}"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def hover(trial: TrialRecord, objectives: Mapping[str, float]) -> str:
-    """What a point says of its trial: number, objectives, settings, accuracies with their chance."""
+    """Return the text at a trial's point: number, objectives, settings, accuracies with their chance."""
     origin = f" ({plain(trial.origin)})" if trial.origin else ""
     lines = [f"<b>trial {number(trial)}</b>{origin}"]
     lines += [f"{plain(name)}: <b>{figure(value)}</b>" for name, value in objectives.items()]

@@ -1,4 +1,4 @@
-"""The commands that make a search, and its best configs, again."""
+"""Commands that reproduce a search and its best configs."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from tuning.space.shipped import program
 
 
 def space_text(search: Search) -> str:
-    """The space file as it was written; empty, if the search has none."""
+    """Return the text of the space file as it was written; empty if the search has none."""
     path = search.folder / "space.yaml"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def commands(search: Search) -> list[tuple[str, str]]:
-    """What each command does, and the command."""
+    """Return the purpose and the text of each command."""
     name, storage = search.name, str(search.folder.parent)
     found = [
         ("Go on with this search", f"{_search_again(search, name)} --resume"),
@@ -43,7 +43,7 @@ def commands(search: Search) -> list[tuple[str, str]]:
 
 
 def caveat(search: Search) -> str | None:
-    """What the command to search again cannot say; ``None`` if it makes the very space."""
+    """Return a warning if the command to search again would not make the same space; else ``None``."""
     kept = search.folder / "space.yaml"
     try:
         options = _options(search)
@@ -52,13 +52,13 @@ def caveat(search: Search) -> str | None:
         return f"The space file that was kept with the search does not load by itself: {error}"
     if _comparable(again) != _comparable(search.space):
         return (
-            "The command does not hold every change that was made to the space file; the exported configs do."
+            "The command lacks some changes that were made to the space file; the exported configs have all."
         )
     return None
 
 
 def _search_again(search: Search, name: str) -> str:
-    """The command that makes the space of a search from its space file, as far as options can."""
+    """Return the command that makes a search's space from its space file, if options can express it."""
     words = [*program(), "--space", str(search.folder / "space.yaml"), "--name", name]
     words += ["--storage", str(search.folder.parent)]
     try:
@@ -75,10 +75,11 @@ def _search_again(search: Search, name: str) -> str:
 
 
 def _options(search: Search) -> dict[str, Any]:
-    """Arguments of ``load_space`` with which the kept file becomes the search's space."""
+    """Return the arguments with which ``load_space`` makes the search's space from the kept file."""
     kept, space = search.folder / "space.yaml", search.space
     file = load_space(kept)
     dataset = space.base.dataset if space.base.dataset != file.base.dataset else None
+    # Another dataset brings its own preset, so settings are compared with those of that preset.
     file = load_space(kept, dataset=dataset)
     settings = [*_settings(file, space)]
     limits = {
@@ -91,7 +92,7 @@ def _options(search: Search) -> dict[str, Any]:
 
 
 def _settings(file: Space, space: Space) -> Iterator[str]:
-    """``KEY=VALUE`` of the settings that were fixed on the command line."""
+    """Yield ``KEY=VALUE`` for the settings that were fixed on the command line."""
     there, here = _leaves(file.base.model_dump(mode="json")), _leaves(space.base.model_dump(mode="json"))
     for key, value in here.items():
         dropped = key in file.params and key not in space.params

@@ -1,4 +1,4 @@
-"""How the search and the members of its front came to where they are."""
+"""Curves of a search: objectives over epochs, hypervolume over trials."""
 
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
@@ -7,7 +7,7 @@ from tuning.results.search import Search
 
 
 def curve_charts(search: Search) -> list[Chart]:
-    """For each objective a chart of the front's members and the paper's settings over their epochs."""
+    """Return a chart for each objective: the front's members and the paper's settings over their epochs."""
     trials = [trial for trial, _ in search.compared()]
     if not trials:
         return []
@@ -28,7 +28,7 @@ def curve_charts(search: Search) -> list[Chart]:
 
 
 def hypervolume_chart(search: Search) -> Chart | None:
-    """The front's hypervolume over the trials in the order in which they ended; ``None`` before any did."""
+    """Return a chart of the hypervolume over the trials in order of their ends; ``None`` without any."""
     history = hypervolumes(search)
     if not history:
         return None
@@ -51,7 +51,7 @@ def hypervolume_chart(search: Search) -> Chart | None:
 
 
 def hypervolumes(search: Search) -> list[float]:
-    """The hypervolume after each trial that ended, in their order."""
+    """Return the hypervolume after each trial that ended, in order."""
     return [round(volume, 6) for volume in search.ledger.budget.history[1:]]
 
 
@@ -82,7 +82,7 @@ def _point(trial: TrialRecord, epoch: int, objective: str, value: float) -> str:
 
 
 def _tick(trials: list[TrialRecord]) -> int:
-    """Epochs from one tick to the next, so that none is at a fraction."""
+    """Return the whole number of epochs between two ticks."""
     return max(1, max(trial.epoch for trial in trials) // 8)
 
 

@@ -1,4 +1,4 @@
-"""What matters, and what every augmentation does, as :mod:`tuning.analysis` computes it."""
+"""Charts and tables of importances and effects, as :mod:`tuning.analysis` computes them."""
 
 from collections.abc import Sequence
 
@@ -12,22 +12,22 @@ from tuning.report.chart import SIGNED, Chart, Spec, axis, layout, plain
 from tuning.report.table import Table
 
 PALE = 0.35
-"""Opacity of what may be nothing: its interval holds 0."""
+"""Opacity of effects that may be 0: their interval contains 0."""
 SHOWN_PAIRS = 10
 
 
 def importance_charts(analyses: Sequence[Analysis]) -> list[Chart]:
-    """For each objective bars of how much every setting matters, most on top."""
+    """Return bars of the importances for each objective, the largest on top."""
     return [_importance(i, analysis) for i, analysis in enumerate(analyses)]
 
 
 def attribution_charts(analyses: Sequence[Analysis]) -> list[Chart]:
-    """For each objective the effects of the augmentations with their intervals, best on top."""
+    """Return the effects of the augmentations with intervals for each objective, the best on top."""
     return [_effects(i, analysis) for i, analysis in enumerate(analyses) if analysis.attribution]
 
 
 def effect_tables(analyses: Sequence[Analysis]) -> list[Table]:
-    """The same effects as tables, and the interactions that are clear of 0."""
+    """Return the effects as tables, and the interactions that are clear of 0."""
     tables = []
     for analysis in analyses:
         if analysis.attribution:
@@ -36,7 +36,7 @@ def effect_tables(analyses: Sequence[Analysis]) -> list[Table]:
 
 
 def importance_tables(analyses: Sequence[Analysis]) -> list[Table]:
-    """The shares of importance as tables."""
+    """Return the shares of importance as tables."""
     return [
         Table(
             f"Share of importance for {analysis.objective}, {analysis.trials} trials, with 95 % intervals",
@@ -64,7 +64,7 @@ def _importance(i: int, analysis: Analysis) -> Chart:
 
 
 def _told(name: str, row: Importance | MemberEffect) -> str:
-    """Return a name for an axis, which says so if too few trials tell of it."""
+    """Return a name for an axis, with a note if there are too few trials."""
     figure = row.ped_anova if isinstance(row, Importance) else row.main
     return plain(name if figure else f"{name} ({NOT_ENOUGH})")
 
@@ -110,7 +110,8 @@ def _dots(
     estimates: Sequence[Estimate | None],
     shift: float,
 ) -> list[Spec]:
-    """Points with their intervals, and one without a place for the legend, which has the first's opacity."""
+    """Return points with their intervals, and one without a place for the legend."""
+    # The legend takes the opacity of a trace's first point, which may be pale: so it has a trace of its own.
     known = [estimate for estimate in estimates if estimate]
     shape = {"type": "scatter", "mode": "markers", "name": name, "legendgroup": name}
     legend = {**shape, "x": [None], "y": [None], "marker": {"color": color, "symbol": symbol, "size": 10}}

@@ -1,4 +1,4 @@
-"""What the page says of a search in words and tables."""
+"""Texts and tables of the page."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ MOST_REASONS = 50
 
 
 def overview(search: Search) -> list[tuple[str, str]]:
-    """Names and values of what one first wants to know of a search."""
+    """Return the names and values of the overview of a search."""
     space, budget, facts = search.space, search.ledger.budget, search.ledger.facts()
     objectives = ", ".join(f"{name} ({direction})" for name, direction in space.objectives.items())
     versions = ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items())
@@ -35,13 +35,13 @@ def overview(search: Search) -> list[tuple[str, str]]:
 
 
 def gain_table(search: Search) -> Table | None:
-    """What the front gains over the paper's settings; ``None`` where those have no figures."""
+    """Return the front's gains over the paper's settings; ``None`` if these have no metrics."""
     rows = [gain.cells() for gain in gains(search)]
     return Table("Gain over the paper's settings, on validation images", HEADER, rows) if rows else None
 
 
 def front_table(search: Search) -> Table:
-    """The front and the paper's settings, with objectives, intervals and settings."""
+    """Return the front and the paper's settings, with objectives, intervals and settings."""
     rows = search.compared()
     keys = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
     knee = search.knee().number
@@ -59,7 +59,7 @@ def front_table(search: Search) -> Table:
 
 
 def alone_table(search: Search, subset: str) -> Table:
-    """Augmentations that are searched alone, best in the first objective first."""
+    """Return the single augmentations, best in the first objective first."""
     trials = [trial for trial in search.trials() if trial.status == "complete"]
     first, direction = next(iter(search.space.objectives.items()))
     trials.sort(key=lambda trial: trial.figures[first], reverse=direction == "maximize")
@@ -71,7 +71,7 @@ def alone_table(search: Search, subset: str) -> Table:
 
 
 def confirmed_table(search: Search) -> Table | None:
-    """Confirmed trials; ``None`` if none are."""
+    """Return the confirmed trials; ``None`` if there are none."""
     names = list(search.space.objectives)
     rows = [
         (
@@ -89,17 +89,17 @@ def confirmed_table(search: Search) -> Table | None:
 
 
 def finals_table(search: Search) -> Table | None:
-    """The best trade-off and the paper's settings on the test images; ``None`` before they are measured."""
+    """Return the test metrics of the best trade-off and the paper's settings; ``None`` before they exist."""
     names = list(search.space.objectives)
     rows = [final.cells(names) for final in final_figures(search)]
     return Table(CAPTION, header(names), rows) if rows else None
 
 
 def reasons_table(search: Search) -> Table | None:
-    """Why trials are infeasible or failed; ``None`` if none are."""
+    """Return the reasons of infeasible and failed trials; ``None`` if there are none."""
     rows = [(number(t), t.status, t.reason) for t in search.trials() if t.reason is not None]
     more = f", the first {MOST_REASONS} of {len(rows)}" if len(rows) > MOST_REASONS else ""
-    caption = f"Trials without a place among the complete ones{more}"
+    caption = f"Infeasible and failed trials{more}"
     return Table(caption, ("trial", "outcome", "reason"), rows[:MOST_REASONS]) if rows else None
 
 
@@ -136,7 +136,7 @@ def _end(search: Search) -> str:
     ended = search.ledger.facts().get("ended")
     if ended is not None:
         return f"because {ended}"
-    return "still running" if search.driven else "none yet: it was cut off, --resume goes on"
+    return "still running" if search.driven else "not yet: the search was interrupted, --resume goes on"
 
 
 def _when(search: Search) -> str:

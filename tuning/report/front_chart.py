@@ -1,4 +1,4 @@
-"""The front, among all complete trials."""
+"""Chart of the front among all complete trials."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ Points = npt.NDArray[np.float64]
 def front_chart(search: Search) -> Chart:
     """Draw all complete trials as points; mark the front, the best trade-off and the paper's settings.
 
-    The axes are the first two objectives; of a search with one, the number of the trial and the objective.
+    The axes are the first two objectives, or the trial's number and the only objective.
 
     Raises:
         UserError: If no trial is complete.
@@ -63,7 +63,7 @@ def _axes(search: Search) -> tuple[Spec, Spec]:
 def _rest(
     search: Search, points: Points, texts: Sequence[str], trials: Sequence[TrialRecord], n: int
 ) -> list[Spec]:
-    """The trials behind the front; once some are confirmed, those that are not have a trace of their own."""
+    """Return the trials behind the front; if some are confirmed, the others have a trace of their own."""
     confirmed = {row.trial.number for row in search.confirmed()}
     behind = range(n, len(trials))
     apart = [i for i in behind if confirmed and trials[i].number not in confirmed]
@@ -77,7 +77,7 @@ def _rest(
 
 
 def _staircase(search: Search, front: Points) -> Spec:
-    """The edge of what two objectives reach together."""
+    """Return the line of the front in two objectives."""
     joined = front[front[:, 0].argsort(kind="stable")]
     rising = next(iter(search.space.objectives.values())) == "maximize"
     return {

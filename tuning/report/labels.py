@@ -1,4 +1,4 @@
-"""Room for labels beside points, so that all of them can be read."""
+"""Placement of labels beside points without overlaps."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,14 +16,14 @@ def place(
 ) -> list[tuple[float, float] | None]:
     """Find a place for the label of every point, near it and overlapping neither a label nor a point.
 
-    Greedy: earlier points choose first, and each takes the free place closest to it. All lengths are in the
-    same unit, e.g. pixels.
+    The search is greedy: earlier points choose first, and each takes the nearest free place. All lengths are
+    in the same unit, e.g. pixels.
 
     Args:
-        points: ``(n, 2)`` their positions.
-        sizes: ``(n, 2)`` width and height of their labels.
-        frame: Left, bottom, right and top end of where labels may be.
-        gap: Room around a point; labels move away from theirs in steps of it.
+        points: ``(n, 2)`` positions of the points.
+        sizes: ``(n, 2)`` width and height of the labels.
+        frame: Left, bottom, right and top end of the area for labels.
+        gap: Room around a point; labels move away from their points in steps of this length.
 
     Returns:
         Lower left corners; ``None`` for a label that finds no room.
@@ -44,7 +44,7 @@ def place(
 
 
 def _around(point: FloatArray, extent: FloatArray, gap: float) -> Iterator[FloatArray]:
-    """Lower left corners of a label around its point, ring by ring, on each ring from the right on."""
+    """Yield lower left corners of a label around its point, ring by ring, each ring from the right on."""
     angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     for ring in range(1, RINGS + 1):
         for angle in angles:

@@ -7,7 +7,7 @@ const config = { responsive: true, displayModeBar: false };
 const dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
 const webgl = document.createElement("canvas").getContext("webgl") !== null;
 
-// Where a colour is asked for, the name of a CSS variable stands for its value in this colour scheme.
+// The name of a CSS variable in place of a colour stands for its value in this colour scheme.
 function themed(value, key, style) {
   if (typeof value === "string") {
     return /color/.test(key) && value.startsWith("--") ? style.getPropertyValue(value).trim() : value;

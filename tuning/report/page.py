@@ -1,4 +1,4 @@
-"""The page: everything that is told of a search, put into the template."""
+"""The report page of a search, rendered from a template."""
 
 import base64
 import hashlib
@@ -32,10 +32,10 @@ from tuning.results.gain import better_everywhere
 from tuning.results.search import CONFIGS, Search
 
 PICTURES = {
-    "retrieval": "Queries and their nearest neighbours by code",
+    "retrieval": "Queries and their nearest neighbours by code (embedding)",
     "reconstruction": "Images, their reconstructions, and reconstructions in other domains",
 }
-"""Pictures of a trial, by the names of their files, and what they show."""
+"""Captions of a trial's pictures, by their file names."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Exported:
-    """A config of the front: its trial's title, its file, whether that is written, figures, and its text."""
+    """A config of the front: its trial's title, its file, whether the file exists, objectives, and text."""
 
     title: str
     file: str
@@ -60,7 +60,7 @@ class Exported:
 
 
 def write_report(search: Search, path: Path) -> None:
-    """Write the page of a search, running or over.
+    """Write the page of a search that runs or has ended.
 
     Raises:
         UserError: If the file cannot be written.
@@ -69,7 +69,7 @@ def write_report(search: Search, path: Path) -> None:
 
 
 def render(search: Search) -> str:
-    """The page of a search: HTML that needs no other file and no network."""
+    """Render the page of a search: HTML that needs no other file and no network."""
     content = _content(search)
     charts = [chart for group in content["charts"].values() for chart in group]
     library, script = get_plotlyjs(), _text("page.js")
@@ -88,7 +88,7 @@ def render(search: Search) -> str:
 
 
 def _content(search: Search) -> dict[str, Any]:
-    """What the template is filled with, but for what every page has."""
+    """Return the values of the template that differ between searches."""
     front = search.front()
     importances, attributions, tables, why_not = _analysis(search)
     hypervolume, parallel = hypervolume_chart(search), parallel_chart(search)
@@ -122,10 +122,10 @@ def _content(search: Search) -> dict[str, Any]:
 
 
 def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str | None]:
-    """Charts of importances and of effects, tables, and why there are none, if so."""
+    """Return charts of importances and of effects, tables, and the reason if there are none."""
     alone = subset_alone(search.space)
     if alone is not None:
-        why_not = "Sets of one augmentation tell neither effects nor interactions, only a ranking."
+        why_not = "Sets of one augmentation show neither effects nor interactions, only a ranking."
         return [], [], [facts.alone_table(search, alone)], why_not
     try:
         analyses = analyse(search)
@@ -138,7 +138,7 @@ def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str 
 
 
 def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
-    """The pictures there are of a trial."""
+    """Return the existing pictures of a trial."""
     found = []
     for kind, caption in PICTURES.items():
         path = kept_of(search.folder, trial.number) / f"{kind}.png"
@@ -148,7 +148,7 @@ def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
 
 
 def _exported(search: Search, trial: TrialRecord) -> Exported:
-    """A config as its file has it; as ``export`` would write it, if it is not written yet."""
+    """Return a config from its file, or as ``export`` would write it."""
     path = search.folder / CONFIGS / search.config_file(trial)
     written = path.is_file()
     config = search.space.config(trial.values)
@@ -167,12 +167,12 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 
 def _hash(script: str) -> str:
-    """By which the page's policy knows a script; any other is not run."""
+    """Return the hash that lets a script run under the page's content policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _json(charts: Sequence[Chart]) -> str:
-    """Charts as JSON that cannot end the element it stands in."""
+    """Return charts as JSON that cannot close the HTML element around it."""
     content = [{"name": c.name, "data": c.data, "layout": c.layout} for c in charts]
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,4 +1,4 @@
-"""All complete trials as lines over their settings and objectives."""
+"""Parallel coordinates of all complete trials, over settings and objectives."""
 
 import html
 import math
@@ -12,15 +12,15 @@ from tuning.results.search import Search
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
 MOST_AXES = 14
-"""With more axes than this, a set of augmentations has one, for its size."""
+"""With more axes than this, a set of augmentations has a single axis, for its size."""
 AXIS_WIDTH = 92
-"""Pixels from one axis to the next, at least."""
+"""Least number of pixels between two axes."""
 UNUSED = "unused"
-"""Where a trial is that has no value for a setting: at the foot of its axis."""
+"""Tick at the foot of an axis, for trials without a value of the setting."""
 
 
 def parallel_chart(search: Search) -> Chart | None:
-    """Parallel coordinates of the complete trials, settings before objectives; ``None`` without any."""
+    """Return a chart of the complete trials, settings before objectives; ``None`` without any."""
     trials = [trial for trial in search.trials() if trial.status == "complete"]
     if not trials:
         return None
@@ -71,7 +71,7 @@ def _settings(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
 
 
 def _leaves(search: Search) -> dict[str, Param]:
-    """The searched parameters, and behind each subset the strengths of its members."""
+    """Return the searched parameters, each subset followed by the strengths of its members."""
     leaves: dict[str, Param] = {}
     for key, param in search.space.params.items():
         leaves[key] = param
@@ -94,7 +94,7 @@ def _axis(key: str, param: Param, values: Sequence[Any]) -> Spec:
 
 
 def _ticks(param: FloatParam | IntParam) -> list[float]:
-    """The bounds of a range, and round numbers between them."""
+    """Return the bounds of a range and round numbers between them."""
     low, high = param.low, param.high
     if param.log:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
@@ -124,7 +124,7 @@ def _objectives(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
 
 
 def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, str]) -> Spec:
-    """An axis; trials without a value are one step below its lowest."""
+    """Return an axis; trials without a value are below the lowest value."""
     span = max(ticks) - min(ticks) or 1.0
     foot = min(ticks) - span / 6
     if None in values:

@@ -1,4 +1,4 @@
-"""An analysis as pictures: one panel an objective."""
+"""Pictures of an analysis, with one panel for each objective."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from tuning.analysis.attribution import Attribution
 from tuning.analysis.evidence import NOT_ENOUGH, Estimate
 
 PALE = 0.4
-"""Opacity of what may be nothing: its interval holds 0."""
+"""Opacity of effects that may be 0: their interval contains 0."""
 
 
 def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
-    """Draw ``importance.png`` and, of an attribution, ``attribution.png`` and ``interactions.png``.
+    """Draw ``importance.png`` and, for an attribution, ``attribution.png`` and ``interactions.png``.
 
     Returns:
-        The files written; those of the same names are replaced.
+        The files written; existing files of these names are replaced.
     """
     figures = {"importance.png": _importance(analyses)}
     attributions = [(a.objective, a.attribution) for a in analyses if a.attribution]
@@ -61,7 +61,7 @@ def _importance(analyses: Sequence[Analysis]) -> Figure:
 
 
 def _attribution(analyses: Sequence[Analysis]) -> Figure:
-    """Bars with intervals, all panels in the order of the first."""
+    """Draw bars with intervals, all panels in the order of the first."""
     order = [member.member for member in analyses[0].ranked()]
     figure, panels = _panels(len(analyses), width=5.6, height=1.6 + 0.45 * len(order), share_y=True)
     for axes, analysis in zip(panels, analyses, strict=True):
@@ -81,7 +81,7 @@ def _attribution(analyses: Sequence[Analysis]) -> Figure:
 
 
 def _interactions(attributions: Sequence[tuple[str, Attribution]]) -> Figure:
-    """Heat maps; the figure is written where it is clear of 0."""
+    """Draw heat maps, with numbers for the interactions that are clear of 0."""
     names = [member.member for member in attributions[0][1].members]
     size = 2.4 + 0.42 * len(names)
     figure, panels = _panels(len(attributions), width=size, height=size, share_y=True)

@@ -1,4 +1,4 @@
-"""The complete trials of a search as points: its first objective against its second."""
+"""The complete trials of a search as points: the first objective against the second."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,12 +30,12 @@ DPI, GAP = 150, 10
 def write_trials(search: Search, folder: Path) -> list[Path]:
     """Write the complete trials: ``trials.csv``, and ``trials.png`` unless there is only one objective.
 
-    The picture has a point for each; with two objectives a line joins those on the front. Labels are the
-    trials' numbers, "paper" for the paper's settings, and names of augmentations that are searched alone. One
-    that finds no room is left out; those of the front choose first.
+    The picture has a point for each trial; with two objectives a line joins the front. Labels are the trials'
+    numbers, "paper" for the paper's settings, or the names of augmentations that are searched alone. A label
+    that finds no room is left out; labels of the front choose first.
 
     Returns:
-        The files written; those of the same names are replaced.
+        The files written; existing files of these names are replaced.
 
     Raises:
         UserError: If no trial is complete, or a file cannot be written.
@@ -61,6 +61,7 @@ def _draw(search: Search, front: Sequence[TrialRecord]) -> Figure:
     _describe(axes, search, front[0])
     _draw_points(axes, search, points, trials, len(front))
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    # Labels are placed in pixels, and positions in pixels are final only after the layout.
     figure.draw_without_rendering()
     _draw_labels(axes, points, [_label(search, trial) for trial in trials])
     return figure
@@ -74,7 +75,7 @@ def _label(search: Search, trial: TrialRecord) -> str:
 
 
 def _describe(axes: Axes, search: Search, trial: TrialRecord) -> None:
-    """Say what the axes mean; a raw accuracy has a line at its chance level."""
+    """Label the axes; a raw accuracy has a line at its chance level."""
     (x, x_direction), (y, y_direction), *_ = search.space.objectives.items()
     axes.set_xlabel(_meaning(x, x_direction))
     axes.set_ylabel(_meaning(y, y_direction))
@@ -115,7 +116,7 @@ def _draw_points(
 
 
 def _draw_labels(axes: Axes, points: FloatArray, names: Sequence[str]) -> None:
-    """Draw labels, with a line to each that is away from its point. The layout must be done."""
+    """Draw labels, with a line to each label that is far from its point; the layout must be final."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     to_pixels, to_data = axes.transData.transform, axes.transData.inverted().transform
     texts = [axes.text(0, 0, name, fontsize=7.5, va="bottom", zorder=4) for name in names]

@@ -9,9 +9,9 @@ class Table:
     """A table whose first column names its rows.
 
     Attributes:
-        caption: What it shows.
+        caption: Title of the table.
         header: Titles of the columns.
-        rows: Its cells.
+        rows: Cells of each row.
     """
 
     caption: str

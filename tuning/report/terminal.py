@@ -1,4 +1,4 @@
-"""A search in words: its front, the gain over the paper's settings, where things are."""
+"""A search on the terminal: its front, its gain over the paper's settings, its files."""
 
 import shlex
 from collections import Counter
@@ -19,12 +19,12 @@ from tuning.results.search import ANALYSIS, CONFIGS, FEWEST_TRIALS, Search
 
 
 def print_summary(search: Search, console: Console, where: Sequence[str] = ()) -> None:
-    """Print how a search ended: its front, its gain, where everything lies.
+    """Print the result of a search: its front, its gain, its files and the next commands.
 
     Args:
-        search: One that is over.
-        console: Where to print.
-        where: Lines that say how to compare the trials.
+        search: A search that has ended.
+        console: Console to print to.
+        where: Lines that explain how to compare the trials in MLflow.
     """
     print_status(search, console)
     _line(console, f"It ended because {search.ledger.facts()['ended']}.")
@@ -41,31 +41,31 @@ def print_summary(search: Search, console: Console, where: Sequence[str] = ()) -
 
 
 def _what_mattered(search: Search) -> str:
-    """Where an analysis of the search is, or how to get one."""
+    """Return a line with the folder of the search's analysis, or the command that makes one."""
     folder = search.folder / ANALYSIS
     if folder.is_dir():
         return f"What mattered: {_from_here(folder)}"
     complete = sum(trial.status == "complete" for trial in search.trials())
     if complete < FEWEST_TRIALS:
-        return f"What mattered can be told from {FEWEST_TRIALS} complete trials on; there are {complete}."
+        return f"What mattered: an analysis needs {FEWEST_TRIALS} complete trials; there are {complete}."
     return f"What mattered: {_command(search, 'analyse')}"
 
 
 def _command(search: Search, name: str) -> str:
-    """A command about a search, as it is given in the folder where this process runs."""
+    """Return a command about a search, for the folder where this process runs."""
     storage = str(_from_here(search.folder.parent))
     elsewhere = [] if storage == "runs" else ["--storage", storage]
     return shlex.join(["python", "-m", "tuning", name, search.name, *elsewhere])
 
 
 def _from_here(path: Path) -> Path:
-    """A path as short as it can be: relative to the folder where this process runs, if it is in there."""
+    """Return a path relative to the folder where this process runs, if the path is inside."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def status_facts(search: Search) -> dict[str, Any]:
-    """How far a search is and what it has found, for scripts: of text, numbers, lists and mappings alone."""
+    """Return progress and results of a search for scripts, as JSON values."""
     compared, budget = search.compared(), search.ledger.budget
     figures = search.all_objectives([trial for trial, _ in compared])
     knee = search.knee() if compared else None
@@ -102,7 +102,7 @@ def status_facts(search: Search) -> dict[str, Any]:
 
 
 def print_status(search: Search, console: Console) -> None:
-    """How many trials ended how, why those without a place on the front failed, and the front."""
+    """Print the number of trials by status, the reasons of infeasible and failed ones, and the front."""
     trials, counts = search.trials(), _counts(search)
     _line(console, f"Search {search.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     budget = search.ledger.budget
@@ -135,7 +135,7 @@ def print_status(search: Search, console: Console) -> None:
     if confirmed:
         _line(
             console,
-            "These are means over other seeds than the search's, with the deviation from seed to seed:",
+            "Means over other seeds than the search's, with the standard deviation over seeds:",
         )
         console.print(_confirmed_table(confirmed, list(search.space.objectives)))
     finals = final_figures(search)
@@ -145,7 +145,7 @@ def print_status(search: Search, console: Console) -> None:
 
 
 def print_gain(search: Search, console: Console) -> None:
-    """What the front gains over the paper's settings in each objective."""
+    """Print the front's gain over the paper's settings in each objective."""
     for gain in gains(search):
         _line(
             console,
@@ -156,13 +156,13 @@ def print_gain(search: Search, console: Console) -> None:
 
 
 def _counts(search: Search) -> Counter[str]:
-    """How many trials there are of each status."""
+    """Count the trials of each status."""
     running = "running" if search.driven else "cut off"
     return Counter(running if trial.status == "running" else trial.status for trial in search.trials())
 
 
 def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) -> Table:
-    """Mean and deviation over the seeds, and how sure the place on the front is."""
+    """Return a table of means and deviations over seeds, with the share of resamples on the front."""
     table = _plain_table(("trial", "seeds"), (*objectives, "on the front in"))
     for row in confirmed:
         trained = [f"{row.mean[name]:.3f} ± {row.spread[name]:.3f}" for name in objectives]
@@ -171,7 +171,7 @@ def _confirmed_table(confirmed: Sequence[Confirmed], objectives: Sequence[str]) 
 
 
 def _finals_table(finals: Sequence[Final], objectives: Sequence[str]) -> Table:
-    """The best trade-off and the paper's settings on the test images."""
+    """Return a table of the best trade-off and the paper's settings on the test images."""
     left, figures = header(objectives)[:3], header(objectives)[3:]
     table = _plain_table(left, figures)
     for row in finals:
@@ -180,7 +180,7 @@ def _finals_table(finals: Sequence[Final], objectives: Sequence[str]) -> Table:
 
 
 def _plain_table(words: Sequence[str], figures: Sequence[str]) -> Table:
-    """An empty table of columns of words, and then of figures."""
+    """Return an empty table: first columns of words, then columns of numbers."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for column in words:
         table.add_column(column)

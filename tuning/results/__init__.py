@@ -1,1 +1,1 @@
-"""Read what a search has found: its front, confirmations, gain, exported configs."""
+"""Results of a search: its front, confirmations, gain, exported configs."""

@@ -1,4 +1,4 @@
-"""What is left of a front when its members are trained again with other seeds."""
+"""Confirmation of a front by trainings of its members with other seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ RESAMPLES = 1000
 class Confirmed:
     """A trial whose settings were trained again with other seeds.
 
-    The seed that the search saw takes no part: the trial was chosen for its figures, which therefore flatter.
+    The search's own seed takes no part: the trial was chosen for the metrics of that seed, so these are too
+    optimistic.
 
     Attributes:
         trial: The trial of the search.
         seeds: Number of other seeds.
-        mean: Mean of each validation figure over them.
-        spread: Their standard deviation.
-        share: Share of bootstrap resamples of the seeds in which it is on the front of the confirmed trials.
+        mean: Mean of each validation metric over the seeds.
+        spread: Standard deviation of each validation metric over the seeds.
+        share: Share of bootstrap resamples of the seeds in which the trial is on the front of the confirmed
+            trials.
     """
 
     trial: TrialRecord
@@ -56,16 +58,16 @@ def confirmed_trials(
 
 
 def front_shares(values: Sequence[FloatArray], directions: Sequence[Direction], seed: int = 0) -> FloatArray:
-    """How often each of several configs is on the front of their means, if the seeds had fallen otherwise.
+    """Estimate by a bootstrap over seeds how often each config is on the front of the configs' means.
 
     Args:
         values: For each config the objectives ``(seeds, m)`` of its trainings.
-        directions: What is better, one an objective.
+        directions: Direction of each objective.
         seed: Seed of the bootstrap.
 
     Returns:
-        For each config the share of resamples, drawn with replacement from its trainings, in which it is on
-        the front.
+        For each config the share of resamples with the config on the front. A resample draws from each
+        config's trainings with replacement.
     """
     rng = np.random.default_rng(seed)
     counts = np.zeros(len(values))
@@ -76,12 +78,12 @@ def front_shares(values: Sequence[FloatArray], directions: Sequence[Direction], 
 
 
 def means(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Take the mean of every figure that all of some trainings have, one at least."""
+    """Return the mean of every metric that all trainings have; there is at least one training."""
     return {name: float(np.mean(values)) for name, values in _shared(runs).items()}
 
 
 def deviations(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Take the standard deviation of every figure that all of some trainings have, two at least."""
+    """Return the standard deviation of every metric that all trainings have; there are at least two."""
     return {name: float(np.std(values, ddof=1)) for name, values in _shared(runs).items()}
 
 

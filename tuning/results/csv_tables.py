@@ -9,19 +9,19 @@ from tuning.results.search import Search
 
 
 def front_csv(search: Search) -> str:
-    """Write the front as CSV, the paper's settings included."""
+    """Return the front as CSV, including the paper's settings."""
     return _csv(search, search.compared())
 
 
 def trials_csv(search: Search) -> str:
-    """Write all complete trials as CSV, by number."""
+    """Return all complete trials as CSV, by number."""
     front = {trial.number for trial in search.front()}
     complete = [trial for trial in search.trials() if trial.status == "complete"]
     return _csv(search, [(trial, trial.number in front) for trial in complete])
 
 
 def _csv(search: Search, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
-    """Write trials with their settings and metrics, and whether they are on the front."""
+    """Return trials as CSV, with their settings, metrics and place on the front or off it."""
     figures = sorted({name for trial, _ in rows for name in trial.figures})
     settings = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
     table = io.StringIO()

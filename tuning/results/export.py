@@ -1,4 +1,4 @@
-"""Configs of a search's best trials, as files that retrain to the same figures."""
+"""Export of configs of a search's best trials, which retrain to the same metrics."""
 
 import datetime
 import importlib.metadata
@@ -42,8 +42,8 @@ def export(search: "Search", which: str, out: Path) -> list[Path]:
 
     Args:
         search: The search.
-        which: What to choose; see :func:`pick`.
-        out: Folder to write to; files there of the same names are replaced.
+        which: The trials to choose; see :func:`pick`.
+        out: Folder to write to; existing files of the same names are replaced.
 
     Returns:
         The files written, ``<search>-<trial>.yaml``.
@@ -61,7 +61,7 @@ def export(search: "Search", which: str, out: Path) -> list[Path]:
 
 
 def provenance(search: "Search", trial: TrialRecord) -> dict[str, Any]:
-    """Where a config comes from: search, trial, versions, dataset, validation figures."""
+    """Return the origin of a config: search, trial, versions, dataset, validation metrics."""
     return {
         "search": search.name,
         "trial": trial.number,
@@ -75,6 +75,6 @@ def provenance(search: "Search", trial: TrialRecord) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
+    """Return the versions of Python and of the packages that metrics depend on."""
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **packages}

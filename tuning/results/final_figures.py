@@ -1,4 +1,4 @@
-"""The final figures of a search: its best trade-off and the paper's settings, on the test images."""
+"""Final metrics of a search: its best trade-off and the paper's settings, on the test images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Final:
 
     Attributes:
         trial: The trial.
-        name: What it is to the search.
-        trainings: How many trainings of its settings were measured: its confirmations, or else itself.
-        mean: Mean of each figure over them.
-        deviation: Their standard deviation; empty for one training.
+        name: The trial's role in the search.
+        trainings: Number of trainings of its settings that were measured: its confirmations, or else itself.
+        mean: Mean of each metric over the trainings.
+        deviation: Standard deviation of each metric over the trainings; empty for one training.
     """
 
     trial: TrialRecord
@@ -29,7 +29,7 @@ class Final:
     deviation: dict[str, float]
 
     def cells(self, objectives: Sequence[str]) -> tuple[str, ...]:
-        """One row of a table of text; its titles are those of :func:`header`."""
+        """Return one row of a table of text, with the titles of :func:`header`."""
         return self.name, f"{self.trial.number:03d}", str(self.trainings), *map(self._cell, objectives)
 
     def _cell(self, name: str) -> str:
@@ -40,18 +40,18 @@ class Final:
 
 
 def header(objectives: Sequence[str]) -> tuple[str, ...]:
-    """Titles of `Final.cells`."""
+    """Return the titles of `Final.cells`."""
     return "settings", "trial", "trainings", *objectives
 
 
 def to_measure(search: Search) -> list[tuple[str, TrialRecord, list[TrialRecord]]]:
-    """Name the trials that the test images are for, and list the trainings of each.
+    """Return the trials to measure on the test images, with names and trainings.
 
-    No other trial is measured on them, so that nothing is chosen by its test figures.
+    No other trial is measured on the test images, so that nothing is chosen by its test metrics.
 
     Returns:
-        A name, the trial, and its complete confirmations or else itself, of the best trade-off and then of
-        the paper's settings; nothing if no trial is complete.
+        For the best trade-off and then for the paper's settings: a name, the trial, and its complete
+        confirmations or else the trial itself. Empty if no trial is complete.
     """
     if not search.front():
         return []
@@ -65,7 +65,7 @@ def to_measure(search: Search) -> list[tuple[str, TrialRecord, list[TrialRecord]
 
 
 def final_figures(search: Search) -> list[Final]:
-    """Sum up what has been measured on the test images."""
+    """Return mean and deviation of the metrics on the test images."""
     finals = []
     for name, trial, trainings in to_measure(search):
         tested = [run.test for run in trainings if run.test]

@@ -16,11 +16,11 @@ class FrontRow:
 
     Attributes:
         number: the trial's number.
-        figures: its objectives, those that were measured.
-        params: its settings, those worth a column.
+        figures: the objectives that were measured.
+        params: the settings to show.
         label: a word below the number, such as `paper` for the paper's settings.
-        knee: it is the best trade-off: mark it with a star.
-        on_front: False dims it and says so.
+        knee: whether the trial is the best trade-off; the table marks it with a star.
+        on_front: whether the trial is on the front; the table dims and marks other trials.
     """
 
     number: int
@@ -34,12 +34,12 @@ class FrontRow:
 def front_table(rows: Sequence[FrontRow], objectives: Sequence[str], width: int) -> Table:
     """Lay out the front, one trial a row in the order given.
 
-    Every parameter has its column; where that would break words, one column lists them all.
+    Every parameter has its own column; if that would break words, one column lists all parameters.
 
     Args:
-        rows: the front's trials, and the paper's settings even if they are not on it.
-        objectives: names of the figures to show.
-        width: characters a line of the console that it will be printed on.
+        rows: the front's trials, and the paper's settings even if they are off the front.
+        objectives: names of the objectives to show.
+        width: characters in a line of the console.
 
     Returns:
         The table, ready to print.
@@ -78,7 +78,7 @@ def _figure(figures: Mapping[str, float], name: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Numbers to three digits; a list of augmentations with commas, where it may wrap."""
+    """Format numbers to three digits, and lists of augmentations with commas, where a line may wrap."""
     if value is None:
         return "-"
     if isinstance(value, float):

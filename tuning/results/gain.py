@@ -1,4 +1,4 @@
-"""What a search gains over the paper's settings, objective by objective."""
+"""Gain of a search over the paper's settings, objective by objective."""
 
 import csv
 import io
@@ -14,15 +14,15 @@ HEADER = ("objective", "the paper's settings", "best of the front", "change", "b
 
 @dataclass(frozen=True)
 class Gain:
-    """What the front gains over the paper's settings in one objective.
+    """Gain of the front over the paper's settings in one objective.
 
     Attributes:
-        objective: Its name.
-        direction: What is better.
-        paper: What the paper's settings reach.
-        best: What the front's best trial in it reaches.
-        trial: That trial's number.
-        knee: What the front's best trade-off reaches.
+        objective: Name of the objective.
+        direction: Direction of the objective.
+        paper: Value of the paper's settings.
+        best: Value of the front's best trial in this objective.
+        trial: Number of that trial.
+        knee: Value of the front's best trade-off.
     """
 
     objective: str
@@ -34,11 +34,11 @@ class Gain:
 
     @property
     def change(self) -> float:
-        """From the paper's settings to the best; above 0 is better if the objective is maximised."""
+        """Change from the paper's settings to the best trial; above 0 is better if maximised."""
         return self.best - self.paper
 
     def cells(self) -> tuple[str, ...]:
-        """One row of a table of text."""
+        """Return one row of a table of text."""
         better = "higher" if self.direction == "maximize" else "lower"
         best = f"{self.best:.3f} (trial {self.trial:03d})"
         return (
@@ -51,7 +51,7 @@ class Gain:
 
 
 def gains(search: Search) -> list[Gain]:
-    """The gain in each objective; none where the paper's settings have no figures."""
+    """Return the gain in each objective; empty if the paper's settings have no metrics."""
     paper = _paper(search)
     if paper is None:
         return []
@@ -64,7 +64,7 @@ def gains(search: Search) -> list[Gain]:
 
 
 def better_everywhere(search: Search) -> str:
-    """Which trials of the front beat the paper's settings in every objective, as a sentence."""
+    """Return a sentence with the trials of the front that beat the paper's settings in every objective."""
     paper = _paper(search)
     if paper is None:
         return _no_gain(search)
@@ -73,7 +73,7 @@ def better_everywhere(search: Search) -> str:
 
 
 def gain_csv(search: Search) -> str:
-    """The gains as CSV, one objective a row."""
+    """Return the gains as CSV, with one row for each objective."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["objective", "direction", "paper", "best", "best_trial", "change", "knee"])
@@ -84,16 +84,16 @@ def gain_csv(search: Search) -> str:
 
 
 def _paper(search: Search) -> TrialRecord | None:
-    """The trial with the paper's settings, if it has figures to compare with."""
+    """Return the trial with the paper's settings, if it is complete."""
     paper = search.paper()
     return paper if paper is not None and paper.status == "complete" else None
 
 
 def _no_gain(search: Search) -> str:
-    """Why the search cannot be compared with the paper's settings, as a sentence."""
+    """Return a sentence with the reason why the search cannot be compared with the paper's settings."""
     paper = search.paper()
     if paper is None:
-        return "No trial has the paper's settings, so there is no gain to tell."
+        return "No trial has the paper's settings, so there is no gain to report."
     how = {
         "running": "is not complete",
         "pruned": "was stopped early",
@@ -102,6 +102,6 @@ def _no_gain(search: Search) -> str:
     }.get(paper.status, paper.status)
     because = f": {paper.reason.rstrip('.')}" if paper.reason else ""
     return (
-        f"There is no gain over the paper's settings to tell, as their trial {paper.number:03d} {how} after "
-        f"{paper.epoch} of {search.space.config(paper.values).epochs} epochs{because}."
+        f"There is no gain over the paper's settings to report, as their trial {paper.number:03d} {how} "
+        f"after {paper.epoch} of {search.space.config(paper.values).epochs} epochs{because}."
     )

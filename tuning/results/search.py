@@ -1,4 +1,4 @@
-"""A search, seen from its ledger: trials, front, confirmations, gain over the paper's settings."""
+"""The results of a search, read from its ledger: trials, front, confirmations, best trade-off."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,18 @@ from tuning.space import Space
 
 CONFIGS = "configs"
 ANALYSIS = "analysis"
-"""Where the files of an analysis are, in the search's folder and among the artifacts of its MLflow run."""
+"""Folder of an analysis's files, in the search's folder and among the artifacts of its MLflow run."""
 FEWEST_TRIALS = 8
-"""Complete trials that an analysis needs."""
+"""Fewest complete trials for an analysis."""
 
 
 @dataclass(frozen=True, repr=False)
 class Search:
-    """A search as its ledger holds it, while it runs or after.
+    """A search as its ledger holds it, during the search or afterwards.
 
     Attributes:
         folder: The search's folder.
-        ledger: Its record.
+        ledger: The search's record.
     """
 
     folder: Path
@@ -40,14 +40,14 @@ class Search:
 
     @classmethod
     def open(cls, name: str, storage: str | Path = "runs") -> "Search":
-        """Open a search by name, changing nothing.
+        """Open a search by name, without changing it.
 
         Args:
             name: The search's name.
             storage: The folder that holds all searches.
 
         Raises:
-            UserError: If there is none of that name.
+            UserError: If there is no search of that name.
         """
         storage = Path(storage)
         folder = storage / name
@@ -74,27 +74,28 @@ class Search:
 
     @property
     def identity(self) -> str:
-        """The id that no other search has: MLflow's runs of the search are found again by it."""
+        """The unique id of the search, by which its MLflow runs are found."""
+        # Searches of earlier versions have no id of their own; they are known by their parent run.
         facts = self.ledger.facts()
         return str(facts.get("id") or facts.get("run_id"))
 
     @property
     def space(self) -> Space:
-        """What is searched."""
+        """The search space."""
         return self.ledger.space
 
     @property
     def checkpoints(self) -> Path:
-        """Where the checkpoints of running trials are."""
+        """The folder of running trials' checkpoints."""
         return self.folder / CHECKPOINTS
 
     @property
     def driven(self) -> bool:
-        """Whether a process is at work on it."""
+        """True while a process works on the search."""
         return driven(self.folder)
 
     def trials(self) -> list[TrialRecord]:
-        """The trials of the search that were begun, by number."""
+        """Return the trials of the search that were begun, by number."""
         return [
             trial
             for trial in self.ledger.records()
@@ -102,7 +103,7 @@ class Search:
         ]
 
     def ended(self) -> list[tuple[TrialRecord, Outcome]]:
-        """All trials that were trained and are over, confirmations included, with how they ended."""
+        """Return all trials that were trained and have ended, confirmations included, with their outcomes."""
         return [
             (trial, trial.status)
             for trial in self.ledger.records()
@@ -110,10 +111,10 @@ class Search:
         ]
 
     def front(self) -> list[TrialRecord]:
-        """The non-dominated trials, best in the first objective first.
+        """Return the non-dominated trials, best in the first objective first.
 
-        They are chosen among the trials of full budget by their figures; once trials have been
-        confirmed, among those by the means of their confirmations.
+        They are chosen among the trials of full budget by their metrics. Once trials have been confirmed,
+        they are chosen among the confirmed trials by the means of the confirmations.
         """
         complete = self._competing()
         if not complete:
@@ -124,7 +125,7 @@ class Search:
         return [front[i] for i in np.argsort(first, kind="stable")]
 
     def ranks(self) -> dict[int, int]:
-        """The non-domination rank of every complete trial, by number: 1 is the front, 2 the next..."""
+        """Return the non-domination rank of every complete trial, by number: 1 is the front, 2 the next..."""
         complete = self._competing()
         if not complete:
             return {}
@@ -132,18 +133,19 @@ class Search:
         return {trial.number: int(rank) + 1 for trial, rank in zip(complete, ranks, strict=True)}
 
     def candidates(self, top: int) -> list[TrialRecord]:
-        """The trials worth confirming: the best by the search's figures, and the paper's settings."""
+        """Return the trials to confirm: the best by the search's metrics, and the paper's settings."""
         complete = [trial for trial in self.trials() if trial.status == "complete"]
         if not complete:
             return []
         values = [[trial.figures[name] for name in self.space.objectives] for trial in complete]
         front = fronts(values, self._directions)
         added = contributions(values, self.space.reference, self._directions)
+        # By front first, then by contribution to the hypervolume: `lexsort` takes its last key first.
         best = [complete[i] for i in np.lexsort([-added, front])[:top]]
         return best + [trial for trial in complete if trial.paper and trial not in best]
 
     def unconfirmed(self) -> list[tuple[int, int]]:
-        """Which trials are to be trained again with which seeds, as ``search.confirm`` asks for."""
+        """Return the trials and seeds that ``search.confirm`` still asks for."""
         confirm, first = self.space.search.confirm, self.space.base.seed + 1
         if confirm is None:
             return []
@@ -156,21 +158,21 @@ class Search:
         return [one for one in wanted if one not in done]
 
     def confirmed(self) -> list[Confirmed]:
-        """The trials with two complete confirmations or more, by number."""
+        """Return the trials with at least two complete confirmations, by number."""
         runs = self._confirmations()
         trained = [(trial, runs[trial.number]) for trial in self.trials() if trial.number in runs]
         return confirmed_trials(trained, self.space.objectives)
 
     def trainings(self, trial: TrialRecord) -> list[TrialRecord]:
-        """The trainings that tell what a trial's settings reach: its confirmations, or else itself."""
+        """Return the trainings that measure a trial's settings: its confirmations, or else itself."""
         return self._confirmations().get(trial.number, [trial])
 
     def objectives(self, trial: TrialRecord) -> dict[str, float]:
-        """A trial's objectives: the means of its confirmations, or else its own."""
+        """Return a trial's objectives: the means of its confirmations, or else its own."""
         return self.all_objectives([trial])[0]
 
     def all_objectives(self, trials: list[TrialRecord]) -> list[dict[str, float]]:
-        """The objectives of some trials; see :meth:`objectives`."""
+        """Return the objectives of some trials; see :meth:`objectives`."""
         names = list(self.space.objectives)
         return [dict(zip(names, row, strict=True)) for row in self.values(trials).tolist()]
 
@@ -187,7 +189,7 @@ class Search:
         return front[best_tradeoff(self.values(front), space.reference, self._directions, space.preference)]
 
     def best(self, objective: str) -> TrialRecord:
-        """The front's best trial in one objective.
+        """Return the front's best trial in one objective.
 
         Raises:
             UserError: If there is no such objective, or no trial is complete.
@@ -200,21 +202,21 @@ class Search:
         return front[int(best)]
 
     def better(self, one: TrialRecord, other: TrialRecord) -> bool:
-        """Whether a trial is better than another in every objective."""
+        """Return whether a trial is better than another in every objective."""
         return bool(self.all_better([one], other))
 
     def all_better(self, trials: list[TrialRecord], other: TrialRecord) -> list[TrialRecord]:
-        """Those of some trials that are better than another one in every objective."""
+        """Return the trials that are better than another trial in every objective."""
         signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
         *rows, level = self.values([*trials, other])
         return [trial for trial, row in zip(trials, rows, strict=True) if ((row - level) * signs > 0).all()]
 
     def paper(self) -> TrialRecord | None:
-        """The trial with the paper's settings, if it has been begun."""
+        """Return the trial with the paper's settings, if it has been begun."""
         return next((trial for trial in self.trials() if trial.paper), None)
 
     def compared(self) -> list[tuple[TrialRecord, bool]]:
-        """The front, and behind it the paper's settings if they are complete but dominated.
+        """Return the front, followed by the paper's settings if they are complete but dominated.
 
         Returns:
             Each trial with whether it is on the front.
@@ -226,12 +228,12 @@ class Search:
         return rows
 
     def forget_encoders(self, *, over: bool = False) -> None:
-        """Delete the kept encoders of trials that others dominate, but for the paper's settings.
+        """Delete the kept encoders of dominated trials, except the paper's settings.
 
-        Confirmations keep theirs until the front is known.
+        Confirmations keep their encoders until the front is known.
 
         Args:
-            over: Whether no more trials are confirmed: the confirmations of trials off the front go as well.
+            over: Whether all confirmations have ended; then those of trials off the front are deleted too.
         """
         files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
         ended = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
@@ -248,8 +250,9 @@ class Search:
             files[trial.number].unlink()
 
     def left_checkpoints(self) -> list[Path]:
-        """Return the checkpoints of trials that have ended, whole or not; a process that dies leaves such."""
+        """Return the checkpoints, whole or not, of ended trials; a process that dies leaves such files."""
         running = {trial.number for trial in self.ledger.records() if trial.status == "running"}
+        # A half-written checkpoint is named .NUMBER.pt.*.tmp.
         stems = {path: path.name.lstrip(".").split(".", 1)[0] for path in sorted(self.checkpoints.glob("*"))}
         return [path for path, stem in stems.items() if not stem.isdecimal() or int(stem) not in running]
 
@@ -263,7 +266,7 @@ class Search:
 
         Args:
             which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
-            out: Folder to write to; files there of the same names are replaced.
+            out: Folder to write to; existing files of the same names are replaced.
 
         Returns:
             The files written, ``<search>-<trial>.yaml``.
@@ -274,11 +277,11 @@ class Search:
         return export(self, which, Path(out))
 
     def config_file(self, trial: TrialRecord) -> str:
-        """The name of the file that a trial's config is exported to."""
+        """Return the file name of a trial's exported config."""
         return f"{self.name}-{trial.number:03d}.yaml"
 
     def require_front(self) -> list[TrialRecord]:
-        """The front.
+        """Return the front.
 
         Raises:
             UserError: If no trial is complete.
@@ -289,7 +292,7 @@ class Search:
         return front
 
     def values(self, trials: list[TrialRecord]) -> npt.NDArray[np.float64]:
-        """``(n, m)`` objectives of some trials."""
+        """Return the ``(n, m)`` objectives of trials: means of confirmations, or else their own."""
         names, runs = list(self.space.objectives), self._confirmations()
         rows = [
             np.mean(
@@ -300,13 +303,13 @@ class Search:
         return np.array(rows)
 
     def _competing(self) -> list[TrialRecord]:
-        """The trials among which the front is chosen."""
+        """Return the trials among which the front is chosen."""
         runs = self._confirmations()
         complete = [trial for trial in self.trials() if trial.status == "complete"]
         return [trial for trial in complete if trial.number in runs] or complete
 
     def _confirmations(self) -> dict[int, list[TrialRecord]]:
-        """The complete confirmations of every trial that has two or more."""
+        """Return the complete confirmations of every trial with at least two of them."""
         runs: dict[int, list[TrialRecord]] = {}
         for run, status in self.ended():
             if run.confirms is not None and status == "complete":

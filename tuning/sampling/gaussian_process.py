@@ -1,4 +1,4 @@
-"""A Gaussian process over trials that were judged after more or less training."""
+"""A Gaussian process over evaluations of trials after different amounts of training."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,13 @@ JITTER = 1e-6
 
 
 class GaussianProcess:
-    """Regression of a figure on features and on how much of the training had been done.
+    """Regression of a metric on features and on the share of the training that was done.
 
-    The figure is standardised; one that never varies is predicted to stay so. Its covariance between two
-    judgements, with features ``x`` and training ``t``, is ``v exp(-|(x - x') / l|^2 / 2) exp(-r |t - t'|) +
+    The metric is standardised; a constant metric is predicted to stay constant. The covariance of two
+    evaluations, with features ``x`` and training ``t``, is ``v exp(-|(x - x') / l|^2 / 2) exp(-r |t - t'|) +
     d t t'``: a function with a length scale for each feature, which changes with training, and a drift that
     all trials share. The noise of a training's seed is independent. All parameters are the most probable ones
-    a posteriori; priors are normal on their logarithms, and length scales grow with the root of the number of
+    a posteriori. Priors are normal on their logarithms, and length scales grow with the root of the number of
     features (Hvarfner et al., "Vanilla Bayesian Optimization Performs Great in High Dimensions", ICML 2024).
     See Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006.
 
@@ -33,12 +33,12 @@ class GaussianProcess:
         self._log = self._prior.copy()
 
     def tune(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
-        """Find the most probable parameters, from the last found on.
+        """Find the most probable parameters, starting from the last ones.
 
         Args:
             x: ``(n, f)`` features.
             training: ``(n,)`` base-2 logarithm of the share of the training that was done.
-            y: ``(n,)`` figures.
+            y: ``(n,)`` metrics.
         """
         bounds = [(log - 4, log + 4) for log in self._prior]
         found = minimize(
@@ -53,7 +53,7 @@ class GaussianProcess:
         self._log = found.x
 
     def fit(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
-        """Condition on judgements; arguments as in :meth:`tune`."""
+        """Condition on evaluations; arguments as in :meth:`tune`."""
         self._mean, self._scale = y.mean(), y.std()
         self._x, self._training = x, training
         covariance = self._covariance(x, training, x, training)
@@ -62,7 +62,7 @@ class GaussianProcess:
         self._weights = cho_solve((self._factor, True), _standard(y))
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """The expected figures after the whole training, ``(n,)``."""
+        """Return the expected metrics after the whole training, ``(n,)``."""
         mean: FloatArray = self._mean + self._scale * (self._across(x) @ self._weights)
         return mean
 
@@ -86,7 +86,8 @@ class GaussianProcess:
         return np.asarray(variance * np.exp(exponent) + drift * np.outer(t, s))
 
     def _loss(self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
-        """Negative logarithm of the posterior of the parameters' logarithms, and its gradient."""
+        """Return the negative logarithm of the posterior of the parameters' logarithms, and its gradient."""
+        # 1. Covariance of the evaluations: the part that depends on features, then drift and noise.
         self._log = log
         noise, rate, drift = np.exp(log[1:4])
         shared = drift * np.outer(t, t)
@@ -94,8 +95,10 @@ class GaussianProcess:
         factor = cholesky(own + shared + (noise + JITTER) * np.eye(len(x)), lower=True)
         inverse = cho_solve((factor, True), np.eye(len(x)))
         weights = inverse @ y
+        # 2. Likelihood (Rasmussen & Williams, eq. 2.30) plus a normal prior, both up to a constant.
         apart = log - self._prior
         loss = 0.5 * y @ weights + np.log(np.diag(factor)).sum() + 0.5 * apart @ apart
+        # 3. Gradient (eq. 5.9): the slope by the covariance, times the covariance's slope by each parameter.
         slope = 0.5 * (inverse - np.outer(weights, weights))
         weighted = slope * own
         scaled = x / np.exp(log[4:])
@@ -113,5 +116,5 @@ class GaussianProcess:
 
 
 def _standard(y: FloatArray) -> FloatArray:
-    """Figures with mean 0 and standard deviation 1; all 0 if they are equal."""
+    """Standardise metrics to mean 0 and standard deviation 1; equal metrics become 0."""
     return np.asarray((y - y.mean()) / (y.std() or 1.0))

@@ -1,4 +1,4 @@
-"""Thompson sampling of trade-offs: what a Gaussian process thinks may add most to the front comes next."""
+"""Thompson sampling of trade-offs: the next trial is the one that may add most to the front."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ from tuning.sampling.points import Point, Points
 from tuning.space import Space
 
 CANDIDATES = 400
-"""Points that a proposal is chosen from: half random, half changes of the most promising trials."""
+"""Number of points that a proposal is chosen from: half random, half changes of the most promising trials."""
 GROWTH = 1.15
-"""By how much the evaluations must have grown before the parameters of the processes are tuned again."""
+"""Growth factor of the evaluations after which the parameters of the processes are tuned again."""
 MOST = 1000
-"""Evaluations that the processes learn from, the latest, and those of the front besides; a proposal costs the
-cube."""
+"""Number of latest evaluations that the processes learn from, in addition to those of the front. The cost of
+a proposal grows with the cube of this number."""
 TUNED = 300
-"""Evaluations, the latest of these, that the parameters are tuned to."""
+"""Number of latest evaluations that the parameters are tuned to."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a trial has to say.
+    """A trial as the sampler sees it.
 
     Attributes:
-        number: Its number.
-        point: What it drew.
-        row: ``(f,)`` its features.
-        judged: Its evaluations: base-2 logarithm of the share of the training that was done, and the
-            objectives, NaN where they are infeasible.
+        number: Number of the trial.
+        point: Parameters that the trial drew.
+        row: ``(f,)`` features of the point.
+        judged: Evaluations of the trial: base-2 logarithm of the share of the training that was done, and the
+            objectives, NaN if infeasible.
     """
 
     number: int
@@ -50,10 +50,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Judgements:
-    """Evaluations of trials, whether they are over or not.
+    """Evaluations of ended and running trials.
 
     Attributes:
-        trial: ``(n,)`` position of the judged trial among those looked at.
+        trial: ``(n,)`` position of the evaluated trial in the list of trials.
         training: ``(n,)`` base-2 logarithm of the share of the training that was done; 0 is all of it.
         figures: ``(n, objectives)`` the objectives.
     """
@@ -64,20 +64,20 @@ class Judgements:
 
 
 class GPSampler(BaseSampler):
-    """Proposes trials by the hypervolume that they add under a random guess of all objectives.
+    """Proposes trials by the hypervolume that they add under a random draw of all objectives.
 
-    One Gaussian process an objective learns from evaluations after the whole training, a half, a quarter and
-    so on, of trials that are complete, stopped early or running. A proposal draws one function of each, so
-    that trials proposed at the same time differ, and takes the candidate that would add most to the
-    hypervolume of the trials that are complete or running, as those functions have it: the luck of a trial's
-    seed does not count, nor is a running trial proposed twice. This is Thompson sampling for the hypervolume,
-    as in TSEMO (Bradford et al., "Efficient multiobjective optimization employing Gaussian processes,
-    spectral sampling and a genetic algorithm", Journal of Global Optimization 71, 2018).
+    A Gaussian process for each objective learns from evaluations after the whole training, a half, a quarter
+    and so on, of trials that are complete, stopped early or running. A proposal draws one function from each
+    process, so that trials proposed at the same time differ. The proposal is the candidate that would add
+    most to the hypervolume of the complete and running trials under these functions. So the luck of a trial's
+    seed does not count, and a running trial is not proposed twice. This is Thompson sampling for the
+    hypervolume, as in TSEMO (Bradford et al., "Efficient multiobjective optimization employing Gaussian
+    processes, spectral sampling and a genetic algorithm", Journal of Global Optimization 71, 2018).
 
     An infeasible trial counts as the worst seen in every objective.
 
     Args:
-        space: What to draw from.
+        space: The search space.
         rng: The generator of all draws.
     """
 
@@ -94,13 +94,14 @@ class GPSampler(BaseSampler):
         self._tried: set[bytes] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Nothing: a proposal is a whole point."""
+        """Return an empty space: a proposal is a whole point."""
         return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Point:
-        """A whole point that was not tried; empty while there are too few trials to learn from."""
+        """Return a whole point that was not tried; empty while there are too few trials to learn from."""
+        # 1. Read the new evaluations; return nothing until they are enough for the processes.
         running = self._look(study.get_trials(deepcopy=False), trial.number)
         if len(self._looks) < self._space.search.startup:
             return {}
@@ -108,6 +109,7 @@ class GPSampler(BaseSampler):
         judged = self._judgements(latest)
         if len(judged.trial) < 2:
             return {}
+        # 2. Fit the processes, and draw candidates that were not tried.
         x = np.stack([look.row for look in latest])
         self._learn(x[judged.trial], judged)
         candidates = self._candidates(x, judged.trial, [look.point for look in latest])
@@ -115,6 +117,7 @@ class GPSampler(BaseSampler):
         new = np.flatnonzero([row.tobytes() not in self._tried for row in rows])
         if not len(new):
             return {}
+        # 3. Choose the candidate that adds most to the complete and running trials.
         standing = np.stack([*x[judged.trial[judged.training == 0]], *(look.row for look in running)])
         best: Point = candidates[new[self._best(rows[new], standing)]]
         return best
@@ -122,11 +125,11 @@ class GPSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Never asked: a proposal is a whole point."""
+        """Raise an error: Optuna never calls this, as a proposal is a whole point."""
         raise NotImplementedError(param_name)
 
     def _look(self, trials: Sequence[FrozenTrial], asking: int) -> list[Look]:
-        """Take note of what the trials have to say by now; return those that run."""
+        """Read the new and the running trials; return those that run."""
         running = []
         for trial in self._news.of(trials):
             if trial.number == asking or not is_whole(self._space.params, trial.params):
@@ -144,7 +147,7 @@ class GPSampler(BaseSampler):
         return running
 
     def _latest(self) -> list[Look]:
-        """The latest trials with ``MOST`` evaluations, and those of the front, by number."""
+        """Return the trials of the latest ``MOST`` evaluations and those of the front, by number."""
         chosen, evaluations = {look.number: look for look in self._front}, 0
         for number in sorted(self._looks, reverse=True):
             if evaluations >= MOST:
@@ -159,6 +162,7 @@ class GPSampler(BaseSampler):
         trial = np.array([i for i, _, _ in found], dtype=np.int64)
         training = np.array([training for _, training, _ in found])
         figures = np.array([figures for _, _, figures in found], dtype=np.float64).reshape(n, m)
+        # Infeasible evaluations count as the worst of the feasible ones; without any there is no worst.
         infeasible = np.isnan(figures).any(axis=1)
         if infeasible.all():
             return Judgements(trial[:0], training[:0], figures[:0])
@@ -167,10 +171,10 @@ class GPSampler(BaseSampler):
         return Judgements(trial, training, figures)
 
     def _judged(self, trial: FrozenTrial) -> list[tuple[float, list[float]]]:
-        """Logarithm of the share of the training done, and the objectives, NaN where they are infeasible.
+        """Return evaluations of a trial: logarithm of the share of the training done, and the objectives.
 
-        Of the evaluations of a trial it takes the last before each halving of the remaining share: the whole
-        training, a half, a quarter and so on.
+        The objectives of infeasible trials are NaN. Among the evaluations of a trial, the last one up to each
+        halving of the training is taken: the whole training, a half, a quarter and so on.
         """
         if trial.state == TrialState.FAIL or "repeats" in trial.user_attrs:
             return []
@@ -198,7 +202,7 @@ class GPSampler(BaseSampler):
     def _candidates(
         self, x: FloatArray, judged: npt.NDArray[np.int64], points: Sequence[Point]
     ) -> list[Point]:
-        """Changes of the judged trials that are expected to be on the front, and random points."""
+        """Draw candidates: changes of the trials that are expected on the front, and random points."""
         rng = self._rng
         expected = np.stack([process.predict(x[judged]) for process in self._processes], axis=1)
         promising = judged[non_dominated(expected, self._directions)]
@@ -206,14 +210,14 @@ class GPSampler(BaseSampler):
         return near + [self._points.draw(rng) for _ in range(CANDIDATES // 2)]
 
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
-        """Which of some candidates adds most to what stands, under a guess of the objectives."""
+        """Return the index of the candidate that adds most to the standing trials, under drawn objectives."""
         both = np.concatenate([x, standing])
         drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1)
-        # No figure is better than perfect, whatever a drawn function says.
+        # A drawn function may exceed the best possible value, which no metric can.
         maximised, perfect = np.array(self._directions) == "maximize", self._space.perfect
         drawn = np.where(maximised, np.minimum(drawn, perfect), np.maximum(drawn, perfect))
         n = len(x)
         added = improvements(drawn[:n], drawn[n:], self._space.reference, self._directions)
-        if not added.any():  # nothing is better than what there is: go on beside it
+        if not added.any():  # no candidate improves the front: choose one that no other candidate dominates
             added = non_dominated(drawn[:n], self._directions).astype(np.float64)
         return int(added.argmax())

@@ -1,7 +1,7 @@
-"""Where trials lie in a space: drawn at random, a little way from another, and as rows of numbers.
+"""Points of a space: drawn at random or near another point, and encoded as rows of numbers.
 
-A point is what Optuna draws (see :mod:`tuning.ledger.encoding`), with the strengths of all members, chosen
-or not, and the settings of all methods, used or not.
+A point is a set of Optuna's parameters (see :mod:`tuning.ledger.encoding`), with the strengths of all
+members, chosen or not, and the settings of all methods, used or not.
 """
 
 import math
@@ -23,18 +23,18 @@ from tuning.space.params import Param, SubsetParam, used
 Point = dict[str, Any]
 
 FLIPS = 2
-"""Most members by which a subset changes."""
+"""Most members of a subset that change."""
 MOVE = 0.25
 """Standard deviation of a number's change, as a share of its range."""
 REDRAWN = 0.2
-"""Probability that a number or choice is drawn anew instead."""
+"""Probability that a number or a choice is drawn anew."""
 
 
 class Points:
     """The points of a space.
 
     Args:
-        params: What is searched.
+        params: The searched parameters.
     """
 
     def __init__(self, params: Mapping[str, Param]) -> None:
@@ -45,9 +45,9 @@ class Points:
         self._others = self._numbers | strengths(params)
 
     def draw(self, rng: np.random.Generator) -> Point:
-        """Draw a point: numbers and choices uniformly; of a subset first the size, then the members.
+        """Draw a point: numbers and choices uniformly; for a subset first the size, then the members.
 
-        Small sets are as likely as large ones.
+        So small sets are as likely as large ones.
         """
         point = {name: _at(of, rng.random()) for name, of in self._others.items()}
         for key, param in self._subsets.items():
@@ -55,9 +55,9 @@ class Points:
         return point
 
     def change(self, point: Mapping[str, Any], rng: np.random.Generator) -> Point:
-        """Draw a point near another: up to two members in or out of each subset, numbers moved.
+        """Draw a point near another: change up to two members of each subset and move numbers.
 
-        What the other has not, as its members or its method do not use it, is drawn at random.
+        Inactive parameters of the other point are drawn at random.
         """
         changed = {
             name: _near(of, point[name], rng) if name in point else _at(of, rng.random())
@@ -70,19 +70,20 @@ class Points:
         return changed
 
     def _flipped(self, key: str, point: Mapping[str, Any], rng: np.random.Generator) -> tuple[str, ...]:
-        """An allowed set near a point's."""
+        """Return an allowed set near the set of a point."""
         param = self._subsets[key]
         flips = min(int(rng.integers(FLIPS + 1)), len(param.members))
         flipped = {str(member) for member in rng.choice(param.members, flips, replace=False)}
+        # The symmetric difference puts a drawn member in or out; the result may break the subset's rules.
         return param.repair(flipped ^ set(chosen(key, param, point)), rng)
 
     def features(self, points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
-        """Points as rows of numbers, ``(n, f)``, in which alike points are close.
+        """Encode points as rows of numbers, ``(n, f)``, so that similar points are close.
 
-        A subset is the share of views that each member makes, a number its place in its range, a choice one
-        column a value. A strength is 0 in the middle of its range, and wherever its member is not in the set.
-        What a point's method does not use is the same in all such points: a subset and a choice 0 in all
-        columns, a number the middle of its range.
+        A subset has a column for each member: the share of views that the member makes. A number is its place
+        in its range, a choice has a column for each value. A strength is 0 in the middle of its range, and if
+        its member is not in the set. Parameters that a point's method does not use are constant: 0 in all
+        columns of a subset or choice, the middle of the range for a number.
         """
         known = [(used(self._params, point), point) for point in points]
         columns: list[list[float]] = []
@@ -108,7 +109,7 @@ class Points:
 
 
 def _at(distribution: BaseDistribution, place: float) -> Any:
-    """The value at a place from 0 to 1; of several values each has an equal share."""
+    """Return the value at a place from 0 to 1; discrete values have equal shares."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[_part(place, len(distribution.choices))]
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
@@ -124,12 +125,12 @@ def _at(distribution: BaseDistribution, place: float) -> Any:
 
 
 def _part(place: float, n: int) -> int:
-    """Which of n equal parts a place from 0 to 1 is in."""
+    """Return the index of the part, of n equal ones, that contains a place from 0 to 1."""
     return min(int(place * n), n - 1)
 
 
 def _place(distribution: BaseDistribution, value: float) -> float:
-    """Where a number lies in its range, from 0 to 1; 0.5 if it has no other value."""
+    """Return the place of a number in its range, from 0 to 1; 0.5 for a range of one value."""
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     if distribution.single():
         return 0.5
@@ -140,7 +141,7 @@ def _place(distribution: BaseDistribution, value: float) -> float:
 
 
 def _near(distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:
-    """A value near another."""
+    """Draw a value near another."""
     if rng.random() < REDRAWN:
         return _at(distribution, rng.random())
     if isinstance(distribution, CategoricalDistribution):

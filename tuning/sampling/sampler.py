@@ -1,4 +1,4 @@
-"""The samplers over a space, with every proposed subset allowed."""
+"""The samplers over a space; every proposed subset is allowed."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,16 +20,16 @@ from tuning.space.params import SubsetParam
 
 
 class SpaceSampler(BaseSampler):
-    """Draws whole trials of a space, first at random, then as the sampler asked for proposes.
+    """Draws whole trials of a space, first at random, then by the sampler that the space file names.
 
-    Optuna's samplers draw every boolean by itself and know of no rules; the nearest allowed subset replaces
-    one that breaks them. A proposal that was tried before gives way to a random one. Either way what Optuna
-    records is what is trained.
+    Optuna's samplers draw every boolean independently and do not know the rules of subsets: a subset that
+    breaks them is replaced by the nearest allowed one. A proposal that was tried before is replaced by a
+    random one. In both cases Optuna records the values that are trained.
 
     Args:
-        space: What to draw from.
-        seed: Seed of all draws. Re-opening a study must not repeat them: derive the seed from the number of
-            trials already there.
+        space: The search space.
+        seed: Seed of all draws. Re-opening a study must not repeat the draws: derive the seed from the number
+            of existing trials.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -41,14 +41,15 @@ class SpaceSampler(BaseSampler):
         self._taken: set[frozenset[tuple[str, Any]]] = set()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All of the space that has more than one value: nothing is drawn independently."""
+        """Return all parameters with more than one value: none is drawn independently."""
         everything = distributions(self._params) | strengths(self._params)
         return {name: d for name, d in everything.items() if not d.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """A trial's parameters, also those that its method or its members do not use."""
+        """Return a trial's parameters, also those that its method or its members do not use."""
+        # The random draw fills every parameter that the sampler does not propose.
         drawn = self._points.draw(self._rng)
         known = self._inner.infer_relative_search_space(study, trial)
         proposed = drawn | self._inner.sample_relative(study, trial, known)
@@ -62,7 +63,7 @@ class SpaceSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Never asked: every parameter of the space is drawn together with the others."""
+        """Raise an error: Optuna never calls this, as all parameters are drawn together."""
         raise NotImplementedError(param_name)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -82,14 +83,14 @@ class SpaceSampler(BaseSampler):
         return self._used(drawn) in self._taken
 
     def _used(self, drawn: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
-        """What a trial trains with, of all that was drawn."""
+        """Return the drawn parameters that the trial uses."""
         used = needed(self._params, drawn)
         return frozenset((name, value) for name, value in drawn.items() if name in used)
 
 
 def _sampler(space: Space, seed: int, rng: np.random.Generator) -> BaseSampler:
     startup = space.search.startup
-    if seed >= 2**32:  # more than Optuna's samplers take
+    if seed >= 2**32:  # Optuna's samplers take 32 bits only
         seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

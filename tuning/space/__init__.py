@@ -1,4 +1,4 @@
-"""What is searched: the space file, its parameters, its settings."""
+"""The search space: the space file, its parameters, its settings."""
 
 from tuning.space.space import Base, Space, SpaceFile, json_schema, load_space
 

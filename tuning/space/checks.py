@@ -22,27 +22,27 @@ PAPER_SETTINGS = (
     "reconstruction_weight",
     "drnet.adversarial_weight",
 )
-"""Settings that the paper's tables give per dataset and system, and a search therefore tries first."""
+"""Settings that the paper's tables give per dataset and system; a search tries them first."""
 
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
-"""Settings that are one for all trials of a search."""
+"""Settings that are the same in all trials of a search."""
 
 FIGURES = ("invariance", "informativeness", "image_informativeness", "domain_accuracy")
 FIGURES_OF_AN_ATTRIBUTE = ("accuracy/", "error/")
-"""The objectives there can be: metrics with a worst value from which gains can be measured."""
+"""Possible objectives: metrics with a worst value from which gains can be measured."""
 
 Mistake = tuple[Key, str]
-"""The place of something wrong, and a message."""
+"""The place of a mistake, and a message."""
 
 
 def paper_value(base: Config, key: str) -> Any:
-    """Return the paper's value of a searched setting; where it says nothing, the base's."""
+    """Return the paper's value of a searched setting, or the base's if the paper gives none."""
     source = paper_config(base.method, base.dataset) if key in PAPER_SETTINGS else base
     return setting(source, key)
 
 
 def trained_methods(base: Config, params: Mapping[str, Param]) -> list[MethodName]:
-    """Return the methods that a space trains."""
+    """Return the methods that the trials of a space train."""
     searched = params.get("method")
     choices = searched.choices if isinstance(searched, CategoricalParam) else [base.method]
     return [name for name in get_args(MethodName) if name in choices]
@@ -56,18 +56,18 @@ def wrong_param(
     overrides: Mapping[str, Any],
     search: SearchSettings,
 ) -> Iterator[Mistake]:
-    """Find why a parameter is no setting, has no effect, or has a range that is not allowed or not useful.
+    """Find mistakes of a parameter: an unknown setting, no effect, or a range that is not allowed or useful.
 
     Args:
         key: The parameter's dotted key of the config.
-        param: Its values.
-        base: What every trial starts from.
+        param: The parameter.
+        base: The base config of every trial.
         params: All parameters of the file.
-        overrides: The settings that the file lays over its preset.
-        search: How to search.
+        overrides: The file's overrides of its preset.
+        search: The search settings.
 
     Yields:
-        Where each mistake stands below the parameters, and a message.
+        The place of each mistake below the parameters, and a message.
     """
     if message := _no_parameter(key, base, params, overrides):
         yield (key,), message
@@ -80,7 +80,7 @@ def wrong_param(
 
 
 def wrong_scheduler(search: SearchSettings, base: Config) -> str | None:
-    """Say why early stopping could never stop anything; ``None`` if it can, or none is asked for."""
+    """Return the reason why early stopping could never stop a trial; ``None`` if it can, or is off."""
     if search.scheduler is None:
         return None
     grace = search.scheduler.grace_period
@@ -94,14 +94,14 @@ def wrong_scheduler(search: SearchSettings, base: Config) -> str | None:
 
 
 def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[Mistake]:
-    """Find objectives that gains cannot be measured in, and a preference for what is no objective.
+    """Find objectives without measurable gains, and preferences for names that are no objectives.
 
     Args:
         objectives: The names of the objectives.
         preference: The names that ``search.preference`` weighs.
 
     Yields:
-        Where each mistake stands in the file, and a message.
+        The place of each mistake in the file, and a message.
     """
     objectives = list(objectives)
     for name in objectives:
@@ -121,7 +121,7 @@ def _no_parameter(
     except KeyError as error:
         return str(error.args[0])
     if key in FIXED_SETTINGS:
-        return "cannot be searched: it is one for the whole search"
+        return "cannot be searched: it is the same for the whole search"
     methods = trained_methods(base, params)
     if methods and not any(has_effect(key, method) for method in methods):
         return f"has no effect on {' or '.join(methods)}"
@@ -133,7 +133,7 @@ def _no_parameter(
 def _twice(
     key: str, param: Param, params: Mapping[str, Param], overrides: Mapping[str, Any]
 ) -> Iterator[Mistake]:
-    """Strengths that are searched or fixed elsewhere as well."""
+    """Yield mistakes of strengths that are searched or fixed elsewhere as well."""
     if not isinstance(param, SubsetParam):
         return
     for name in param.strength_params(param.members):
@@ -144,7 +144,7 @@ def _twice(
 
 
 def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
-    """Extremes that the setting cannot have."""
+    """Yield mistakes of extremes that the setting cannot have."""
     for where, setting_key, extremes in _extremes(key, param):
         depth = len(setting_key.split("."))
         for value in extremes:
@@ -154,7 +154,7 @@ def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
 
 
 def _without_the_papers(key: str, param: Param, base: Config) -> Iterator[Mistake]:
-    """Ranges that do not hold the first trial."""
+    """Yield mistakes of ranges that do not contain the paper's value, which is the first trial."""
     value = paper_value(base, key)
     advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
     if not param.allows(value):
@@ -166,7 +166,7 @@ def _without_the_papers(key: str, param: Param, base: Config) -> Iterator[Mistak
 
 
 def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
-    """Return what a config says against a value."""
+    """Return the mistakes that a config finds in a value."""
     found: list[Mistake] = []
 
     def note(at: Key, message: str) -> UserError:
@@ -179,9 +179,9 @@ def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
 
 
 def _extremes(key: str, param: Param) -> Iterator[tuple[Key, str, Iterable[Any]]]:
-    """Return where a file states extremes of a parameter, the setting they are of, and their values.
+    """Yield the place of a parameter's extremes in the file, the key of their setting, and their values.
 
-    One value at a time: of strengths that no augmentation has, a file could give corners without end.
+    Values are made one at a time: a file with unknown strengths could have an enormous number of corners.
     """
     if isinstance(param, SubsetParam):
         yield ("members",), key, [param.members]

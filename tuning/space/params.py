@@ -29,7 +29,7 @@ class FloatParam(StrictModel):
     high: float
     """Largest value."""
     log: bool = False
-    """Whether to search on a logarithmic scale."""
+    """Search on a logarithmic scale."""
     step: float | None = Field(default=None, gt=0)
     """Distance of allowed values from ``low`` on."""
 
@@ -39,12 +39,12 @@ class FloatParam(StrictModel):
         return self
 
     def allows(self, value: object) -> bool:
-        """Whether the range holds a value."""
+        """Return whether the range contains a value."""
         return isinstance(value, (int, float)) and _in_range(value, self.low, self.high, self.step)
 
     @property
     def n_values(self) -> int | None:
-        """How many values there are; ``None`` if they are a continuum."""
+        """The number of values; ``None`` for a continuum."""
         if self.low == self.high:
             return 1
         return None if self.step is None else round((self.high - self.low) / self.step) + 1
@@ -59,7 +59,7 @@ class IntParam(StrictModel):
     high: int
     """Largest value."""
     log: bool = False
-    """Whether to search on a logarithmic scale."""
+    """Search on a logarithmic scale."""
     step: int | None = Field(default=None, gt=0)
     """Distance of allowed values from ``low`` on."""
 
@@ -69,12 +69,12 @@ class IntParam(StrictModel):
         return self
 
     def allows(self, value: object) -> bool:
-        """Whether the range holds a value."""
+        """Return whether the range contains a value."""
         return isinstance(value, int) and _in_range(value, self.low, self.high, self.step)
 
     @property
     def n_values(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return (self.high - self.low) // (self.step or 1) + 1
 
 
@@ -88,19 +88,19 @@ class CategoricalParam(StrictModel):
     @field_validator("choices")
     @classmethod
     def _differ(cls, choices: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-        first = {choice: choices.index(choice) for choice in choices}  # to which 1, 1.0 and True are the same
+        first = {choice: choices.index(choice) for choice in choices}  # 1, 1.0 and True are the same key
         again = [(i, choices[first[choice]]) for i, choice in enumerate(choices) if first[choice] < i]
         if again:
             raise mistakes(((i,), f"is the choice {equal!r} again: remove one") for i, equal in again)
         return choices
 
     def allows(self, value: object) -> bool:
-        """Whether the value is one of the choices."""
+        """Return whether a value is one of the choices."""
         return value in self.choices
 
     @property
     def n_values(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return len(self.choices)
 
 
@@ -115,21 +115,21 @@ class SubsetParam(StrictModel):
 
     type: Literal["subset"]
     members: Annotated[Members, Field(min_length=1)]
-    """What may be in the set."""
+    """Augmentations that may be in the set."""
     min_size: int = Field(default=1, ge=1)
     """Fewest members of a set."""
     max_size: int | None = Field(default=None, ge=1)
     """Most members of a set; ``null`` is all."""
     required: Members = ()
-    """What is in every set."""
+    """Members of every set."""
     excluded: Annotated[
         tuple[Annotated[Members, Field(min_length=2, max_length=2)], ...], Field(strict=False)
     ] = ()
     """Pairs that are never in a set together."""
     exclusive: Annotated[tuple[Group, ...], Field(strict=False)] = ()
-    """Groups of which a set has one member at most."""
+    """Groups of which a set has at most one member."""
     strengths: dict[str, dict[str, NumberParam]] = Field(default={})
-    """For a member, its strengths that are searched wherever it is in the set."""
+    """Searched strengths of a member, used if the member is in the set."""
 
     @field_validator("members")
     @classmethod
@@ -153,7 +153,7 @@ class SubsetParam(StrictModel):
         return self
 
     def _wrong_names(self) -> Iterator[tuple[Key, str]]:
-        """Find where a rule names what is no member, or names one twice."""
+        """Find rules with names that are no members, or with a name given twice."""
         named: list[tuple[Key, Collection[str]]] = [(("required",), self.required)]
         named += [(("strengths", name), [name]) for name in self.strengths]
         named += [(("excluded", i), pair) for i, pair in enumerate(self.excluded)]
@@ -172,7 +172,7 @@ class SubsetParam(StrictModel):
 
     @property
     def feasible(self) -> npt.NDArray[np.bool_]:
-        """``(n, members)``: every set that is allowed, as one row of what is in it."""
+        """All allowed sets, ``(n, members)``: in each row the members of the set are true."""
         return self._sets.rows
 
     def draw(self, rng: np.random.Generator) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ class SubsetParam(StrictModel):
         return self._names(of_size[rng.integers(len(of_size))])
 
     def repair(self, chosen: Collection[str], rng: np.random.Generator) -> tuple[str, ...]:
-        """The allowed set that differs from ``chosen`` in the fewest members; one of several at random."""
+        """Return the allowed set that differs from ``chosen`` in the fewest members; draw between equals."""
         wanted = np.array([member in chosen for member in self.members])
         if wanted.tobytes() in self._sets.packed:
             return self._names(wanted)
@@ -190,18 +190,18 @@ class SubsetParam(StrictModel):
         return self._names(nearest[rng.integers(len(nearest))])
 
     def allows(self, value: object) -> bool:
-        """Whether the value is an allowed set."""
+        """Return whether a value is an allowed set."""
         if not isinstance(value, (tuple, list)) or not set(value) <= set(self.members):
             return False
         wanted = np.array([member in value for member in self.members])
         return len(set(value)) == len(value) and wanted.tobytes() in self._sets.packed
 
     def fits(self, chosen: Collection[str]) -> bool:
-        """Whether some allowed set contains all of these members."""
+        """Return whether some allowed set contains all of these members."""
         return bool(self.feasible[:, self._columns(chosen)].all(axis=1).any())
 
     def strength_params(self, chosen: Collection[str]) -> "dict[str, FloatParam | IntParam]":
-        """The searched strengths of some members, by dotted key of the config."""
+        """Return the searched strengths of some members, by dotted key of the config."""
         return {
             f"strengths.{member}.{name}": param
             for member, params in self.strengths.items()
@@ -211,7 +211,7 @@ class SubsetParam(StrictModel):
 
     @property
     def n_values(self) -> int:
-        """How many sets are allowed; strengths are not counted."""
+        """The number of allowed sets; strengths are not counted."""
         return len(self.feasible)
 
     @property
@@ -231,11 +231,11 @@ Param = Annotated[FloatParam | IntParam | CategoricalParam | SubsetParam, Field(
 
 
 def used(params: Mapping[str, Param], values: Mapping[str, Any]) -> Mapping[str, Param]:
-    """The parameters that mean something to a trial's method; all of them, unless ``method`` has a value.
+    """Return the parameters that a trial's method uses; all parameters if ``method`` is not searched.
 
     Args:
-        params: What is searched.
-        values: Values of a trial, among them its ``method`` if that is searched.
+        params: The searched parameters.
+        values: Values of a trial, including ``method`` if that is searched.
     """
     if "method" not in values:
         return params
@@ -244,13 +244,14 @@ def used(params: Mapping[str, Param], values: Mapping[str, Any]) -> Mapping[str,
 
 @dataclass(frozen=True)
 class _Sets:
-    """The allowed sets: as rows, the rows of each size, and the bytes of every row."""
+    """The allowed sets: as rows, as rows of each size, and as the bytes of each row."""
 
     rows: npt.NDArray[np.bool_]
     by_size: list[npt.NDArray[np.bool_]]
     packed: frozenset[bytes]
 
 
+# Cached, because a parameter is immutable and its properties ask for the sets again and again.
 @lru_cache
 def _feasible_sets(
     n: int, sizes: tuple[int, int], required: tuple[int, ...], groups: tuple[tuple[int, ...], ...]
@@ -273,6 +274,7 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
     if step is not None:
         if log:
             raise ValueError("log and step exclude each other")
+        # Binary floats would leave a rest: 0.3 is not a multiple of 0.1.
         try:
             rest = (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step))
         except InvalidOperation:

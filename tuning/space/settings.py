@@ -1,4 +1,4 @@
-"""How a search goes about it: its budgets, sampler, early stopping, first trials, and what a trial gets."""
+"""Settings of a search: budgets, sampler, early stopping, first trials, and resources of a trial."""
 
 from typing import Annotated, Literal
 
@@ -12,12 +12,12 @@ Paths = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Stall(StrictModel):
-    """When a search counts as stalled."""
+    """The end of a search that makes no progress."""
 
     trials: int = Field(default=20, ge=1)
-    """Trials in a row that ended without enough growth."""
+    """Number of trials in a row without enough growth."""
     growth: float = Field(default=0.005, ge=0)
-    """Growth of the front's hypervolume, as a share of it, that is enough."""
+    """Sufficient growth of the front's hypervolume over these trials, as a share of the hypervolume."""
 
 
 class SchedulerSettings(StrictModel):
@@ -26,11 +26,11 @@ class SchedulerSettings(StrictModel):
     grace_period: int = Field(default=1, ge=1)
     """Epochs before a trial may be stopped: the first rung."""
     reduction_factor: float = Field(default=2, gt=1)
-    """Of so many trials at a rung one goes on; the next rung is so many times as far."""
+    """One in this many trials at a rung goes on; a rung has this many times the epochs of the one before."""
     brackets: int = Field(default=1, ge=1)
-    """Sets of rungs, each beginning one rung later, that trials are spread over."""
+    """Number of brackets that trials are spread over; each is a set of rungs that begins one rung later."""
     tie_break: TieBreak = "hypervolume"
-    """What ranks trials that do not dominate each other."""
+    """Rank of trials that do not dominate each other: by hypervolume or by crowding distance."""
 
 
 class WarmStart(StrictModel):
@@ -41,34 +41,34 @@ class WarmStart(StrictModel):
     configs: Paths = ()
     """Config files, e.g. exported by another search."""
     searches: Paths = ()
-    """Folders of earlier searches, e.g. on another dataset: the trials of their fronts."""
+    """Folders of earlier searches, e.g. on another dataset; the trials of their fronts are tried."""
     ranking: str | None = None
-    """A CSV file with columns ``augmentation``, ``f_norm`` and ``f_unnorm`` (supplement, section 1.1): the
-    sets of the 1, 2, 3... augmentations that an autoencoder is most invariant to."""
+    """A CSV file with columns ``augmentation``, ``f_norm`` and ``f_unnorm`` (supplement, section 1.1). The
+    sets of the 1, 2, 3... augmentations to which an autoencoder is most invariant are tried."""
 
 
 class Confirm(StrictModel):
     """Retraining of the best candidates with other seeds, after the search."""
 
     top: int = Field(default=5, ge=1)
-    """Candidates: the members of the front that contribute most to its hypervolume."""
+    """Number of candidates: the members of the front that contribute most to its hypervolume."""
     seeds: int = Field(default=3, ge=2)
-    """Trainings of each."""
+    """Number of trainings of each candidate."""
 
 
 class SearchSettings(StrictModel):
-    """How to search."""
+    """Settings of the search."""
 
     trials: int = Field(default=24, ge=1)
     """Number of trials, the first ones included; neither reused results nor confirmations count."""
     time_budget: float | None = Field(default=None, gt=0)
-    """Seconds after which running trials are stopped, all but the paper's settings."""
+    """Seconds after which all running trials but the paper's settings are stopped."""
     epoch_budget: int | None = Field(default=None, ge=1)
     """Epochs that all trials together may train."""
     target_hypervolume: float | None = Field(default=None, gt=0)
     """Hypervolume of the front at which no more trials begin."""
     stall: Stall | None = None
-    """Whether, and when, to give up for want of progress."""
+    """The end of a search without progress; ``null`` never ends it for that."""
     sampler: Literal["gp", "tpe", "nsga2", "random"] = "gp"
     """A Gaussian process (:class:`tuning.sampling.gp_sampler.GPSampler`); Optuna's multivariate TPE or
     NSGA-II; random draws."""
@@ -80,13 +80,13 @@ class SearchSettings(StrictModel):
     scheduler: SchedulerSettings | None = None
     """Early stopping; ``null`` trains every trial to its last epoch."""
     informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
-    """With less informativeness at an evaluation, from the grace period on, a trial is infeasible."""
+    """A trial with less informativeness at an evaluation, from the grace period on, is infeasible."""
     preference: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
-    """The weight of an objective in the choice of the best trade-off, by its name; 1 for one not named. The
-    weights are exponents of the gains, see :func:`tuning.pareto.best_tradeoff`."""
+    """Weights of the objectives in the choice of the best trade-off, by name; 1 for the others. The weights
+    are exponents of the gains, see :func:`tuning.pareto.best_tradeoff`."""
     warm_start: WarmStart = WarmStart()
     confirm: Confirm | None = None
-    """Whether, and how, to confirm the front."""
+    """Confirmation of the front with other seeds; ``null`` for none."""
 
     @property
     def startup(self) -> int:
@@ -103,22 +103,22 @@ CHANGEABLE = (
     "confirm",
     "preference",
 )
-"""Settings that may differ when a search goes on: the budgets, and how the best trade-off is chosen."""
+"""Settings that may differ when a search resumes: the budgets and the choice of the best trade-off."""
 
 
 class Resources(StrictModel):
-    """What one trial gets."""
+    """Resources of one trial."""
 
     cpus_per_trial: int = Field(default=1, ge=1)
     """CPU cores, and torch threads, of a trial."""
     gpus_per_trial: float = Field(default=0, ge=0)
     """GPUs, or the share of one, of a trial."""
     gpu_type: str | None = Field(default=None, min_length=1)
-    """Kind of GPU, on a cluster that has several, by Ray's name for it: ``A100``, ``H100``, ``L4``, ``T4``...
+    """Type of GPU, on a cluster with several types, by Ray's name: ``A100``, ``H100``, ``L4``, ``T4``...
     (``python -c "from ray.util import accelerators as a; print(vars(a))"``); ``null`` is any."""
     on_oom: Literal["fail", "retry"] = "fail"
-    """What becomes of a trial whose share of a GPU is too small: ``retry`` goes on with it on twice
-    the share, so that half as many fit on a GPU, up to a whole one."""
+    """Reaction to a trial whose share of a GPU has too little memory. ``fail`` ends the trial; ``retry``
+    resumes it with twice the share, so that half as many fit on a GPU, up to a whole GPU."""
     max_concurrent: int | None = Field(default=None, ge=1)
     """Most trials at a time; ``null`` is as many as fit."""
 
@@ -131,8 +131,9 @@ class Resources(StrictModel):
         return self
 
     def concurrent(self, cpus: float, gpus: float) -> int:
-        """How many trials run at a time on so many CPUs and GPUs."""
+        """Return how many trials run at a time on these CPUs and GPUs."""
         fit, share = int(cpus // self.cpus_per_trial), self.gpus_per_trial
+        # A share must not be split over GPUs: each GPU has room for a whole number of shares.
         if share:
             fit = min(fit, int(gpus // share) if share >= 1 else int(gpus) * int(1 / share))
         return min(fit, self.max_concurrent or fit)

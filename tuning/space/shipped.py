@@ -12,15 +12,15 @@ SPACES = shipped(_PACKAGE, "search_spaces")
 
 
 def program() -> list[str]:
-    """Say how to call the search's command line from where the program is."""
+    """Return the words that call the search's command line, in a clone or in an installed package."""
     return ["python", "tune.py"] if (_PACKAGE.parent / "tune.py").is_file() else ["dcodr-tune"]
 
 
 def space_path(given: str | Path) -> Path:
-    """The space file that a path or the name of a shipped one means.
+    """Return the space file of a path or of the name of a shipped file.
 
     Raises:
-        UserError: If it is no file, but a word like the names of those that are shipped.
+        UserError: If a name without folder and ending is neither a file nor a shipped one.
     """
     path = Path(given)
     if path.is_file() or str(given) != path.name or path.suffix:

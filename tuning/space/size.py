@@ -1,4 +1,4 @@
-"""How many configurations a space holds."""
+"""The number of configurations of a space."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from tuning.space.params import CategoricalParam, Param, Scalar, SubsetParam, us
 
 
 def describe_size(params: Mapping[str, Param]) -> str:
-    """How large a space is, e.g. ``5,811 augmentation sets x 4 continuous settings``.
+    """Describe the size of a space, e.g. ``5,811 augmentation sets x 4 continuous settings``.
 
     Args:
-        params: What is searched.
+        params: The searched parameters.
     """
     total = n_configurations(params)
     if total is not None:
@@ -41,7 +41,7 @@ def describe_size(params: Mapping[str, Param]) -> str:
 
 
 def n_configurations(params: Mapping[str, Param]) -> int | None:
-    """How many configurations a space has, strengths included; ``None`` if they are a continuum."""
+    """Return the number of configurations of a space, including strengths; ``None`` for a continuum."""
     methods = _methods(params)
     if methods:
         others = {key: param for key, param in params.items() if key != "method"}
@@ -58,13 +58,13 @@ def n_configurations(params: Mapping[str, Param]) -> int | None:
 
 
 def _methods(params: Mapping[str, Param]) -> Sequence[Scalar]:
-    """The methods that are searched."""
+    """Return the searched methods; empty if the method is fixed."""
     method = params.get("method")
     return method.choices if isinstance(method, CategoricalParam) else ()
 
 
 def _n_sets(param: SubsetParam) -> int | None:
-    """Sets of a subset, each with every combination of its members' strengths."""
+    """Count a subset's sets with every combination of strengths; ``None`` for a continuum."""
     n_strengths = [
         [strength.n_values for strength in param.strength_params([member]).values()]
         for member in param.members

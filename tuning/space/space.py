@@ -28,15 +28,14 @@ from tuning.space.shipped import space_path
 
 
 class Base(StrictModel):
-    """What every trial starts from: a preset or a config file, and overrides."""
+    """The base of every trial: a preset or a config file, and overrides."""
 
     preset: str | None = None
     """The paper's settings for a dataset."""
     config: str | dict[str, Any] | None = None
-    """A config file, e.g. one that another search exported, relative to the space file; or all that stands in
-    one."""
+    """A config file, e.g. exported by another search, relative to the space file; or a config's content."""
     overrides: dict[str, Any] = Field(default={})
-    """Settings laid over it, nested as in a config."""
+    """Settings that replace those of the preset or config, nested as in a config."""
 
     @model_validator(mode="after")
     def _check(self) -> "Base":
@@ -52,46 +51,46 @@ class SpaceFile(StrictModel):
 
     base: Base
     params: dict[str, Param] = Field(min_length=1)
-    """What is searched, by dotted key of the config."""
+    """The searched parameters, by dotted key of the config."""
     objectives: dict[str, Direction] = Field(
         default={"invariance": "maximize", "informativeness": "maximize"}, min_length=1
     )
-    """Validation figures to optimise."""
+    """Validation metrics to optimise."""
     search: SearchSettings = SearchSettings()
     resources: Resources = Resources()
 
 
 class Space(StrictModel):
-    """An experiment, resolved: what ``load_space`` makes of a space file and the command line."""
+    """A resolved experiment: ``load_space`` makes it from a space file and the command line."""
 
     name: str
     """The file's name without its ending."""
     base: Config
-    """What every trial starts from."""
+    """The base config of every trial."""
     params: dict[str, Param]
-    """What is searched, by dotted key of the config."""
+    """The searched parameters, by dotted key of the config."""
     objectives: dict[str, Direction]
-    """Validation figures to optimise."""
+    """Validation metrics to optimise."""
     search: SearchSettings
-    """How to search."""
+    """Settings of the search."""
     resources: Resources
-    """What one trial gets."""
+    """Resources of one trial."""
     constant_answers: dict[str, float] = Field(default={})
-    """The best constant answer's metric on the validation images, by objective, of those that are
-    measured from there; see :mod:`tuning.preflight.reference`. A search keeps those that it began with;
-    searches of earlier versions have none."""
+    """The best constant answer's metric on the validation images, for the objectives that are measured from
+    there; see :mod:`tuning.preflight.reference`. A search keeps the answers that it began with; searches of
+    earlier versions have none."""
     text: str = ""
-    """The file as it was written; empty of a space that was made in Python."""
+    """The text of the file; empty for a space that was made in Python."""
 
     def config(self, values: Mapping[str, Any]) -> Config:
-        """The config of a trial.
+        """Return the config of a trial.
 
         Args:
-            values: A value for each of ``params`` that the trial's method uses, and for the strengths
-                searched of the members chosen; the rest is the base's.
+            values: A value for each of ``params`` that the trial's method uses, and for the searched
+                strengths of the chosen members; the base gives the rest.
 
         Raises:
-            UserError: If they make no valid config; a ledger that was tampered with may hold such.
+            UserError: If the values make no valid config, e.g. in a ledger that was tampered with.
         """
         overrides: dict[str, Any] = {}
         for key, value in values.items():
@@ -101,7 +100,7 @@ class Space(StrictModel):
         )
 
     def file_text(self) -> str:
-        """The space as a space file: as it was written or, of a space that was made in Python, made of it."""
+        """Return the text of the space file; generate the text of a space that was made in Python."""
         if self.text:
             return self.text
         search = self.search.model_copy(update={"warm_start": _absolute(self.search.warm_start, Path())})
@@ -113,23 +112,23 @@ class Space(StrictModel):
             resources=self.resources,
         )
         whole = parts.model_dump(mode="json", exclude_defaults=True)
-        whole["objectives"] = dict(self.objectives)  # which may differ from the default by their order alone
+        whole["objectives"] = dict(self.objectives)  # they may differ from the default by their order alone
         return dump_yaml(whole)
 
     def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-        """What the paper sets the searched settings to; where it says nothing, what the base does.
+        """Return the paper's values of the searched settings, or the base's where the paper gives none.
 
         Args:
-            replaced: Other values for some of them.
+            replaced: Other values for some of the settings.
         """
         return self._values(lambda key: replaced[key] if key in replaced else paper_value(self.base, key))
 
     def values_of(self, config: Config) -> dict[str, Any]:
-        """What a config sets the searched settings to."""
+        """Return a config's values of the searched settings."""
         return self._values(lambda key: setting(config, key))
 
     def reject_reason(self, values: Mapping[str, Any]) -> str | None:
-        """Say why the space does not hold some values; ``None`` if it does."""
+        """Return the reason why the space does not contain some values; ``None`` if it does."""
         for key, param in used(self.params, values).items():
             if not param.allows(values[key]):
                 return f"{key}: {values[key]!r} is not allowed"
@@ -141,11 +140,11 @@ class Space(StrictModel):
 
     @property
     def methods(self) -> list[MethodName]:
-        """The methods that its trials train."""
+        """The methods that the trials train."""
         return trained_methods(self.base, self.params)
 
     def _values(self, setting_of: Callable[[str], Any]) -> dict[str, Any]:
-        """A value for each parameter that the method uses, and for the strengths of the members chosen."""
+        """Return values of the parameters that the method uses, and of the chosen members' strengths."""
         method = {key: setting_of(key) for key in self.params if key == "method"}
         params = used(self.params, method)
         values = {key: setting_of(key) for key in params}
@@ -156,9 +155,10 @@ class Space(StrictModel):
 
     @property
     def reference(self) -> list[float]:
-        """Return the worst objectives that count: the corner of the hypervolume, from which gains count.
+        """The worst objectives that count: the corner of the hypervolume, from which gains are measured.
 
-        It is the constant answer's figure where there is one; else 0 where more is better, 1 where less is.
+        It is the constant answer's metric if there is one, else 0 for a maximised objective and 1 for a
+        minimised one.
         """
         return [
             self.constant_answers.get(name, 0.0 if direction == "maximize" else 1.0)
@@ -167,7 +167,7 @@ class Space(StrictModel):
 
     @property
     def perfect(self) -> list[float]:
-        """Return the best that each objective can be; infinity for an error that is maximised."""
+        """The best possible value of each objective; infinity for a maximised error."""
         return [
             0.0 if direction == "minimize" else math.inf if name.startswith("error/") else 1.0
             for name, direction in self.objectives.items()
@@ -175,7 +175,7 @@ class Space(StrictModel):
 
     @property
     def preference(self) -> list[float]:
-        """Return how much each objective weighs in the choice of the best trade-off."""
+        """The weight of each objective in the choice of the best trade-off."""
         return [self.search.preference.get(name, 1.0) for name in self.objectives]
 
 
@@ -190,20 +190,22 @@ def load_space(
     """Read a space file and resolve it.
 
     Args:
-        path: The YAML file, or the name of one that comes with the program, e.g. ``augs``.
+        path: The YAML file, or the name of a file that comes with the program, e.g. ``augs``.
         dataset: Dataset to search on instead of the file's; its preset replaces the file's.
         data: Store to read instead of ``data/<dataset>.h5``.
         settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched.
-        search: Values that replace the file's ``search`` settings, where not ``None``.
+        search: Values that replace the file's ``search`` settings; ``None`` keeps the file's.
 
     Raises:
-        UserError: If anything is wrong, with a line for each mistake: file, line, key, received value and
-            what is allowed. Mistakes that decide how the rest is to be judged are told alone.
+        UserError: If there are mistakes, with a line for each: file, line, key, received value and allowed
+            values. Mistakes that prevent a check of the rest are reported alone.
     """
+    # 1. Read the file without its invalid parts: mistakes are collected, and checks go on with the rest.
     path = space_path(path)
     file, wrong = read_yaml(path), Mistakes()
     content = _valid_part(file, wrong)
     before = len(wrong.found)
+    # 2. Resolve the base: the file's, then the options, then --set. Later ones replace earlier ones.
     base = _base(content.base, file, path.parent, dataset, wrong)
     for option, value in (("dataset", dataset), ("data", data)):
         if value is not None:
@@ -212,6 +214,7 @@ def load_space(
     base, params, resources = _fixed(base, content, settings, wrong)
     if not params:
         wrong.found.append(UserError(f"{path}: nothing is left to search"))
+    # 3. Check early stopping, search settings, parameters and objectives against the resolved base.
     if len(wrong.found) == before and (message := wrong_scheduler(content.search, base)):
         wrong.found.append(file.error(("search", "scheduler"), message))
     how = content.search.model_copy(update={"warm_start": _absolute(content.search.warm_start, path.parent)})
@@ -236,24 +239,25 @@ def load_space(
 
 
 def json_schema() -> str:
-    """The JSON schema of a space file, by which editors complete and check it."""
+    """Return the JSON schema of a space file; editors use it to complete and check the file."""
     return json.dumps(SpaceFile.model_json_schema(), indent=2) + "\n"
 
 
 _JUDGES: tuple[Key, ...] = (("base",), ("params", "method"), ("search", "warm_start"))
-"""Keys that decide whether the rest of a space file is right."""
+"""Keys on which the checks of the rest of a space file depend."""
 
 
 def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
-    """The space file without what is wrong in it, which is collected.
+    """Return the space file without its invalid parts, and collect their mistakes.
 
     Raises:
-        UserError: If nothing can be said of the rest.
+        UserError: If the rest cannot be checked.
     """
     data, found = file.data, file.mistakes(SpaceFile)
     wrong.found += [file.error(key, message) for key, message in found.items()]
     if any(key[: len(judge)] == judge for key in found for judge in _JUDGES):
         wrong.refuse()
+    # Removing a part may make another one invalid, e.g. one that names it: repeat until all is valid.
     while found:
         before, data = data, without(data, found)
         if data == before:
@@ -263,10 +267,10 @@ def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
 
 
 def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: Mistakes) -> Config:
-    """Return what every trial starts from, without those overrides that are wrong, which are collected.
+    """Return the base config without invalid overrides, and collect their mistakes.
 
     Raises:
-        UserError: If nothing can be said of the rest.
+        UserError: If the rest cannot be checked.
     """
     bad: list[Key] = []
 
@@ -292,7 +296,7 @@ def _base(base: Base, file: YamlFile, folder: Path, dataset: str | None, wrong: 
 
 
 def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Config:
-    """Return what ``base.overrides`` change: a config, or the preset of the dataset that was asked for."""
+    """Return the config that ``base.overrides`` change: a config, or a preset, of ``dataset`` if given."""
     if isinstance(base.config, Mapping):
         return override(Config(), base.config, lambda key, text: file.error(("base", "config", *key), text))
     if base.config is not None:
@@ -303,11 +307,12 @@ def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Con
 def _fixed(
     base: Config, content: SpaceFile, settings: Sequence[str], wrong: Mistakes
 ) -> tuple[Config, dict[str, Param], Resources]:
-    """Base, parameters and resources with what ``--set`` says; wrong settings are collected."""
+    """Return base, parameters and resources with the settings of ``--set``; collect mistakes."""
     params, resources = dict(content.params), content.resources
     asked: dict[str, Any] = {}
     for text in settings:
         key, equals, value = text.partition("=")
+        # The method decides which settings have an effect: nothing can be checked without it.
         with wrong.collected(last=key == "method"):
             if not equals:
                 raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
@@ -325,12 +330,12 @@ def _fixed(
 
 
 def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:
-    """A config with settings of the command line."""
+    """Return a config with settings of the command line."""
     return override(base, new, lambda _, message: UserError(f"{option}: {message}"))
 
 
 def _without_strength(param: Param, key: str) -> Param:
-    """A parameter that does not search the strength at a dotted key of the config."""
+    """Return a parameter without the searched strength at a dotted key of the config."""
     if not isinstance(param, SubsetParam):
         return param
     strengths = {
@@ -341,7 +346,7 @@ def _without_strength(param: Param, key: str) -> Param:
 
 
 def _absolute(warm_start: WarmStart, folder: Path) -> WarmStart:
-    """With paths that do not depend on where the search is started."""
+    """Return first trials with absolute paths, which do not depend on the working folder."""
 
     def absolute(path: str) -> str:
         return str((folder / path).resolve())

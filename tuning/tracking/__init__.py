@@ -1,1 +1,1 @@
-"""Mirror a search to MLflow: runs, pictures, models, and the doctor that compares them."""
+"""MLflow's mirror of a search: runs, pictures, models, and the doctor that compares them with the ledger."""

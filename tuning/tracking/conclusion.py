@@ -1,4 +1,4 @@
-"""What a search came to, as its parent run in MLflow tells it: what it gained, and what mattered."""
+"""The conclusion of a search on its parent run in MLflow: gain and importances."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ from tuning.results.gain import HEADER, better_everywhere, gains
 from tuning.results.search import Search
 
 MOST_TRIALS = 500
-"""Complete trials up to which a search's end tells what mattered; so many take half a minute on one core."""
+"""Most complete trials that are analysed at a search's end; this many take half a minute on one core."""
 
 
 def what_mattered(search: Search) -> tuple[list[Path], str]:
-    """Analyse a search that is over, as ``python -m tuning analyse`` does.
+    """Analyse a search that has ended, as ``python -m tuning analyse`` does.
 
     Returns:
-        The files written, and a sentence about them; if there are none, it says why.
+        The files written, and a sentence about them or about the reason why there are none.
     """
     command = f"`python -m tuning analyse {search.name}`"
     if search.ledger.facts().get("ended") is None:
@@ -28,16 +28,16 @@ def what_mattered(search: Search) -> tuple[list[Path], str]:
         files = _analyse(search)
     except UserError as error:
         return [], f"There is no analysis: {error}."
-    except Exception as error:  # of numerical libraries; the search itself is over and right
+    except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
         return [], f"The analysis failed ({type(error).__name__}: {error}); {command} tries again."
     return files, "What mattered: the artifacts in `analysis`."
 
 
 def describe(search: Search, mattered: str) -> str:
-    """What the run's page says of a search with a front, in Markdown.
+    """Return the description of a search on the page of its run, in Markdown.
 
     Args:
-        search: The search.
+        search: A search with a front.
         mattered: The sentence of :func:`what_mattered`.
     """
     objectives = list(search.space.objectives)
@@ -50,7 +50,7 @@ def describe(search: Search, mattered: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
 
 

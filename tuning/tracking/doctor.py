@@ -1,6 +1,7 @@
-"""What of a search's files and MLflow runs is not as its ledger says, and how it is mended.
+"""Comparison of a search's files and MLflow runs with its ledger, and their repair.
 
-The ledger is right: no trial in it is changed, only an entry removed that a power cut has left half written.
+The ledger is always right. The doctor changes no trial in it; it only removes an entry that a power cut has
+left half written.
 """
 
 import itertools
@@ -27,16 +28,16 @@ from tuning.tracking.store import masked, require_file, unusable
 from tuning.tracking.tracker import Tracker, TrialRun
 
 ROUNDS = 4
-"""Rounds of mending and looking again: mending shows more, e.g. what a new parent run lacks."""
+"""Rounds of repair and comparison: a repair can reveal more, e.g. the missing trials of a new parent run."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as the ledger says.
+    """A difference from the ledger.
 
     Attributes:
-        what: What, in one line.
-        mend: Puts it right; ``None`` where nothing is to be done.
+        what: Description in one line.
+        mend: Function that repairs it; ``None`` if nothing is to be done.
     """
 
     what: str
@@ -45,13 +46,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found of a search.
+    """The doctor's findings about a search.
 
     Attributes:
-        trials: How many trials the ledger has, of every status.
-        found: What was not as the ledger says.
-        mended: How much of it was mended.
-        left: What is not as the ledger says in the end.
+        trials: Number of trials in the ledger, of every status.
+        found: Differences from the ledger.
+        mended: Number of repairs.
+        left: Differences that are left after the repairs.
     """
 
     trials: int
@@ -61,11 +62,11 @@ class Diagnosis:
 
     @property
     def well(self) -> bool:
-        """Whether nothing is left to mend."""
+        """True if nothing is left to repair."""
         return not any(finding.mend for finding in self.left)
 
     def facts(self) -> dict[str, Any]:
-        """All of it for scripts: of text, numbers, lists and mappings alone."""
+        """Return the diagnosis for scripts, as JSON values."""
         listed = {"found": self.found, "left": self.left}
         return {"well": self.well, "trials": self.trials} | {
             name: [{"what": finding.what, "to_mend": finding.mend is not None} for finding in findings]
@@ -74,17 +75,18 @@ class Diagnosis:
 
 
 def consult(search: Search, tracking_uri: str | None, fix: bool, console: Console) -> Diagnosis:
-    """Find what is not as the ledger says, and mend it if asked to.
+    """Find differences from the ledger, and repair them on request.
 
     Args:
-        search: The search; no process is at work on it.
-        tracking_uri: MLflow's; ``None`` for the one that the search was started with.
-        fix: Whether to mend what is found.
-        console: Where to show what it is at.
+        search: The search; no process may work on it.
+        tracking_uri: MLflow's tracking URI; ``None`` for the one that the search was started with.
+        fix: Whether to repair the differences.
+        console: Console for progress.
 
     Raises:
-        UserError: If a process is at work on the search, or MLflow cannot be reached.
+        UserError: If a process works on the search, or MLflow cannot be reached.
     """
+    # The lock keeps a search from running while its files and runs are repaired.
     with driving(search.folder):
         uri = tracking_uri or _uri(search)
         if not fix:
@@ -97,7 +99,7 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
             to_mend = [finding.mend for finding in left if finding.mend]
             if not to_mend:
                 break
-            with console.status(f"mending {len(to_mend)}"):
+            with console.status(f"repairing {len(to_mend)}"):
                 _mend(to_mend, tracker)
             mended += len(to_mend)
             left = _look(search, tracker, console)
@@ -105,14 +107,14 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
-    """Print what was found, what was mended, and what is left."""
+    """Print the findings, the number of repairs, and the differences that are left."""
     _print(diagnosis, diagnosis.found, console)
     if diagnosis.mended:
-        console.print(f"Mended {diagnosis.mended}; looked again:", highlight=False)
+        console.print(f"Repaired {diagnosis.mended}; compared again:", highlight=False)
         _print(diagnosis, diagnosis.left, console)
     elif not diagnosis.well:
         to_mend = sum(finding.mend is not None for finding in diagnosis.left)
-        console.print(f"{to_mend} to mend: the same command with --fix does.", highlight=False)
+        console.print(f"{to_mend} to repair: run the same command with --fix.", highlight=False)
 
 
 def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) -> None:
@@ -130,7 +132,7 @@ def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
             repair()
     except UserError:
         raise
-    except Exception as error:  # every driver and server has its own
+    except Exception as error:  # every database driver and server has its own exceptions
         raise unusable(tracker.uri, error) from None
 
 
@@ -140,7 +142,7 @@ def _look(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
 
 
 def _require(uri: str) -> None:
-    """Refuse an SQLite file that does not exist: looking must not make one."""
+    """Refuse an SQLite file that does not exist: a comparison must not create one."""
     try:
         require_file(uri)
     except FileNotFoundError as error:
@@ -148,19 +150,19 @@ def _require(uri: str) -> None:
 
 
 def _uri(search: Search) -> str:
-    """The tracking URI that a search was started with."""
+    """Return the tracking URI that a search was started with."""
     uri = str(search.ledger.facts().get("tracking_uri"))
     if "***" in uri:
-        raise UserError(f"--tracking-uri: {uri} was given, of which the secrets are not kept: give it again")
+        raise UserError(f"--tracking-uri: {uri} has secrets, which are not kept: give it again")
     return uri
 
 
 def examine(search: Search, tracker: Tracker) -> Iterator[Finding]:
-    """Compare ledger, checkpoints and MLflow of a search that no process is at work on.
+    """Compare ledger, checkpoints and MLflow of a search that no process works on.
 
     Args:
         search: The search.
-        tracker: The store that its runs are in.
+        tracker: The store with the search's runs.
     """
     yield from _examine_ledger(search)
     yield from _examine_checkpoints(search)
@@ -178,7 +180,7 @@ def _examine_ledger(search: Search) -> Iterator[Finding]:
 
 
 def _examine_checkpoints(search: Search) -> Iterator[Finding]:
-    """Files of trials that have ended; checkpoints from which a trial cannot go on."""
+    """Yield files of trials that have ended, and checkpoints from which a trial cannot resume."""
     running = {trial.number: trial for trial in search.ledger.records() if trial.status == "running"}
     for file in search.left_checkpoints():
         yield Finding(f"{file} is left over from a trial that has ended", file.unlink)
@@ -199,20 +201,20 @@ def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
     if epoch < trial.epoch:
         yield Finding(
             f"trial {trial.number:03d}: the ledger knows {trial.epoch} epochs, its checkpoint {epoch}; "
-            "it trains the rest again, to the same figures",
+            "it trains the rest again, to the same metrics",
             None,
         )
 
 
 def _examine_end(search: Search) -> Iterator[Finding]:
-    """The end of the search, and the configs that it leaves."""
+    """Yield a missing end of the search, and missing configs."""
     if search.ledger.facts().get("ended") is None:
         over, trials = search.ledger.over(), search.ledger.records()
         if over is None or search.unconfirmed() or any(trial.status == "running" for trial in trials):
             again = f"the command that began it goes on with it, with --name {search.name} --resume"
             yield Finding(f"the search was stopped before its end; {again}", None)
             return
-        what = "all trials have ended, and the ledger does not say so of the search"
+        what = "all trials have ended, but the ledger does not say that the search has ended"
         yield Finding(what, partial(search.ledger.remember, "ended", over))
     folder = search.folder / CONFIGS
     lacking = [name for name in map(search.config_file, search.front()) if not (folder / name).is_file()]
@@ -222,7 +224,7 @@ def _examine_end(search: Search) -> Iterator[Finding]:
 
 
 def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
-    """The encoders of a finished search, and versions of its model that are there more than once."""
+    """Yield missing encoders of a finished search, and repeated versions of its model."""
     if mirror.search_status(search) == "FINISHED" and (lacking := unregistered(search, tracker)):
         aliases = ", ".join(itertools.chain(*lacking.values()))
         yield Finding(
@@ -236,7 +238,7 @@ def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
 
 
 def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
-    """MLflow's runs: the parent, and one of each trial."""
+    """Yield differences of MLflow's runs: the parent, and one run for each trial."""
     run_id = str(search.ledger.facts().get("run_id"))
     found = tracker.open_search(run_id)
     if found is None:
@@ -270,13 +272,14 @@ def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
 def _examine_trial(
     search: Search, tracker: Tracker, record: TrialRecord, runs: list[TrialRun]
 ) -> Iterator[Finding]:
-    """The runs that MLflow has of a trial."""
+    """Yield differences of a trial's runs in MLflow."""
     name = f"trial {record.number:03d}"
     write = partial(mirror.bring, tracker, search, record, driven=False)
     if not runs:
         if mirror.is_mirrored(record):
             yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
         return
+    # Keep the run without contradictions and with the most epochs: it needs the fewest repairs.
     best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, search.space, run)), -len(run.epochs)))
     for run in others:
         what = f"{name}: MLflow has another run of it, {run.run_id}"
@@ -293,15 +296,16 @@ def _examine_trial(
 
 
 def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
-    """What is in a run that cannot be taken back."""
+    """Return a contradiction to the ledger that cannot be removed from a run; ``None`` if there is none."""
     twice = sorted({epoch for epoch in run.epochs if run.epochs.count(epoch) > 1})
     if twice:
-        return f"figures twice, of epochs {_listed(twice)}"
+        return f"metrics twice, of epochs {_listed(twice)}"
     foreign = sorted(set(run.epochs) - set(record.epochs))
     if foreign:
-        return f"figures of epochs that the ledger does not know: {_listed(foreign)}"
+        return f"metrics of epochs that the ledger does not know: {_listed(foreign)}"
     known: dict[str, object] = {name: str(value) for name, value in mirror.parameters(record, space).items()}
     found: dict[str, object] = {name: run.params.get(name, value) for name, value in known.items()}
+    # MLflow hands out the last value of a metric only, so it compares with the last epoch only.
     if run.epochs and max(run.epochs) == record.epoch:
         last = record.epochs[record.epoch]
         known |= {**last.training, **last.figures}
@@ -317,7 +321,7 @@ def _in_words(lacks: mirror.Gap) -> str:
     if lacks.epochs:
         parts.append(f"epochs {_listed(lacks.epochs)}")
     if lacks.test:
-        parts.append("its figures on the test images")
+        parts.append("its metrics on the test images")
     if lacks.status:
         parts.append(f"its status {lacks.status}")
     parts += [f"{name} {value!r}" for name, value in lacks.tags.items()]
@@ -329,9 +333,10 @@ def _listed(epochs: list[int] | tuple[int, ...]) -> str:
 
 
 def _open_parent(search: Search, tracker: Tracker) -> None:
-    """Have the search belong to a run of a store that has none, or none that the ledger names.
+    """Open a parent run for the search in a store that lacks the run that the ledger names.
 
-    The ledger names it before anything is written below it: whoever dies in the middle finds it again.
+    The ledger names the new run before trials are written below it, so that a repair that is killed finds the
+    run again.
     """
     ledger = search.ledger
     ledger.remember("id", search.identity)

@@ -1,4 +1,4 @@
-"""The encoders of the front's best trials, as registered models of MLflow."""
+"""Encoders of the front's best trials as registered models of MLflow."""
 
 import os
 import re
@@ -22,7 +22,8 @@ ALIASES = {
     "informativeness": "most-informative",
     "image_informativeness": "most-informative",
 }
-"""Of the best trial in an objective; of others ``best-OBJECTIVE``, with dashes where MLflow asks for them."""
+"""Alias of the best trial in an objective; for other objectives ``best-OBJECTIVE``, with dashes in place of
+characters that MLflow does not allow."""
 WEIGHTS = "encoder.safetensors"
 """The file of a registered model that ``load_model`` reads."""
 DIGESTS = "encoder_sha256"
@@ -40,18 +41,18 @@ def chosen(search: Search) -> dict[str, TrialRecord]:
 
 
 def register(search: Search, tracker: Tracker) -> list[str]:
-    """Register the encoders of the best trials as versions of a model of the search's name.
+    """Register the encoders of the best trials as versions of a model with the search's name.
 
     ``mlflow.pytorch.load_model("models:/SEARCH@knee")`` loads one: a module that maps float images
-    ``(B, 3, H, W)`` in [0, 1] to codes ``(B, d)``. It runs code of the model's files, as MLflow's models do;
-    :func:`load_model` runs none. An alias that is at its trial's version already stays.
+    ``(B, 3, H, W)`` in [0, 1] to codes (embeddings) ``(B, d)``. Loading by MLflow runs code from the model's
+    files; :func:`load_model` runs none. An alias that already points to its trial's version is kept.
 
     Args:
-        search: A search with a front. Its ledger keeps the digest of every encoder.
-        tracker: The store that its runs are in.
+        search: A search with a front. The ledger keeps the digest of every encoder.
+        tracker: The store with the search's runs.
 
     Returns:
-        The aliases whose encoders were kept, and so are registered.
+        The aliases whose encoders were kept, and are therefore registered.
     """
     kept = _kept(search)
     for number, aliases in unregistered(search, tracker).items():
@@ -59,17 +60,18 @@ def register(search: Search, tracker: Tracker) -> list[str]:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "encoder"
             digests = dict.fromkeys(aliases, _save(kept_of(search.folder, number) / CHECKPOINT, folder))
+            # The digest comes first: an encoder in MLflow without a digest could not be loaded safely.
             search.ledger.remember(DIGESTS, search.ledger.facts().get(DIGESTS, {}) | digests)
             tracker.register_model(search.name, aliases, run.run_id, folder, _description(search.name))
     return [alias for aliases in kept.values() for alias in aliases]
 
 
 def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
-    """Return the aliases, by trial, that are not at the encoder that they should be at, or have no digest.
+    """Return the aliases, by trial, that do not point to their encoder or have no digest.
 
     Args:
         search: A search with a front.
-        tracker: The store that its runs are in.
+        tracker: The store with the search's runs.
     """
     lacking, digests = {}, search.ledger.facts().get(DIGESTS, {})
     for number, aliases in _kept(search).items():
@@ -85,11 +87,11 @@ def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
 
 
 def doubled(search: Search, tracker: Tracker) -> list[str]:
-    """Return the versions of the search's model that repeat another one, and that no alias is at.
+    """Return the versions of the search's model that repeat another version and have no alias.
 
     Args:
         search: The search.
-        tracker: The store that its runs are in.
+        tracker: The store with the search's runs.
     """
     alike = defaultdict(list)
     for one in tracker.model_versions(search.name):
@@ -112,15 +114,17 @@ def _kept(search: Search) -> dict[int, list[str]]:
 
 
 def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | None = None) -> Encoder:
-    """Load a registered encoder without running anything of its files.
+    """Load a registered encoder without running code from its files.
 
-    Weights and config are read from safetensors and compared with the SHA-256 that the search's ledger
-    recorded when it registered the encoder: whoever can write to MLflow's store cannot pass another one off.
+    Weights and config are read from safetensors. The file is compared with the SHA-256 digest that the
+    search's ledger recorded at the registration, so that nobody with write access to MLflow's store can
+    replace the encoder.
 
     Args:
         uri: ``models:/SEARCH@ALIAS``, e.g. ``models:/augs@knee``.
-        storage: Folder that holds all searches, the ledger of this one among them.
-        tracking_uri: MLflow's; by default ``MLFLOW_TRACKING_URI``, or else the SQLite file in ``storage``.
+        storage: Folder of all searches, including the ledger of this one.
+        tracking_uri: MLflow's tracking URI; by default ``MLFLOW_TRACKING_URI``, or else the SQLite file in
+            ``storage``.
 
     Returns:
         The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
@@ -146,7 +150,7 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
 
 
 def _description(name: str) -> str:
-    """Say what a version of the model is, and how to load it safely."""
+    """Describe a version of the model, and how to load it safely."""
     return (
         f"An encoder of the search {name}: float images (B, 3, H, W) in [0, 1] to codes (B, d).\n\n"
         "Loading it with MLflow runs code from its files: do so only if you trust whoever can write to this "
@@ -156,7 +160,7 @@ def _description(name: str) -> str:
 
 
 def _save(checkpoint: Path, folder: Path) -> str:
-    """Write an encoder as a traced graph and as plain weights; return the digest of these."""
+    """Write an encoder as a traced graph and as plain weights; return the digest of the weights' file."""
     import mlflow.pytorch
     import numpy as np
     from mlflow.models import ModelSignature

@@ -1,7 +1,7 @@
-"""MLflow's database in an SQLite file: it appears whole or not at all, whoever is killed while it is made.
+"""MLflow's database in an SQLite file: it appears whole or not at all, even if its maker is killed.
 
-MLflow makes its tables in some sixty steps, which SQLite cannot undo together: where a process dies among
-them, MLflow can neither use the file nor finish it.
+MLflow makes its tables in some sixty steps, which SQLite cannot undo together. If a process dies between two
+steps, MLflow can neither use the file nor finish it.
 """
 
 import fcntl
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 PATIENCE = 3.0
-"""Seconds without a change after which nobody is thought to be at work on a database that is not whole."""
+"""Seconds without a change after which an incomplete database counts as abandoned."""
 LOCKED = 10.0
 """Seconds to wait for another process that is writing to a database."""
 _SIDE_FILES = ("", "-journal", "-wal", "-shm")
-"""Ends of the names of the files that make up an SQLite database."""
+"""Suffixes of the files that make up an SQLite database."""
 _EMPTY = {"alembic_version": 1, "experiments": 1, "workspaces": 1}
-"""Tables in which MLflow itself writes rows as it makes them, and how many at most."""
+"""Tables to which MLflow adds rows when it makes them, and the most rows of each."""
 
 
 def sqlite_uri(file: Path) -> str:
-    """Return the tracking URI of an SQLite file, whatever characters are in its path.
+    """Return the tracking URI of an SQLite file; its path may contain any characters.
 
-    The slashes from the first folder on whose name needs quoting are quoted as well: before MLflow opens a
-    database, it makes what it takes for the database's folder, the quoted name up to the last slash.
+    Slashes are quoted too, from the first folder on that needs quoting. Before MLflow opens a database, it
+    creates the database's folder from the URI up to the last slash, without unquoting it.
     """
     parts = file.absolute().parts[1:]
     plain = next((i for i, part in enumerate(parts) if _quoted(part) != part), len(parts))
@@ -48,7 +48,7 @@ def sqlite_uri(file: Path) -> str:
 
 
 def _quoted(name: str) -> str:
-    """Quote what has a meaning in a tracking URI, and leave the rest readable."""
+    """Quote characters with a meaning in a tracking URI, and leave the rest readable."""
     return "".join(quote(char) if char in "%?#&;" else char for char in name)
 
 
@@ -63,24 +63,24 @@ def sqlite_file(uri: str) -> Path | None:
     except sqlalchemy.exc.ArgumentError:
         return None
     name = url.database
-    if name and url.query.get("uri"):  # as SQLite's own URIs, which are quoted once more
+    if name and url.query.get("uri"):  # SQLite's own URIs are quoted once more
         name = unquote(name.removeprefix("file:"))
     return Path(name).absolute() if name and name != ":memory:" else None
 
 
 def ensure(file: Path) -> None:
-    """Have a whole MLflow database at a path, made now (in seconds) if there is none.
+    """Ensure a whole MLflow database at a path; make it (in seconds) if there is none.
 
-    Of processes that find none one makes it and the others wait. A database that another process has not made
-    whole and that nobody has ever used is replaced, kept under another name, and that is said.
+    If several processes find none, one makes it and the others wait. An incomplete database that was never
+    used is replaced; it is kept under another name, and a warning is logged.
 
     Args:
-        file: The database; its folder is made.
+        file: The database; its folder is created.
 
     Raises:
         UserError: If another version of MLflow, or another program, has written the file.
-        OSError: If the file cannot be made.
-        sqlite3.Error: If it is no SQLite database, or locked.
+        OSError: If the file cannot be created.
+        sqlite3.Error: If the file is not an SQLite database, or is locked.
     """
     file = file.resolve()
     if _state(file).whole:
@@ -91,8 +91,8 @@ def ensure(file: Path) -> None:
             new = _make(file)
             if aside := _set_aside(file):
                 _LOG.warning(
-                    "%s was no whole MLflow database, and nothing was ever recorded in it, as when a process "
-                    "is killed while it makes one: it was made anew, and the old file kept as %s",
+                    "%s was an incomplete MLflow database without any records, as a killed process leaves "
+                    "one: it was made anew, and the old file was kept as %s",
                     file,
                     aside.name,
                 )
@@ -101,10 +101,10 @@ def ensure(file: Path) -> None:
 
 
 def require_whole(file: Path) -> None:
-    """Refuse a database that :func:`ensure` would make, or make anew.
+    """Refuse a missing or incomplete database, which :func:`ensure` would make.
 
     Raises:
-        FileNotFoundError: If there is none, or none that is whole.
+        FileNotFoundError: If the database is missing or incomplete.
         UserError: As :func:`ensure` does.
         sqlite3.Error: As :func:`ensure` does.
     """
@@ -119,8 +119,8 @@ class _State:
     """The state of a database.
 
     Attributes:
-        missing: Whether there is none, or only an empty file.
-        whole: Whether it is one of this version of MLflow.
+        missing: Whether there is no file, or only an empty one.
+        whole: Whether the file is a whole database of this version of MLflow.
     """
 
     missing: bool
@@ -128,9 +128,10 @@ class _State:
 
 
 def _state(file: Path) -> _State:
-    """Look at a database; refuse one in use that is none of this version of MLflow."""
+    """Return the state of a database; refuse a database in use of another version or program."""
     if not file.exists() or (file.is_file() and file.stat().st_size == 0):
         return _State(missing=True, whole=False)
+    # mode=rw: SQLite would otherwise create a missing file.
     with closing(
         sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED)
     ) as database:
@@ -147,7 +148,7 @@ def _state(file: Path) -> _State:
 
 
 def _rows(database: sqlite3.Connection, table: str) -> int:
-    """Count the rows of a table, as far as two."""
+    """Count the rows of a table, up to two."""
     name = table.replace('"', '""')
     return len(database.execute(f'SELECT 1 FROM "{name}" LIMIT 2').fetchall())
 
@@ -179,14 +180,14 @@ def _foreign(file: Path, revision: str | None) -> UserError:
 
 @contextmanager
 def _alone(file: Path) -> Iterator[None]:
-    """Be the only process that makes this database; the system ends that with the process."""
+    """Hold the lock of the process that makes this database; the system releases it with the process."""
     with file.with_name(f".{file.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _awaited(file: Path) -> _State:
-    """Look at a database once nobody is at work on it: `mlflow ui` makes one without our lock."""
+    """Return the state of a database once nobody works on it: `mlflow ui` makes one without our lock."""
     seen = None
     while not (state := _state(file)).whole and not state.missing:
         found = file.stat()
@@ -197,7 +198,7 @@ def _awaited(file: Path) -> _State:
 
 
 def _make(file: Path) -> Path:
-    """Make a whole database beside its place: in memory, as a file takes four times as long."""
+    """Make a whole database beside its place; in memory first, as a file takes four times as long."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     new = file.with_name(f".{file.name}.new")
@@ -218,7 +219,7 @@ def _make(file: Path) -> Path:
 
 
 def _set_aside(file: Path) -> Path | None:
-    """Rename a database and its side files, which would spoil another one of that name."""
+    """Rename a database and its side files, which would corrupt a new database of that name."""
     names = (f"{file.stem}.half-made{f'-{i}' if i else ''}{file.suffix}" for i in itertools.count())
     aside = next(path for path in map(file.with_name, names) if not path.exists())
     kept = None
@@ -232,7 +233,7 @@ def _set_aside(file: Path) -> Path | None:
 
 
 def _appear(new: Path, file: Path) -> None:
-    """Move a file into a place that is free, as a link: that would not replace what another has put there."""
+    """Move a file to a free place, by a link, which never replaces a file of another process."""
     try:
         os.link(new, file)
     except FileExistsError:

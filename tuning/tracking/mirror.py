@@ -1,7 +1,7 @@
-"""Compute what MLflow should hold of a search and write what is missing: MLflow mirrors the ledger.
+"""MLflow's mirror of the ledger: compute the records of a search and write those that are missing.
 
-All of it follows from the ledger alone, so that it may be done any number of times. A driver writes as it
-goes (`tuning.tracking.outbox`); `tuning.tracking.doctor` mends what an outage or a crash has left.
+All records follow from the ledger alone, so writing them again does no harm. A driver writes during the
+search (`tuning.tracking.outbox`); `tuning.tracking.doctor` repairs the rest after an outage or a crash.
 """
 
 import json
@@ -36,19 +36,20 @@ OUTCOMES: Mapping[TrialStatus, Status] = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
-"""MLflow marks a killed run like one that failed, by a red cross, and being stopped early is no failure."""
+"""Status in MLflow by the status of a trial. Trials that were stopped early are FINISHED: MLflow marks a
+KILLED run with a red cross, like a failed run, and an early stop is no failure."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """What a trial's run lacks of what the ledger knows.
+    """Missing parts of a trial's run.
 
     Attributes:
-        settings: Whether it lacks parameters.
-        epochs: The epochs whose figures it lacks.
-        test: Whether it lacks figures on the test images.
-        status: The status it should have instead, if so.
-        tags: How the trial ended, as far as the run has it otherwise.
+        settings: Whether parameters are missing.
+        epochs: The epochs whose metrics are missing.
+        test: Whether test metrics are missing.
+        status: The right status, if the run has another.
+        tags: Tags about the trial's end that are missing or differ.
     """
 
     settings: bool
@@ -67,8 +68,8 @@ def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> 
     Args:
         search: The search.
         record: The trial.
-        run: Its run.
-        driven: Whether a process is at work on it, if it has not ended.
+        run: The trial's run.
+        driven: Whether a process works on the trial, if it has not ended.
     """
     status = status_of(record, driven=driven)
     tags = {} if record.status == "running" else ended(record)
@@ -82,7 +83,7 @@ def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> 
 
 
 def is_ended(search: Search, record: TrialRecord, run: TrialRun) -> bool:
-    """Whether a run has how its trial ended, which is written last, so that the rest is there."""
+    """Return whether a run has its trial's end. The end is written last, so the run is complete then."""
     lacks = gap(search, record, run, driven=False)
     return record.status != "running" and not (lacks.test or lacks.status or lacks.tags)
 
@@ -90,18 +91,19 @@ def is_ended(search: Search, record: TrialRecord, run: TrialRun) -> bool:
 def bring(
     tracker: Tracker, search: Search, record: TrialRecord, run: TrialRun | None, *, driven: bool
 ) -> TrialRun | None:
-    """Bring a trial's run to what ledger and folder have, the status last.
+    """Write the missing parts of a trial's run from ledger and folder, the status last.
 
     Args:
-        tracker: The search's runs.
+        tracker: The store with the search's runs.
         search: The search.
         record: The trial.
-        run: Its run, with its epochs; ``None`` if it has none yet.
-        driven: Whether a process is at work on it, if it has not ended.
+        run: The trial's run with its epochs; ``None`` if the trial has no run yet.
+        driven: Whether a process works on the trial, if it has not ended.
 
     Returns:
-        The run as it is now; ``None`` if the trial needs none.
+        The run after the writes; ``None`` if the trial needs no run.
     """
+    # The order matters: a run that has its status and end tags is complete, see `is_ended`.
     space = search.space
     if run is None:
         if not is_mirrored(record):
@@ -131,34 +133,34 @@ def bring(
 
 
 def is_mirrored(record: TrialRecord) -> bool:
-    """Whether a trial should have a run: not if it was never trained."""
+    """Return whether a trial should have a run; a trial that was never trained has none."""
     return record.status != "reused" and (record.status != "interrupted" or bool(record.epochs))
 
 
 def status_of(record: TrialRecord, *, driven: bool) -> Status:
-    """The status of a trial's run."""
+    """Return the status of a trial's run."""
     if record.status == "running":
         return "RUNNING" if driven else "KILLED"
     return OUTCOMES[record.status]
 
 
 def ended(record: TrialRecord) -> dict[str, str]:
-    """How a trial ended."""
+    """Return the tags about a trial's end."""
     feasible = {} if record.status == "failed" else {"feasible": str(record.status != "infeasible").lower()}
     return {"status": record.status, "epoch": str(record.epoch), "reason": record.reason or "", **feasible}
 
 
 def description(record: TrialRecord, space: Space) -> dict[str, str]:
-    """Return what the page of a trial that was stopped early says of it, as a tag; users may change it."""
+    """Return the description of a trial that was stopped early, as a tag; users may change the text."""
     if record.status != "pruned":
         return {}
     epochs = f"{record.epoch} of {space.config(record.values).epochs} epochs"
-    text = "its figures are those of its last evaluation, and it does not compete for the front."
+    text = "its metrics are those of its last evaluation, and it does not compete for the front."
     return {DESCRIPTION: f"**Stopped early** after {epochs}: {text}"}
 
 
 def name_of(record: TrialRecord) -> str:
-    """Return a trial's name in the UI, e.g. ``012 blur+crop t=0.14``; those stopped early are told apart."""
+    """Return a trial's name in the UI, e.g. ``012 blur+crop t=0.14``; an early stop is part of the name."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
     stopped = f" (stopped at epoch {record.epoch})" if record.status == "pruned" else ""
@@ -166,7 +168,7 @@ def name_of(record: TrialRecord) -> str:
 
 
 def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:
-    """What to find a trial by, besides its number."""
+    """Return the tags by which a trial is found, besides its number."""
     config = config_of(record, search.space)
     tags = {"search": search.name, "dataset": config.dataset, "method": config.method}
     if record.paper:
@@ -175,7 +177,7 @@ def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:
 
 
 def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
-    """What MLflow keeps of a trial besides its config: the probes as a table, file name to text."""
+    """Return a trial's artifacts besides its config, file name to text: a table of the probes."""
     if not record.figures:
         return {}
     rows = ["figure,value,low,high"]
@@ -186,14 +188,14 @@ def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
 
 
 def config_of(record: TrialRecord, space: Space) -> Config:
-    """The config that a trial trains."""
+    """Return the config that a trial trains."""
     return space.config(record.values).model_copy(update={"seed": record.seed})
 
 
 def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
-    """What MLflow shows as a trial's parameters: what was searched, each augmentation as a boolean too.
+    """Return a trial's parameters in MLflow: the searched settings, and each augmentation as a boolean.
 
-    A method without augmentations has none of them.
+    A method without augmentations has no such booleans.
     """
     config = config_of(record, space)
     shown: dict[str, object] = {"epochs": config.epochs, "seed": config.seed, **record.values}
@@ -204,7 +206,7 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
 
 
 def figures_of(record: TrialRecord, epochs: tuple[int, ...]) -> list[Figures]:
-    """What MLflow has of a trial's epochs, and of its test."""
+    """Return the metrics of a trial's epochs and of its test, as MLflow gets them."""
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
     figures = [Figures(epoch, one.at, {**one.training, **one.figures}) for epoch, one in noted]
     if record.test:
@@ -213,27 +215,28 @@ def figures_of(record: TrialRecord, epochs: tuple[int, ...]) -> list[Figures]:
 
 
 def tested(record: TrialRecord) -> dict[str, float]:
-    """A trial's figures on the test images, by their names in MLflow."""
+    """Return a trial's metrics on the test images, by their names in MLflow."""
     return {f"test/{name}": value for name, value in record.test.items()}
 
 
 def search_status(search: Search) -> Status:
-    """The status of the parent run of a search that no process is at work on."""
+    """Return the status of the parent run of a search that no process works on."""
     if search.ledger.facts().get("ended") is None:
         return "KILLED"
     return "FINISHED" if search.front() else "FAILED"
 
 
 def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> str:
-    """Open the parent run of a search, whose space file is in its folder; returns its id.
+    """Open the parent run of a search, whose space file is in its folder; return the run's id.
 
     Args:
         folder: The search's folder.
-        space: What is searched.
-        tracker: The store to open it in.
-        identity: What no other search has: a run of it that is there already is opened again.
+        space: The search space.
+        tracker: The store for the run.
+        identity: Unique id of the search; an existing run of this id is opened again.
     """
     settings = space.search
+    # A server decides where it keeps artifacts; for a database on this machine they go beside the searches.
     remote = tracker.uri.startswith(("http://", "https://"))
     run_id = tracker.start_search(
         identity,
@@ -259,7 +262,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
 
 
 def close_parent(search: Search, tracker: Tracker) -> None:
-    """Leave in MLflow what a search came to, as far as it has come: its trials' ranks and the parent run."""
+    """Write the results of a search so far to MLflow: its trials' ranks and the parent run."""
     counts = Counter(trial.status for trial in search.trials())
     kinds: tuple[TrialStatus, ...] = ("complete", "pruned", "infeasible", "failed")
     front = search.front()
@@ -278,7 +281,7 @@ def close_parent(search: Search, tracker: Tracker) -> None:
 
 
 def _tell_ranks(search: Search, tracker: Tracker) -> None:
-    """Tag every complete trial with whether it is on the front, and with its rank: 1 for the front, 2..."""
+    """Tag every complete trial with its place on the front or off it, and its rank: 1 for the front, 2..."""
     ranks = search.ranks()
     front = {trial.number for trial in search.front()}
     for run in tracker.trial_runs():
@@ -289,13 +292,14 @@ def _tell_ranks(search: Search, tracker: Tracker) -> None:
 
 
 def hypervolumes(search: Search) -> list[Figures]:
-    """The hypervolume of the front after each complete trial, in the order in which they ended."""
+    """Return the front's hypervolume after each complete trial, in the order of their ends."""
     budget = Budget(
         search.space.search,
         search.space.base.epochs,
         list(search.space.objectives.values()),
         search.space.reference,
     )
+    # Sorted by the ends of the trials and computed from the ledger alone, so a second write gives the same.
     ended = [trial for trial in search.trials() if trial.status == "complete"]
     ended.sort(key=lambda trial: trial.epochs[trial.epoch].at)
     history = []

@@ -1,7 +1,7 @@
-"""MLflow's runs of a search: a parent, and one nested run a trial, written by the driver alone.
+"""MLflow's runs of a search: a parent, and one nested run for each trial, written by the driver alone.
 
-Runs are made through `mlflow.MlflowClient`, never the fluent API, so that no run is active behind the
-driver's back and every run ends with the status it deserves. `tuning.tracking.mirror` says what is in them.
+Runs are made through `mlflow.MlflowClient`, never the fluent API, so that no run becomes active by accident
+and every run ends with the right status. `tuning.tracking.mirror` computes their content.
 """
 
 import math
@@ -26,20 +26,20 @@ _IDENTITY = "search_id"
 _PICK = "pick"
 """The tag by which a model's version is found again: the alias that it was made for."""
 EVERY_EPOCH = "images_per_second"
-"""A figure that every epoch of a trial has; figures of one epoch are written together or not at all."""
+"""A metric of every epoch of a trial; the metrics of an epoch are written together or not at all."""
 _MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_FIGURES = 250, 6000, 8000, 1000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of one epoch.
+    """Metrics of one epoch.
 
     Attributes:
-        epoch: Becomes MLflow's step.
-        at: When they were measured, in seconds since 1970. MLflow takes the same figure of the same step and
-            time only once, so that what may or may not have arrived can be sent again.
-        values: Name to value.
+        epoch: The epoch, which becomes MLflow's step.
+        at: Time of the measurement, in seconds since 1970. MLflow stores a metric of the same step and time
+            only once, so that metrics can be sent again if it is unknown whether they arrived.
+        values: Value of each metric by name.
     """
 
     epoch: int
@@ -52,13 +52,13 @@ class TrialRun:
     """The run of a trial, as MLflow has it.
 
     Attributes:
-        run_id: Its id.
+        run_id: Id of the run.
         number: The trial's number.
-        status: Its status.
-        params: Its parameters.
-        tags: Its tags.
-        figures: The last value of every figure.
-        epochs: The epochs that it has figures of; more often than once, if they were written more often.
+        status: Status of the run.
+        params: Parameters of the run.
+        tags: Tags of the run.
+        figures: The last value of every metric.
+        epochs: The epochs with metrics, each as often as it was written.
     """
 
     run_id: str
@@ -75,10 +75,10 @@ class ModelVersion:
     """A version of a registered model.
 
     Attributes:
-        version: Its number.
-        run_id: The run that it comes from.
-        pick: The alias that it was made for, if that is known.
-        aliased: Whether it has an alias.
+        version: Number of the version.
+        run_id: The run that the version comes from.
+        pick: The alias that the version was made for, if known.
+        aliased: Whether the version has an alias.
     """
 
     version: str
@@ -90,9 +90,9 @@ class ModelVersion:
 class Tracker:
     """Writes one search, its trials and their epochs to an MLflow tracking store.
 
-    Names of params, tags and figures are made of alphanumerics, `_`, `-`, `.`, space and `:`, with `/`
-    between parts; every method refuses others with a ValueError before it writes anything. Values longer than
-    MLflow takes (6000 characters a param, 8000 a tag) are cut, and say so at their end.
+    Names of params, tags and metrics consist of alphanumerics, `_`, `-`, `.`, space and `:`, with `/` between
+    parts; every method refuses other names with a ValueError before it writes anything. Values longer than
+    MLflow's limits (6000 characters for a param, 8000 for a tag) are cut, with a note at their end.
 
     Args:
         uri: tracking URI, as for `tuning.tracking.store.connect`.
@@ -104,12 +104,13 @@ class Tracker:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.search_id = ""
+        # The client connects at its first request, so one is made here: a mistake shows at once.
         try:
             self._client = connect(uri)
             self._client.search_experiments(max_results=1)
         except UserError:
             raise
-        except Exception as error:  # every driver and server has its own
+        except Exception as error:  # every database driver and server has its own exceptions
             raise unusable(uri, error) from None
         self._experiment_id = ""
 
@@ -123,17 +124,17 @@ class Tracker:
         experiment: str,
         artifact_root: str | None,
     ) -> str:
-        """Open the parent run: the one that is there already, or else a new one.
+        """Open the parent run: the existing one, or else a new one.
 
-        A run of the same tags that has no trials and is RUNNING was left by a process that was killed before
-        its search began; it becomes KILLED.
+        A RUNNING run with the same tags and without trials was left by a process that was killed before its
+        search began; the run becomes KILLED.
 
         Args:
-            identity: what no other search has, kept as tag `search_id`.
+            identity: unique id of the search, kept as tag `search_id`.
             name: the search's name.
-            tags: what to find it by.
-            params: settings of the search as a whole.
-            experiment: experiment to put the search in; made if there is none.
+            tags: tags by which the run is found.
+            params: settings of the whole search.
+            experiment: experiment of the search; created if missing.
             artifact_root: URI below which a new experiment keeps its artifacts; None leaves it to the server.
 
         Returns:
@@ -146,7 +147,7 @@ class Tracker:
             self._experiment_id = _experiment_id(self._client, experiment, artifact_root)
         except UserError:
             raise
-        except Exception as error:  # every driver and server has its own
+        except Exception as error:  # every database driver and server has its own exceptions
             raise unusable(self.uri, error) from None
         if parents := self.parents(identity):
             self.search_id = parents[0]
@@ -154,6 +155,7 @@ class Tracker:
             for run_id in self._abandoned(tags):
                 self._client.set_terminated(run_id, status="KILLED")
             self.search_id = self._create_run(name, {**tags, _IDENTITY: identity}, {})
+        # MLflow refuses to change a param, so only missing ones are written.
         known = self._client.get_run(self.search_id).data.params
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.keys()})
         return self.search_id
@@ -173,10 +175,10 @@ class Tracker:
         return [run_id for run_id in runs if not self._runs({_PARENT: run_id}, most=1)]
 
     def open_search(self, run_id: str) -> str | None:
-        """Go on below a parent run of an earlier process.
+        """Continue with a parent run of an earlier process.
 
         Args:
-            run_id: what `start_search` returned.
+            run_id: the id that `start_search` returned.
 
         Returns:
             The run's status; None if the store has no such run.
@@ -186,7 +188,7 @@ class Tracker:
         """
         try:
             run = self._client.get_run(run_id)
-        except Exception as error:  # every driver and server has its own
+        except Exception as error:  # every database driver and server has its own exceptions
             if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise unusable(self.uri, error) from None
@@ -196,10 +198,10 @@ class Tracker:
         return str(run.info.status)
 
     def save_view(self, view: str) -> None:
-        """Have the UI list a view of the search's trials, under the id of the search's run.
+        """Save a view of the search's trials for the UI, under the id of the search's run.
 
         Args:
-            view: as `tuning.tracking.view.trials_view` makes it.
+            view: the view from `tuning.tracking.view.trials_view`.
         """
         self._client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
 
@@ -210,11 +212,11 @@ class Tracker:
         return view_page(server, self._experiment_id, self.search_id)
 
     def keep(self, run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
-        """Add to a run.
+        """Add tags and artifacts to a run.
 
         Args:
             run_id: a trial's run, or the search's.
-            tags: what it came to.
+            tags: tags to add.
             artifacts: file name to text.
         """
         for name, text in artifacts.items():
@@ -223,12 +225,12 @@ class Tracker:
             self._write(run_id, tags, {})
 
     def add_files(self, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
-        """Keep files with a run, under their names.
+        """Add files to a run's artifacts, under their names.
 
         Args:
             run_id: a trial's run, or the search's.
-            files: they replace those of the same names.
-            folder: where among the run's artifacts to put them.
+            files: the files; they replace artifacts of the same names.
+            folder: folder among the run's artifacts.
         """
         for file in files:
             self._client.log_artifact(run_id, str(file), folder)
@@ -240,10 +242,10 @@ class Tracker:
 
         Args:
             number: the trial's number in the search, kept as tag `trial`.
-            name: what the UI shows.
-            params: its settings, flat and readable, at least one.
-            tags: what else to find it by.
-            config_yaml: its configuration, kept as artifact `config.yaml`.
+            name: name in the UI.
+            params: the trial's settings, flat and readable, at least one.
+            tags: other tags by which the run is found.
+            config_yaml: the trial's config, kept as artifact `config.yaml`.
 
         Raises:
             RuntimeError: if no search was started or opened.
@@ -255,7 +257,7 @@ class Tracker:
         return self.describe_trial(TrialRun(run_id, number, "RUNNING", {}, tags, {}, ()), params, config_yaml)
 
     def describe_trial(self, run: TrialRun, params: Mapping[str, object], config_yaml: str) -> TrialRun:
-        """Give a trial's run what a driver that died as it opened it has left out.
+        """Add the params and config of a trial's run; a driver that died may have left them out.
 
         Args:
             run: the trial's run, without params.
@@ -267,10 +269,10 @@ class Tracker:
         return replace(run, params=_limited(params, _MAX_PARAM))
 
     def trial_runs(self, number: int | None = None) -> list[TrialRun]:
-        """The runs of the search's trials, or of one trial, without the epochs that they have figures of.
+        """Return the runs of the search's trials, or of one trial, without their epochs.
 
         Args:
-            number: that trial's number; ``None`` for all.
+            number: the trial's number; ``None`` for all.
         """
         tags = {_PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
         return [
@@ -287,16 +289,16 @@ class Tracker:
         ]
 
     def epochs(self, run_id: str) -> tuple[int, ...]:
-        """The epochs that a trial's run has figures of, in order, each as often as it was written."""
+        """Return the epochs with metrics in a trial's run, in order, each as often as it was written."""
         history = self._client.get_metric_history(run_id, EVERY_EPOCH)
         return tuple(sorted(metric.step for metric in history))
 
     def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
-        """Write the figures of epochs, in as few requests as MLflow's limit of 1000 figures allows.
+        """Write the metrics of epochs, in as few requests as MLflow's limit of 1000 metrics allows.
 
         Args:
             run_id: the trial's run.
-            epochs: the figures, of an epoch at most 1000.
+            epochs: the metrics, at most 1000 for an epoch.
 
         Raises:
             ValueError: if a value is not finite; nothing is written then.
@@ -307,11 +309,12 @@ class Tracker:
             _check_names(epoch.values)
             bad = {name: value for name, value in epoch.values.items() if not math.isfinite(value)}
             if bad:
-                raise ValueError(f"figures of epoch {epoch.epoch} are not finite: {bad}")
+                raise ValueError(f"metrics of epoch {epoch.epoch} are not finite: {bad}")
         batch: list[Metric] = []
         for epoch in epochs:
             at = round(epoch.at * 1000)
             figures = [Metric(name, float(value), at, epoch.epoch) for name, value in epoch.values.items()]
+            # An epoch is never split over two requests, so that it arrives whole or not at all.
             if len(batch) + len(figures) > _MAX_FIGURES:
                 self._client.log_batch(run_id, metrics=batch)
                 batch = []
@@ -322,14 +325,15 @@ class Tracker:
     def set_status(
         self, run_id: str, status: Status, tags: Mapping[str, str], name: str | None = None
     ) -> None:
-        """Give a run a status; one other than RUNNING ends it.
+        """Set a run's status; a status other than RUNNING ends the run.
 
         Args:
             run_id: a trial's run, or the search's.
-            status: how it stands for MLflow.
-            tags: how it ended for the search: outcome, reason.
-            name: what the UI shows from now on; None leaves its name.
+            status: the new status in MLflow.
+            tags: the end as the search sees it: outcome, reason.
+            name: new name in the UI; None keeps the name.
         """
+        # The status comes last: a run with a final status is complete, see `tuning.tracking.mirror.is_ended`.
         if tags:
             self._write(run_id, tags, {})
         if name is not None:
@@ -340,15 +344,15 @@ class Tracker:
             self._client.set_terminated(run_id, status=status)
 
     def model_run(self, name: str, alias: str) -> str | None:
-        """The run that a registered model's version comes from; None if there is none of that alias.
+        """Return the run of a registered model's version; None if the model has no such alias.
 
         Args:
             name: the model's name.
-            alias: the version's.
+            alias: the version's alias.
         """
         try:
             return str(self._client.get_model_version_by_alias(name, alias).run_id)
-        except Exception as error:  # every driver and server has its own
+        except Exception as error:  # every database driver and server has its own exceptions
             if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
@@ -356,19 +360,20 @@ class Tracker:
     def register_model(
         self, name: str, aliases: Sequence[str], run_id: str, folder: Path, description: str
     ) -> None:
-        """Keep a saved model with a run, and register it, a version for each alias.
+        """Add a saved model to a run's artifacts, and register a version of it for each alias.
 
         Args:
-            name: the model's name; made if there is none.
-            aliases: each moves to its new version.
-            run_id: the run of the trial that trained it.
-            folder: what MLflow saved; its name becomes that of the artifact.
-            description: what the UI shows of each version.
+            name: the model's name; created if missing.
+            aliases: the aliases; each moves to its new version.
+            run_id: the run of the trial that trained the model.
+            folder: the folder that MLflow saved; its name becomes the artifact's.
+            description: description of each version in the UI.
         """
         self._client.log_artifacts(run_id, str(folder), folder.name)
         if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
             self._client.create_registered_model(name)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
+        # A version that an interrupted registration has made is used again, so that none is there twice.
         known = {
             version.pick: version.version
             for version in self.model_versions(name)[::-1]
@@ -383,7 +388,7 @@ class Tracker:
             self._client.set_registered_model_alias(name, alias, version)
 
     def model_versions(self, name: str) -> list[ModelVersion]:
-        """Return the versions of a registered model, the oldest first; none if there is no such model.
+        """Return the versions of a registered model, the oldest first; empty if there is no such model.
 
         Args:
             name: the model's name.
@@ -409,16 +414,16 @@ class Tracker:
         self._client.delete_model_version(name, version)
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
-        """Copy one file of a registered model into a folder; nothing of the model is loaded.
+        """Copy one file of a registered model to a folder, without loading the model.
 
         Args:
             name: the model's name.
-            alias: the version's.
+            alias: the version's alias.
             file: the file's path in the model.
-            folder: where to put the copy.
+            folder: folder of the copy.
 
         Returns:
-            The copy.
+            Path of the copy.
 
         Raises:
             UserError: if there is no such version or file, or the store does not answer.
@@ -429,19 +434,19 @@ class Tracker:
             source = self._client.get_model_version_by_alias(name, alias).source
             uri = f"{source}/{file}"
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
-        except Exception as error:  # every driver, server and file system has its own
+        except Exception as error:  # every driver, server and file system has its own exceptions
             raise UserError(
                 f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}"
             ) from None
 
     def discard(self, run_id: str) -> None:
-        """Move a run to MLflow's trash, a search with its trials; it can be restored from there."""
+        """Move a run, and the runs below it, to MLflow's trash; they can be restored from there."""
         for run in self._runs({_PARENT: run_id}):
             self._client.delete_run(run.info.run_id)
         self._client.delete_run(run_id)
 
     def _runs(self, tags: Mapping[str, str], *conditions: str, most: int | None = None) -> "list[Run]":
-        """The runs with some tags that meet some conditions more."""
+        """Return the runs with these tags that meet further conditions."""
         tagged = (f"tags.`{key}` = {quoted(value)}" for key, value in tags.items())
         query = " and ".join((*tagged, *conditions))
         runs: list[Run] = []
@@ -498,7 +503,7 @@ def _check_names(names: Mapping[str, object]) -> None:
 
 
 def _limited(values: Mapping[str, object], limit: int) -> dict[str, str]:
-    """Turn values into text that MLflow takes."""
+    """Convert values to text within MLflow's limit of characters."""
     texts = {name: str(value) for name, value in values.items()}
     for name, text in texts.items():
         if len(text) > limit:

@@ -1,7 +1,7 @@
-"""A saved view of MLflow's UI for the trials of a search: what matters as columns, the front as a chart.
+"""A saved view of MLflow's UI for the trials of a search: columns of objectives and settings, and charts.
 
-MLflow keeps the views of an experiment's runs in its tags, a JSON each. Without one the UI shows the parent
-runs of searches alone, with no figures, and a chart for each figure there is.
+MLflow keeps the views of an experiment's runs in its tags, each as JSON. Without a view the UI shows the
+parent runs of searches alone, without metrics, and a chart for every metric.
 """
 
 import base64
@@ -14,9 +14,9 @@ from tuning.space.params import SubsetParam
 from tuning.tracking.store import quoted
 
 VIEW = "mlflow.sharedViewState."
-"""How the tags of views begin; the view's id follows."""
+"""Prefix of the tags of views; the view's id follows."""
 MOST_SETTINGS = 50
-"""Settings that are columns and axes at most: what the tag holds is limited to 5000 characters."""
+"""Most settings that become columns and axes: MLflow limits the tag to 5000 characters."""
 SECTION = "trials"
 CURVE = {
     "xAxisKey": "step",
@@ -26,19 +26,19 @@ CURVE = {
     "scaleType": "linear",
     "range": {},
 }
-"""What the UI wants to know of a chart of curves."""
+"""Details of a chart of curves that the UI requires."""
 
 
 def trials_view(name: str, space: Space, created: float) -> str:
-    """The view of a search's trials, best in the first objective first.
+    """Return the view of a search's trials, best in the first objective first.
 
     Args:
-        name: The search's name, by which the UI's menu "Views" lists the view.
-        space: What is searched: its settings and objectives become columns and axes.
-        created: Seconds since 1970.
+        name: The search's name, which the UI's menu "Views" shows.
+        space: The search space; its settings and objectives become columns and axes.
+        created: Time of creation, in seconds since 1970.
 
     Returns:
-        What the tag of the view holds.
+        The content of the view's tag.
     """
     (first, direction), *_ = space.objectives.items()
     tags = ("front", "rank", "status")
@@ -64,13 +64,13 @@ def trials_view(name: str, space: Space, created: float) -> str:
 
 
 def view_page(server: str, experiment_id: str, view: str) -> str:
-    """The address of a view's charts."""
+    """Return the address of a view's charts."""
     query = f"viewStateShareKey={view}&compareRunsMode=CHART&workflowType=machine_learning"
     return f"{server}/#/experiments/{experiment_id}/runs?{query}"
 
 
 def _charts(space: Space) -> list[dict[str, Any]]:
-    """The plane of the first two objectives, parallel coordinates, and the curves of each objective."""
+    """Return the charts: plane of the first two objectives, parallel coordinates, curves per objective."""
     objectives = list(space.objectives)
     axes = [key for key, param in space.params.items() if not isinstance(param, SubsetParam)][:MOST_SETTINGS]
     charts = []

@@ -1,4 +1,4 @@
-"""How many trials a figure needs, and what is told where there are fewer."""
+"""Numbers of trials that an estimate needs, and the text where there are fewer."""
 
 import csv
 import io

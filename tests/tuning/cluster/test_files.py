@@ -24,12 +24,12 @@ RAY = Path(sys.executable).with_name("ray")
 
 
 def started(words: list[str]) -> dict[str, Any]:
-    """What ``ray start`` makes of its options, which all have to be known to it."""
+    """Return the options of ``ray start`` as Ray parses them; Ray has to know all of them."""
     return dict(cli.commands["start"].make_context("ray start", words).params)
 
 
 def searched(words: list[str]) -> dict[str, Any]:
-    """What ``tune.py`` makes of its options."""
+    """Return the options of ``tune.py`` as it parses them."""
     return dict(typer.main.get_command(app).make_context("tune.py", words).params)
 
 
@@ -63,7 +63,7 @@ def test_the_command_in_its_comment_is_one() -> None:
 
 @pytest.fixture
 def submitted(tmp_path: Path) -> Iterator[list[str]]:
-    """What ``slurm.sh`` gives to ``srun``, and a look at the token meanwhile."""
+    """Return the arguments that ``slurm.sh`` gives to ``srun``, and the token's state meanwhile."""
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
     srun = tmp_path / "srun"

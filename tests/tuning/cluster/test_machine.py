@@ -1,4 +1,4 @@
-"""What a container, a scheduler or a file system allows, on made-up control groups and broken folders."""
+"""Limits by a container, a scheduler or a file system, on made-up control groups and broken folders."""
 
 import errno
 import fcntl

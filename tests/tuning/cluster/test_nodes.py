@@ -1,4 +1,4 @@
-"""Which nodes of a cluster a search accepts: two real nodes of Ray on one machine, one of them blinded."""
+"""The check of a cluster's nodes: two real nodes of Ray on one machine, one of them blinded."""
 
 import io
 import os
@@ -157,7 +157,7 @@ def test_a_search_on_two_nodes_with_working_folders_of_their_own(
 
 
 def trained_on(nodes: Nodes) -> Counter[str]:
-    """How many processes of trials each node has had."""
+    """Count the processes of trials that each node has had."""
     alive = nodes.connect()
     ids = {node["NodeID"] for node in alive}
     actors = ray._private.state.actors().values()

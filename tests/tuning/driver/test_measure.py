@@ -107,8 +107,8 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(
         raise RayError("traceback\nthe worker died")
 
     said, sent, _ = ask(search, monkeypatch, die)
-    assert "Trial 000 has no figures on the test images: its encoder was not kept: there is no" in said
-    assert "Trial 001 has no figures on the test images: the worker died" in said
+    assert "Trial 000 has no metrics on the test images: its encoder was not kept: there is no" in said
+    assert "Trial 001 has no metrics on the test images: the worker died" in said
     assert sent == []
     assert "code is not finite" in ask(search, monkeypatch, lambda *_: {})[0]
     ask(search, monkeypatch, lambda *_: {"invariance": 0.5})

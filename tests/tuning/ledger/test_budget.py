@@ -1,4 +1,4 @@
-"""What a search has spent and reached, recomputed from all that ended; and when it has had enough."""
+"""The budget of a search, recomputed from all ended trials, and the reasons to stop."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the ledger hands out, records, and keeps when its driver dies."""
+"""The ledger: it hands out trials, records them, and keeps them when its driver dies."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Which changes of a space a search may go on with."""
+"""Changes of a space with which a search may resume."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def test_a_change_that_earlier_trials_fit_is_gone_on_with_if_allowed(
     changes: dict[str, object], ledger: Ledger, tmp_path: Path
 ) -> None:
     space = changed(tmp_path, changes)
-    with pytest.raises(UserError, match=r"differs(.|\n)*there, (.|\n)*here\n--allow-space-change goes on"):
+    with pytest.raises(UserError, match=r"differs(.|\n)*there, (.|\n)*here\n--allow-space-change resumes"):
         require_same(ledger, space, allow_change=False)
     require_same(ledger, space, allow_change=True)
     before = ledger.records()
@@ -86,12 +86,12 @@ def test_a_change_that_earlier_trials_fit_is_gone_on_with_if_allowed(
 
 
 MISFITS: list[tuple[dict[str, object], str]] = [
-    ({"params.temperature": None}, "temperature: .* was drawn, and is searched no more"),
+    ({"params.temperature": None}, "temperature: .* was drawn, and is not searched any more"),
     ({"params.temperature.high": 0.06}, "temperature: .* is not allowed"),
     ({"params.temperature.log": True}, "temperature"),
     ({"params.encoder_lr.choices": [0.0001, 0.001, 0.01]}, "encoder_lr"),
     ({"params.generator_lr": {"type": "float", "low": 0.0001, "high": 0.001}}, "it lacks a parameter"),
-    ({"params.augmentations.members": ["crop", "affine", "grayscale"]}, r"it lacks a parameter|no more"),
+    ({"params.augmentations.members": ["crop", "affine", "grayscale"]}, r"it lacks a parameter|any more"),
     ({"params.augmentations.max_size": 1}, "augmentations: .* is not allowed"),
     ({"base.overrides.epochs": 5}, r"would not compare:\n  base.epochs: 4 there, 5 here"),
     ({"objectives": {"invariance": "maximize"}}, "objectives"),

@@ -1,4 +1,4 @@
-"""What two trials that would train alike have in common."""
+"""The identity of trials with the same training."""
 
 from typing import Any, get_args
 

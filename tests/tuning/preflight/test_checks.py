@@ -1,4 +1,4 @@
-"""What is refused before a search begins, and how many trials fit on a machine."""
+"""Refusals before a search begins, and the number of trials that fit on a machine."""
 
 import io
 import sqlite3
@@ -93,7 +93,7 @@ def test_objectives_of_a_dataset_without_attributes(tmp_path: Path, unlabelled_s
     objectives(tmp_path, unlabelled_store, "invariance", "image_informativeness", "domain_accuracy")
     with pytest.raises(UserError, match=r"objectives\.informativeness: synthetic has no attribute"):
         objectives(tmp_path, unlabelled_store, "invariance", "informativeness")
-    with pytest.raises(UserError, match=r"objectives\.accuracy/scale: synthetic has no such figure"):
+    with pytest.raises(UserError, match=r"objectives\.accuracy/scale: synthetic has no such metric"):
         objectives(tmp_path, unlabelled_store, "accuracy/scale")
 
 

@@ -48,7 +48,7 @@ look();
 
 @pytest.fixture(scope="module")
 def browsed(evil_page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
-    """What is seen of a page full of markup in its names, and the browser's console."""
+    """Return the visible text of a page with markup in its names, and the browser's console."""
     folder = tmp_path_factory.mktemp("browser")
     (folder / "report.html").write_text(evil_page, encoding="utf-8")
     (folder / "watcher.html").write_text(WATCHER)

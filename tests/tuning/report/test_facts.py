@@ -1,4 +1,4 @@
-"""What the page says in words and tables."""
+"""Texts and tables of the page."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     search.ledger.begin()
     facts = dict(overview(search))
     assert facts["Trials"] == "5: 2 complete, 1 infeasible, 1 stopped early, 1 cut off"
-    assert facts["Ended"] == "none yet: it was cut off, --resume goes on"
+    assert facts["Ended"] == "not yet: the search was interrupted, --resume goes on"
     assert facts["Dataset"] == "synthetic, fingerprint abc"
     assert facts["Versions"] == "python 3.12"
     assert facts["Training"].startswith("6 epochs")

@@ -79,7 +79,7 @@ def test_headings_images_and_tables_are_told_to_screen_readers(evil_page: str) -
     page = Elements(evil_page)
     (picture,) = page.all("img")
     assert picture["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    assert re.search(r"nearest neighbours by code, trial \d\d\d", str(picture["alt"]))
+    assert re.search(r"nearest neighbours by code \(embedding\), trial \d\d\d", str(picture["alt"]))
     charts = [attributes for attributes in page.all("div") if attributes.get("class") == "chart"]
     assert len(charts) == 1 + 2 + 1 + 1 + 2 + 2
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
@@ -109,7 +109,7 @@ def test_augmentations_alone_are_ranked(tmp_path: Path) -> None:
     text = render(search)
     rows = re.findall(r'<th scope="row">(\w+)</th>', text[text.index("Each augmentation alone") :])
     assert rows == ranked
-    assert "no gain to tell" in text
+    assert "no gain to report" in text
 
 
 @pytest.mark.parametrize("objectives", [{"invariance": "maximize"}, {**TWO, "domain_accuracy": "minimize"}])

@@ -71,7 +71,7 @@ def alone(folder: Path) -> Search:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What ``write_trials`` draws: the axes, once their picture is written."""
+    """Return the axes that ``write_trials`` draws, after it has written their picture."""
     seen: dict[str, Any] = {}
     original = plane._draw_labels
 

@@ -69,7 +69,7 @@ def test_what_options_cannot_say_is_said(tmp_path: Path) -> None:
     text = (search.folder / "space.yaml").read_text()
     (search.folder / "space.yaml").write_text(text.replace("low: 0.05", "low: 0.1"))
     assert caveat(search) == (
-        "The command does not hold every change that was made to the space file; the exported configs do."
+        "The command lacks some changes that were made to the space file; the exported configs have all."
     )
     (search.folder / "space.yaml").unlink()
     assert "does not load by itself" in str(caveat(search))

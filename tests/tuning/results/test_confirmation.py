@@ -1,4 +1,4 @@
-"""What other seeds leave of a front: against numpy, and against every resample there is."""
+"""Confirmation of a front with other seeds: against numpy, and against all possible resamples."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is read from a ledger and exported, without running a search."""
+"""Results from a ledger and their export, without a search."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a search makes of its ledger: candidates, confirmations, and the front before and after them."""
+"""Results from a ledger: candidates, confirmations, and the front before and after them."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What a sampler is told of trials, against all there is."""
+"""The trials that a sampler gets, against all trials."""
 
 import hypothesis.strategies as st
 import optuna

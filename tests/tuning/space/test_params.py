@@ -1,4 +1,4 @@
-"""Which sets and numbers a parameter allows, against plain enumeration."""
+"""Sets and numbers that a parameter allows, against plain enumeration."""
 
 import itertools
 import math

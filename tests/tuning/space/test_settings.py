@@ -1,4 +1,4 @@
-"""What a trial gets."""
+"""The resources of a trial."""
 
 from typing import Any
 

@@ -470,7 +470,7 @@ def test_what_the_papers_method_does_not_use_need_not_hold_its_settings(tmp_path
 
 
 def told(path: Path, **options: Any) -> list[str]:
-    """What is said of a space file, in a line for each mistake, without what is allowed."""
+    """Return the messages about a space file, a line for each mistake, without the allowed values."""
     with pytest.raises(UserError) as caught:
         load_space(path, **options)
     assert len(set(str(caught.value).splitlines())) == len(str(caught.value).splitlines())

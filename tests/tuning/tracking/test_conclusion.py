@@ -1,4 +1,4 @@
-"""What the parent run says at a search's end: gain and what mattered, whatever becomes of the analysis."""
+"""The parent run at a search's end: gain and importances, even if the analysis fails."""
 
 import csv
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_the_parent_compares_with_the_papers_settings(store: Store, tmp_path: Pa
 
 def test_without_the_papers_settings_there_is_no_gain_to_tell(store: Store, tmp_path: Path) -> None:
     description = close(made(tmp_path / "s", [[0.5, 0.5]], paper=False), store)[1]
-    assert description.startswith("No trial has the paper's settings, so there is no gain to tell.")
+    assert description.startswith("No trial has the paper's settings, so there is no gain to report.")
 
 
 def test_the_parent_has_the_analysis_that_the_command_makes(store: Store, tmp_path: Path) -> None:

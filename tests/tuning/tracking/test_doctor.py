@@ -52,7 +52,7 @@ class Patient:
         return run.run_id
 
     def ask(self, *, fix: bool = False, uri: str | None = None) -> tuple[bool, str]:
-        """Whether all is well, and what was said."""
+        """Return whether all is well, and the printed text."""
         said = io.StringIO()
         search = Search.open(self.search.name, self.search.folder.parent)
         console = Console(file=said, width=200)
@@ -68,7 +68,7 @@ def patient(store: Store, tmp_path: Path) -> Patient:
 
 NOTE = (
     "- trial 005: the ledger knows 2 epochs, its checkpoint 0; "
-    "it trains the rest again, to the same figures\n"
+    "it trains the rest again, to the same metrics\n"
     "- the search was stopped before its end; the command that began it goes on with it, "
     "with --name s --resume\n"
 )
@@ -109,12 +109,12 @@ def open_twice(patient: Patient) -> str:
 
 def write_twice(patient: Patient) -> str:
     patient.store.client.log_batch(patient.run_id(4), [Metric("images_per_second", 10.0, 5, 1)])
-    return "trial 004: MLflow run .* has figures twice, of epochs 1"
+    return "trial 004: MLflow run .* has metrics twice, of epochs 1"
 
 
 def write_elsewhere(patient: Patient) -> str:
     patient.tracker.log_epochs(patient.run_id(0), figures(9, images_per_second=1.0))
-    return "trial 000: MLflow run .* has figures of epochs that the ledger does not know: 9"
+    return "trial 000: MLflow run .* has metrics of epochs that the ledger does not know: 9"
 
 
 def falsify(patient: Patient) -> str:
@@ -173,12 +173,12 @@ def test_what_is_wrong_is_named_and_mended(harm: Callable[[Patient], str], patie
     well, said = patient.ask()
     assert not well
     assert [line for line in said.splitlines() if line not in NOTE.splitlines()][1:] == [
-        "1 to mend: the same command with --fix does."
+        "1 to repair: run the same command with --fix."
     ]
     assert re.search(expected, said)
     well, said = patient.ask(fix=True)
     assert well, said
-    assert "Mended 1" in said
+    assert "Repaired 1" in said
     assert patient.ask() == (True, NOTE)
     check(patient.store, patient.tracker.search_id, patient.search, LEFT)
     assert not list(patient.search.checkpoints.glob("*"))
@@ -257,7 +257,7 @@ def double_the_search(finished: Finished) -> str:
 def forget_the_end(finished: Finished) -> str:
     """As a process that is killed between the last trial's end and that of the search."""
     finished.search.ledger.remember("ended", None)
-    return "all trials have ended, and the ledger does not say so of the search"
+    return "all trials have ended, but the ledger does not say that the search has ended"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is on its way to MLflow arrives, however long MLflow does not answer."""
+"""Writes to MLflow arrive even if MLflow does not answer for a long time."""
 
 import queue
 import sqlite3

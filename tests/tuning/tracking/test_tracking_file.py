@@ -53,7 +53,7 @@ require_whole(shared)
 
 @pytest.fixture(scope="module")
 def half_made() -> dict[int, bytes]:
-    """What MLflow leaves where it is killed after some statements, as it makes a database in place."""
+    """Return databases as a killed MLflow leaves them, by the number of executed statements."""
     found: dict[int, bytes] = {}
     done = 0
     with tempfile.TemporaryDirectory() as folder:

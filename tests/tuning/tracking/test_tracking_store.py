@@ -1,4 +1,4 @@
-"""How an MLflow store is opened, and that its secrets stay secret."""
+"""Opening an MLflow store, and keeping its secrets."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""What a saved view holds; that MLflow's UI understands it, tests/tuning/tracking/test_ui.py tells."""
+"""The content of a saved view; tests/tuning/tracking/test_ui.py shows it in MLflow's UI."""
 
 import base64
 import json
