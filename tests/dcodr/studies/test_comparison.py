@@ -95,7 +95,7 @@ def test_every_form_of_the_table_names_the_start_of_the_encoders() -> None:
     )
     start = (
         "Measured encoders start from random weights. "
-        "Published ones start from MoCo-v2 (800 epochs) with its hidden layer."
+        "Published encoders start from MoCo-v2 (800 epochs) with its hidden layer."
     )
     assert f" |\n\n{start}\n" in filled.markdown()
     console = Console(record=True, width=300)

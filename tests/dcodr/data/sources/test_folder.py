@@ -289,7 +289,7 @@ def test_numbers_with_a_few_other_cells_are_doubted(tmp_path: Path, cells: list[
 def test_a_value_of_its_own_in_every_row_is_doubted(tmp_path: Path, cells: list[str]) -> None:
     attribute, _, (message,) = read_column(tmp_path, cells)
     assert attribute.cardinality == 4
-    assert f"every row has a value of its own ('{cells[0]}' on line 2, '{cells[1]}' on line 3" in message
+    assert f"every row has a different value ('{cells[0]}' on line 2, '{cells[1]}' on line 3" in message
     assert read_column(tmp_path, cells, categorical=["v"])[2] == []
 
 
@@ -377,7 +377,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (inside / "b0.png").rename(tmp_path / "outside.png")
     (inside / "b0.png").symlink_to(tmp_path / "outside.png")
     with pytest.raises(
-        UserError, match=r"line 4, column path: b0\.png is .*outside\.png, as b0\.png is a link;.*--root"
+        UserError, match=r"line 4, column path: b0\.png is .*outside\.png, because b0\.png is a link;.*--root"
     ):
         read_all(path, "dishes")
 
@@ -390,7 +390,7 @@ def test_a_linked_folder_says_that_links_are_not_followed(tmp_path: Path) -> Non
     folder(tmp_path / "elsewhere")
     rows = [f"photos/{row}" for row in ROWS]
     message = (
-        r"line 2, column path: photos/a0\.png is .*elsewhere/a0\.png, as photos is a link; links out of "
+        r"line 2, column path: photos/a0\.png is .*elsewhere/a0\.png, because photos is a link; links out of "
     )
     with pytest.raises(UserError, match=message):
         read_all(folder(inside, rows), "dishes")
