@@ -165,7 +165,7 @@ def describe(error: ValidationError, data: object) -> dict[Key, str]:
 
 
 def _position(detail: ErrorDetails, data: object) -> tuple[Key, object]:
-    """Return the key of an error, as far as the data reach, and the value there."""
+    """Return the part of an error's key that exists in the data, and the value there."""
     key: Key = ()
     for part in detail["loc"]:
         if not isinstance(data, (Mapping, list, tuple)):

@@ -1,4 +1,4 @@
-"""What every method promises: it learns, its codes are as stated, it resumes exactly."""
+"""Contract of all methods: they learn, their codes are as documented, they resume exactly."""
 
 from pathlib import Path
 from typing import get_args

@@ -44,7 +44,7 @@ def test_the_ceiling_of_retrieval_stands_below_the_figures() -> None:
     assert filled.rows()[-1] == ("ceiling", "this store", "", "0.039")
     lines = filled.markdown().splitlines()
     assert "| ceiling | this store |  | 0.039 |" in lines
-    assert "all training and test images" in lines[-1]
+    assert "all other training and test images" in lines[-1]
     console = Console(record=True, width=200)
     console.print(filled.text())
     printed = " ".join(console.export_text().split())

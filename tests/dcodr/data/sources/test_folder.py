@@ -35,7 +35,7 @@ def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) 
 
 
 def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
-    """What ``read_folder`` returns, with all images at once; whoever is to be warned, nobody is."""
+    """Return the result of ``read_folder`` with all images at once; fail on a warning."""
     spec, images, domain, attributes = read_folder(*args, **{"warn": lambda message: None} | options)
     return spec, np.concatenate([*images]), domain, attributes
 
@@ -105,7 +105,7 @@ def test_images_may_lie_under_another_root_and_attributes_are_optional(tmp_path:
 
 
 def read_one(tmp_path: Path, image: Image.Image, name: str, size: int = 32, **options: Any) -> np.ndarray:
-    """What becomes of an image that is saved under a name."""
+    """Save an image under a name and return it as read."""
     path = folder(tmp_path, [f"{name},cup,red,90,0.5", *ROWS[1:]])
     image.save(tmp_path / name, **options)
     pixels: np.ndarray = read_all(path, "dishes", image_size=size)[1][0]
@@ -250,7 +250,7 @@ def test_words_that_are_no_marks_are_classes(tmp_path: Path) -> None:
 def read_column(
     tmp_path: Path, cells: list[str], **kind: list[str]
 ) -> tuple[Attribute, list[float], list[str]]:
-    """What becomes of an attribute v of four rows, and the warnings."""
+    """Read an attribute v of four rows; return it with the warnings."""
     said: list[str] = []
     rows = [
         f'{name}.png,{name[0]},"{cell}"' for name, cell in zip(("a0", "a1", "b0", "b1"), cells, strict=True)
