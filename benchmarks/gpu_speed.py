@@ -87,6 +87,8 @@ def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float | Non
     def on_step(step: int, total: int) -> None:
         nonlocal done
         done += 1
+        # The clock starts and stops when the GPU has finished its queue, after some warm-up steps. Concurrent
+        # trainings start together.
         if done == WARM:
             torch.cuda.synchronize(device)
             if _together is not None:
@@ -100,6 +102,7 @@ def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float | Non
 
     with tempfile.TemporaryDirectory() as folder, suppress(EnoughError):
         perceptual = PerceptualConfig(weights=str(random_weights(Path(folder))), normalise=False)
+        # More epochs than the measurement needs, and no evaluation: `on_step` ends the training.
         lasting = {"epochs": 10_000, "evaluate_every": 10_000, "device": "cuda", "precision": "bfloat16"}
         settings = {"perceptual": perceptual, **lasting}
         fit(config.model_copy(update=settings), random_dataset(IMAGES // N_DOMAINS), on_step=on_step)

@@ -69,6 +69,7 @@ def interleaved(
 
 def alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return the result of a module's function in a fresh process, without memory in use."""
+    # "spawn", because a forked process would start with this process's memory.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(function, *args, **kwargs).result()
 

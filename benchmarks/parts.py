@@ -133,6 +133,8 @@ def _read(path: Path, all_there: Barrier, found: "SimpleQueue[int]") -> None:
     before = _private()
     data = open_store(path)
     _read_batches(data)
+    # All processes have read the images before one measures, and all have measured before one ends: the
+    # system divides shared pages by the number of processes that map them.
     all_there.wait(timeout=120)
     share = _share(path) + _private() - before
     all_there.wait(timeout=120)

@@ -78,6 +78,7 @@ def run(config: Config, folder: Path, on_step: Callable[[int, int], None]) -> No
     """Train until ``on_step`` raises; the perceptual network has random weights, from the folder."""
     perceptual = PerceptualConfig(weights=str(random_weights(folder)), normalise=False)
     settings = {"perceptual": perceptual, "device": "cpu"}
+    # More epochs than the measurement needs, and no evaluation: `on_step` ends the training.
     lasting = {"epochs": 10_000, "evaluate_every": 10_000, "threads": torch.get_num_threads()}
     with suppress(EnoughError):
         fit(config.model_copy(update=settings | lasting), random_dataset(), on_step=on_step)
@@ -146,6 +147,7 @@ def other_share(config: Config, n: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         run(config, Path(folder), on_step)
     whole, losses, views, backward, step = np.subtract(moments[-1], moments[1])
+    # Views are made within `losses`, but do not belong to the forward pass.
     return float(1 - (losses - views + backward + step) / whole)
 
 

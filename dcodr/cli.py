@@ -55,6 +55,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the folder's checkpoint.")] = False,
 ) -> None:
     """Train a config and write its validation metrics."""
+    # Imported here, because PyTorch is slow to import and `--help` does not need it.
     from dcodr.config import dump_config, read_config
     from dcodr.data.remote import open_dataset
     from dcodr.training.trainer import fit

@@ -29,6 +29,7 @@ _HELP = "Show the traceback of an error."
 
 def printable(text: str) -> str:
     """Escape control characters in a text, so that a file's content cannot control the terminal."""
+    # `repr` escapes a control character; the slice drops the quotes.
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
@@ -161,6 +162,7 @@ def _stoppable() -> Iterator[None]:
         came.append((number, time.monotonic()))
         if len(came) == 1:
             raise KeyboardInterrupt
+        # Within AT_ONCE it is the same stop, sent to the process and to its group.
         if came[-1][1] - came[0][1] > AT_ONCE:
             os._exit(128 + number)
 

@@ -44,6 +44,7 @@ def is_uri(text: str | None) -> bool:
 
 def cached(uri: str) -> Path:
     """Return the local path of a file at a URI, below ``$DCODR_CACHE`` or by default ``~/.cache/dcodr``."""
+    # The hash separates files of the same name at different URIs.
     folder = os.environ.get("DCODR_CACHE") or Path.home() / ".cache" / "dcodr"
     return Path(folder) / hashlib.sha256(uri.encode()).hexdigest()[:16] / uri.rsplit("/", 1)[-1]
 
@@ -61,6 +62,8 @@ def appearing(path: Path) -> Iterator[Path]:
         UserError: If the file cannot be written.
         StorageError: If the disk is the reason, e.g. because it is full.
     """
+    # In the same folder, because a rename is atomic only within a file system. The name is unique, so that
+    # processes that write the same file do not disturb each other.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

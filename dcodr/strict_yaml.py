@@ -28,6 +28,8 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # Every model on the way from the mistake to the root sees the error. The model that the unknown key
+        # belongs to adds its own allowed keys.
         try:
             return handler(data)
         except ValidationError as error:
@@ -166,6 +168,7 @@ def describe(error: ValidationError, data: object) -> dict[Key, str]:
 
 def _position(detail: ErrorDetails, data: object) -> tuple[Key, object]:
     """Return the part of an error's key that exists in the data, and the value there."""
+    # The location of an error also contains names of union members, which are not in the data.
     key: Key = ()
     for part in detail["loc"]:
         if not isinstance(data, (Mapping, list, tuple)):
@@ -244,10 +247,11 @@ def read_yaml(path: str | Path) -> YamlFile:
         UserError: If the file cannot be read or is invalid.
     """
     try:
+        # Opening a named pipe would block.
         if not Path(path).is_file():
             raise FileNotFoundError("no such file")
         with Path(path).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            raw = file.read(MAX_BYTES + 1)  # one byte too many shows that the file is too large
         if len(raw) > MAX_BYTES:
             raise UserError(f"{path}: is larger than the allowed {MAX_BYTES:,} bytes")
         text = raw.decode("utf-8")

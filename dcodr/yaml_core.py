@@ -77,7 +77,7 @@ def dump_yaml(data: object, *, one_line: bool = False) -> str:
             sort_keys=False,
             allow_unicode=True,
             default_flow_style=one_line,
-            width=10**6 if one_line else 80,
+            width=10**6 if one_line else 80,  # so wide that the line is not broken
         )
     )
     return text.removesuffix("\n").removesuffix("\n...") if one_line else text

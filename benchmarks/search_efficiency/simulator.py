@@ -95,7 +95,7 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     names = list(space.objectives)
-    order = itertools.count()
+    order = itertools.count()  # breaks ties in the heap, because trials cannot be compared
     events: list[tuple[float, int, Any, Mapping[str, Any], Floats, int]] = []
     clock, spent, best = 0.0, 0, 0.0
     found: list[Floats] = []

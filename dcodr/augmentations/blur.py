@@ -25,6 +25,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     taps = torch.exp(-0.5 * (distance / sigma[:, None]) ** 2)
     # Normalise to sum 1. Each tap is used on both sides, except the central one.
     taps /= 2 * taps.sum(dim=1, keepdim=True) - 1
+    # The blur is separable: first along rows, then along columns.
     bands = {size: _bands(taps, size) for size in (height, width)}
     along_rows = images.reshape(n, -1, width) @ bands[width].mT
     return (bands[height][:, None] @ along_rows.view_as(images)).clamp_(0.0, 1.0)
@@ -51,5 +52,6 @@ def _bands(taps: Tensor, size: int) -> Tensor:
     beyond_first[:, 0] = beyond_last[:, -1] = -1  # no distance: the edge pixel already counts at its place
     distances = torch.stack(((pixel[:, None] - pixel).abs(), beyond_first, beyond_last))
     tap = torch.arange(taps.shape[1], device=taps.device)
+    # For each tap and each pair of pixels: the number of times that the pair is at the tap's distance.
     met = (distances == tap[:, None, None, None]).sum(dim=1).to(taps.dtype)
     return (taps @ met.flatten(1)).view(len(taps), size, size)

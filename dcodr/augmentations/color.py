@@ -53,6 +53,7 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     value = torch.maximum(torch.maximum(red, green), blue)
     chroma = value - torch.minimum(torch.minimum(red, green), blue)
     # Compute the hue in sixths of a turn from red. Each third of the wheel starts at its primary colour.
+    # The bound avoids a division by zero at gray pixels, which have chroma 0 and no hue.
     divisor = chroma.clamp_min(1e-12)
     from_green = torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor)
     hue = torch.where(value == red, (green - blue) / divisor, from_green)

@@ -124,6 +124,7 @@ def _areas(
     shape: BatchShape, scale: tuple[float, float], ratio: tuple[float, float], generator: Generator
 ) -> tuple[Tensor, Tensor]:
     """Draw heights and widths of ten boxes per image, ``(n, 10)``; area and log ratio are uniform."""
+    # torchvision's definition: area = height * width, ratio = width / height.
     n, height, width = shape
     area = height * width * _uniform((n, _ATTEMPTS), *scale, generator)
     stretch = _uniform((n, _ATTEMPTS), math.log(ratio[0]), math.log(ratio[1]), generator).exp()

@@ -166,6 +166,7 @@ class Augment:
         n, height, width = shape
         if self.mode == "compose":
             return [(name, self._parameters(name, shape, generator)) for name in self.names]
+        # Draw the member of every image first. Then each member's kernel runs once, on all of its images.
         member_of = torch.randint(len(self.names), (n,), generator=generator)
         drawn = []
         for member, name in enumerate(self.names):

@@ -306,6 +306,7 @@ def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
     Raises:
         UserError: If the file cannot be read or is no valid config.
     """
+    # The provenance is not a setting, so it is removed before the validation.
     file = read_yaml(path)
     provenance = file.data.pop("provenance", {})
     if not isinstance(provenance, dict):

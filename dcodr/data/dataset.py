@@ -110,10 +110,12 @@ def stratified_split(
     Raises:
         UserError: If a domain has fewer than two images, because it would have no negatives.
     """
+    # 1. Group the positions of images by domain.
     rng = np.random.default_rng(seed)
     split = np.zeros(len(domain), dtype=np.uint8)
     labels, counts = np.unique(domain, return_counts=True)
     domains = np.split(np.argsort(domain, kind="stable"), np.cumsum(counts)[:-1])
+    # 2. Go through the domains. `owed` holds the images that each split is still due, in fractions of images.
     owed = np.zeros(len(SPLITS))
     for label, members in zip(labels, domains, strict=True):
         if len(members) < 2:
@@ -125,6 +127,7 @@ def stratified_split(
         shares = len(members) * np.asarray(fractions)
         owed += shares
         for held_out in (SPLITS.index("validation"), SPLITS.index("test")):
+            # No more than the domain's own share, rounded up, and never the last two images.
             n = min(round(owed[held_out]), math.ceil(shares[held_out]), len(members) - 2)
             split[members[:n]] = held_out
             members = members[n:]

@@ -25,6 +25,7 @@ def open_dataset(config: Config) -> FactorDataset:
     """
     if is_uri(config.data) and not config.store.is_file():
         config.store.parent.mkdir(parents=True, exist_ok=True)
+        # The system releases the lock when the file is closed, even if the process dies.
         with config.store.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Another process may have downloaded it while this one waited for the lock.

@@ -110,11 +110,12 @@ def open_store(path: Path) -> FactorDataset:
     """
     if not path.is_file():
         raise UserError(
-            f"{path} does not exist: make it with "
+            f"{path} is not there: make it with "
             f"`python -m dcodr data prepare NAME --out {path}`; NAME is synthetic, "
             "cars3d, smallnorb, shapes3d, celeba, edges2shoes or folder"
         )
     try:
+        # Labels and images are read through one open file, even if the path is replaced meanwhile.
         with path.open("rb") as raw, h5py.File(raw, "r") as file:
             return _read(file, raw)
     except UserError as error:
@@ -178,6 +179,7 @@ def _fingerprint(
     """Return the SHA-256 of all data that determine a training; they imply the shape of the images."""
     digest = hashlib.sha256(_spec_json(spec))
     for values in (domain, *(attributes[attribute.name] for attribute in spec.attributes), split):
+        # Shapes are included, because the same bytes can belong to different shapes.
         digest.update(str(values.shape).encode())
         digest.update(np.ascontiguousarray(values).data)
     for chunk in chunks:
@@ -246,6 +248,7 @@ def _contiguous(file: Any, size: int, name: str, dtype: type) -> Any:
     offset = dataset.id.get_offset()
     if dataset.chunks is not None or offset is None:
         raise UserError(f"{name} is not stored in one piece within the file")
+    # Access to a memory map beyond the end of the file would kill the process.
     if offset + math.prod(dataset.shape) * dataset.dtype.itemsize > size:
         raise UserError(f"{name} of shape {dataset.shape} goes beyond the end of the file")
     return dataset

@@ -162,6 +162,7 @@ def _train(
     generator: torch.Generator,
 ) -> None:
     """Train all networks together and leave each in the state of its best epoch."""
+    # Orders are drawn on the CPU, so that they are the same on every device.
     order = torch.randperm(len(codes), generator=generator).to(codes.device)
     held_out, fitted = order.tensor_split([max(1, round(HELD_OUT_FRACTION * len(codes)))])
     n_batches = math.ceil(len(fitted) / budget.batch_size)

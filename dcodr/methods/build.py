@@ -76,6 +76,7 @@ def _decoder(config: Config, image_size: int) -> Decoder:
     return Decoder(config.encoder.code_dim, settings.domain_dim, settings.channels, image_size)
 
 
+# All builders share one signature, so some of them have unused arguments.
 def _dcodr(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDR:
     return DCoDR(
         _encoder(config),

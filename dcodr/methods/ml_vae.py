@@ -73,6 +73,7 @@ class MLVAE(Method):
         shared = _sample(batch, *domain).repeat_interleave(size // self.n_domains, dim=0)
         reconstruction = reconstruction_error(self.decoder, self.distance, latents, shared, batch.anchors)
         code_kl = kl_to_standard_normal(means, log_variances).mean()
+        # A domain's latent is shared, so its divergence counts once for all images of the domain.
         domain_kl = kl_to_standard_normal(*domain).sum() / size
         loss = reconstruction + self.kl_weight * (code_kl + domain_kl) / values
         return {"loss": loss, "reconstruction": reconstruction, "code_kl": code_kl, "domain_kl": domain_kl}

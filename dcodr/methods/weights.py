@@ -92,6 +92,7 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
             f"{path}: weights of {arch} are missing or of another shape: {_listed(unfit)}; set "
             f"encoder.weights to a file of {arch}, or change encoder.arch"
         )
+    # Parameters that the file does not cover keep their random values.
     encoder.trunk.load_state_dict(own | {key: found[key] for key in wanted})
 
 

@@ -125,6 +125,7 @@ def _meetings(
 
 def _along(offset: int, stride: int, length: int) -> tuple[slice, slice]:
     """Return the positions ``stride * made + offset`` within ``length``, and the possible ``made``."""
+    # The first and the last result position whose input position is within the map.
     first = max(0, -(offset // stride))
     last = min((length - 1) // stride, (length - 1 - offset) // stride)
     start = stride * first + offset

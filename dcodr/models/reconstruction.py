@@ -28,6 +28,7 @@ def reconstruction_error(
     Returns:
         A scalar. Gradients reach codes, style and the parameters of ``decoder``.
     """
+    # The decoder's parameters are arguments only so that autograd passes their gradients on.
     error: Tensor = _InParts.apply(decoder, distance, images, codes, style, *decoder.parameters())
     return error
 

@@ -66,6 +66,7 @@ def reproduce(
     chosen, numbers = _methods(methods), _seeds(seeds)
     if moco is not None and configs is not None:
         raise UserError("--moco has no effect on --configs: set encoder.weights and hidden_layer there")
+    # Not a folder, but the name of configs that are shipped with the program.
     if configs is not None and not configs.is_dir():
         configs = shipped(Path(__file__).parents[1], "configs") / configs.name
     trainings = {method: _config(method, name, data, epochs, configs, moco) for method in chosen}

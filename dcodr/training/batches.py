@@ -77,6 +77,7 @@ class Batches:
             int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
         )
         blocks = self._blocks(random)
+        # Draw the next block while the GPU trains on this one, and read the next batch during this step.
         if self.device.type == "cuda":
             blocks = _ahead(blocks)
         batches = (self._batch(*step) for block in blocks for step in block)
@@ -104,6 +105,7 @@ class Batches:
             images = self.images.index_select(0, images_there)
         else:
             images = self.images.index_select(0, chosen)
+            # The CPU would wait for a copy from unpinned memory.
             pinned = images.pin_memory() if self.device.type == "cuda" else images
             images = pinned.to(self.device, non_blocking=True)
         anchors = images.permute(0, 3, 1, 2).float().div_(255)
@@ -113,7 +115,7 @@ class Batches:
 def _ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield the same items, but make each in another thread while the previous one is in use."""
     with ThreadPoolExecutor(1) as other:
-        following = other.submit(next, items, None)
+        following = other.submit(next, items, None)  # `None` marks the end
         while (item := following.result()) is not None:
             following = other.submit(next, items, None)
             yield item

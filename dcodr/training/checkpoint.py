@@ -65,6 +65,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             torch.save(content, temporary)
         except RuntimeError as error:  # PyTorch's exception for a write that the system refuses
             raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
+        # The new checkpoint is complete but not yet in place. Until then the old one keeps another name.
         if path.exists():
             path.replace(before(path))
 

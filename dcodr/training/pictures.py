@@ -144,9 +144,11 @@ def _share_alike(
 
 def _one_a_domain(domain: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     """Return ``count`` positions, of different domains as long as there are unused domains."""
+    # A fixed seed, so that the pictures of all trainings show the same images.
     order = np.random.default_rng(0).permutation(len(domain))
     _, first = np.unique(domain[order], return_index=True)
     first = np.sort(first)
+    # First one image of each domain, then the other images, all in random order.
     rest = np.setdiff1d(np.arange(len(order)), first)
     chosen: npt.NDArray[np.int64] = order[np.concatenate([first, rest])[:count]]
     return chosen

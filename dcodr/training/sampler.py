@@ -65,6 +65,7 @@ class DomainBatchSampler:
         unseen = self._sizes.astype(np.float64)
         for _ in range(len(self)):
             drawn = _weighted_draw(unseen, self._n_domains, rng)
+            # A queue that is refilled repeats images, so the number of unseen images stays at 0.
             unseen[drawn] = np.maximum(unseen[drawn] - self._n_per_domain, 0)
             yield np.concatenate([self._deal(queues, index, rng) for index in drawn])
 
@@ -143,6 +144,7 @@ def _weighted_draw(
     The positions with the first exponential arrival times, at these rates, are such a draw (Efraimidis &
     Spirakis, 2006).
     """
+    # A tiny rate in place of 0 makes the positions without weight arrive last.
     arrival = rng.exponential(size=len(weights)) / np.maximum(weights, _TINY)
     return np.argsort(arrival)[:n]
 

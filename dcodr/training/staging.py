@@ -39,6 +39,7 @@ def staged(tree: Any, device: torch.device) -> Any:
     """
     if device.type == "cpu":
         return tree
+    # The first pass collects the tensors, the second replaces them in the same order.
     tensors: list[Tensor] = []
     mapped(tree, lambda tensor: tensors.append(tensor) or tensor)  # type: ignore[func-returns-value]
     arrived = iter(_together(tensors, device))

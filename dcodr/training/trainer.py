@@ -105,9 +105,11 @@ def fit(
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
+    # Networks are compiled one by one: a method as a whole has no forward pass.
     if config.compile:
         for network in method.children():
             network.compile()
+    # A group's name is the key of its learning rate, see `_set_learning_rates`.
     optimizer = torch.optim.Adam(
         [{"params": params, "setting": name} for name, params in method.learned().items()],
         betas=ADAM_BETAS,
@@ -145,6 +147,7 @@ def fit(
                     raise
                 on_unsaved(error)
         on_epoch(last)
+    # 4. The training is complete, so the previous checkpoint is no longer needed.
     if checkpoint is not None:
         before(checkpoint).unlink(missing_ok=True)
     assert last is not None
@@ -186,7 +189,7 @@ def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch:
 def _learning_rate(first: float, config: Config, epoch: int) -> float:
     """Return the learning rate of an epoch, counted from 0, which is ``first`` in epoch 0."""
     if config.lr_schedule == "cosine":
-        end = min(first, COSINE_END)
+        end = min(first, COSINE_END)  # a rate that starts lower must not rise
         return end + (first - end) * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
     return first * float(config.lr_decay ** (epoch // config.lr_decay_epochs))
 

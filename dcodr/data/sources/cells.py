@@ -36,6 +36,7 @@ def same_classes(names: Sequence[str]) -> Iterator[list[str]]:
     """Find class names that differ only in case, blanks or the spelling of a number."""
     groups: dict[object, list[str]] = {}
     for name in names:
+        # Spellings of the same number, such as 1 and 1.0, get the same key.
         number = float(name) if NUMBER.fullmatch(name) else None
         groups.setdefault(" ".join(name.casefold().split()) if number is None else number, []).append(name)
     return (group for group in groups.values() if len(group) > 1)

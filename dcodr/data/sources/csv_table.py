@@ -78,6 +78,7 @@ def _records(file: Path) -> list[tuple[int, list[str]]]:
         raise _error(
             file, line, f"byte 0x{raw[error.start]:02x} is not UTF-8: save the file as UTF-8"
         ) from error
+    # With newline="" the csv module itself handles line breaks, also within quoted cells.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]

@@ -114,7 +114,7 @@ def _fetch(remote: Remote, folder: Path, on_progress: Progress) -> str:
     try:
         _verify(part, remote, "it was removed; run the command again")
     except UserError:
-        part.unlink()
+        part.unlink()  # otherwise the next attempt would continue a wrong file
         raise
     part.replace(path)
     return f"matches {remote.checksum}"
@@ -198,6 +198,7 @@ def _copy(
 def _unpack(path: Path) -> None:
     try:
         if path.name.endswith(".tar.gz"):
+            # The filter refuses members outside of the folder.
             shutil.unpack_archive(path, path.parent, filter="data")
         elif path.suffix == ".zip":
             shutil.unpack_archive(path, path.parent)

@@ -75,7 +75,7 @@ def read_edges2shoes(
     for name, values in labels.items():
         names, ids = np.unique(common(values), return_inverse=True)
         attributes.append(Attribute(name, len(names), classes=tuple(names.tolist())))
-        classes[name] = np.repeat(ids[match], 2)
+        classes[name] = np.repeat(ids[match], 2)  # a pair gives two images with the same labels
     spec = DatasetSpec("edges2shoes", "kind", tuple(attributes), domains=("edges", "photo"))
     images = (pair.reshape(-1, SIZE, SIZE, 3) for pair in in_chunks(pairs, _pair, on_progress))
     return spec, images, np.tile(np.arange(2), len(pairs)), classes
@@ -118,7 +118,7 @@ def _pairs(folder: Path) -> list[Path]:
         number = path.name.removesuffix("_AB.jpg")
         if not number.isdecimal():
             raise UserError(f"{path}: expected a name like 1_AB.jpg")
-        numbered.append((path.parent.name, int(number), path))
+        numbered.append((path.parent.name, int(number), path))  # sorted as numbers: 10 after 9
     if not numbered:
         raise UserError(f"no train/1_AB.jpg and so on in {folder}: unpack edges2shoes.tar.gz there")
     return [path for _, _, path in sorted(numbered)]

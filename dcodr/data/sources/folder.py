@@ -167,6 +167,7 @@ def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], np
 
 def _number(table: Table, row: int, column: str) -> float:
     cell = table.columns[column][row]
+    # Numbers beyond float32 would become infinite.
     if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
         raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
     return float(cell)

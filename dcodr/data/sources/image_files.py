@@ -80,6 +80,7 @@ def squares(
 
 def _square(path: Path, size: int, alone: Lock, several: list[Path]) -> Images:
     with Image.open(path, formats=FORMATS) as file, alone if _is_large(file) else nullcontext():
+        # A conversion of these modes (16 bits or more, or floats) to 8 bits could clip pixels.
         if file.mode[0] in "IF":
             raise ValueError(f"pixels of mode {file.mode}: convert it to 8 bits a channel")
         # The second frame in a phone's JPEG file is only a preview or a depth map.

@@ -76,6 +76,7 @@ def read_shapes3d(
             raise UserError(f"{path} is damaged ({error}): download it again") from error
     if n_images > n_stored:
         raise UserError(f"cannot draw {n_images} images: {path} has {n_stored}; ask for fewer")
+    # Sorted, so that the images can be read in the order of the file.
     drawn = np.sort(np.random.default_rng(seed).choice(n_stored, n_images, replace=False))
     classes = {
         name: _classes(path, name, column, drawn)

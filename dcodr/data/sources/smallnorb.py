@@ -149,6 +149,7 @@ def _images(raw_dir: Path, n_images: int, on_progress: Progress | None) -> Itera
                 n = min(CHUNK, n_pairs - start)
                 raw = _read(file, path, n * math.prod(pair))
                 left = np.frombuffer(raw, np.uint8).reshape(n, *pair)[:, 0]
+                # Stores hold RGB images, so the gray channel is repeated.
                 yield np.repeat(thirds(left)[..., None], 3, axis=-1)
                 done += n
                 if on_progress:

@@ -171,9 +171,9 @@ def test_other_pixel_formats_are_converted(tmp_path: Path, mode: str) -> None:
         (changed(1, "blue", ""), HEADER, "line 3, column colour: empty cell"),
         (changed(1, "cup", "  "), HEADER, "line 3, column domain: empty cell"),
         (changed(2, ",180", ""), HEADER, "line 4: 4 cells for 5 columns"),
-        (changed(2, "180", "nan"), HEADER, "line 4, column angle: nan is no label"),
-        (changed(2, "bowl", "NaN"), HEADER, "line 4, column domain: NaN is no label"),
-        (changed(3, "3.", "inf"), HEADER, "line 5, column x: inf is no label"),
+        (changed(2, "180", "nan"), HEADER, "line 4, column angle: nan is not a label"),
+        (changed(2, "bowl", "NaN"), HEADER, "line 4, column domain: NaN is not a label"),
+        (changed(3, "3.", "inf"), HEADER, "line 5, column x: inf is not a label"),
         (changed(3, "3.", "1e60"), HEADER, "line 5, column x: 1e60 is not a finite number"),
         (changed(3, "3.", '"3'), HEADER, "line 5: unexpected end of data"),
         (changed(0, "cup", "mug"), HEADER, "line 2, column domain: domain mug has only this image"),
@@ -235,7 +235,7 @@ def test_marks_of_missing_values_are_refused_by_line(tmp_path: Path, mark: str, 
     path = folder(tmp_path, [*ROWS[:2], ",".join(row.values()), ROWS[3]])
     for kind in ({}, {"continuous": ["x"]}, {"categorical": ["x"]}):
         with pytest.raises(
-            UserError, match=rf"labels\.csv, line 4, column {column}: {re.escape(mark)} is no label"
+            UserError, match=rf"labels\.csv, line 4, column {column}: {re.escape(mark)} is not a label"
         ):
             read_all(path, "dishes", **kind)
 
