@@ -104,6 +104,7 @@ def driver() -> list[Row]:
     rows = []
     for work, ray in (("each written by itself", False), ("through Ray, in quick succession", True)):
         few, many = (alone(_reporting, epochs, ray) for epochs in (FEW, MANY))
+        # The difference of the searches is the cost of the additional reports; the rest is the trials'.
         report = (many - few) / (REPORTING * (MANY - FEW))
         trial = few / REPORTING - FEW * report
         ours = f"{1000 * report:.1f} ms (and {1000 * trial:.0f} ms a trial)"
@@ -248,6 +249,7 @@ def _search(space: Space, folder: Path, trial: Any) -> None:
     """Run a search with Ray on this machine; workers get the trial function by value."""
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
+    # By value, so that workers need not import this module.
     cloudpickle.register_pickle_by_value(sys.modules[trial.__module__])  # type: ignore[no-untyped-call]
     with _replaced(run, "train_trial", trial):
         run.run_search(space, storage=folder, console=Console(file=io.StringIO(), width=100))

@@ -72,6 +72,7 @@ def figures(runs: Runs, precision: str, name: str) -> list[float]:
 
 def change(wide: list[float], half: list[float]) -> float:
     """Return the difference of the means in standard deviations of the seeds, pooled over both precisions."""
+    # Both precisions have the same number of seeds, so the pooled variance is the mean of both.
     deviation = math.sqrt((statistics.variance(wide) + statistics.variance(half)) / 2)
     return (statistics.mean(half) - statistics.mean(wide)) / deviation
 

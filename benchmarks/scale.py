@@ -120,6 +120,7 @@ class Clock:
 
         @functools.wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
+            # Time in parts that this part calls is counted there, not here. Each thread has its own nesting.
             outside = getattr(self._inner, "spent", 0.0)
             self._inner.spent = 0.0
             cpu, wall = time.thread_time(), time.perf_counter()

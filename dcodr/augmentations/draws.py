@@ -113,6 +113,7 @@ def simsiam_parameters(shape: BatchShape, generator: Generator) -> tuple[Tensor,
 
 
 def _uniform(size: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
+    # `rand` is below 1, so the upper end is excluded.
     return torch.rand(size, generator=generator) * (high - low) + low
 
 

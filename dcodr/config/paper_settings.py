@@ -36,6 +36,7 @@ def paper_config(method: MethodName, dataset: str) -> Config:
         method: The system.
         dataset: The dataset's name; a dataset without a preset gets the settings of ``paper``.
     """
+    # The system's own settings replace those of the preset, which are DCoDR's.
     preset = PRESETS.get(dataset, PRESETS["paper"])
     own = _OWN.get(method, {})
     return preset.model_copy(update={"dataset": dataset, "method": method, **own})

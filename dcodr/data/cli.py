@@ -106,6 +106,7 @@ def preview(
     from dcodr.data.store import open_store
 
     sheet = contact_sheet(open_store(file), seed=seed)
+    # The default name could be the store's own, and Pillow would overwrite it.
     out = out or file.with_suffix(".png")
     if out.resolve() == file.resolve():
         raise UserError(f"{out} is the dataset itself: give another file with --out")

@@ -65,6 +65,7 @@ def _telling(data: FactorDataset, split: Split) -> dict[str, int]:
     found = {}
     for name, labels in {"domain": data.domain, **data.attributes}.items():
         categorical = labels.ndim == 1
+        # The constant answer comes from the training images, as for the probes.
         constant = np.bincount(labels[train]).argmax() if categorical else _median(labels[train])
         wrong = (labels[scored] != constant).reshape(len(scored), -1).any(axis=1)
         found[name] = int(wrong.sum())
@@ -85,6 +86,7 @@ def _missing(data: FactorDataset, attribute: Attribute) -> list[str]:
         [np.bincount(labels[data.indices(split)], minlength=attribute.cardinality) for split in SPLITS]
     )
     missing = np.flatnonzero((counts.sum(axis=0) > 0) & (counts == 0).any(axis=0))
+    # The rarest classes first; a stable order keeps the ids of equally rare classes ascending.
     rarest = missing[counts.sum(axis=0)[missing].argsort(kind="stable")]
     parts = []
     for one in rarest[:NAMED].tolist():

@@ -103,6 +103,7 @@ def dense_domains(
         raise UserError(f"{where}: {len(labels)} domain in all; there must be at least 2 to be invariant to")
     if spec.domains and labels[-1] >= len(spec.domains):
         raise UserError(f"{where}: label {labels[-1]}, but only {len(spec.domains)} domains are named")
+    # Labels may have gaps, for example the numbers of people who were kept. Each keeps its own name.
     names = tuple(spec.domains[label] if spec.domains else str(label) for label in labels)
     return dense.astype(np.int64), replace(spec, domains=names)
 

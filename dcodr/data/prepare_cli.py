@@ -177,7 +177,7 @@ def folder(
     """
     from dcodr.data.prepare import prepare_folder
 
-    name = name or csv.resolve().parent.name
+    name = name or csv.resolve().parent.name  # resolved, because a relative path may have no folder
     with _preparing(name, out, force) as (path, on_progress):
         prepare_folder(
             path,

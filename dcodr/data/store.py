@@ -141,6 +141,7 @@ def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str)
     """Write chunks as they arrive, and yield them."""
     start = 0
     for chunk in chunks:
+        # The size of the images is known only with the first chunk.
         if "images" not in file:
             size = chunk.shape[1]
             _require_space(Path(file.filename).parent, n_images * chunk[0].nbytes, name)

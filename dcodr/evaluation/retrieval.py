@@ -56,6 +56,7 @@ def nearest_neighbours(codes: Tensor, queries: Tensor, k: int, block_size: int |
     # Pad the gallery to a multiple of _HEAP, as `_largest` requires; the padding is excluded below.
     gallery = codes.new_zeros(n + -n % _HEAP, codes.shape[1])
     F.normalize(codes, dim=1, out=gallery[:n])
+    # All similarities together would take N * Q numbers, so they are computed in blocks of queries.
     block_size = block_size or max(1, _BLOCK_ELEMENTS // n)
     neighbours = torch.empty((len(queries), k), dtype=torch.int64, device=codes.device)
     for start in range(0, len(queries), block_size):

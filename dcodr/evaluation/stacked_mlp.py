@@ -30,6 +30,7 @@ class StackedMLP(nn.Module):
         sizes = list(pairwise([n_inputs] + [hidden] * (layers - 1)))
         weights, heads, biases = [], [], []
         for outputs in n_outputs:
+            # A new generator for every network: its weights do not depend on the number of networks.
             generator = torch.Generator().manual_seed(seed)
             weights.append([_uniform((n_out, n_in), n_in, generator) for n_in, n_out in sizes])
             heads.append(_uniform((outputs, hidden), hidden, generator))

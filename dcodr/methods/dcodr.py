@@ -40,6 +40,7 @@ class DCoDR(DCoDRNorec):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
+        # The anchors' codes serve both terms; anchors and views are encoded in two passes.
         codes = self.encoder(batch.anchors)
         contrastive = self.contrastive(codes, self.encoder(batch.views()))
         reconstruction = reconstruction_error(

@@ -28,6 +28,7 @@ class DCoDRNorec(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the loss of a batch: scalar ``loss``, equal to ``contrastive``."""
+        # Two passes: each has its own BatchNorm statistics.
         loss = self.contrastive(self.encoder(batch.anchors), self.encoder(batch.views()))
         return {"loss": loss, "contrastive": loss}
 

@@ -74,13 +74,16 @@ class DrNet(Method):
         Returns:
             Scalars ``loss``, ``reconstruction``, ``similarity``, ``confusion`` and ``discrimination``.
         """
+        # 1. Rebuild every image with its partner's domain code.
         codes, domain_codes = self.encoder(batch.anchors), self.domain_encoder(batch.anchors)
         partners, partner_domain_codes = self._partners(codes), self._partners(domain_codes)
         reconstruction = reconstruction_error(
             self.decoder, self.distance, codes, partner_domain_codes, batch.anchors
         )
+        # 2. Partners share a domain, so their domain codes should be equal.
         similarity = (domain_codes - partner_domain_codes).square().sum(dim=1).mean()
-        # The confusion loss must not train the discriminator, and the discrimination loss not the codes.
+        # 3. Play both sides of the game. The confusion loss must not train the discriminator, and the
+        # discrimination loss must not train the codes.
         fixed = {name: parameter.detach() for name, parameter in self.discriminator.named_parameters()}
         confusion = confusion_loss(functional_call(self.discriminator, fixed, (codes, partners)))
         discrimination = self._discrimination(codes.detach())

@@ -67,6 +67,8 @@ class LORD(Method):
             self.generator, self.distance, noisy, batch.domain, batch.anchors
         )
         norm = embedding.square().sum(dim=1).mean()
+        # Codes have length 1, so the encoder learns the embedding's direction. `detach` keeps its gradient
+        # from the embedding.
         direction = F.normalize(embedding.detach(), dim=1)
         encoding = (self.encoder(batch.anchors) - direction).square().sum(dim=1).mean()
         loss = reconstruction + self.norm_weight * norm + encoding

@@ -64,13 +64,16 @@ class MLVAE(Method):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the losses of a batch, scalars ``loss``, ``reconstruction``, ``code_kl``, ``domain_kl``."""
         size, values = len(batch.anchors), batch.anchors[0].numel()
+        # 1. Infer the Gaussians of the images' latents and of the domains' latents.
         means = self.encoder.raw(batch.anchors)
         rest = self.posterior.raw(batch.anchors)
         log_variances, said = rest[:, : self.code_dim], rest[:, self.code_dim :]
         domain_means, domain_log_variances = said.chunk(2, dim=1)
         domain = product_of_gaussians(domain_means, domain_log_variances, self.n_domains)
+        # 2. Sample both, in the order of `draws`.
         latents = _sample(batch, means, log_variances)
         shared = _sample(batch, *domain).repeat_interleave(size // self.n_domains, dim=0)
+        # 3. Reconstruct, and compare the Gaussians with the prior.
         reconstruction = reconstruction_error(self.decoder, self.distance, latents, shared, batch.anchors)
         code_kl = kl_to_standard_normal(means, log_variances).mean()
         # A domain's latent is shared, so its divergence counts once for all images of the domain.

@@ -72,6 +72,7 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     found = state.get("state_dict", state)
     if not isinstance(found, dict):
         raise UserError(f"encoder.weights: {path} has a state_dict that is a {type(found).__name__}")
+    # MoCo's checkpoint also holds the key encoder; only the query encoder is used.
     if any(str(key).startswith(_MOCO_PREFIX) for key in found):
         found = {str(key).removeprefix(_MOCO_PREFIX): value for key, value in found.items()}
     own = encoder.trunk.state_dict()

@@ -96,6 +96,7 @@ def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int, hidden_layer: 
     if hidden_layer:
         last = trunk.get_submodule("fc")
         assert isinstance(last, nn.Linear)
+        # `last` keeps its weights: only the new hidden layer draws random numbers.
         trunk.fc = nn.Sequential(nn.Linear(last.in_features, last.in_features), last)
     as_matrix_products(trunk)
     return trunk

@@ -46,6 +46,7 @@ class Autoencoder(nn.Module):
         for outer, inner in pairwise(widths):
             down += [nn.Conv2d(outer, inner, 4, stride=2, padding=1), nn.BatchNorm2d(inner), nn.ReLU()]
             last = [nn.Sigmoid()] if outer == 3 else [nn.BatchNorm2d(outer), nn.ReLU()]
+            # The decoder mirrors the encoder, so its layers are put in front.
             up = [nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1), *last, *up]
         n_features = CHANNELS[-1] * grid**2
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(n_features, CODE_DIM))

@@ -49,6 +49,7 @@ class Comparison:
                 rows.append((method, "published", *self.table.cells[method]))
             runs = self.measured.get(method, [])
             origin = f"measured, {len(runs)} seeds" if len(runs) > 1 else "measured"
+            # The published row above already names the system.
             system = "" if self.table.cells else method
             rows.append((system, origin, *(_cell(runs, name) for name in self.table.columns.values())))
         if self.table.optimal:

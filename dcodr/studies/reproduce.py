@@ -63,9 +63,11 @@ def reproduce(
         UserError: If the folder holds a training of another config or other data, or if ``fit`` raises it.
         DivergedError: If a loss is not finite.
     """
+    # 1. Reuse an earlier result, unless the config, the data or the way of measuring has changed.
     known = _read(folder / RESULT)
     if known and (known.config, known.fingerprint, known.protocol) == (config, data.fingerprint, PROTOCOL):
         return known
+    # 2. Train, or continue from the checkpoint. A complete training runs no further epoch.
     trained = fit(
         config,
         data,
@@ -75,6 +77,7 @@ def reproduce(
         on_streamed=on_streamed,
         checkpoint=folder / CHECKPOINT,
     )
+    # 3. Touch the test images only now, once per result.
     on_test()
     device = resolve_device(config.device)
     report = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)

@@ -60,6 +60,7 @@ class DomainBatchSampler:
 
     def __iter__(self) -> Iterator[npt.NDArray[np.int64]]:
         """Yield the batches of the chosen epoch."""
+        # Queues and random numbers start anew in every epoch, so a resumed training can begin with any epoch.
         rng = np.random.default_rng((self._seed, self._epoch))
         queues = [rng.permutation(members) for members in self._members]
         unseen = self._sizes.astype(np.float64)

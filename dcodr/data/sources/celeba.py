@@ -76,6 +76,7 @@ def read_celeba(
     for name in names:
         if name not in points:
             raise UserError(f"{raw_dir / LANDMARKS} has no line for {name}: download it again")
+    # Landmarks are shifted and scaled in the same way as the images are cropped and reduced.
     pixels = np.array([points[name] for name in names]).reshape(-1, 5, 2)
     landmarks = ((pixels - FACE[:2]) / REDUCTION).reshape(-1, len(COLUMNS)).astype(np.float32)
     files = [raw_dir / IMAGES / name for name in names]

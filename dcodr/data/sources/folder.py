@@ -127,6 +127,7 @@ def _attribute(
     if len(set(cells)) == 1:
         raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
     measured = column in continuous or (column not in categorical and is_continuous(cells))
+    # Warn only if the kind was guessed. An option settles it.
     if column not in {*continuous, *categorical}:
         taken = "continuous" if measured else f"{len(set(cells))} classes"
         for doubt in doubts(cells, table.lines):
