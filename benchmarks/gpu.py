@@ -1,17 +1,17 @@
-"""Show on one GPU, in less than 8 minutes, what no other machine can.
+"""Measure correctness and speed on one GPU, in less than 8 minutes.
 
     python -m benchmarks.gpu
     python -m benchmarks.gpu --only correctness search --out results
 
-* ``correctness``: trainings, codes, views and figures agree with the CPU's, and no step waits for the GPU.
-* ``dcodr_norec`` and ``dcodr``: epochs of a dataset of SmallNORB's size, of noise, at the paper's settings
-  with random weights, in bfloat16, beside the reference.
+* ``correctness``: trainings, codes, views and metrics agree with the CPU's, and no step waits for the GPU.
+* ``dcodr_norec`` and ``dcodr``: epochs of a noise dataset of SmallNORB's size, at the paper's settings with
+  random weights, in bfloat16, compared with the reference.
 * ``four``: four trainings on the GPU against one.
 * ``search``: 16 trials, four at a time, through Ray.
 * ``compiled``: the same epochs with ``torch.compile``.
 
-Every part has a process of its own, which is ended when its time is up; rows that it had found by then count.
-``--out`` writes the table as Markdown and as JSON.
+Every part runs in a separate process, which is ended when its time is up. The rows that it has found by then
+count. ``--out`` writes the table as Markdown and as JSON.
 """
 
 import argparse
@@ -42,31 +42,32 @@ PARTS: dict[str, tuple[str, float]] = {
     "search": ("benchmarks.gpu_search:search", 80),
     "compiled": ("benchmarks.gpu_speed:compiled", 95),
 }
-"""For each part the function that yields its rows, and the seconds that it may take."""
+"""For each part the function that yields its rows, and its time limit in seconds."""
 
 WORDS = [sys.executable, "-m", "benchmarks.gpu"]
 
 
 def rows_of(part: str) -> Iterator[Row]:
-    """The rows of a part, measured in this process, one after the other."""
+    """Measure the rows of a part in this process, one after the other."""
     module, name = PARTS[part][0].split(":")
     function: Callable[[], Iterator[Row]] = getattr(importlib.import_module(module), name)
     return function()
 
 
 def run_part(part: str, limit: float) -> list[Row]:
-    """Measure a part in a process of its own.
+    """Measure a part in a separate process.
 
     Args:
         part: One of ``PARTS``.
-        limit: Seconds after which it is ended, with all that it has started.
+        limit: Seconds after which the process is ended, together with all processes that it has started.
 
     Returns:
-        Its rows; if it did not come to its end, one that says so is the last.
+        Its rows; if it did not finish, the last row says so.
     """
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
         found = Path(folder) / "rows.jsonl"
         words = [*WORDS, "--part", part, "--into", str(found)]
+        # A session of its own, so that the signal also reaches the processes that the part has started.
         with subprocess.Popen(words, start_new_session=True) as process:
             try:
                 status = process.wait(limit)
@@ -81,7 +82,7 @@ def run_part(part: str, limit: float) -> list[Row]:
 
 
 def measure(parts: Sequence[str]) -> list[Row]:
-    """Measure parts, and say how far it is."""
+    """Measure parts and print the progress."""
     began, rows = time.monotonic(), list[Row]()
     for part in parts:
         limit = PARTS[part][1]
@@ -100,7 +101,7 @@ def write(folder: Path, title: str, rows: Sequence[Row]) -> None:
 
 
 def main() -> None:
-    """Measure and print, or say that there is no GPU."""
+    """Measure and print, or report that there is no GPU."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

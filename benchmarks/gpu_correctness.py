@@ -1,6 +1,6 @@
-"""Rows of correctness on one GPU: it computes what the CPU computes, and no step waits for it.
+"""Rows of correctness on one GPU: its results equal the CPU's, and no step waits for it.
 
-All that is random is drawn on the CPU, so that both train on the same batches and views.
+All random numbers are drawn on the CPU, so both train on the same batches and views.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ from dcodr.training.trainer import fit, resolve_device
 METHODS = get_args(Config.model_fields["method"].annotation)
 IMAGES = 800
 ARCH: Arch = "resnet50"
-"""The encoder whose codes are compared."""
+"""Architecture of the encoder whose codes are compared."""
 CPU = torch.device("cpu")
 SMALL = Config(
     encoder=EncoderConfig(arch="small", code_dim=16),
@@ -45,7 +45,7 @@ SMALL = Config(
 
 
 def correctness() -> Iterator[Row]:
-    """All rows."""
+    """Yield all rows."""
     with tempfile.TemporaryDirectory(prefix="gpu-correctness-") as folder:
         prepare_synthetic(Path(folder) / "data.h5", IMAGES)
         data = open_store(Path(folder) / "data.h5")
@@ -54,7 +54,7 @@ def correctness() -> Iterator[Row]:
 
 
 def agreement(data: FactorDataset, device: str) -> Iterator[Row]:
-    """Compare a device with the CPU: views, codes, figures, losses of all methods and precisions."""
+    """Compare a device with the CPU: views, codes, metrics, losses of all methods and precisions."""
     there = resolve_device(device)
     yield within("views, GPU and CPU", difference(views(CPU), views(there)), 1e-4)
     for tf32, tolerance in ((False, 1e-4), (True, 1e-2)):
@@ -74,7 +74,7 @@ def agreement(data: FactorDataset, device: str) -> Iterator[Row]:
 
 
 def figures_agree(data: FactorDataset, there: torch.device) -> Iterator[Row]:
-    """Figures of one trained encoder; probes are trained where the codes lie."""
+    """Compare the metrics of one trained encoder; probes are trained on the device of the codes."""
     encoder = fit(SMALL.model_copy(update={"device": "cpu"}), data).method.encoder
     one, other = (
         evaluate(encoder.to(device), data, "validation", FAST, seed=0, device=device).figures
@@ -87,12 +87,12 @@ def figures_agree(data: FactorDataset, there: torch.device) -> Iterator[Row]:
             if name.startswith("retrieval") == (kind == "retrieval") and not name.startswith("effective")
         ]
         yield within(
-            f"figures of {kind}, GPU and CPU", max(abs(one[name] - other[name]) for name in names), tolerance
+            f"metrics of {kind}, GPU and CPU", max(abs(one[name] - other[name]) for name in names), tolerance
         )
 
 
 def on_the_gpu_alone(data: FactorDataset) -> Iterator[Row]:
-    """Check what only a GPU has: images elsewhere, its checkpoints, waiting, a share of its memory."""
+    """Check features that only a GPU has: streamed images, checkpoints, waiting, a share of its memory."""
     resident = losses(SMALL, data, "cuda")
     yield within("losses, images streamed against resident", apart(resident, streamed(data)), 1e-3)
     yield within("losses, resumed against not", apart(resident, resumed(data)), 1e-3)
@@ -103,29 +103,29 @@ def on_the_gpu_alone(data: FactorDataset) -> Iterator[Row]:
 
 
 def within(work: str, found: float, tolerance: float) -> Row:
-    """The row of a difference."""
+    """Return the row of a difference."""
     return Row(work, "", f"differ by {found:.1e}", None, f"<= {tolerance:g}", found <= tolerance)
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """The largest absolute difference."""
+    """Return the largest absolute difference."""
     return (one.cpu() - other.cpu()).abs().max().item()
 
 
 def apart(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """The largest relative difference of a loss."""
+    """Return the largest relative difference of a loss."""
     return max(abs(other[name] - value) / max(abs(value), 1e-3) for name, value in one.items())
 
 
 def views(device: torch.device) -> Tensor:
-    """Views of random images by all augmentations, but for rotations, whose nearest pixel may be another."""
+    """Make views of random images by all augmentations except rotation, whose nearest pixels may differ."""
     images = torch.rand(256, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     names = [name for name in AUGMENTATIONS if name != "affine"]
     return Augment(names)(images.to(device), torch.Generator().manual_seed(1))
 
 
 def codes(data: FactorDataset, device: torch.device) -> Tensor:
-    """Codes of an untrained encoder."""
+    """Return codes of an untrained encoder."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         encoder = Encoder(ARCH).eval().to(device)
@@ -136,7 +136,7 @@ def codes(data: FactorDataset, device: torch.device) -> Tensor:
 
 
 def losses(config: Config, data: FactorDataset, device: str, **options: Any) -> dict[str, float]:
-    """The losses of the last epoch of a training."""
+    """Train, and return the losses of the last epoch."""
     epochs: list[Epoch] = []
     config = config.model_copy(update={"device": device})
     fit(config, data, on_epoch=epochs.append, **options)
@@ -144,13 +144,13 @@ def losses(config: Config, data: FactorDataset, device: str, **options: Any) -> 
 
 
 def streamed(data: FactorDataset) -> dict[str, float]:
-    """Losses of a training whose images the GPU has no room for."""
+    """Return losses of a training for whose images the GPU has no room."""
     with mock.patch("dcodr.training.trainer.room_for_images", return_value=0.0):
         return losses(SMALL, data, "cuda")
 
 
 def resumed(data: FactorDataset) -> dict[str, float]:
-    """Losses of a training that was cut off after its first epoch."""
+    """Return losses of a training that was interrupted after its first epoch."""
 
     class CutOffError(Exception):
         pass
@@ -166,7 +166,7 @@ def resumed(data: FactorDataset) -> dict[str, float]:
 
 
 def waiting(data: FactorDataset) -> str:
-    """Name what a step of some method waits for; nothing, if none does."""
+    """Return the reason why a step of some method waits for the GPU; empty if none does."""
 
     def on_step(done: int, total: int) -> None:
         torch.cuda.set_sync_debug_mode("error" if done < total else "default")
@@ -183,7 +183,7 @@ def waiting(data: FactorDataset) -> str:
 
 
 def share_is_kept() -> bool:
-    """Tell whether a process is kept from more of the memory than its share."""
+    """Tell whether a process cannot allocate more memory than its share."""
     device = resolve_device("cuda")
     _, total = torch.cuda.mem_get_info(device)
     hold_to_share(0.05)

@@ -19,7 +19,7 @@ TRIALS, AT_A_TIME, IMAGES = 16, 4, 2_000
 
 
 def search() -> Iterator[Row]:
-    """Search, and say how long it took and how the trials ended."""
+    """Search, and report the duration and the final states of the trials."""
     with tempfile.TemporaryDirectory(prefix="gpu-search-") as name:
         folder = Path(name)
         prepare_synthetic(folder / "data.h5", IMAGES)
@@ -36,7 +36,7 @@ def search() -> Iterator[Row]:
 
 
 def space_on_gpu(data: Path) -> Space:
-    """``augs.yaml``, every trial on its share of the GPU."""
+    """Load ``augs.yaml`` with every trial on its share of the GPU."""
     share = f"resources.gpus_per_trial={1 / AT_A_TIME}"
     settings = ["device=cuda", "precision=bfloat16", share]
     return load_space(SPACE, data=str(data), settings=settings, search={"trials": TRIALS})

@@ -1,6 +1,6 @@
 """Rows of speed on one GPU: epochs of a dataset of SmallNORB's size at the paper's settings, in bfloat16.
 
-Images are noise, weights random. Every measurement has a process of its own.
+Images are noise and weights are random. Every measurement runs in a separate process.
 """
 
 import statistics
@@ -31,17 +31,17 @@ QUERY = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nou
 
 
 def norec() -> Iterator[Row]:
-    """DCoDR-norec."""
+    """Measure DCoDR-norec."""
     yield from method_rows("dcodr_norec", 2.5)
 
 
 def full() -> Iterator[Row]:
-    """DCoDR."""
+    """Measure DCoDR."""
     yield from method_rows("dcodr", 6.0)
 
 
 def method_rows(method: str, goal: float) -> Iterator[Row]:
-    """The epoch of a method, beside the reference, and how busy the GPU is in it."""
+    """Measure an epoch of a method, compare it with the reference, and measure the GPU's utilisation."""
     config = Config(method=method)  # type: ignore[arg-type]
     ours, busy = alone(rate, config, STEPS)
     seconds = IMAGES / ours
@@ -55,7 +55,7 @@ def method_rows(method: str, goal: float) -> Iterator[Row]:
 
 
 def compiled() -> Iterator[Row]:
-    """Measure what ``torch.compile`` gains, which decides whether it should be the default on a GPU."""
+    """Measure the gain of ``torch.compile``, which decides whether it should be the default on a GPU."""
     for method in ("dcodr_norec", "dcodr"):
         config = Config(method=method)
         plain, _ = alone(rate, config, STEPS // 2)
@@ -66,7 +66,7 @@ def compiled() -> Iterator[Row]:
 
 
 def four() -> Iterator[Row]:
-    """Four trainings at once on one GPU, each held to its share of the memory, against one."""
+    """Compare four concurrent trainings on one GPU, each limited to its share of the memory, with one."""
     config = Config(method="dcodr_norec")
     one, _ = alone(rate, config, STEPS)
     context = get_context("spawn")
@@ -77,7 +77,7 @@ def four() -> Iterator[Row]:
 
 
 def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float | None]:
-    """Images a second of ``fit`` over ``n`` steps, and the share of that time in which the GPU was busy."""
+    """Measure images per second of ``fit`` over ``n`` steps, and the share of that time with a busy GPU."""
     hold_to_share(share)
     device = resolve_device("cuda")
     moments: list[float] = []
@@ -87,6 +87,8 @@ def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float | Non
     def on_step(step: int, total: int) -> None:
         nonlocal done
         done += 1
+        # The clock starts and stops when the GPU has finished its queue, after some warm-up steps. Concurrent
+        # trainings start together.
         if done == WARM:
             torch.cuda.synchronize(device)
             if _together is not None:
@@ -100,6 +102,7 @@ def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float | Non
 
     with tempfile.TemporaryDirectory() as folder, suppress(EnoughError):
         perceptual = PerceptualConfig(weights=str(random_weights(Path(folder))), normalise=False)
+        # More epochs than the measurement needs, and no evaluation: `on_step` ends the training.
         lasting = {"epochs": 10_000, "evaluate_every": 10_000, "device": "cuda", "precision": "bfloat16"}
         settings = {"perceptual": perceptual, **lasting}
         fit(config.model_copy(update=settings), random_dataset(IMAGES // N_DOMAINS), on_step=on_step)
@@ -107,19 +110,19 @@ def rate(config: Config, n: int, share: float = 1.0) -> tuple[float, float | Non
 
 
 def reference_rate(reconstruct: bool) -> float:
-    """Images a second of the reference on the same GPU."""
+    """Measure images per second of the reference on the same GPU."""
     data = random_dataset()
     step = stepper(data.images, data.domain, reconstruct, resolve_device("cuda"))
     for _ in range(3):
         step()
     started = time.perf_counter()
     for _ in range(REFERENCE_STEPS):
-        step()  # gives the loss as a number, and so waits for the device
+        step()  # returns the loss as a number, so it waits for the device
     return REFERENCE_STEPS * BATCH / (time.perf_counter() - started)
 
 
 class Watch(threading.Thread):
-    """Asks nvidia-smi how busy the GPU is, until :meth:`busy` asks for the median."""
+    """A thread that reads the GPU's utilisation from nvidia-smi until :meth:`busy` is called."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -127,13 +130,13 @@ class Watch(threading.Thread):
         self.over = threading.Event()
 
     def run(self) -> None:
-        """Ask five times a second, as long as there is an answer."""
+        """Read five times per second until nvidia-smi fails."""
         with suppress(OSError, subprocess.CalledProcessError, ValueError):
             while not self.over.wait(0.2):
                 self.found.append(float(subprocess.check_output(QUERY, text=True).splitlines()[0]) / 100)
 
     def busy(self) -> float | None:
-        """Stop, and return the median share; ``None`` if there was no answer."""
+        """Stop, and return the median share; ``None`` without any reading."""
         self.over.set()
         self.join()
         return statistics.median(self.found) if self.found else None
@@ -143,6 +146,6 @@ _together: Barrier | None = None
 
 
 def meet(barrier: Barrier) -> None:
-    """Let this process begin to measure when the others do."""
+    """Make this process start measuring together with the others."""
     global _together
     _together = barrier

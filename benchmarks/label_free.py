@@ -1,13 +1,14 @@
-"""Does ``image_informativeness``, which needs no labels, rank trainings as ``informativeness`` does?
+"""Compare the rankings of trainings by ``image_informativeness``, without labels, and ``informativeness``.
 
     python -m benchmarks.label_free --dataset cars3d --configs 24
 
-Trains random settings of ``search_spaces/augs.yaml`` or ``cars3d.yaml`` until there are so many, measures
-both figures with a search's probes, appends them to ``label_free.jsonl``, and prints Spearman's rank
-correlation of all that are there. Datasets are small, so that a training takes seconds: 4,000 rendered
-scenes, every sixth car of ``data/cars3d.h5``. Codes that have collapsed do not count, as in a search.
+Trains random settings of ``search_spaces/augs.yaml`` or ``cars3d.yaml`` up to the given number, measures both
+metrics with a search's probes, appends them to ``label_free.jsonl``, and prints Spearman's rank correlation
+over all recorded trainings. Datasets are small, so that a training takes seconds: 4,000 rendered scenes, or
+every sixth car of ``data/cars3d.h5``. Collapsed codes do not count, as in a search.
 
-The first 30 of each are from an earlier form of ``draw``: the record's own values are what was trained.
+The first 30 of each dataset come from an earlier version of ``draw``. The values in the record are those that
+were trained.
 """
 
 import argparse
@@ -38,10 +39,10 @@ FIGURES = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
 
 
 def main() -> None:
-    """Train what is missing from the record and print the correlations."""
+    """Run the trainings that the record lacks, and print the correlations."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", choices=DATASETS, default="synthetic")
-    parser.add_argument("--configs", type=int, default=0, help="how many there should be; 0 trains nothing")
+    parser.add_argument("--configs", type=int, default=0, help="total number; 0 trains nothing")
     options = parser.parse_args()
     lines = RECORD.read_text().splitlines() if RECORD.exists() else []
     runs = [run for run in map(json.loads, lines) if run["dataset"] == options.dataset]
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def smaller(dataset: str) -> FactorDataset:
-    """Few enough images for trainings of seconds."""
+    """Return a dataset with few images, so that a training takes seconds."""
     if dataset == "synthetic":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "synthetic.h5"
@@ -73,7 +74,7 @@ def smaller(dataset: str) -> FactorDataset:
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:
-    """Random settings of the space, and how long to train; a quarter of them with reconstruction."""
+    """Draw settings of the space and a number of epochs; a quarter of the draws has reconstruction."""
     rng = np.random.default_rng(1000 + index)
     values: dict[str, Any] = {"method": "dcodr" if index % 4 == 1 else "dcodr_norec"}
     for key, param in space.params.items():
@@ -85,7 +86,7 @@ def draw(space: Space, index: int) -> dict[str, Any]:
 
 
 def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str, Any]:
-    """Both figures of a training, and its settings."""
+    """Train, and return both metrics and the settings."""
     config = space.config(values)
     trained = fit(config.model_copy(update={"evaluate_every": config.epochs}), data)
     unlabelled = dataclasses.replace(data, spec=dataclasses.replace(data.spec, attributes=()), attributes={})
@@ -103,7 +104,7 @@ def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str
 
 
 def table(dataset: str, runs: list[dict[str, Any]]) -> str:
-    """Rank correlations of the two figures: over all trainings, and over the more invariant half."""
+    """Format rank correlations of the two metrics, over all trainings and over the more invariant half."""
     invariance, labelled, without = (np.array([run[name] for run in runs]) for name in FIGURES)
     half = invariance >= np.median(invariance)
     rows = [f"{dataset}: informativeness {labelled.min():.2f} to {labelled.max():.2f}"]

@@ -1,4 +1,4 @@
-"""How the rows of the table are measured."""
+"""Measurement of the rows of the table."""
 
 import multiprocessing
 import os
@@ -20,12 +20,12 @@ class Row:
     """A line of the table.
 
     Attributes:
-        work: What is done.
-        reference: What the plain version takes or reaches, with its unit.
-        ours: What ours does.
-        ratio: How many times ours is better; ``None`` where the goal is absolute.
+        work: The measured work.
+        reference: Result of the plain version, with its unit.
+        ours: Our result.
+        ratio: Factor by which ours is better; ``None`` if the goal is absolute.
         goal: The goal in words.
-        met: Whether it is reached.
+        met: True if the goal is reached.
     """
 
     work: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def times_better(work: str, reference: float, ours: float, at_least: float, unit: str = "s") -> Row:
-    """The row of two times, of which the shorter is better."""
+    """Return the row of two times, of which the shorter is better."""
     ratio = reference / ours
     scale = {"s": 1, "ms": 1000}[unit]
     cells = f"{reference * scale:.3g} {unit}", f"{ours * scale:.3g} {unit}"
@@ -45,12 +45,12 @@ def times_better(work: str, reference: float, ours: float, at_least: float, unit
 
 
 def clock() -> float:
-    """Seconds: of the wall, or, if ``BENCH_CLOCK`` is ``cpu``, of CPU time of all threads of this process."""
+    """Return seconds of wall time or, if ``BENCH_CLOCK`` is ``cpu``, of this process's CPU time."""
     return time.process_time() if os.environ.get("BENCH_CLOCK") == "cpu" else time.perf_counter()
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Return the duration of a call."""
     started = clock()
     work()
     return clock() - started
@@ -59,7 +59,7 @@ def seconds(work: Callable[[], object]) -> float:
 def interleaved(
     reference: Callable[[], object], ours: Callable[[], object], rounds: int
 ) -> tuple[float, float]:
-    """The median seconds of both, in turn, after a call of each to warm up."""
+    """Return the median seconds of both functions, called in turn, after one warm-up call of each."""
     reference()
     ours()
     pairs = [(seconds(reference), seconds(ours)) for _ in range(rounds)]
@@ -68,17 +68,18 @@ def interleaved(
 
 
 def alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of a module's function in a process of its own, which begins with no memory in use."""
+    """Return the result of a module's function in a fresh process, without memory in use."""
+    # "spawn", because a forked process would start with this process's memory.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(function, *args, **kwargs).result()
 
 
 def peak_memory() -> int:
-    """The most bytes of main memory that this process has held (Linux)."""
+    """Return the peak of this process's main memory in bytes (Linux)."""
     status = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) * 1024
 
 
 def note(text: str) -> None:
-    """Show progress."""
+    """Print progress on standard error."""
     print(text, file=sys.stderr, flush=True)

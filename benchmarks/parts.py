@@ -32,7 +32,7 @@ PAPER_GOAL, GOAL = 20_000, 5_000
 
 
 def views() -> list[Row]:
-    """Positive views, 64x64, in batches of 128: the paper's four, then each of its 13 alone.
+    """Measure positive views, 64x64, in batches of 128: the paper's four, then each of its 13 alone.
 
     Freed memory is kept, as in a training.
     """
@@ -55,7 +55,7 @@ def _views(work: str, names: Sequence[str], goal: int) -> Row:
 
 
 def contrastive() -> list[Row]:
-    """The contrastive loss and its gradients, of 4 x 32 codes."""
+    """Measure the contrastive loss and its gradients, for 4 x 32 codes."""
     codes = F.normalize(torch.randn(2, BATCH, 128, generator=torch.Generator().manual_seed(0)), dim=2)
     anchors, positives = (part.clone().requires_grad_() for part in codes)
     loss = DomainContrastiveLoss(0.2, 4)
@@ -73,7 +73,10 @@ def contrastive() -> list[Row]:
 
 
 def neighbours() -> list[Row]:
-    """Retrieval: 1000 queries among 5000 codes, and all of 100,000; freed memory is kept, as in a trial."""
+    """Measure retrieval: 1000 queries among 5000 codes, and all of 100,000.
+
+    Freed memory is kept, as in a trial.
+    """
     keep_freed_memory()
     codes = F.normalize(torch.randn(5000, 128, generator=torch.Generator().manual_seed(0)), dim=1)
     every = torch.arange(5000)
@@ -90,14 +93,14 @@ def neighbours() -> list[Row]:
 
 
 def _many_neighbours(n: int) -> tuple[float, int]:
-    """Seconds, and bytes beyond those of the codes."""
+    """Return seconds, and bytes beyond those of the codes."""
     codes = F.normalize(torch.randn(n, 128, generator=torch.Generator().manual_seed(0)), dim=1)
     before = peak_memory()
     return seconds(lambda: nearest_neighbours(codes, torch.arange(n), 10)), peak_memory() - before
 
 
 def dataset() -> list[Row]:
-    """Memory that four processes take to make batches of one dataset: its file's and what each has alone."""
+    """Measure the memory of four processes that make batches of one dataset, shared and private."""
     data = random_dataset()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.h5"
@@ -106,12 +109,12 @@ def dataset() -> list[Row]:
         split = np.arange(len(domain), dtype=np.uint8) % 3
         write_store(path, data.spec, images, domain, {"attribute": domain % 2}, split, {})
         copies = sum(_shares_of_readers(path, 4)) / images.nbytes
-    met = copies < 1.25  # a batch and its views are in each process, too
+    met = copies < 1.25  # each process also holds a batch and its views
     return [Row("dataset in memory, 4 trials", "", f"{copies:.2f} copies", None, "1 copy", met)]
 
 
 def _shares_of_readers(path: Path, n: int) -> list[int]:
-    """Each process's part of the memory that the images take, when all have read them."""
+    """Return each process's part of the images' memory after all have read them."""
     context = multiprocessing.get_context("spawn")
     all_there, found = context.Barrier(n), context.SimpleQueue()
     readers = [context.Process(target=_read, args=(path, all_there, found)) for _ in range(n)]
@@ -124,12 +127,14 @@ def _shares_of_readers(path: Path, n: int) -> list[int]:
 
 
 def _read(path: Path, all_there: Barrier, found: "SimpleQueue[int]") -> None:
-    """Make the batches of an epoch, as a training does."""
+    """Make the batches of an epoch as a training does."""
     keep_freed_memory()
-    _read_batches(random_dataset())  # so that all else that a process needs once is there
+    _read_batches(random_dataset())  # allocates everything else that a process needs once
     before = _private()
     data = open_store(path)
     _read_batches(data)
+    # All processes have read the images before one measures, and all have measured before one ends: the
+    # system divides shared pages by the number of processes that map them.
     all_there.wait(timeout=120)
     share = _share(path) + _private() - before
     all_there.wait(timeout=120)
@@ -145,13 +150,13 @@ def _read_batches(data: FactorDataset) -> None:
 
 
 def _private() -> int:
-    """Bytes that belong to no file and to this process alone (Linux)."""
+    """Return the bytes of this process that belong to no file and no other process (Linux)."""
     rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return int(next(line for line in rollup if line.startswith("Pss_Anon:")).split()[1]) * 1024
 
 
 def _share(path: Path) -> int:
-    """Bytes of a file that this process has mapped, those mapped by n processes counted as an nth (Linux)."""
+    """Return the mapped bytes of a file; bytes that n processes map count as an nth (Linux)."""
     share, inside = 0, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         if not line.split()[0].endswith(":"):

@@ -1,8 +1,8 @@
-"""Rows of the platform: what a search takes besides training, through the real searcher, ledger and MLflow.
+"""Rows of the platform: the cost of a search besides training, with the real searcher, ledger and MLflow.
 
-``turnaround`` and ``training_share`` run searches with ``run_search`` and Ray, whose trials tell in a file
-when they begin, train, save, report and end. ``driver`` measures CPU time of the driver, all of its threads,
-in searches whose trials only report (see :mod:`benchmarks.scale`).
+``turnaround`` and ``training_share`` run searches with ``run_search`` and Ray. Their trials write to a file
+when they begin, train, save, report and end. ``driver`` measures the CPU time of all threads of the driver in
+searches whose trials only report (see :mod:`benchmarks.scale`).
 """
 
 import io
@@ -40,25 +40,25 @@ from tuning.tracking import outbox
 from tuning.tracking.outbox import Outbox
 
 SHORT = 24, 2, 600, True
-"""Trials of seconds: how many, a third of them random; epochs; images; whether they are stopped early."""
+"""Trials of seconds: their number, a third of them random; epochs; images; true for early stopping."""
 LONG = 6, 4, 5_400, False
 """Trials of about a minute."""
 REPORTING, FEW, MANY = 24, 4, 24
-"""Trials that only report, and how often."""
+"""Number of trials that only report, and two numbers of reports."""
 
 Kind = Literal["begins", "trained", "saves", "reports", "goes on", "ends"]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What a trial tells of itself.
+    """An event of a trial.
 
     Attributes:
-        worker: Its process.
-        trial: Its number.
-        kind: It ``begins``, has ``trained`` its first step, ``saves`` an epoch that was evaluated,
-            ``reports`` it, ``goes on``, and ``ends``.
-        at: When, in seconds since 1970.
+        worker: Process id of the worker.
+        trial: Number of the trial.
+        kind: The trial ``begins``, has ``trained`` its first step, ``saves`` an evaluated epoch, ``reports``
+            it, ``goes on``, and ``ends``.
+        at: Time in seconds since 1970.
     """
 
     worker: int
@@ -69,10 +69,10 @@ class Moment:
 
 @dataclass
 class Spent:
-    """What the driver spent from the first proposal until MLflow had everything.
+    """Cost of the driver, from the first proposal to the last write to MLflow.
 
     Attributes:
-        began: When it was asked for the first trial, in seconds since 1970.
+        began: Time of the first request for a trial, in seconds since 1970.
         cpu: CPU seconds of all threads.
     """
 
@@ -81,7 +81,7 @@ class Spent:
 
 
 def turnaround() -> list[Row]:
-    """Short trials of ``augs.yaml`` with early stopping: from a trial's end to another's first step."""
+    """Measure the time from a trial's end to the next one's first step, in short trials of ``augs.yaml``."""
     seconds, cores = alone(_turnarounds)
     median = statistics.median(seconds)
     work = f"a trial's end to the next one's first step, {len(seconds)} times on {cores} cores"
@@ -89,10 +89,10 @@ def turnaround() -> list[Row]:
 
 
 def training_share() -> list[Row]:
-    """Trials of a minute, one a core: the share of the cores' time in training and evaluation.
+    """Measure the share of the cores' time in training and evaluation, in trials of a minute, one per core.
 
     The cores' time counts from the first proposal, before there are workers, to the end of the last trial of
-    each core. Building networks, checkpoints, reports, pictures and waiting are no training.
+    each core. Building networks, checkpoints, reports, pictures and waiting do not count as training.
     """
     trained, lasted, cores = alone(_share_in_training)
     work = f"share of {cores} cores in training, trials of {lasted:.0f} s"
@@ -100,10 +100,11 @@ def training_share() -> list[Row]:
 
 
 def driver() -> list[Row]:
-    """CPU time that one more report costs the driver, from searches with few and many reports a trial."""
+    """Measure the driver's CPU time per report, from searches with few and many reports per trial."""
     rows = []
     for work, ray in (("each written by itself", False), ("through Ray, in quick succession", True)):
         few, many = (alone(_reporting, epochs, ray) for epochs in (FEW, MANY))
+        # The difference of the searches is the cost of the additional reports; the rest is the trials'.
         report = (many - few) / (REPORTING * (MANY - FEW))
         trial = few / REPORTING - FEW * report
         ours = f"{1000 * report:.1f} ms (and {1000 * trial:.0f} ms a trial)"
@@ -112,14 +113,14 @@ def driver() -> list[Row]:
 
 
 def waits(moments: Sequence[Moment], cores: int) -> list[float]:
-    """Seconds from each trial's end to the first step of the one that takes its place.
+    """Return the seconds from each trial's end to the first step of its successor.
 
-    It takes the place of the one before in its worker; in a new worker, where all places were taken, that of
-    the one that ended first. A trial that is stopped, or cannot compete, ends with its last report.
+    A trial succeeds the previous one in its worker. In a new worker, if all places were taken, it succeeds
+    the trial that ended first. A trial that is stopped early, or cannot compete, ends with its last report.
 
     Args:
-        moments: What the trials told.
-        cores: Trials at a time.
+        moments: Events of the trials.
+        cores: Number of concurrent trials.
     """
     seconds: list[float] = []
     free: dict[int, float] = {}
@@ -134,12 +135,12 @@ def waits(moments: Sequence[Moment], cores: int) -> list[float]:
 
 
 def share(moments: Sequence[Moment], began: float, cores: int) -> float:
-    """The share of the cores' time in training and evaluation.
+    """Return the share of the cores' time in training and evaluation.
 
     Args:
-        moments: What the trials told.
-        began: When the cores' time begins; it ends with the last trial of each.
-        cores: Trials at a time.
+        moments: Events of the trials.
+        began: Start of the cores' time, which ends with the last trial of each core.
+        cores: Number of concurrent trials.
     """
     training = sum(
         after.at - before.at
@@ -152,7 +153,7 @@ def share(moments: Sequence[Moment], began: float, cores: int) -> float:
 
 
 def _by_trial(moments: Sequence[Moment]) -> list[list[Moment]]:
-    """What each trial told, in the order in which they began."""
+    """Group the events by trial, in the order of the trials' starts."""
     trials: dict[int, list[Moment]] = {}
     for moment in sorted(moments, key=lambda moment: moment.at):
         trials.setdefault(moment.trial, []).append(moment)
@@ -165,14 +166,14 @@ def _turnarounds() -> tuple[list[float], int]:
 
 
 def _share_in_training() -> tuple[float, float, int]:
-    """The share, seconds of a trial, cores."""
+    """Return the share, the seconds of a trial, and the number of cores."""
     moments, spent = _trained(*LONG)
     lasted = [told[-1].at - told[0].at for told in _by_trial(moments)]
     return share(moments, spent.began, cpus_here()), statistics.median(lasted), cpus_here()
 
 
 def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tuple[list[Moment], Spent]:
-    """Search ``augs.yaml`` on the embedded dataset, training as always."""
+    """Search ``augs.yaml`` on the embedded dataset with normal training."""
     with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
         folder = Path(name)
         prepare_synthetic(folder / "data.h5", images)
@@ -189,7 +190,7 @@ def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tup
 
 
 def train_and_tell(assignment: dict[str, Any]) -> None:
-    """Train a trial as always, and tell of it."""
+    """Train a trial normally and record its events."""
 
     def tell(kind: Kind) -> None:
         moment = Moment(os.getpid(), assignment["number"], kind, time.time())
@@ -225,7 +226,7 @@ def train_and_tell(assignment: dict[str, Any]) -> None:
 
 
 def _reporting(epochs: int, ray: bool) -> float:
-    """CPU seconds of the driver in a search whose trials report so often, none of them stopped."""
+    """Measure the driver's CPU seconds in a search without early stopping; trials report ``epochs`` times."""
     with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
         folder = Path(name)
         space = _unstopped(scale.space_of(REPORTING, "random", epochs, folder / "data.h5"))
@@ -240,14 +241,15 @@ def _reporting(epochs: int, ray: bool) -> float:
 
 
 def _unstopped(space: Space) -> Space:
-    """A space without early stopping."""
+    """Return a space without early stopping."""
     return space.model_copy(update={"search": space.search.model_copy(update={"scheduler": None})})
 
 
 def _search(space: Space, folder: Path, trial: Any) -> None:
-    """A search with Ray on this machine, of trials that workers get by value."""
+    """Run a search with Ray on this machine; workers get the trial function by value."""
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
+    # By value, so that workers need not import this module.
     cloudpickle.register_pickle_by_value(sys.modules[trial.__module__])  # type: ignore[no-untyped-call]
     with _replaced(run, "train_trial", trial):
         run.run_search(space, storage=folder, console=Console(file=io.StringIO(), width=100))
@@ -255,7 +257,7 @@ def _search(space: Space, folder: Path, trial: Any) -> None:
 
 @contextmanager
 def _spending() -> Iterator[Spent]:
-    """Measure what a search spends."""
+    """Measure the cost of a search."""
     suggest, close, spent = LedgerSearcher.suggest, Outbox.close, Spent()
 
     def first_suggest(searcher: LedgerSearcher, trial_id: str) -> Any:
@@ -274,7 +276,7 @@ def _spending() -> Iterator[Spent]:
 
 @contextmanager
 def _one_by_one() -> Iterator[None]:
-    """Have everything written to MLflow at once, so that no two reports of a trial go together."""
+    """Make every write to MLflow immediate, so that no reports of a trial are combined."""
     put, write, written = Outbox.put, Outbox._write, threading.Semaphore(0)
 
     def put_and_wait(*args: Any, **options: Any) -> None:
@@ -295,7 +297,7 @@ def _one_by_one() -> Iterator[None]:
 
 @contextmanager
 def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Put something into the place of an attribute for a while."""
+    """Replace an attribute temporarily."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:

@@ -1,10 +1,10 @@
-"""Does training in bfloat16 leave the final figures within the spread of seeds?
+"""Compare the effect of training in bfloat16 on the final metrics with the spread of seeds.
 
     python -m benchmarks.precision --config configs/cars3d/dcodr_norec.yaml --seeds 4
 
-Trains a config in float32 and in bfloat16 with as many seeds each, tests every training on the test images
-under the paper's probe, appends the figures to ``precision.jsonl``, and prints means and deviations of all
-that are there. Four trainings of Cars3D take a quarter of an hour on two cores.
+Trains a config in float32 and in bfloat16 with the same seeds, tests every training on the test images with
+the paper's probe, appends the metrics to ``precision.jsonl``, and prints means and deviations of all recorded
+trainings. Four trainings of Cars3D take a quarter of an hour on two cores.
 """
 
 import argparse
@@ -29,12 +29,12 @@ Runs = list[dict[str, Any]]
 
 
 def main() -> None:
-    """Train what is missing from the record and print the table."""
+    """Run the trainings that the record lacks, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True, help="file of a config")
-    parser.add_argument("--seeds", type=int, default=0, help="how many there should be; 0 trains nothing")
+    parser.add_argument("--seeds", type=int, default=0, help="total number; 0 trains nothing")
     options = parser.parse_args()
     config, _ = read_config(options.config)
     name = Path(options.config).stem
@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def recorded() -> Runs:
-    """All trainings that there are."""
+    """Read all recorded trainings."""
     return [json.loads(line) for line in RECORD.read_text().splitlines()] if RECORD.exists() else []
 
 
 def tested(config: Config) -> dict[str, float]:
-    """Figures of a training on the test images under the paper's probe."""
+    """Train, and return the metrics on the test images with the paper's probe."""
     data = open_store(config.store)
     trained = fit(config, data)
     device = resolve_device(config.device)
@@ -66,20 +66,21 @@ def tested(config: Config) -> dict[str, float]:
 
 
 def figures(runs: Runs, precision: str, name: str) -> list[float]:
-    """A figure of all trainings in a precision."""
+    """Return a metric of all trainings in a precision."""
     return [run["figures"][name] for run in runs if run["precision"] == precision]
 
 
 def change(wide: list[float], half: list[float]) -> float:
-    """The difference of the means in standard deviations of the seeds, pooled over both precisions."""
+    """Return the difference of the means in standard deviations of the seeds, pooled over both precisions."""
+    # Both precisions have the same number of seeds, so the pooled variance is the mean of both.
     deviation = math.sqrt((statistics.variance(wide) + statistics.variance(half)) / 2)
     return (statistics.mean(half) - statistics.mean(wide)) / deviation
 
 
 def table(runs: Runs) -> str:
-    """Means and deviations over the seeds, as Markdown, and how many deviations bfloat16 changes a figure by.
+    """Format means and deviations over the seeds, and bfloat16's change in deviations, as Markdown.
 
-    The deviation is that of both precisions together. Up to one, bfloat16 does no more than another seed.
+    The deviation is pooled over both precisions. Another seed causes a change of about one deviation, too.
     """
     lines = ["| figure | float32 | bfloat16 | change in deviations of the seeds |", "|---|--:|--:|--:|"]
     for name in FIGURES:

@@ -1,7 +1,7 @@
 """Rows of the probes: time and strength.
 
 The codes are random nonlinear mixtures of the attributes plus noise. The domain only scales the mixture's
-hidden units, so that no linear probe reads it: a probe that is too weak would flatter the invariance.
+hidden units, so that no linear probe can read it: a weak probe would overestimate the invariance.
 """
 
 import statistics
@@ -24,7 +24,7 @@ Labels = dict[str, Tensor]
 
 
 def mixed_codes(n: int, n_classes: dict[str, int], seed: int) -> tuple[Tensor, Labels]:
-    """Codes ``(n, CODE_DIM)``, the same mixture for every seed, and the factors that are mixed in them."""
+    """Make codes ``(n, CODE_DIM)`` by one mixture for all seeds, and return them with their factors."""
     generator, mixture = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(0)
     factors = {name: torch.randint(k, (n,), generator=generator) for name, k in n_classes.items()}
     parts = {name: torch.randn(k, 16, generator=mixture)[factors[name]] for name, k in n_classes.items()}
@@ -37,7 +37,7 @@ def mixed_codes(n: int, n_classes: dict[str, int], seed: int) -> tuple[Tensor, L
 
 
 def probes() -> list[Row]:
-    """All factors with the fast budget in one pass, against the paper's probe for one factor at a time."""
+    """Compare all factors at once under the fast budget with the paper's probe for one factor at a time."""
     return [row for size in SIZES for row in _of_size(size)]
 
 

@@ -1,12 +1,12 @@
-"""What does a search cost its driver, and how does that grow with the number of its trials?
+"""Measure the cost of a search for its driver, and its growth with the number of trials.
 
     python -m benchmarks.scale --trials 100 1000 10000
     python -m benchmarks.scale --trials 100 1000 --ray
 
-Searches ``augs.yaml`` with trials that only report, so that all the time there is goes to the driver. Without
-``--ray`` searcher, ledger, scheduler, recorder, MLflow (an SQLite file) and display are driven as Tune would,
-in one process; with it by Ray Tune itself, through ``tuning.run.run_search``. Every search has a process of
-its own.
+Searches ``augs.yaml`` with trials that only report, so that the driver uses all the time. Without ``--ray``,
+searcher, ledger, scheduler, recorder, MLflow (an SQLite file) and display are called as Tune would call them,
+in one process. With ``--ray``, Ray Tune itself calls them, through ``tuning.run.run_search``. Every search
+runs in a separate process.
 """
 
 import argparse
@@ -59,9 +59,9 @@ from tuning.tracking.tracker import Tracker
 
 SPACE = Path(__file__).parents[1] / "search_spaces" / "augs.yaml"
 WORKERS = 8
-"""Trials at a time, without Ray."""
+"""Number of concurrent trials without Ray."""
 IMAGES = 400
-"""Size of the dataset that a search with Ray checks before it begins."""
+"""Number of images of the dataset that a search with Ray checks before it begins."""
 
 GO_ON = TrialScheduler.CONTINUE
 
@@ -75,23 +75,23 @@ PARTS: Mapping[str, tuple[Any, Sequence[str]]] = {
     "opening": (Tracker, ["__init__", "start_search"]),
     "exports and summary": (run, ["_finish", "print_summary"]),
 }
-"""Where the driver's time goes, by method; what is left is Ray's, and the benchmark's own."""
+"""Parts of the driver's time, by method; the rest belongs to Ray and the benchmark itself."""
 PROPOSALS = 10
-"""Proposals of the Gaussian process that are timed after a search."""
+"""Number of proposals of the Gaussian process that are timed after a search."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a search cost.
+    """Cost of a search.
 
     Attributes:
-        trials: Its trials.
-        reports: Reports of all of them.
+        trials: Number of trials.
+        reports: Number of reports of all trials.
         cpu: CPU seconds of the driver from the first trial to the summary, all threads.
         wall: Seconds of the same.
         parts: CPU seconds of each of ``PARTS``.
         mlflow_wall: Seconds that MLflow's writes took.
-        proposal: CPU seconds of one more proposal of the Gaussian process.
+        proposal: CPU seconds of another proposal of the Gaussian process.
         memory: Largest resident memory of the driver, MB.
         ledger: Size of the ledger, MB.
     """
@@ -108,7 +108,7 @@ class Cost:
 
 
 class Clock:
-    """CPU time of the parts, each without the parts that it calls; threads count where they call."""
+    """CPU time of the parts, each without the parts that it calls; all threads count."""
 
     def __init__(self) -> None:
         self.cpu: dict[str, float] = defaultdict(float)
@@ -117,10 +117,11 @@ class Clock:
         self._inner = threading.local()
 
     def timed(self, part: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        """A method that adds its time to a part's."""
+        """Wrap a method so that its time is added to a part."""
 
         @functools.wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
+            # Time in parts that this part calls is counted there, not here. Each thread has its own nesting.
             outside = getattr(self._inner, "spent", 0.0)
             self._inner.spent = 0.0
             cpu, wall = time.thread_time(), time.perf_counter()
@@ -138,7 +139,7 @@ class Clock:
 
 @contextmanager
 def clocked() -> Iterator[Clock]:
-    """Time all parts for a while."""
+    """Time all parts temporarily."""
     clock = Clock()
     before = {(owner, name): getattr(owner, name) for owner, names in PARTS.values() for name in names}
     for part, (owner, names) in PARTS.items():
@@ -152,9 +153,9 @@ def clocked() -> Iterator[Clock]:
 
 
 def reports(assignment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What a trial reports, epoch by epoch: temperature and crop trade one objective for the other.
+    """Yield the reports of a trial by epoch, in which temperature and crop trade one objective for the other.
 
-    As many losses, figures and intervals as a training on the embedded dataset has.
+    There are as many losses, metrics and intervals as in a training on the embedded dataset.
     """
     given = Assignment.from_dict(assignment)
     config = Config.model_validate_json(given.config)
@@ -177,19 +178,19 @@ def reports(assignment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def only_report(assignment: dict[str, Any]) -> None:
-    """A trial without a training, for Ray."""
+    """Run a trial without training, for Ray."""
     for report in reports(assignment):
         tune.report(report)
 
 
 def space_of(trials: int, sampler: str, epochs: int, data: Path) -> Space:
-    """``augs.yaml`` with so many trials and epochs."""
+    """Load ``augs.yaml`` with the given numbers of trials and epochs."""
     space = load_space(SPACE, data=str(data), search={"trials": trials, "sampler": sampler})
     return space.model_copy(update={"base": space.base.model_copy(update={"epochs": epochs})})
 
 
 def drive(space: Space, folder: Path, console: Console) -> Search:
-    """A search without Ray: as many trials at a time as ``WORKERS``, reporting in turn."""
+    """Run a search without Ray: ``WORKERS`` concurrent trials that report in turn."""
     tracker = Tracker(default_uri(folder))
     (folder / "search").mkdir()
     with driving(folder / "search"):
@@ -207,7 +208,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
 
 
 def new_recorder(search: Search, outbox: Outbox, console: Console) -> Recorder:
-    """The recorder of a search."""
+    """Make the recorder of a search."""
     display = Display(
         search.space.search.trials, search.space.objectives, search.space.reference, console=console
     )
@@ -215,7 +216,7 @@ def new_recorder(search: Search, outbox: Outbox, console: Console) -> Recorder:
 
 
 def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoASHA | None) -> None:
-    """Begin, report and end trials, as Tune calls the parts, until there is none to begin."""
+    """Begin, report and end trials, with the calls of Tune, until no trial is left."""
     running: list[tuple[Any, Iterator[dict[str, Any]]]] = []
     over = False
     for turn in itertools.count():
@@ -246,14 +247,14 @@ def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoAS
 
 
 def with_ray(space: Space, folder: Path, console: Console) -> Search:
-    """The same through Ray Tune, on this machine."""
+    """Run the same search through Ray Tune, on this machine."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     run.train_trial = only_report  # type: ignore[attr-defined]
     return run.run_search(space, storage=folder, console=console)
 
 
 def measure(trials: int, sampler: str, epochs: int, ray: bool) -> Cost:
-    """Run one search and tell what it cost this process."""
+    """Run one search and measure its cost for this process."""
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory(prefix="scale-") as name, clocked() as clock:
@@ -282,11 +283,11 @@ def measure(trials: int, sampler: str, epochs: int, ray: bool) -> Cost:
 
 
 def proposal(search: Search) -> float:
-    """CPU seconds of a proposal of the Gaussian process that knows all of a search's trials."""
+    """Measure CPU seconds of a proposal of the Gaussian process that knows all trials of a search."""
     settings = search.space.search.model_copy(update={"sampler": "gp"})
     study, space = search.ledger.study, search.space.model_copy(update={"search": settings})
     study.sampler = SpaceSampler(space, seed=0)
-    suggest(study.ask(), space.params)  # reads all trials and tunes the processes
+    suggest(study.ask(), space.params)  # the first proposal reads all trials and fits the processes
     began = time.process_time()
     for _ in range(PROPOSALS):
         suggest(study.ask(), space.params)
@@ -294,7 +295,7 @@ def proposal(search: Search) -> float:
 
 
 class Progress(io.StringIO):
-    """Where a search prints: kept nowhere, but for a line a tenth of its trials on standard error."""
+    """Output of a search, discarded except for ten lines of progress on standard error."""
 
     def __init__(self, trials: int) -> None:
         super().__init__()
@@ -303,7 +304,7 @@ class Progress(io.StringIO):
         self._done = 0
 
     def write(self, text: str) -> int:
-        """Count the trials that ended."""
+        """Count the trials that have ended."""
         ended = text.count(" | front ")
         if (self._done + ended) // self._every > self._done // self._every:
             print(f"{self._done + ended} of {self._trials} trials", file=sys.stderr, flush=True)
@@ -312,14 +313,14 @@ class Progress(io.StringIO):
 
 
 def exponent(sizes: Sequence[int], totals: Sequence[float]) -> str:
-    """How a total grows: k where it goes as the number of trials to the k-th power."""
+    """Return the exponent k of a total's growth with the number of trials."""
     if len(sizes) < 2 or min(totals) <= 0:
         return ""
     return f"{np.polyfit(np.log(sizes), np.log(totals), 1)[0]:.2f}"
 
 
 def table(costs: Sequence[Cost]) -> Table:
-    """One row a measure, one column a search, and how each total grows with the number of trials."""
+    """Make a table of measures by search, with each total's growth with the number of trials."""
     sizes = [cost.trials for cost in costs]
     result = Table("", *(f"{size:,} trials" for size in sizes), "grows as trials^")
 
@@ -343,7 +344,7 @@ def table(costs: Sequence[Cost]) -> Table:
 
 
 def part_of(part: str, cost: Cost) -> float:
-    """CPU seconds of a part."""
+    """Return the CPU seconds of a part."""
     return cost.parts[part]
 
 

@@ -1,4 +1,4 @@
-"""Rows of starting up: how long a command takes that needs no engine."""
+"""Rows of start-up: the duration of commands that need no engine."""
 
 import statistics
 import subprocess
@@ -15,7 +15,7 @@ ENGINES = {"torch", "ray", "mlflow", "optuna"}
 
 
 def startup() -> list[Row]:
-    """``tune.py --help``, and ``--dry-run`` of a space with a misspelt setting, as processes."""
+    """Measure ``tune.py --help``, and ``--dry-run`` of a space with a misspelt setting, as processes."""
     with tempfile.TemporaryDirectory() as name:
         wrong = Path(name) / "wrong.yaml"
         space = (ROOT / "search_spaces" / "augs.yaml").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def _row(work: str, words: list[str], code: int, at_most: float) -> Row:
 
 
 def _seconds(words: list[str], code: int) -> float:
-    """Seconds of the wall of a process that should end with a code."""
+    """Return the wall seconds of a process, which must end with the given code."""
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "tune.py", *words], cwd=ROOT, capture_output=True)
     seconds = time.perf_counter() - started
@@ -46,7 +46,7 @@ def _seconds(words: list[str], code: int) -> float:
 
 
 def imported(words: list[str]) -> set[str]:
-    """The modules that ``tune.py`` imports."""
+    """Return the modules that ``tune.py`` imports."""
     command = [sys.executable, "-X", "importtime", "tune.py", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}

@@ -1,7 +1,7 @@
 """Rows of whole training steps: ResNet-50, 64x64, 4 domains x 32 images, random weights.
 
-Ours is ``dcodr.training.trainer.fit`` itself. Every measurement has a process of its own:
-how memory is allocated belongs to what is compared.
+Ours is ``dcodr.training.trainer.fit`` itself. Every measurement runs in a separate process, because the
+allocation of memory is part of the comparison.
 """
 
 import statistics
@@ -30,11 +30,11 @@ Steps = tuple[list[float], int]
 
 
 class EnoughError(Exception):
-    """So many steps were asked for."""
+    """The requested number of steps is done."""
 
 
 def random_dataset(n_per_domain: int = 96) -> FactorDataset:
-    """Noise to train on, in 20 domains."""
+    """Make a training dataset of noise, with 20 domains."""
     domain = np.repeat(np.arange(N_DOMAINS), n_per_domain)
     images = np.random.default_rng(0).integers(0, 256, (len(domain), 64, 64, 3), dtype=np.uint8)
     spec = DatasetSpec("noise", "domain", (Attribute("attribute", 2),))
@@ -43,7 +43,7 @@ def random_dataset(n_per_domain: int = 96) -> FactorDataset:
 
 
 def reference_steps(reconstruct: bool, warm: int, n: int) -> Steps:
-    """Seconds of ``n`` steps of the reference after others, and the peak of memory in bytes."""
+    """Measure seconds of ``n`` steps of the reference after warm-up steps, and peak memory in bytes."""
     data = random_dataset()
     step = stepper(data.images, data.domain, reconstruct, torch.device("cpu"))
     moments = [clock()]
@@ -54,7 +54,7 @@ def reference_steps(reconstruct: bool, warm: int, n: int) -> Steps:
 
 
 def our_steps(config: Config, warm: int, n: int) -> Steps:
-    """As :func:`reference_steps`, of ``fit``."""
+    """Measure ``fit`` like :func:`reference_steps`."""
     moments = [clock()]
 
     def on_step(done: int, total: int) -> None:
@@ -68,23 +68,24 @@ def our_steps(config: Config, warm: int, n: int) -> Steps:
 
 
 def random_weights(folder: Path) -> Path:
-    """A file of random weights for the perceptual network."""
+    """Write a file of random weights for the perceptual network."""
     path = folder / "vgg16.pt"
     torch.save(backbone_features("vgg16", max(DEFAULT_LAYERS["vgg16"])).state_dict(), path)
     return path
 
 
 def run(config: Config, folder: Path, on_step: Callable[[int, int], None]) -> None:
-    """Train until ``on_step`` has enough; the perceptual network's weights are random, from the folder."""
+    """Train until ``on_step`` raises; the perceptual network has random weights, from the folder."""
     perceptual = PerceptualConfig(weights=str(random_weights(folder)), normalise=False)
     settings = {"perceptual": perceptual, "device": "cpu"}
+    # More epochs than the measurement needs, and no evaluation: `on_step` ends the training.
     lasting = {"epochs": 10_000, "evaluate_every": 10_000, "threads": torch.get_num_threads()}
     with suppress(EnoughError):
         fit(config.model_copy(update=settings | lasting), random_dataset(), on_step=on_step)
 
 
 def step_rows(rounds: int, warm: int, n: int, reconstruct: bool, goals: dict[str, float]) -> list[Row]:
-    """Steps of a method in turn: the reference, ours in float32, ours in bfloat16."""
+    """Measure steps of a method in turn: the reference, ours in float32, ours in bfloat16."""
     method = "dcodr" if reconstruct else "dcodr_norec"
     found: dict[str, list[float]] = {}
     peaks: dict[str, int] = {}
@@ -110,17 +111,17 @@ def step_rows(rounds: int, warm: int, n: int, reconstruct: bool, goals: dict[str
 
 
 def norec() -> list[Row]:
-    """DCoDR-norec."""
+    """Measure DCoDR-norec."""
     return step_rows(2, 2, 3, False, {"float32": 1.5, "bfloat16": 2.4})
 
 
 def full() -> list[Row]:
-    """DCoDR, whose reference takes most of a minute a step."""
+    """Measure DCoDR, whose reference takes most of a minute per step."""
     return step_rows(1, 1, 2, True, {"float32": 2.0, "bfloat16": 3.8})
 
 
 def overhead() -> list[Row]:
-    """The share of an epoch that is neither forward, backward nor the optimiser's."""
+    """Measure the share of an epoch that is neither forward, backward nor optimiser step."""
     small = EncoderConfig(arch="small", code_dim=16)
     rows = []
     for name, encoder, n in (("ResNet-50", EncoderConfig(), 6), ("small encoder", small, 150)):
@@ -130,7 +131,7 @@ def overhead() -> list[Row]:
 
 
 def other_share(config: Config, n: int) -> float:
-    """The share of ``n`` steps of DCoDR-norec, two at the beginning left out."""
+    """Return this share for ``n`` steps of DCoDR-norec, after two warm-up steps."""
     spent = {"losses": 0.0, "views": 0.0, "backward": 0.0, "step": 0.0}
     _timed(DCoDRNorec, "losses", spent)
     _timed(Batch, "views", spent)
@@ -146,11 +147,12 @@ def other_share(config: Config, n: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         run(config, Path(folder), on_step)
     whole, losses, views, backward, step = np.subtract(moments[-1], moments[1])
+    # Views are made within `losses`, but do not belong to the forward pass.
     return float(1 - (losses - views + backward + step) / whole)
 
 
 def _timed(owner: Any, name: str, spent: dict[str, float]) -> None:
-    """Add up the seconds of a method."""
+    """Replace a method by one that adds up its seconds."""
     inner = getattr(owner, name)
 
     def outer(*args: Any, **kwargs: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Images rendered a second by ``dcodr.data.sources.synthetic``, on one thread.
+"""Images rendered per second by ``dcodr.data.sources.synthetic``, on one thread.
 
     python benchmarks/synthetic.py
 
-Cold casts the rays of all 480 geometries on the way; warm finds them done.
+The cold run includes casting the rays of all 480 geometries; the warm run uses the cached results.
 """
 
 import time

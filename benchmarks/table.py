@@ -1,9 +1,9 @@
-"""The table of speed: plain against ours, work by work.
+"""The table of speed: plain versions compared with ours, work by work.
 
     python -m benchmarks.table --only views contrastive
 
-Reference and ours take turns within one run, medians are compared, and progress goes to stderr. All of it
-takes about a quarter of an hour on two quiet cores. Another work is another function here.
+Reference and ours take turns within one run, medians are compared, and progress goes to stderr. The whole
+table takes about a quarter of an hour on two idle cores. To add a work, add a function to ``ROWS``.
 """
 
 import argparse
@@ -27,25 +27,25 @@ ROWS = {
     "driver": "benchmarks.platform:driver",
     "startup": "benchmarks.startup:startup",
 }
-"""Functions that measure and return a list of :class:`benchmarks.measure.Row`, each in its own process."""
+"""Functions that measure and return a list of :class:`benchmarks.measure.Row`, each in a separate process."""
 
 
 def measured(name: str) -> list[Row]:
-    """The rows of a work."""
+    """Measure the rows of a work."""
     module, function = ROWS[name].split(":")
     rows: list[Row] = getattr(importlib.import_module(module), function)()
     return rows
 
 
 def line(row: Row) -> str:
-    """A row as Markdown."""
+    """Format a row as Markdown."""
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     cells = (row.work, row.reference, row.ours, ratio, row.goal, "yes" if row.met else "**no**")
     return f"| {' | '.join(cells)} |"
 
 
 def table(rows: list[Row]) -> str:
-    """Rows as Markdown, with a head."""
+    """Format rows as Markdown, with a header."""
     head = ["| work | reference | ours | ratio | goal | met |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *map(line, rows)])
 
@@ -61,10 +61,10 @@ def main() -> None:
         "--clock",
         choices=["wall", "cpu"],
         default="wall",
-        help="cpu: CPU time of all threads, for a machine that others use too; never compare the two",
+        help="cpu: CPU time of all threads, for a shared machine; do not compare it with wall time",
     )
     arguments = parser.parse_args()
-    # Read by the processes that measure, when they import torch.
+    # The measuring processes read these when they import torch.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     os.environ["BENCH_CLOCK"] = arguments.clock
     rows = []

@@ -1,10 +1,10 @@
-"""DCoDR: codes that are invariant to a labelled domain and informative of all else.
+"""DCoDR: image codes (embeddings), invariant to a labelled domain and informative about all else.
 
 Kahana & Hoshen, "A Contrastive Objective for Learning Disentangled Representations", ECCV 2022,
 https://arxiv.org/abs/2203.11284.
 
-What scripts need is here: ``fit`` trains a config, ``load`` reads the trained encoder back, ``evaluate``
-measures its codes. PyTorch is imported where one of them is first used.
+The API for scripts: ``fit`` trains a config, ``load`` reads the trained encoder back, ``evaluate`` measures
+its codes. PyTorch is imported when one of them is first used.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "fit", "load"]
 
+# Hidden from type checkers, which would accept any attribute of a module with a ``__getattr__``.
 if not TYPE_CHECKING:
     _HOMES = {
         "evaluate": "dcodr.training.trained",

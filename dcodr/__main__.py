@@ -1,4 +1,4 @@
-"""``python -m dcodr``."""
+"""Entry point of ``python -m dcodr``."""
 
 from dcodr.cli import app
 from dcodr.console import run

@@ -1,4 +1,4 @@
-"""``python -m dcodr``: prepare data, train a config, evaluate what was trained, repeat the studies."""
+"""``python -m dcodr``: prepare data, train a config, evaluate it, repeat the studies."""
 
 import json
 from pathlib import Path
@@ -48,13 +48,14 @@ app.command(
 )
 def train(
     config: Annotated[Path, typer.Option(help="Config file, e.g. one that a search exported.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint, config and validation figures.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint, config and validation metrics.")],
     data: Annotated[
-        str | None, typer.Option(help="Store, or its URI, to train on instead of the config's.")
+        str | None, typer.Option(help="Store (path or URI) to train on instead of the config's.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the folder's checkpoint.")] = False,
 ) -> None:
-    """Train a config and write its validation figures."""
+    """Train a config and write its validation metrics."""
+    # Imported here, because PyTorch is slow to import and `--help` does not need it.
     from dcodr.config import dump_config, read_config
     from dcodr.data.remote import open_dataset
     from dcodr.training.trainer import fit
@@ -65,7 +66,7 @@ def train(
     dataset = open_dataset(settings)
     checkpoint = out / CHECKPOINT
     if checkpoint.exists() and not resume:
-        raise UserError(f"{checkpoint}: exists already; give --resume to go on from it, or another --out")
+        raise UserError(f"{checkpoint}: already exists; give --resume to continue from it, or another --out")
     console = Console()
     try:
         with TrainingDisplay(console, settings.epochs) as display:
@@ -80,7 +81,7 @@ def train(
             )
     except KeyboardInterrupt:
         if checkpoint.exists():
-            console.print("Stopped; the same command goes on with --resume.")
+            console.print("Stopped; run the same command with --resume to continue.")
         raise
     write_text(out / "config.yaml", dump_config(settings, provenance or None))
     _write_report(out / "validation.json", trained.report)
@@ -95,15 +96,15 @@ def train(
     )
 )
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="Folder that 'train' wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Output folder of 'train'.")],
     data: Annotated[
-        str | None, typer.Option(help="Store, or its URI, to evaluate on instead of the config's.")
+        str | None, typer.Option(help="Store (path or URI) to evaluate on instead of the config's.")
     ] = None,
     split: Annotated[Literal["test", "validation"], typer.Option(help="Scored split.")] = "test",
     probe: Annotated[Literal["paper", "fast"], typer.Option(help="Probe budget.")] = "paper",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the file, instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Write the figures of a trained config, by default on the test images under the paper's probe."""
+    """Measure a trained config, by default on the test images with the paper's probe."""
     import torch
 
     from dcodr.data.remote import open_dataset
@@ -126,7 +127,7 @@ def evaluate(
 
 
 def _write_report(path: Path, report: "Report") -> str:
-    """Write a report as JSON; returns the text."""
+    """Write a report as JSON and return the text."""
     content = {
         "figures": report.figures,
         "intervals": report.intervals,
@@ -139,20 +140,20 @@ def _write_report(path: Path, report: "Report") -> str:
 
 
 def _table(title: str, report: "Report") -> Table:
-    table = Table("figure", "value", "95 % interval", title=title, title_justify="left")
+    table = Table("metric", "value", "95 % interval", title=title, title_justify="left")
     for name, value in report.figures.items():
         low, high = report.intervals.get(name, (None, None))
         table.add_row(name, f"{value:.4f}", "" if low is None else f"{low:.4f} to {high:.4f}")
     notes = [] if report.infeasible is None else [f"infeasible: {report.infeasible}"]
     if report.unmeasured:
         names = ", ".join(report.unmeasured)
-        notes.append(f"not counted, as a constant answer is right for every image: {names}")
+        notes.append(f"not counted, because a constant answer is right for every image: {names}")
     table.caption = "\n".join(notes) or None
     return table
 
 
 def _compare(console: Console, provenance: dict[str, Any], report: "Report", fingerprint: str) -> None:
-    """Say whether an exported config's validation figures were reproduced."""
+    """Print a comparison with the validation metrics that an exported config records, if it does."""
     validation = provenance.get("validation")
     known = validation if isinstance(validation, dict) else {}
     expected = {name: value for name, value in known.items() if name in report.figures}
@@ -160,9 +161,9 @@ def _compare(console: Console, provenance: dict[str, Any], report: "Report", fin
         return
     differing = [name for name, value in expected.items() if report.figures[name] != value]
     search, trial = escape(str(provenance.get("search"))), escape(str(provenance.get("trial")).zfill(3))
-    origin = f"{len(expected)} validation figures of {search}, trial {trial}"
+    origin = f"{len(expected)} validation metrics of {search}, trial {trial}"
     if not differing:
         console.print(f"All {origin} are reproduced exactly.")
         return
-    reason = "" if provenance.get("dataset_fingerprint") == fingerprint else ": this is another dataset"
+    reason = "" if provenance.get("dataset_fingerprint") == fingerprint else " (this is another dataset)"
     console.print(f"{len(differing)} of the {origin} differ{reason}: {', '.join(differing)}")

@@ -1,4 +1,4 @@
-"""The start and end of the command lines: output that never fails, clean messages, exit codes."""
+"""Start and end of the command lines: output that never fails, clean messages, exit codes."""
 
 import os
 import signal
@@ -19,38 +19,39 @@ from dcodr.errors import DivergedError, StorageError, UserError
 from dcodr.files import disk_failure
 
 AT_ONCE = 1.0
-"""Seconds in which the same stop may arrive twice: some programs signal a process and then its group."""
+"""Seconds within which the same stop may arrive twice: some programs signal a process and then its group."""
 if TYPE_CHECKING:
     from rich.console import Console
 
 NOWHERE = Path(os.devnull)
-_HELP = "Show where in the program an error comes from."
+_HELP = "Show the traceback of an error."
 
 
 def printable(text: str) -> str:
-    """A text with its control characters spelled out, so that a file's content cannot steer the terminal."""
+    """Escape control characters in a text, so that a file's content cannot control the terminal."""
+    # `repr` escapes a control character; the slice drops the quotes.
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 class Unfailing:
-    """A text stream for what is only shown: nothing that happens to it stops the program.
+    """A text stream for display only, whose failures never stop the program.
 
-    Characters that its encoding lacks are replaced. What it cannot take, because its reader or its terminal
-    is gone or a disk is full, is dropped; the next write is tried again.
+    Characters that its encoding lacks are replaced. Text that cannot be written, because the reader or the
+    terminal is gone or a disk is full, is dropped. The next write is attempted again.
 
     Args:
-        stream: The stream; ``None``, as Python has it where there is none, takes nothing.
+        stream: The stream. ``None``, which Python uses for a missing stream, discards everything.
     """
 
     def __init__(self, stream: IO[str] | None) -> None:
-        # An open file also keeps a closed descriptor 1 or 2 from becoming that of a search's file.
+        # An open file also occupies a closed descriptor 1 or 2, which a search's file could otherwise get.
         self._stream = NOWHERE.open("w", encoding="utf-8") if stream is None else stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str | bytes) -> int:
-        """Write as much of a text as the stream can take; typer writes some texts as UTF-8."""
+        """Write as much of a text as the stream accepts; typer writes some texts as UTF-8 bytes."""
         with suppress(Exception):
             shown = text if isinstance(text, str) else text.decode(errors="replace")
             try:
@@ -65,30 +66,31 @@ class Unfailing:
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """Hand on what was written, if the stream takes it."""
+        """Flush the stream if possible."""
         with suppress(Exception):
             self._stream.flush()
 
     def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
+        """Tell whether the stream is a terminal."""
         with suppress(Exception):
             return self._stream.isatty()
         return False
 
     def end(self) -> None:
-        """Flush for the last time; keep Python from failing at what could not be written when it exits."""
+        """Flush for the last time, so that Python does not fail on unwritten text when it exits."""
         try:
             self._stream.flush()
         except Exception:
+            # Python flushes the stream again at exit. Send the rest to the null device.
             with suppress(Exception), NOWHERE.open("w", encoding="utf-8") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 def unfailing(console: "Console") -> "Console":
-    """Have a console write through :class:`Unfailing`.
+    """Make a console write through :class:`Unfailing`.
 
     Args:
-        console: The console, which is changed.
+        console: The console; it is changed in place.
     """
     if not isinstance(cast(object, console.file), Unfailing):
         console.file = cast(TextIO, Unfailing(console.file))
@@ -97,7 +99,7 @@ def unfailing(console: "Console") -> "Console":
 
 @contextmanager
 def _unfailing_streams() -> Iterator[None]:
-    """Let all that is printed go through :class:`Unfailing`."""
+    """Send everything printed through :class:`Unfailing`."""
     out, err = Unfailing(sys.stdout), Unfailing(sys.stderr)
     with redirect_stdout(cast(TextIO, out)), redirect_stderr(cast(TextIO, err)):
         try:
@@ -108,21 +110,21 @@ def _unfailing_streams() -> Iterator[None]:
 
 
 def examples(*commands: str) -> str:
-    """The end of a command's help."""
+    """Return the examples at the end of a command's help."""
     return "\n\n".join(["Example:" if len(commands) == 1 else "Examples:", *commands])
 
 
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, and end the process.
 
-    Exit code 0 is success; 1 a training or a disk that failed, or whatever the command calls so; 2 wrong
-    input; 3 a defect of the program; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. An error is one message on standard
-    error, with ``--debug`` a traceback. A terminal or a pipe that fails changes none of them.
+    Exit codes: 0 success; 1 a failed training, a failed disk, or a failure that the command reports; 2 wrong
+    input; 3 a defect of the program; 130 Ctrl-C; 143 SIGTERM; 129 SIGHUP. An error prints one message on
+    standard error, with ``--debug`` a traceback. A broken terminal or pipe does not change the exit code.
 
     Args:
-        app: The commands; each gets the option ``--debug``. Options for a shell's completion are only kept
-            where the program has a name that a shell can complete after.
-        words: What was given; by default the process's arguments.
+        app: The commands; each gets the option ``--debug``. Options for shell completion are removed from
+            scripts (``*.py``), which a shell cannot complete.
+        words: The command line; by default the process's arguments.
     """
     command = get_command(app)
     if Path(sys.argv[0]).suffix == ".py":
@@ -149,10 +151,10 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP, which schedulers and closed terminals send, stop a command as Ctrl-C does.
+    """Make SIGTERM and SIGHUP, which schedulers and closed terminals send, stop a command as Ctrl-C does.
 
-    The process ends with 128 and the signal's number. A further signal ends it at once. A signal that is
-    ignored, as SIGHUP is under ``nohup``, stays so.
+    The process ends with 128 plus the signal's number. A further signal ends it at once. An ignored signal,
+    such as SIGHUP under ``nohup``, stays ignored.
     """
     came: list[tuple[int, float]] = []
 
@@ -160,9 +162,11 @@ def _stoppable() -> Iterator[None]:
         came.append((number, time.monotonic()))
         if len(came) == 1:
             raise KeyboardInterrupt
+        # Within AT_ONCE it is the same stop, sent to the process and to its group.
         if came[-1][1] - came[0][1] > AT_ONCE:
             os._exit(128 + number)
 
+    # Python allows signal handlers only in the main thread.
     here = threading.current_thread() is threading.main_thread()
     signals = [signal.SIGTERM, signal.SIGHUP] if here else []
     before = {one: signal.signal(one, stop) for one in signals if signal.getsignal(one) == signal.SIG_DFL}
@@ -178,7 +182,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _params(option: Any) -> list[Any]:
-    """An option as the parameters of a command that has it alone."""
+    """Convert a typer option to click parameters, by way of a command that has only this option."""
     app = typer.Typer(add_completion=False)
 
     @app.command()
@@ -188,7 +192,7 @@ def _params(option: Any) -> list[Any]:
 
 
 def _told(error: Exception) -> tuple[str, int]:
-    """What a user reads of an exception, and the exit code."""
+    """Return the message for an exception, and the exit code."""
     if isinstance(error, UserError):
         return str(error), 1 if isinstance(error, StorageError) else 2
     if (failure := disk_failure(error)) is not None:
@@ -199,7 +203,7 @@ def _told(error: Exception) -> tuple[str, int]:
 
 
 def _leaves(command: object) -> Iterator[TyperCommand]:
-    """The commands that do something."""
+    """Yield the commands that are not groups."""
     if isinstance(command, TyperGroup):
         for below in command.commands.values():
             yield from _leaves(below)

@@ -1,34 +1,34 @@
-"""The exceptions that are no defect of the program: the input is wrong, a disk or a training has failed."""
+"""Exceptions that are not defects of the program: wrong input, a failed disk, a failed training."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
 class UserError(ValueError):
-    """Input that cannot be used: a file, a setting, a label.
+    """Unusable input, such as a file, a setting or a label.
 
-    Its message is shown to the user as it stands, without a traceback, and the command exits with code 2.
-    It says what was received, where (file, line, key) and what to do, in a line for each mistake.
+    The user sees the message without a traceback, and the command exits with code 2. The message names the
+    received value, its place (file, line, key) and a remedy, one line for each mistake.
     """
 
     @classmethod
     def of(cls, errors: Iterable["UserError"]) -> "UserError":
-        """Make one error of several."""
+        """Combine several errors into one."""
         return cls("\n".join(dict.fromkeys(map(str, errors))))
 
 
 class Mistakes:
-    """Collects the errors of checks that do not depend on each other, to raise them as one."""
+    """A collection of errors from independent checks, raised as one."""
 
     def __init__(self) -> None:
         self.found: list[UserError] = []
 
     @contextmanager
     def collected(self, *, last: bool = False) -> Iterator[None]:
-        """Keep the error of a check, and go on after it.
+        """Keep the error of a check, and continue after it.
 
         Args:
-            last: Whether the checks to come depend on this one, so that its error ends them.
+            last: True if later checks depend on this one, so that its error ends them.
         """
         try:
             yield
@@ -38,17 +38,17 @@ class Mistakes:
                 self.refuse()
 
     def refuse(self) -> None:
-        """Raise what was collected, if anything was."""
+        """Raise the collected errors, if any."""
         if self.found:
             raise UserError.of(self.found) from None
 
 
 class StorageError(UserError):
-    """A disk or a folder that failed while it was written to: it is full, gone, or broken.
+    """A disk or a folder that failed during writing: it is full, gone, or broken.
 
-    What the user asked for was right, so the command exits with code 1.
+    The user's input was right, so the command exits with code 1.
     """
 
 
 class DivergedError(RuntimeError):
-    """A loss is no longer finite; the message says which and when."""
+    """A loss that is no longer finite; the message names the loss and the epoch."""

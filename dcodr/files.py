@@ -1,4 +1,4 @@
-"""Where files are, and files that are either written whole or left as they were."""
+"""Locations of files, and atomic writes: a file is either written completely or left unchanged."""
 
 import errno
 import hashlib
@@ -14,20 +14,20 @@ from dcodr.errors import StorageError, UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FAILING = (*FULL, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
-"""Error numbers of the system that blame a disk, not what was asked of it."""
+"""Error numbers of the system that indicate a failed disk, not a wrong request."""
 IMAGENET = "imagenet"
-"""In place of a file of weights: those that torchvision publishes."""
+"""Value of a ``weights`` setting that selects torchvision's published weights."""
 CHECKPOINT = "checkpoint.pt"
 """The checkpoint of a training, in the training's folder."""
 
 
 def default_store(name: str) -> Path:
-    """Where the store of a dataset is unless told otherwise."""
+    """Return the default path of a dataset's store."""
     return Path("data") / f"{name}.h5"
 
 
 def shipped(package: Path, name: str) -> Path:
-    """Find a folder that comes with a package: within it if it was installed, beside it in a clone.
+    """Find a folder shipped with a package: inside the package if installed, beside it in a clone.
 
     Args:
         package: The package's folder.
@@ -38,47 +38,52 @@ def shipped(package: Path, name: str) -> Path:
 
 
 def is_uri(text: str | None) -> bool:
-    """Whether a text is a URI, e.g. ``s3://bucket/cars3d.h5``, and no path."""
+    """Tell whether a text is a URI, e.g. ``s3://bucket/cars3d.h5``, not a path."""
     return text is not None and "::" not in text and re.match(r"[a-z][a-z0-9+.-]*://", text) is not None
 
 
 def cached(uri: str) -> Path:
-    """Where a file at a URI is kept on this machine: below ``$DCODR_CACHE``, or else ``~/.cache/dcodr``."""
+    """Return the local path of a file at a URI, below ``$DCODR_CACHE`` or by default ``~/.cache/dcodr``."""
+    # The hash separates files of the same name at different URIs.
     folder = os.environ.get("DCODR_CACHE") or Path.home() / ".cache" / "dcodr"
     return Path(folder) / hashlib.sha256(uri.encode()).hexdigest()[:16] / uri.rsplit("/", 1)[-1]
 
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """A path to write to in place of ``path``, which it becomes at the end if nothing was raised.
+    """Provide a temporary path to write to, which replaces ``path`` at the end unless an error occurs.
 
-    Whatever is interrupted, ``path`` holds either its old content or the new one.
+    After any interruption ``path`` holds either its old or its new content.
 
     Args:
-        path: The file to write; its folder is made.
+        path: The file to write; its folder is created.
 
     Raises:
         UserError: If the file cannot be written.
         StorageError: If the disk is the reason, e.g. because it is full.
     """
+    # In the same folder, because a rename is atomic only within a file system. The name is unique, so that
+    # processes that write the same file do not disturb each other.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
+            # Flush the content before the rename and the folder after it. Otherwise a power failure could
+            # leave the new name with missing content, or lose the rename.
             _flush(temporary)
             temporary.replace(path)
             _flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        # Libraries that write themselves leave the error number out.
+        # Libraries that write files themselves raise OSError without an error number.
         kind = StorageError if error.errno in (None, *FAILING) else UserError
         raise kind(f"cannot write {path}: {reason(path, error)}") from error
 
 
 def reason(path: Path, error: OSError) -> str:
-    """Say why a path cannot be written, and which file system is full, if one is."""
+    """Describe why a path cannot be written; name the file system if it is full."""
     told = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (None, *FULL):
         mount, free = file_system(path)
@@ -87,7 +92,7 @@ def reason(path: Path, error: OSError) -> str:
 
 
 def disk_failure(error: BaseException) -> str | None:
-    """Say what could not be written, and why, if a disk is the reason for an error; else ``None``."""
+    """Describe a failed write if a disk caused the error, otherwise return ``None``."""
     if not isinstance(error, OSError) or error.errno not in FAILING:
         return None
     path = error.filename
@@ -95,10 +100,10 @@ def disk_failure(error: BaseException) -> str | None:
 
 
 def file_system(path: Path) -> tuple[Path, int]:
-    """Return where the file system of a path is mounted, and the bytes that are free there.
+    """Return the mount point of a path's file system, and its free bytes.
 
     Args:
-        path: A path that may not be there yet.
+        path: A path that need not exist yet.
     """
     nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
     mount = next(folder for folder in (nearest, *nearest.parents) if folder.is_mount())
@@ -106,10 +111,10 @@ def file_system(path: Path) -> tuple[Path, int]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all.
+    """Write a text file in UTF-8, completely or not at all.
 
     Raises:
-        UserError: If it cannot be written.
+        UserError: If the file cannot be written.
     """
     with appearing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

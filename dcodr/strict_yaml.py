@@ -1,4 +1,4 @@
-"""YAML files read into strict pydantic models, with errors that name file, line, key and value."""
+"""YAML files for strict pydantic models, with errors that name file, line, key and value."""
 
 import copy
 import difflib
@@ -19,7 +19,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class StrictModel(BaseModel):
-    """A frozen model that converts nothing and refuses unknown keys and non-finite numbers."""
+    """A frozen model that converts no types and refuses unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -28,6 +28,8 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # Every model on the way from the mistake to the root sees the error. The model that the unknown key
+        # belongs to adds its own allowed keys.
         try:
             return handler(data)
         except ValidationError as error:
@@ -40,7 +42,7 @@ class StrictModel(BaseModel):
 
     @classmethod
     def _suggesting(cls, detail: ErrorDetails) -> InitErrorDetails:
-        """An error of pydantic's, with the allowed keys if it is of an unknown key of this model."""
+        """Convert an error of pydantic; add the allowed keys if it is about an unknown key of this model."""
         kind, message = detail["type"], detail["msg"]
         if _is_unknown_key(detail):
             hint = did_you_mean(str(detail["loc"][0]), cls.model_fields)
@@ -60,17 +62,17 @@ def _custom_error(
 
 
 def mistakes(found: Iterable[tuple[Key, str]]) -> ValidationError:
-    """Make one error of several, for a validator to raise.
+    """Combine several errors into one, for a validator to raise.
 
     Args:
-        found: Where each mistake stands below what is validated, and a message.
+        found: For each mistake its key, relative to the validated value, and a message.
     """
     details = [_custom_error("mistake", message, key, None, {}) for key, message in found]
     return ValidationError.from_exception_data("mistakes", details)
 
 
 def did_you_mean(word: str, allowed: Collection[str]) -> str:
-    """The closest allowed word and all allowed words, as the end of an error message."""
+    """Return the end of an error message: the closest allowed word and all allowed words."""
     close = difflib.get_close_matches(word, list(allowed), n=1) or [name for name in allowed if word in name]
     hint = f" (did you mean {close[0]}?)" if close else ""
     return f"{hint}; allowed: {', '.join(allowed)}"
@@ -78,13 +80,13 @@ def did_you_mean(word: str, allowed: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A parsed YAML mapping that remembers where each key stands.
+    """A parsed YAML mapping that remembers the line of each key.
 
     Attributes:
-        source: The file's path as given, for messages.
+        source: The file's path as given, for error messages.
         data: The parsed mapping.
         lines: One-based line of every key, by its path of mapping keys and sequence positions.
-        text: All of it as it was written.
+        text: The original text.
     """
 
     source: str
@@ -93,14 +95,14 @@ class YamlFile:
     text: str = ""
 
     def error(self, key: Key, message: str) -> UserError:
-        """An error at a key; a key that is not in the file is placed at its closest parent."""
+        """Make an error at a key; a missing key gets the line of its closest parent."""
         line = self._line(key)
         where = f", line {line}" if line else ""
         name = ".".join(str(part) for part in key)
         return UserError(f"{self.source}{where}: {name + ': ' if name else ''}{message}")
 
     def mistakes(self, model: type[BaseModel]) -> dict[Key, str]:
-        """Find what keeps the mapping from being a model: wrong keys and messages, in the file's order."""
+        """Validate the mapping; return the wrong keys with messages, in the file's order."""
         try:
             model.model_validate(self.data)
         except ValidationError as error:
@@ -109,25 +111,25 @@ class YamlFile:
         return {}
 
     def validate(self, model: type[ModelT]) -> ModelT:
-        """The mapping as a model.
+        """Convert the mapping to a model.
 
         Raises:
-            UserError: If it is none, with a line for each violation: file, line, key, received value and what
-                is allowed.
+            UserError: If it is invalid, with one line for each violation: file, line, key, received value and
+                allowed values.
         """
         if wrong := self.mistakes(model):
             raise UserError.of(self.error(key, message) for key, message in wrong.items())
         return model.model_validate(self.data)
 
     def _line(self, key: Key) -> int:
-        """The line of a key, or of its closest parent that is in the file; 0 if none is."""
+        """Return the line of a key, or of its closest parent in the file; 0 if there is none."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key, 0)
 
 
 def without(data: Mapping[str, Any], keys: Collection[Key]) -> dict[str, Any]:
-    """A mapping without some keys; if one is not there, or in a list, without what it belongs in."""
+    """Return a mapping without some keys; for a key that is missing or in a list, without its parent."""
     rest = copy.deepcopy(dict(data))
     for key in [_inside(data, key) for key in keys if key]:
         holder: Any = rest
@@ -138,7 +140,7 @@ def without(data: Mapping[str, Any], keys: Collection[Key]) -> dict[str, Any]:
 
 
 def _inside(data: Any, key: Key) -> Key:
-    """The part of a key that leads through mappings that are there."""
+    """Return the beginning of a key that leads through existing mappings."""
     length = 0
     while length < len(key) and isinstance(data, Mapping) and key[length] in data:
         data = data[key[length]]
@@ -147,11 +149,12 @@ def _inside(data: Any, key: Key) -> Key:
 
 
 def describe(error: ValidationError, data: object) -> dict[Key, str]:
-    """Find where in the data each mistake that pydantic found stands, and a message with the received value.
+    """Describe the mistakes that pydantic found: their keys, and messages with the received values.
 
     Args:
-        error: What pydantic raised; its several errors of one value, as of a union, become one message.
-        data: What was validated; its keys tell real positions from pydantic's names of union members.
+        error: The error of pydantic. Several errors about one value, for example of a union, become one
+            message.
+        data: The validated data. Its keys distinguish real positions from pydantic's names of union members.
     """
     received: dict[Key, str] = {}
     messages: dict[Key, list[str]] = {}
@@ -164,7 +167,8 @@ def describe(error: ValidationError, data: object) -> dict[Key, str]:
 
 
 def _position(detail: ErrorDetails, data: object) -> tuple[Key, object]:
-    """Find where in the data an error stands, as far as the data goes, and what is there."""
+    """Return the part of an error's key that exists in the data, and the value there."""
+    # The location of an error also contains names of union members, which are not in the data.
     key: Key = ()
     for part in detail["loc"]:
         if not isinstance(data, (Mapping, list, tuple)):
@@ -179,7 +183,7 @@ def _position(detail: ErrorDetails, data: object) -> tuple[Key, object]:
 
 
 def _told(detail: ErrorDetails, key: Key, node: object) -> tuple[Key, str, bool]:
-    """The key of a mistake, a message, and whether that needs the value which was received."""
+    """Return the key of a mistake, a message, and true if the message should show the received value."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "unknown_key":
         return key, detail["msg"], False
@@ -192,6 +196,7 @@ def _told(detail: ErrorDetails, key: Key, node: object) -> tuple[Key, str, bool]
         return (*key, context["discriminator"].strip("'")), "required, but not given", False
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
+    # Messages in the words of YAML, which the user wrote, instead of Python's.
     if kind == "bool_type":
         message = "should be true or false"
     elif kind in ("int_type", "float_type") and isinstance(node, str):
@@ -201,9 +206,9 @@ def _told(detail: ErrorDetails, key: Key, node: object) -> tuple[Key, str, bool]
 
 
 MAX_BYTES = 1_000_000
-"""Longest YAML file that is read."""
+"""Largest size of a YAML file."""
 MAX_VALUES = 10_000
-"""Most values of a YAML file, its aliases written out."""
+"""Largest number of values in a YAML file, with its aliases expanded."""
 MAX_DEPTH = 20
 """Deepest nesting."""
 _TAGS = tuple(PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
@@ -213,8 +218,8 @@ def parse_yaml(text: str, source: str) -> YamlFile:
     """Parse the text of a YAML file that holds one mapping.
 
     Raises:
-        UserError: If the text is not YAML, not a mapping, gives a key twice, has too many or too deeply
-            nested values, or one that is no text, number, boolean, list or mapping.
+        UserError: If the text is not YAML, is not a mapping, repeats a key, has too many or too deeply nested
+            values, or has a value that is not a text, number, boolean, list or mapping.
     """
     lines: dict[Key, int] = {}
     try:
@@ -229,7 +234,7 @@ def parse_yaml(text: str, source: str) -> YamlFile:
         raise UserError(f"{source}, line {line}: not valid YAML: {error.problem}") from None
     except UserError:
         raise
-    # Control characters and too deep a nesting are reported by whatever these lead to.
+    # Control characters and deep nesting raise many kinds of exceptions.
     except Exception as error:
         raise UserError(f"{source}: not valid YAML: {error}") from None
     return YamlFile(source, data, lines, text)
@@ -239,15 +244,16 @@ def read_yaml(path: str | Path) -> YamlFile:
     """Parse a YAML file that holds one mapping.
 
     Raises:
-        UserError: If the file cannot be read or is not such a file.
+        UserError: If the file cannot be read or is invalid.
     """
     try:
+        # Opening a named pipe would block.
         if not Path(path).is_file():
             raise FileNotFoundError("no such file")
         with Path(path).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            raw = file.read(MAX_BYTES + 1)  # one byte too many shows that the file is too large
         if len(raw) > MAX_BYTES:
-            raise UserError(f"{path}: is longer than the {MAX_BYTES:,} bytes that are read")
+            raise UserError(f"{path}: is larger than the allowed {MAX_BYTES:,} bytes")
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
@@ -255,13 +261,14 @@ def read_yaml(path: str | Path) -> YamlFile:
 
 
 def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str, loader: CoreLoader) -> None:
+    # Checked before the values are constructed: nested aliases can expand to more than the memory holds.
     here = f"{source}, line {node.start_mark.line + 1}"
     if len(lines) > MAX_VALUES or len(key) > MAX_DEPTH:
         limit = f"{MAX_VALUES:,} values" if len(lines) > MAX_VALUES else f"{MAX_DEPTH} levels"
-        raise UserError(f"{here}: more than {limit}, aliases written out")
+        raise UserError(f"{here}: more than {limit}, with aliases expanded")
     kind = node.tag.removeprefix(PREFIX)
     if node.tag not in _TAGS:
-        raise UserError(f"{here}: not valid YAML here: a {kind}; put a text in quotes")
+        raise UserError(f"{here}: not valid YAML here: a {kind}; put text in quotes")
     if isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for name, value in node.value:
@@ -278,4 +285,4 @@ def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str
             lines[(*key, position)] = value.start_mark.line + 1
             _collect_lines(value, (*key, position), lines, source, loader)
     elif kind not in ("str", loader.reads_as(node.value)):
-        raise UserError(f"{here}: not valid YAML: {node.value[:40]!r} is no {kind}")
+        raise UserError(f"{here}: not valid YAML: {node.value[:40]!r} is not of type {kind}")

@@ -1,7 +1,7 @@
-"""YAML 1.2's core schema, to read and to write by.
+"""Reading and writing by the core schema of YAML 1.2.
 
-PyYAML itself reads YAML 1.1, in which ``010`` is 8, ``1:30`` is 90, ``1_000`` is a number, ``yes`` is true
-and ``1e-4`` is a text. Here the first is 10, the last is a number, and the others are texts.
+PyYAML reads YAML 1.1, in which ``010`` is 8, ``1:30`` is 90, ``1_000`` is a number, ``yes`` is true and
+``1e-4`` is a text. Here ``010`` is 10, ``1e-4`` is a number, and the others are texts.
 """
 
 import re
@@ -22,18 +22,19 @@ _SCALARS = {
     "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     "float": (rf"{NUMBER.pattern}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.0123456789"),
 }
-"""For each kind of scalar that is no text the pattern of all its spellings, and how these begin."""
+"""For each kind of scalar except text: the pattern of its spellings, and their possible first characters."""
 
 
 class CoreLoader(yaml.SafeLoader):
-    """Safe loading by the core schema, of whole numbers of at most 64 bits."""
+    """A safe loader for the core schema, with whole numbers of at most 64 bits."""
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012  none of YAML 1.1; PyYAML wants a class's own
+    yaml_implicit_resolvers = {}  # noqa: RUF012  drops those of YAML 1.1; must be an attribute of this class
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """The number that a node of the int's spelling stands for."""
+        """Convert a node with the spelling of an int."""
         base = {"0o": 8, "0x": 16}.get(node.value[:2], 10)
         digits = node.value if base == 10 else node.value[2:]
+        # More than 100 digits exceed 64 bits in any base here; their conversion would only be slow.
         number = int(digits, base) if len(digits) <= 100 else 2**63
         if not -(2**63) <= number < 2**63:
             message = "a number of more than 64 bits"
@@ -41,17 +42,17 @@ class CoreLoader(yaml.SafeLoader):
         return number
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        """The number that a node of the float's spelling stands for."""
+        """Convert a node with the spelling of a float."""
         return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
     def reads_as(self, text: str) -> str:
-        """Name the kind of scalar that a text without quotes and without a tag is read as."""
+        """Return the kind of scalar of a text without quotes and without a tag."""
         tag: str = self.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
         return tag.removeprefix(PREFIX)
 
 
 class CoreDumper(_Dumper):
-    """Safe dumping that puts each text in quotes that YAML 1.1 or 1.2 would not read as a text."""
+    """A safe dumper that quotes each text that YAML 1.1 or 1.2 would not read as a text."""
 
 
 for _kind, (_pattern, _begins) in _SCALARS.items():
@@ -63,11 +64,11 @@ CoreLoader.add_constructor(f"{PREFIX}float", CoreLoader.construct_yaml_float)
 
 
 def dump_yaml(data: object, *, one_line: bool = False) -> str:
-    """YAML that :func:`dcodr.strict_yaml.parse_yaml` reads back to the same values.
+    """Return YAML that :func:`dcodr.strict_yaml.parse_yaml` reads back to the same values.
 
     Args:
         data: Mappings, lists, texts, numbers, booleans and ``None``.
-        one_line: Whether to write it in one line, without its end.
+        one_line: True to write a single line without a line break.
     """
     text = str(
         yaml.dump(
@@ -76,7 +77,7 @@ def dump_yaml(data: object, *, one_line: bool = False) -> str:
             sort_keys=False,
             allow_unicode=True,
             default_flow_style=one_line,
-            width=10**6 if one_line else 80,
+            width=10**6 if one_line else 80,  # so wide that the line is not broken
         )
     )
     return text.removesuffix("\n").removesuffix("\n...") if one_line else text

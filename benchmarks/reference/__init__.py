@@ -1,4 +1,4 @@
-"""Plain versions of what ``dcodr`` does, as the official code does it: correct to the eye, step by step.
+"""Plain versions of parts of ``dcodr``, like the official code: step by step and obviously correct.
 
-The benchmarks measure against them, and the tests of ``tests/benchmarks/`` hold the two equal.
+The benchmarks compare with them, and the tests in ``tests/benchmarks/`` check that the results are equal.
 """

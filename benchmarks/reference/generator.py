@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class AdaptiveInstanceNorm(nn.Module):
-    """As :class:`dcodr.models.generator.AdaptiveInstanceNorm`."""
+    """Plain version of :class:`dcodr.models.adain.AdaptiveInstanceNorm`."""
 
     def __init__(self, channels: int, style_dim: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class AdaptiveInstanceNorm(nn.Module):
 
 
 class Generator(nn.Module):
-    """As :class:`dcodr.models.generator.Generator`, with the same names of parameters."""
+    """Plain version of :class:`dcodr.models.generator.Generator`, with the same parameter names."""
 
     def __init__(self, code_dim: int, n_domains: int, domain_dim: int, channels: int, image_size: int):
         super().__init__()
@@ -49,7 +49,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, codes: Tensor, domain: Tensor) -> Tensor:
-        """Images of codes in the style of their domains."""
+        """Generate images of codes in the style of their domains."""
         style = self.domain_embedding(domain)
         x = self.to_map(codes)
         for conv, norm in zip(self.convs, self.norms, strict=True):

@@ -1,15 +1,15 @@
-"""The contrastive loss, anchor by anchor."""
+"""The contrastive loss, computed anchor by anchor."""
 
 import torch
 from torch import Tensor
 
 
 def contrastive_loss(anchors: Tensor, positives: Tensor, temperature: float, n_domains: int) -> Tensor:
-    """As :class:`dcodr.losses.contrastive.DomainContrastiveLoss`, by its definition.
+    """Compute the loss of :class:`dcodr.losses.contrastive.DomainContrastiveLoss` by its definition.
 
     Args:
         anchors: ``(n_domains * n, code_dim)``, domain by domain.
-        positives: As ``anchors``.
+        positives: Same shape as ``anchors``.
         temperature: Temperature.
         n_domains: Domains in the batch.
 

@@ -1,4 +1,4 @@
-"""The perceptual distance, its network as trainable as any other."""
+"""The perceptual distance with a trainable network."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class PerceptualDistance(nn.Module):
-    """As :class:`dcodr.models.perceptual.PerceptualDistance` with ``normalise=False``, nothing frozen.
+    """Plain version of :class:`dcodr.models.perceptual.PerceptualDistance`, not normalised and not frozen.
 
-    Images and targets both go through the network with gradients, which also reach its weights.
+    Images and targets both pass through the network with gradients, which also reach its weights.
     """
 
     def __init__(self, features: nn.Sequential, layers: Sequence[int]) -> None:
@@ -19,7 +19,7 @@ class PerceptualDistance(nn.Module):
         self.layers = layers
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """Compare two batches, pixels and features."""
+        """Compare pixels and features of two batches."""
         distances = [F.l1_loss(output, target)]
         for index, layer in enumerate(self.features):
             output, target = layer(output), layer(target)

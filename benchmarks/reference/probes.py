@@ -13,7 +13,7 @@ HIDDEN, LAYERS, EPOCHS, BATCH, PATIENCE, LEARNING_RATE = 128, 6, 100, 128, 7, 1e
 def accuracies(
     codes: Tensor, factors: Mapping[str, Tensor], scored: Tensor, actual: Mapping[str, Tensor]
 ) -> dict[str, float]:
-    """Accuracy on ``scored`` of a probe for each factor, trained on ``codes``.
+    """Train a probe for each factor on ``codes`` and return its accuracy on ``scored``.
 
     Args:
         codes: ``(n, d)``.
@@ -30,7 +30,7 @@ def accuracies(
 
 
 def probe(codes: Tensor, target: Tensor, n_classes: int) -> nn.Module:
-    """A network trained on all but a tenth of the codes, in the state of its best epoch on that tenth."""
+    """Train a network on nine tenths of the codes; return its best epoch's state on the other tenth."""
     widths = [codes.shape[1]] + [HIDDEN] * (LAYERS - 1)
     layers: list[nn.Module] = []
     for n_in in widths[:-1]:

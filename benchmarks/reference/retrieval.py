@@ -1,15 +1,15 @@
-"""Retrieval, query by query."""
+"""Retrieval, computed query by query."""
 
 import torch
 from torch import Tensor
 
 
 def nearest_neighbours(codes: Tensor, queries: Tensor, k: int) -> Tensor:
-    """The ``k`` nearest to each of some codes, itself left out, by sorting all distances.
+    """Find the ``k`` nearest neighbours of each query, excluding itself, by sorting all distances.
 
     Args:
         codes: ``(N, d)``, L2-normalised.
-        queries: ``(Q,)`` indices of the codes whose neighbours are sought.
+        queries: ``(Q,)`` indices of the query codes.
         k: Number of neighbours.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Steps of DCoDR and DCoDR-norec: ResNet-50, 4 domains x 32 images, fp32, contiguous memory."""
+"""Training steps of DCoDR and DCoDR-norec: ResNet-50, 4 domains x 32 images, fp32, contiguous memory."""
 
 from collections.abc import Callable
 
@@ -23,13 +23,13 @@ BETAS = (0.5, 0.999)
 def stepper(
     images: npt.NDArray[np.uint8], domain: npt.NDArray[np.int64], reconstruct: bool, device: torch.device
 ) -> Callable[[], float]:
-    """What trains on one batch at each call and returns the loss; weights are random.
+    """Return a function that trains on one batch and returns the loss; weights are random.
 
     Args:
         images: ``(N, 64, 64, 3)``.
         domain: ``(N,)``.
-        reconstruct: DCoDR instead of DCoDR-norec.
-        device: Where to compute.
+        reconstruct: True for DCoDR, false for DCoDR-norec.
+        device: Device of the computation.
     """
     encoder = resnet50(num_classes=128).to(device).train()
     generator = Generator(128, int(domain.max()) + 1, 256, 256, 64).to(device)
@@ -59,7 +59,7 @@ def stepper(
 
 
 def vgg16_features() -> nn.Sequential:
-    """The layers that are compared, and those before, with random weights."""
+    """Return VGG-16's layers up to the last compared one, with random weights."""
     features: nn.Sequential = vgg16().features
     for module in features:
         if isinstance(module, nn.ReLU):
@@ -68,7 +68,7 @@ def vgg16_features() -> nn.Sequential:
 
 
 def _batch(domain: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Positions of a batch, domain by domain."""
+    """Draw the positions of a batch, domain by domain."""
     drawn = random.choice(int(domain.max()) + 1, N_DOMAINS, replace=False)
     return np.concatenate(
         [random.choice(np.flatnonzero(domain == d), N_PER_DOMAIN, replace=False) for d in drawn]

@@ -1,4 +1,4 @@
-"""Positive views, one PIL image at a time."""
+"""Positive views, computed for one PIL image at a time."""
 
 from collections.abc import Callable, Sequence
 
@@ -40,7 +40,7 @@ TRANSFORMS: dict[str, Transform] = {
 
 
 def views(images: npt.NDArray[np.uint8], names: Sequence[str]) -> Tensor:
-    """A view of every image by one of the named augmentations, drawn for each.
+    """Make a view of every image by one of the named augmentations, drawn separately for each image.
 
     Args:
         images: ``(B, 64, 64, 3)``.

@@ -1,9 +1,9 @@
-"""How many epochs of training do searches need? A table and a picture of the simulated answer.
+"""Simulate the number of training epochs that searches need, as a table and a picture.
 
     python -m benchmarks.search_efficiency.compare --seeds 30
 
-Every row searches ``augs.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. It has arrived when
-the trials it has trained to the end dominate 95 % of the best known hypervolume, noise removed.
+Every row searches ``augs.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. A search has
+arrived when its complete trials dominate 95 % of the best known hypervolume, without noise.
 """
 
 import argparse
@@ -38,7 +38,7 @@ PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
 WORKERS = (1, 8, 64)
 GOAL = 0.95
 EPOCH_BUDGET = 800
-"""Where a search is given up that has not arrived."""
+"""Number of epochs after which a search that has not arrived is ended."""
 
 CAPTION = "median (quartiles), the median as a share of random search's"
 
@@ -49,7 +49,7 @@ ROWS: dict[str, dict[str, Any] | None] = {
     "NSGA-II": {"sampler": "nsga2", "scheduler": None, "warm_start": {"paper": False}},
     "Ray's ASHA, OptunaSearch": None,
 }
-"""What a row changes in the settings of ``augs.yaml``; ``None`` is Ray's own, on the objectives' sum."""
+"""Changes of each row to the settings of ``augs.yaml``; ``None`` is Ray's own, on the objectives' sum."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Task:
 
 
 def strategy(row: str, space: Space, seed: int) -> Strategy:
-    """What a row searches with."""
+    """Return the strategy of a row."""
     change = ROWS[row]
     if change is None:
         return RayStock(space, seed)
@@ -71,7 +71,7 @@ def strategy(row: str, space: Space, seed: int) -> Strategy:
 
 
 def best_known(surrogate: Surrogate, space: Space, seed: int = 0) -> float:
-    """The largest hypervolume found without noise: of random points, then of changes of the best."""
+    """Return the largest hypervolume found without noise, from random points, then changes of the best."""
     rng = np.random.default_rng(seed)
     directions, drawn = list(space.objectives.values()), Points(space.params)
 
@@ -89,7 +89,7 @@ def best_known(surrogate: Surrogate, space: Space, seed: int = 0) -> float:
 
 
 def main() -> None:
-    """Simulate all rows and show what came of it."""
+    """Simulate all rows and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=30, help="searches of each kind")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
     options = parser.parse_args()
     console = Console()
-    # A feature without influence has the largest length scale allowed, which scikit-learn warns of.
+    # A feature without influence gets the largest length scale allowed, about which scikit-learn warns.
     warnings.simplefilter("ignore", ConvergenceWarning)
     space, record = load_space(SPACE), read_record()
     with console.status("fitting the surrogate"):
@@ -127,7 +127,7 @@ SHARED: dict[str, Any] = {}
 
 
 def prepare(space: Space, surrogate: Surrogate, best: float) -> None:
-    """Make a process ready to run tasks: quiet libraries."""
+    """Prepare a process for tasks, with quiet libraries."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.disable(logging.INFO)
     warnings.simplefilter("ignore")
@@ -135,7 +135,7 @@ def prepare(space: Space, surrogate: Surrogate, best: float) -> None:
 
 
 def run(task: Task) -> History:
-    """One simulated search, until it has more than arrived."""
+    """Simulate one search until shortly after its arrival."""
     space, surrogate, best = SHARED["space"], SHARED["surrogate"], SHARED["best"]
     return simulate(
         strategy(task.row, space, task.seed),
@@ -149,13 +149,13 @@ def run(task: Task) -> History:
 
 
 def arrival(history: History, goal: float) -> float:
-    """Epochs spent when the goal was reached; infinite if it was not."""
+    """Return the epochs spent when the goal was reached; infinite if it was not."""
     arrived = np.flatnonzero(history.hypervolume >= goal)
     return float(history.epochs[arrived[0]]) if len(arrived) else np.inf
 
 
 def table(found: dict[Task, History], rows: Sequence[str], workers: Sequence[int], best: float) -> Table:
-    """Epochs until arrival: median, quartiles, and the median as a share of random search's."""
+    """Make a table of epochs to arrival: median, quartiles, and the median relative to random search."""
     result = Table("", title=f"Epochs to {GOAL:.0%} of the best known hypervolume", caption=CAPTION)
     for n in workers:
         result.add_column(f"{n} worker{'s' * (n > 1)}")
@@ -176,19 +176,19 @@ def table(found: dict[Task, History], rows: Sequence[str], workers: Sequence[int
 
 
 def shown(epochs: float) -> str:
-    """Epochs until arrival, as text."""
+    """Format epochs to arrival as text."""
     return f"{epochs:.0f}" if np.isfinite(epochs) else f">{EPOCH_BUDGET}"
 
 
 def arrivals(found: dict[Task, History], row: str, workers: int, goal: float) -> list[float]:
-    """Epochs until arrival of all seeds of a row."""
+    """Return the epochs to arrival of all seeds of a row."""
     return [arrival(h, goal) for task, h in found.items() if (task.row, task.workers) == (row, workers)]
 
 
 def draw_picture(
     found: dict[Task, History], rows: Sequence[str], workers: Sequence[int], best: float, epochs: int
 ) -> None:
-    """Median hypervolume against epochs spent, one panel a number of workers."""
+    """Draw median hypervolume against epochs spent, one panel per number of workers."""
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -213,7 +213,7 @@ def draw_picture(
 
 
 def on_grid(history: History, grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Hypervolume at some numbers of epochs; a search that has ended keeps its last."""
+    """Return the hypervolume at given numbers of epochs; a finished search keeps its last value."""
     index = np.searchsorted(history.epochs, grid, side="right") - 1
     return np.where(index >= 0, history.hypervolume[index], 0.0)
 

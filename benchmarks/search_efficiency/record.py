@@ -1,9 +1,9 @@
-"""Train random configs of ``augs.yaml`` and keep every epoch's figures: what searches are compared on.
+"""Train random configs of ``augs.yaml`` and record every epoch's metrics, the basis of comparing searches.
 
     python -m benchmarks.search_efficiency.record --workers 2
 
-Appends one JSON line a training to ``record.jsonl`` beside this file as soon as it ends, and goes on where it
-was stopped. About 80 seconds of one core a training.
+Appends one JSON line per training to ``record.jsonl`` beside this file as soon as it ends, and continues
+after an interruption. A training takes about 80 seconds of one core.
 """
 
 import argparse
@@ -33,7 +33,7 @@ FIGURES = ("invariance", "informativeness", "effective_rank", "code_variance")
 
 
 def main() -> None:
-    """Train what is missing from the record."""
+    """Run the trainings that the record lacks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configs", type=int, default=128, help="random configs, each with seed 0")
     parser.add_argument("--repeated", type=int, default=16, help="of these, configs with seeds 1 and 2 too")
@@ -55,16 +55,17 @@ def main() -> None:
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:
-    """The config of an index: the first that the platform's random sampler draws with that seed.
+    """Return the config of an index, the first draw of the platform's random sampler with that seed.
 
-    The sampler has changed since the first 32 were recorded: the record's own values are what was trained.
+    The sampler has changed since the first 32 were recorded. The values in the record are those that were
+    trained.
     """
     study = optuna.create_study(directions=["maximize"] * 2, sampler=SpaceSampler(space, index))
     return suggest(study.ask(), space.params)
 
 
 def train(space: Space, index: int, values: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One training, as a line of the record."""
+    """Run one training and return its line of the record."""
     config = Config.model_validate(space.config(values).model_dump() | {"seed": seed})
     epochs: list[dict[str, Any]] = []
     failure, started = None, time.perf_counter()
@@ -78,7 +79,7 @@ def train(space: Space, index: int, values: dict[str, Any], seed: int) -> dict[s
 
 
 def figures(epoch: Epoch) -> dict[str, Any]:
-    """What is kept of an epoch."""
+    """Return the recorded values of an epoch."""
     assert epoch.report is not None
     kept: dict[str, Any] = {name: round(epoch.report.figures[name], 5) for name in FIGURES}
     return kept | {"infeasible": epoch.report.infeasible, "loss": round(epoch.losses["loss"], 4)}

@@ -1,7 +1,8 @@
-"""Searches with a clock of their own: the real searcher and scheduler, a surrogate in place of the training.
+"""Simulated searches: the real searcher and scheduler, a simulated clock, and a surrogate for the training.
 
-A worker asks the searcher for a trial, "trains" it epoch by epoch, and gives every report to the scheduler,
-as Ray Tune would. Epochs take about one unit of time each, so that workers fall out of step as real ones do.
+A worker asks the searcher for a trial, "trains" it epoch by epoch, and passes every report to the scheduler,
+as Ray Tune would. Each epoch takes about one unit of time, with random deviations, so that workers do not
+stay synchronous, like real ones.
 """
 
 import heapq
@@ -35,36 +36,36 @@ Figures = Mapping[str, float]
 
 
 class Curves(Protocol):
-    """What stands in for the training."""
+    """Learning curves that replace the training."""
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
-        """``(epochs, objectives)`` that a training would report."""
+        """Return ``(epochs, objectives)`` values as a training would report them."""
 
     def truth(self, values: list[Mapping[str, Any]]) -> Floats:
-        """``(n, epochs, objectives)`` without noise."""
+        """Return ``(n, epochs, objectives)`` values without noise."""
 
 
 class Strategy(Protocol):
-    """A searcher and a scheduler at work."""
+    """A searcher together with a scheduler."""
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
-        """The next trial and its values; ``None`` if there is none at the moment."""
+        """Return the next trial and its values; ``None`` if there is none at the moment."""
 
     def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
-        """Take an epoch's figures; whether the trial goes on."""
+        """Take an epoch's metrics; tell whether the trial continues."""
 
     def end(self, trial: Any, epoch: int) -> None:
-        """Take note that a trial is over, after its last epoch or stopped before."""
+        """Note the end of a trial, after its last epoch or stopped early."""
 
 
 @dataclass(frozen=True)
 class History:
-    """How a search went.
+    """The course of a search.
 
     Attributes:
-        epochs: Epochs that all workers had trained, whenever a trial was complete.
-        hypervolume: Hypervolume, without noise, of all trials complete by then.
-        clock: The clock at those moments, in epochs of one worker.
+        epochs: Epochs trained by all workers, at each completion of a trial.
+        hypervolume: Hypervolume, without noise, of all complete trials at that time.
+        clock: The clock at that time, in epochs of one worker.
     """
 
     epochs: Floats
@@ -82,20 +83,20 @@ def simulate(
     seed: int,
     enough: float = np.inf,
 ) -> History:
-    """Run a search until its workers have trained so many epochs.
+    """Run a search until its workers have trained a number of epochs.
 
     Args:
-        strategy: What searches.
-        curves: What stands in for the training.
-        space: What is searched.
-        workers: Trials at a time.
+        strategy: The searcher and scheduler.
+        curves: The learning curves.
+        space: The search space.
+        workers: Number of concurrent trials.
         epoch_budget: Epochs of all trials together.
         seed: Seed of the trainings' noise and durations.
-        enough: Hypervolume at which the search may end before.
+        enough: Hypervolume at which the search may end earlier.
     """
     rng = np.random.default_rng(seed)
     names = list(space.objectives)
-    order = itertools.count()
+    order = itertools.count()  # breaks ties in the heap, because trials cannot be compared
     events: list[tuple[float, int, Any, Mapping[str, Any], Floats, int]] = []
     clock, spent, best = 0.0, 0, 0.0
     found: list[Floats] = []
@@ -133,7 +134,7 @@ class Ours:
     """This project's searcher on its ledger, with Pareto ASHA or without early stopping.
 
     Args:
-        space: What is searched; its sampler, scheduler and first trials are what is compared.
+        space: The search space; its sampler, scheduler and first trials are compared.
         seed: Seed of the draws.
     """
 
@@ -145,7 +146,7 @@ class Ours:
         self._scheduler = scheduler_of(self._space)
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
-        """Ask the searcher."""
+        """Ask the searcher for a trial."""
         assignment = self._searcher.suggest("")
         if assignment is None or assignment == Searcher.FINISHED:
             return None
@@ -163,7 +164,7 @@ class Ours:
         return self._scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
 
     def end(self, trial: Any, epoch: int) -> None:
-        """Tell scheduler and ledger."""
+        """Report the end to scheduler and ledger."""
         if self._scheduler is not None:
             self._scheduler.on_trial_complete(None, trial, trial.last_result)
         self._ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
@@ -172,10 +173,10 @@ class Ours:
 class RayStock:
     """Ray's ASHA on the sum of the objectives, with Ray's ``OptunaSearch``.
 
-    Optuna knows a subset as one boolean a member; the nearest allowed set is trained.
+    For Optuna a subset is one boolean per member; the nearest allowed set is trained.
 
     Args:
-        space: What is searched.
+        space: The search space.
         seed: Seed of the draws.
     """
 
@@ -192,7 +193,7 @@ class RayStock:
         )
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
-        """Ask the searcher, and make an allowed config of what it draws."""
+        """Ask the searcher, and convert its draw to an allowed config."""
         trial = SimpleNamespace(trial_id=str(next(self._ids)), last_result=None)
         drawn = self._searcher.suggest(trial.trial_id)
         assert drawn is not None
@@ -212,6 +213,6 @@ class RayStock:
         return bool(decision == TrialScheduler.CONTINUE)
 
     def end(self, trial: Any, epoch: int) -> None:
-        """Tell scheduler and searcher."""
+        """Report the end to scheduler and searcher."""
         self._scheduler.on_trial_complete(None, trial, trial.last_result)  # type: ignore[arg-type]
         self._searcher.on_trial_complete(trial.trial_id, trial.last_result)

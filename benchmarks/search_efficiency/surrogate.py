@@ -1,4 +1,4 @@
-"""What a config of ``augs.yaml`` would reach after every epoch, learned from the record of real trainings."""
+"""Predictions of a config's objectives after every epoch, learned from real trainings of ``augs.yaml``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ class Record:
 
     Attributes:
         configs: ``(n,)`` index of the config of each training.
-        values: Its values of the searched settings.
-        figures: ``(n, epochs, 2)`` its objectives after every epoch.
+        values: Values of the searched settings of each training.
+        figures: ``(n, epochs, 2)`` objectives of each training after every epoch.
     """
 
     configs: npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ class Record:
 
 
 def read_record(path: Path = RECORD) -> Record:
-    """Read the record; trainings that diverged or collapsed are left out."""
+    """Read the record without trainings that diverged or collapsed."""
     runs = [json.loads(line) for line in path.read_text().splitlines()]
     epochs = max(len(run["epochs"]) for run in runs)
     whole = [
@@ -55,18 +55,18 @@ def read_record(path: Path = RECORD) -> Record:
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """``(n, f)``: see :meth:`tuning.sampling.points.Points.features`."""
+    """Return features ``(n, f)``, see :meth:`tuning.sampling.points.Points.features`."""
     return Points(params).features([encode(params, of) for of in values])
 
 
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:
-    """A Gaussian process with a length scale for each feature."""
+    """Make a Gaussian process with a length scale for each feature."""
     scales = RBF(np.ones(n_features), (0.1, 100))
     return GaussianProcessRegressor(ConstantKernel() * scales + WhiteKernel(0.1, (0.01, 2)), normalize_y=True)
 
 
 def cross_validated(record: Record, params: Mapping[str, Param]) -> dict[str, float]:
-    """Rank correlation of the last epoch's objectives with predictions from the other configs, ten folds."""
+    """Return rank correlations of the last epoch's objectives with predictions from ten folds of configs."""
     x = features(params, record.values)
     result = {}
     for i, name in enumerate(OBJECTIVES):
@@ -78,13 +78,14 @@ def cross_validated(record: Record, params: Mapping[str, Param]) -> dict[str, fl
 
 
 class Surrogate:
-    """Predicts both objectives after every epoch, with the noise of a training's seed.
+    """A predictor of both objectives after every epoch, with the noise of a training's seed.
 
-    A Gaussian process for each objective and epoch; the noise is drawn from the normal distribution of the
-    recorded differences between seeds of the same config, correlated over epochs and objectives as they are.
+    It has a Gaussian process for each objective and epoch. The noise is drawn from the normal distribution of
+    the recorded differences between seeds of the same config, with their correlation over epochs and
+    objectives.
 
     Args:
-        record: What to learn from.
+        record: The recorded trainings.
         params: The searched parameters.
     """
 
@@ -96,21 +97,21 @@ class Surrogate:
         self.noise = seed_covariance(record)
 
     def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:
-        """``(n, epochs, 2)``: the objectives without noise."""
+        """Return the objectives without noise, ``(n, epochs, 2)``."""
         x = features(self._params, values)
         flat = np.stack([model.predict(x) for model in self._models], axis=1)
         clipped: Floats = flat.clip(0, 1)
         return clipped.reshape(len(values), self.epochs, len(OBJECTIVES))
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
-        """``(epochs, 2)``: what a training would report."""
+        """Return objectives as a training would report them, ``(epochs, 2)``."""
         noise = rng.multivariate_normal(np.zeros(len(self.noise)), self.noise, method="cholesky")
         noisy: Floats = self.truth([values])[0] + noise.reshape(self.epochs, -1)
         return noisy.clip(0, 1)
 
 
 def seed_covariance(record: Record) -> Floats:
-    """Covariance of the figures between seeds of a config, pooled over the configs with several."""
+    """Return the covariance of metrics between seeds of a config, pooled over configs with several seeds."""
     flat = record.figures.reshape(len(record.figures), -1)
     scatter, freedom = np.zeros((flat.shape[1],) * 2), 0
     for config in np.unique(record.configs):
@@ -118,4 +119,5 @@ def seed_covariance(record: Record) -> Floats:
         centred = rows - rows.mean(axis=0)
         scatter += centred.T @ centred
         freedom += len(rows) - 1
+    # The small diagonal keeps the matrix positive definite for the Cholesky factorisation.
     return scatter / max(freedom, 1) + 1e-9 * np.eye(len(scatter))

@@ -9,23 +9,23 @@ from torch import Tensor
 
 
 def _luma(images: Tensor) -> Tensor:
-    """Brightness of every pixel, ``(B, 1, H, W)``, with torchvision's rounding of the ITU-R 601 weights."""
+    """Return the brightness of every pixel, ``(B, 1, H, W)``, by torchvision's rounded ITU-R 601 weights."""
     red, green, blue = images.unbind(1)
     return (0.2989 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)[:, None]
 
 
 def _blend(base: Tensor, images: Tensor, factor: Tensor) -> Tensor:
-    """Go from ``base`` (factor 0) to ``images`` (factor 1) and beyond."""
+    """Interpolate from ``base`` (factor 0) to ``images`` (factor 1); extrapolate above 1."""
     return torch.lerp(base, images, factor[:, None, None, None]).clamp_(0.0, 1.0)
 
 
 def grayscale(images: Tensor) -> Tensor:
-    """Replace every pixel by its brightness, in three equal channels."""
+    """Replace every pixel with its brightness, in three equal channels."""
     return _luma(images).repeat(1, 3, 1, 1)
 
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Multiply an image by its factor, ``(B,)``; 0 is black, 1 changes nothing."""
+    """Multiply every image by its factor, ``(B,)``; 0 is black, 1 changes nothing."""
     return (images * factor[:, None, None, None]).clamp_(0.0, 1.0)
 
 
@@ -40,7 +40,7 @@ def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Turn the hue, with HSV saturation and value kept.
+    """Turn the hue; keep saturation and value in HSV.
 
     Args:
         images: ``(B, 3, H, W)`` in [0, 1].
@@ -52,14 +52,15 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     red, green, blue = images.unbind(1)
     value = torch.maximum(torch.maximum(red, green), blue)
     chroma = value - torch.minimum(torch.minimum(red, green), blue)
-    # The hue in sixths of a turn from red: each third of the wheel is measured from its primary colour.
+    # Compute the hue in sixths of a turn from red. Each third of the wheel starts at its primary colour.
+    # The bound avoids a division by zero at gray pixels, which have chroma 0 and no hue.
     divisor = chroma.clamp_min(1e-12)
     from_green = torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor)
     hue = torch.where(value == red, (green - blue) / divisor, from_green)
-    # Along the wheel a channel falls from `value` by `chroma` over one sixth, stays for two, and rises again;
-    # red, green and blue do so 5, 3 and 1 sixths out of step.
+    # Convert back to RGB. Along the wheel a channel falls from `value` by `chroma` over one sixth, stays for
+    # two, and rises again. The three channels follow this curve, shifted by 5, 3 and 1 sixths.
     steps = torch.arange(5, 0, -2, device=images.device)[:, None, None]
     phase = (hue[:, None] + steps).div_(6).add_(turn[:, None, None, None])
-    phase -= phase.floor()  # five times as fast as the remainder
+    phase -= phase.floor()  # five times as fast as `remainder`
     fall = (2 - phase.mul_(6).sub_(2).abs_()).clamp_(0.0, 1.0)
     return value[:, None] - fall.mul_(chroma[:, None])

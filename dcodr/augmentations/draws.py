@@ -1,6 +1,6 @@
 """Random parameters of augmentations, one set per image, drawn on the CPU.
 
-A draw takes the shape of a batch, ``(n, height, width)``, and a CPU generator, and gives the parameter
+A draw takes the shape of a batch, ``(n, height, width)``, and a CPU generator, and returns the parameter
 tensors that a kernel takes after its images. The same seed gives the same parameters for every device.
 """
 
@@ -17,7 +17,7 @@ _ATTEMPTS = 10
 
 
 def no_parameters(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
-    """Draw nothing, for a kernel that takes images alone."""
+    """Draw nothing, for a kernel that takes only images."""
     return ()
 
 
@@ -51,6 +51,7 @@ def crop_boxes(min_scale: float) -> Draw:
         A draw of ``(n, 4)`` int64: top, left, height, width.
     """
     low, high = ratio = (3 / 4, 4 / 3)
+    # torchvision tries ten boxes and falls back to the largest central box of an allowed ratio.
 
     def draw(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
         _, height, width = shape
@@ -73,7 +74,7 @@ def erase_boxes(max_area: float) -> Draw:
         max_area: Greatest share of the image's area; the least is 0.02.
 
     Returns:
-        A draw of ``(n, 4)`` int64: top, left, height, width, both 0 where no box that fits was found.
+        A draw of ``(n, 4)`` int64: top, left, height, width. Height and width are 0 if no box fitted.
     """
 
     def draw(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
@@ -91,12 +92,12 @@ def erase_boxes(max_area: float) -> Draw:
 def simsiam_parameters(shape: BatchShape, generator: Generator) -> tuple[Tensor, ...]:
     """Draw the parameters of :func:`dcodr.augmentations.views.simsiam`.
 
-    Where a step is left out its parameter is the one that changes nothing.
+    A skipped step gets the parameter value that changes nothing.
 
     Returns:
-        ``(n, 4)`` crop boxes; then, each ``(n,)``: whether mirrored (probability 0.5); factors of
-        brightness, contrast and saturation, 0.6..1.4, and turn of the hue, -0.1..0.1 (all four with
-        probability 0.3); whether gray (probability 0.2); sigma of the blur, 1..2 (with probability 0.2).
+        ``(n, 4)`` crop boxes; then, each ``(n,)``: a flag for mirroring (probability 0.5); factors of
+        brightness, contrast and saturation, 0.6..1.4, and turn of the hue, -0.1..0.1 (all four together
+        with probability 0.3); a flag for gray (probability 0.2); sigma of the blur, 1..2 (probability 0.2).
     """
     n = shape[0]
     (boxes,) = crop_boxes(min_scale=0.6)(shape, generator)
@@ -112,6 +113,7 @@ def simsiam_parameters(shape: BatchShape, generator: Generator) -> tuple[Tensor,
 
 
 def _uniform(size: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
+    # `rand` is below 1, so the upper end is excluded.
     return torch.rand(size, generator=generator) * (high - low) + low
 
 
@@ -122,7 +124,8 @@ def _chance(n: int, probability: float, generator: Generator) -> Tensor:
 def _areas(
     shape: BatchShape, scale: tuple[float, float], ratio: tuple[float, float], generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """Heights and widths of ten boxes an image, ``(n, 10)``: area uniform, logarithm of the ratio uniform."""
+    """Draw heights and widths of ten boxes per image, ``(n, 10)``; area and log ratio are uniform."""
+    # torchvision's definition: area = height * width, ratio = width / height.
     n, height, width = shape
     area = height * width * _uniform((n, _ATTEMPTS), *scale, generator)
     stretch = _uniform((n, _ATTEMPTS), math.log(ratio[0]), math.log(ratio[1]), generator).exp()
@@ -130,12 +133,12 @@ def _areas(
 
 
 def _first_fit(heights: Tensor, widths: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
-    """The first fitting height and width of every image, ``(n, 2)``, and whether there is one, ``(n, 1)``."""
-    first = fits.int().argmax(dim=1, keepdim=True)
+    """Return the first fitting height and width of every image, ``(n, 2)``, and a flag for it, ``(n, 1)``."""
+    first = fits.int().argmax(dim=1, keepdim=True)  # of equal values the first; 0 if none fits
     size = torch.cat((heights.gather(1, first), widths.gather(1, first)), dim=1)
     return size, fits.any(dim=1, keepdim=True)
 
 
 def _corner(room: Tensor, generator: Generator) -> Tensor:
-    """A corner in ``0..room``, each as likely, for the room ``(n, 2)`` that a box leaves."""
+    """Draw a corner uniformly in ``0..room``, for the room ``(n, 2)`` that a box leaves."""
     return (torch.rand(room.shape, generator=generator) * (room + 1)).long()

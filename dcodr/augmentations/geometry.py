@@ -1,4 +1,4 @@
-"""Changes of where the pixels lie, each with one parameter per image.
+"""Geometric changes, each with one parameter per image.
 
 Images are ``(B, 3, H, W)`` float32 in [0, 1]; so are the results. Boxes are ``(B, 4)`` int64 in pixels:
 top, left, height, width.
@@ -20,7 +20,7 @@ def flip_vertical(images: Tensor) -> Tensor:
 
 
 def erase(images: Tensor, boxes: Tensor) -> Tensor:
-    """Blacken the box of every image; a box of height or width 0 erases nothing."""
+    """Set the box of every image to black; a box of height or width 0 erases nothing."""
     top, left, height, width = boxes[:, :, None].unbind(1)
     rows = torch.arange(images.shape[2], device=images.device)
     columns = torch.arange(images.shape[3], device=images.device)
@@ -30,10 +30,10 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
 
 
 def crop(images: Tensor, boxes: Tensor) -> Tensor:
-    """Enlarge the box of every image to the whole image, bilinearly.
+    """Enlarge the box of every image to the size of the image, bilinearly.
 
-    Nothing outside the box has a part in the result: samples beyond the centres of its outermost pixels
-    take the values of those pixels.
+    Pixels outside the box do not affect the result: samples beyond the centres of its outermost pixels take
+    the values of those pixels.
 
     Args:
         images: ``(B, 3, H, W)``.
@@ -49,14 +49,14 @@ def crop(images: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _box_positions(start: Tensor, length: Tensor, size: int) -> Tensor:
-    """Where ``size`` steps over the box fall in pixels from the image's centre, ``(B, size)``."""
+    """Return positions ``(B, size)`` of ``size`` steps over the box, in pixels from the image's centre."""
     steps = (torch.arange(size, device=start.device) + 0.5) / size
     offset = torch.clamp_min(steps * length[:, None] - 0.5, 0.0)
     return torch.minimum(offset, length[:, None] - 1.0) + start[:, None] - (size - 1) / 2
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Rotate clockwise about the centre, taking the nearest pixel; what comes from outside is white.
+    """Rotate clockwise about the centre, with nearest-neighbour sampling and a white background.
 
     Args:
         images: ``(B, 3, H, W)``.
@@ -69,13 +69,14 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     y = y[:, None]
     angle = torch.deg2rad(degrees)[:, None, None]
     cosine, sine = angle.cos(), angle.sin()
+    # `_sample` fills with 0. Sampling the negative makes the background white.
     return 1 - _sample(1 - images, cosine * x + sine * y, cosine * y - sine * x, mode="nearest")
 
 
 def _sample(images: Tensor, x: Tensor, y: Tensor, mode: str) -> Tensor:
-    """Read images at positions in pixels from their centre, broadcast to ``(B, H, W)``; outside is 0."""
+    """Sample images at positions in pixels from their centre, broadcast to ``(B, H, W)``; outside is 0."""
     height, width = images.shape[2:]
     size = (len(images), height, width)
     planes = torch.stack(((x * (2 / width)).expand(size), (y * (2 / height)).expand(size)), dim=1)
-    grid = planes.permute(0, 2, 3, 1)  # a view: to interleave x and y costs 12 us for a 64x64 image
+    grid = planes.permute(0, 2, 3, 1)  # a view: interleaving x and y would cost 12 us for a 64x64 image
     return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)

@@ -1,4 +1,4 @@
-"""The augmentations' names and strengths, without torch: settings and search spaces need no more."""
+"""Names and strengths of the augmentations, without torch, so that settings and search spaces load fast."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ AUGMENTATIONS: tuple[str, ...] = (*PAPER_13, "simsiam")
 """Every augmentation, in canonical order."""
 
 PAPER_SET: tuple[str, ...] = ("crop", "high_contrast", "high_saturation", "gaussian_blur")
-"""The paper's own choice (supplement, section 1.2), in canonical order."""
+"""The paper's choice (supplement, section 1.2), in canonical order."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """A number that says how much an augmentation changes an image.
+    """A number that controls how much an augmentation changes an image.
 
     Attributes:
         paper: The paper's value.
@@ -59,15 +59,15 @@ STRENGTHS: Mapping[str, Mapping[str, Strength]] = {
 }
 """The strengths of each augmentation that has any (supplement, section 1.3).
 
-``low`` and ``high`` are the ends of a range that a number is drawn from for every image: the factor of
-contrast, brightness or saturation, where 1 changes nothing; or the turn of the hue, to either side, in whole
-turns of the colour wheel. ``max_area`` and ``min_scale`` are shares of the image's area, ``degrees`` is the
-largest rotation to either side, and ``sigma`` the width of the blur in pixels.
+``low`` and ``high`` bound the range from which a number is drawn for every image: the factor of contrast,
+brightness or saturation, where 1 changes nothing; or the turn of the hue in either direction, in whole turns
+of the colour wheel. ``max_area`` and ``min_scale`` are shares of the image's area, ``degrees`` is the largest
+rotation in either direction, and ``sigma`` is the width of the blur in pixels.
 """
 
 
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
-    """Bring a set of augmentations into canonical order.
+    """Sort a set of augmentations into canonical order.
 
     Args:
         names: Members of ``AUGMENTATIONS``, each at most once, in any order.
@@ -76,7 +76,7 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
         The same names in the order of ``AUGMENTATIONS``.
 
     Raises:
-        UserError: If there is no name, an unknown one, or one that stands twice.
+        UserError: If there is no name, or a name is unknown or repeated.
     """
     received = f"augmentations: received {list(names)!r}"
     allowed = f"choose one or more, each once, of {', '.join(AUGMENTATIONS)}"
@@ -89,11 +89,11 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def strengths_of(name: str, given: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """All strengths of an augmentation: the given ones, and the paper's for the others.
+    """Return all strengths of an augmentation: the given ones, and the paper's for the others.
 
     Args:
         name: A member of ``AUGMENTATIONS``.
-        given: Strengths by augmentation, in which ``wrong_strengths`` finds nothing.
+        given: Valid strengths by augmentation (see ``wrong_strengths``).
     """
     paper = {key: strength.paper for key, strength in STRENGTHS.get(name, {}).items()}
     return paper | dict(given.get(name, {}))
@@ -106,7 +106,7 @@ def wrong_strengths(given: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[
         given: Strengths by augmentation.
 
     Yields:
-        Where each mistake stands in ``given``, and a message.
+        The key of each mistake in ``given``, and a message.
     """
     for name, values in given.items():
         if name not in STRENGTHS:

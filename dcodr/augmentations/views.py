@@ -1,4 +1,4 @@
-"""The named augmentations, and the positive views that a set of them makes."""
+"""The augmentations by name, and the positive views that a set of them makes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,7 +24,7 @@ from dcodr.errors import UserError
 Kernel = Callable[..., Tensor]
 Mode = Literal["one", "compose"]
 Drawn = Sequence[tuple[str, Sequence[Tensor]]]
-"""Augmentations with the parameters that were drawn for them."""
+"""Augmentations with their drawn parameters."""
 
 
 def simsiam(
@@ -38,13 +38,13 @@ def simsiam(
     gray: Tensor,
     sigma: Tensor,
 ) -> Tensor:
-    """Crop, mirror, jitter the colours, turn gray, and blur with three taps.
+    """Crop, mirror, jitter the colours, convert to gray, and blur with three taps.
 
-    Unlike torchvision's ``ColorJitter``, which shuffles its four steps, the order is that of the arguments.
+    The steps run in the order of the arguments. torchvision's ``ColorJitter`` shuffles its four steps.
 
     Args:
         images: ``(B, 3, H, W)`` in [0, 1].
-        boxes: ``(B, 4)`` as :func:`dcodr.augmentations.geometry.crop` takes them.
+        boxes: ``(B, 4)``, see :func:`dcodr.augmentations.geometry.crop`.
         mirrored: ``(B,)`` bool.
         brightness: ``(B,)`` factor; 1 changes nothing, here and in the next two.
         contrast: ``(B,)`` factor.
@@ -85,13 +85,14 @@ TABLE: dict[str, Callable[..., tuple[draws.Draw, Kernel]]] = {
     ),
     "simsiam": lambda: (draws.simsiam_parameters, simsiam),
 }
-"""For each augmentation, given its strengths, how its parameters are drawn and the kernel they go to."""
+"""Maps each augmentation to a function of its strengths, which returns its draw and its kernel."""
 
 
 class Augment:
-    """Makes positive views with a set of augmentations.
+    """Make positive views with a set of augmentations.
 
-    Random numbers come from a CPU generator wherever the images are, and nothing waits for the device.
+    Random numbers always come from a CPU generator, on whichever device the images are. Nothing waits for the
+    device.
 
     Example:
         >>> images = torch.rand(8, 3, 64, 64)
@@ -106,19 +107,19 @@ class Augment:
         mode: Mode = "one",
         strengths: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
     ) -> None:
-        """Choose the members and how they make a view.
+        """Choose the members and the mode that combines them.
 
         Args:
             names: Members of :data:`dcodr.augmentations.names.AUGMENTATIONS`; their order does not matter.
-            mode: ``one``: every image is changed by one member, each as likely, as in the official code;
-                ``compose``: by all of them in canonical order.
+            mode: ``one`` changes every image by one member, drawn uniformly, as in the official code;
+                ``compose`` changes it by all members in canonical order.
             strengths: By augmentation, e.g. ``{"affine": {"degrees": 10}}``, as listed in
-                :data:`dcodr.augmentations.names.STRENGTHS`; what is not given is the paper's, and what is
-                given for none of the members has no effect.
+                :data:`dcodr.augmentations.names.STRENGTHS`. Missing strengths are the paper's. Strengths of
+                augmentations that are not members have no effect.
 
         Raises:
-            UserError: If the names are none, unknown or repeated, the mode is unknown, or a strength is
-                unknown or out of its bounds.
+            UserError: If there is no name, a name is unknown or repeated, the mode is unknown, or a strength
+                is unknown or out of bounds.
         """
         if mode not in get_args(Mode):
             raise UserError(
@@ -152,19 +153,20 @@ class Augment:
         )
 
     def draw(self, shape: draws.BatchShape, generator: Generator) -> Drawn:
-        """Draw all that is random in the views of a batch.
+        """Draw everything random in the views of a batch.
 
         Args:
             shape: ``(B, H, W)``.
             generator: A CPU generator.
 
         Returns:
-            The members to apply, in order, with their parameters; in mode ``one`` the positions of a member's
-            images come before them.
+            The members to apply, in order, with their parameters. In mode ``one`` the positions of a member's
+            images precede its parameters.
         """
         n, height, width = shape
         if self.mode == "compose":
             return [(name, self._parameters(name, shape, generator)) for name in self.names]
+        # Draw the member of every image first. Then each member's kernel runs once, on all of its images.
         member_of = torch.randint(len(self.names), (n,), generator=generator)
         drawn = []
         for member, name in enumerate(self.names):
@@ -174,14 +176,14 @@ class Augment:
         return drawn
 
     def apply(self, images: Tensor, drawn: Drawn) -> Tensor:
-        """Make the views that were drawn.
+        """Make views from drawn parameters.
 
         Args:
-            images: As for calling.
-            drawn: What :meth:`draw` returned, on the images' device.
+            images: See :meth:`__call__`.
+            drawn: The result of :meth:`draw`, on the images' device.
 
         Returns:
-            As of calling.
+            See :meth:`__call__`.
 
         Raises:
             ValueError: If the images have another shape or type.
@@ -208,7 +210,7 @@ class Augment:
 
     def _changed(self, name: str, images: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         _, kernel = TABLE[name](**self.strengths[name])
-        # The kernels work on planes of colour, which is up to five times as fast as interleaved pixels.
+        # Kernels on planes of colour are up to five times as fast as on interleaved pixels.
         return kernel(images.contiguous(), *parameters)
 
 

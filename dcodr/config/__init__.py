@@ -1,4 +1,4 @@
-"""What a training is told: its config, the presets of the paper, the settings of each system."""
+"""The config of a training, the paper's presets, and the settings of each system. Imports no torch."""
 
 from dcodr.config.config import (
     PRESETS,

@@ -1,4 +1,4 @@
-"""Everything that determines a training, as one frozen model; and the paper's settings per dataset."""
+"""Everything that determines a training, as one frozen model, and the paper's settings per dataset."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -24,19 +24,19 @@ from dcodr.yaml_core import dump_yaml
 
 
 class EncoderConfig(StrictModel):
-    """The network that makes codes of images."""
+    """The network that encodes images as codes (embeddings)."""
 
     arch: Literal["small", "resnet18", "resnet50"] = "resnet50"
     """``small`` is a convolutional encoder for CPUs; the paper uses ``resnet50``."""
     code_dim: int = Field(default=128, ge=2)
     """Length of a code."""
     head: bool = False
-    """Whether three fully connected layers follow (the paper: SmallNORB and Shapes3D)."""
+    """True if three fully connected layers follow (in the paper for SmallNORB and Shapes3D)."""
     hidden_layer: bool = False
-    """True if a linear layer as wide as the features of a ResNet (2048 for ``resnet50``) stands before its
-    last one, as in the official code. A file of ``weights`` must then be of MoCo-v2, which has that layer."""
+    """True if a linear layer as wide as a ResNet's features (2048 for ``resnet50``) precedes its last layer,
+    as in the official code. A file in ``weights`` must then come from MoCo-v2, which has that layer."""
     weights: str | None = None
-    """``null`` for a random start, ``imagenet`` for torchvision's, or a file (torchvision or MoCo)."""
+    """``null`` for random weights, ``imagenet`` for torchvision's, or a file (torchvision or MoCo)."""
 
 
 class GeneratorConfig(StrictModel):
@@ -45,30 +45,31 @@ class GeneratorConfig(StrictModel):
     channels: int = Field(default=256, ge=8, multiple_of=8)
     """Width of its convolutions; 256 in the paper."""
     domain_dim: int = Field(default=256, ge=1)
-    """Length of a domain's embedding: learned, or in ``ml_vae`` and ``drnet`` found by an encoder."""
+    """Length of a domain's embedding. It is learned; in ``ml_vae`` and ``drnet`` an encoder computes it."""
 
 
 class PerceptualConfig(StrictModel):
-    """The distance that the reconstruction is judged by."""
+    """The distance between an image and its reconstruction."""
 
     backbone: Literal["pixel", "vgg16", "vgg19", "squeezenet1_1"] = "vgg16"
     """A frozen torchvision network, or ``pixel`` for the plain mean absolute difference."""
     layers: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] | None = None
-    """Positions in the network's ``features``; ``null`` takes the five layers documented in the code."""
+    """Positions in the network's ``features``; ``null`` selects the five layers documented in the code."""
     weights: str = "imagenet"
     """``imagenet`` for torchvision's weights, or a file of them."""
     normalise: bool = False
-    """True if images get ImageNet's mean and deviation first. The official code does without, and the paper's
-    ``reconstruction_weight`` belongs to that: normalising makes the distance about four times as large."""
+    """True to normalise images by ImageNet's mean and deviation first. The official code does not, and the
+    paper's ``reconstruction_weight`` assumes that: normalising makes the distance about four times as
+    large."""
 
 
 class BatchConfig(StrictModel):
-    """A batch: so many images of each of so many domains; ``simclr`` and ``lord`` take as many of any."""
+    """A batch: some images of each of some domains; ``simclr`` and ``lord`` use as many of any domains."""
 
     n_domains: int = Field(default=4, ge=1)
     """Domains in a batch."""
     n_per_domain: int = Field(default=32, ge=2)
-    """Images of each; all but the anchor itself are its negatives."""
+    """Images of each domain; all but the anchor itself are its negatives."""
 
 
 class Config(StrictModel):
@@ -79,7 +80,7 @@ class Config(StrictModel):
     dataset: str = Field(default="synthetic", pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$")
     """Name of the dataset: letters, digits, ``-`` and ``_``."""
     data: str | None = Field(default=None, min_length=1)
-    """The dataset's store, or a URI of it (``s3://bucket/cars3d.h5``); ``null`` is ``data/<dataset>.h5``."""
+    """The dataset's store, a path or a URI (``s3://bucket/cars3d.h5``); ``null`` is ``data/<dataset>.h5``."""
     encoder: EncoderConfig = EncoderConfig()
     generator: GeneratorConfig = GeneratorConfig()
     perceptual: PerceptualConfig = PerceptualConfig()
@@ -87,9 +88,9 @@ class Config(StrictModel):
     augmentations: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = PAPER_SET
     """The set that makes the positive views."""
     augmentation_mode: Literal["one", "compose"] = "one"
-    """``one`` member drawn for each image (official code), or all of them in turn."""
+    """``one`` draws one member for each image (official code); ``compose`` applies all of them in turn."""
     strengths: dict[str, dict[str, float]] = Field(default={})
-    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; what is not given is the paper's."""
+    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; missing ones are the paper's."""
     temperature: float = Field(default=0.2, gt=0)
     """Temperature of the contrastive loss."""
     encoder_lr: float = Field(default=1e-4, gt=0)
@@ -97,9 +98,10 @@ class Config(StrictModel):
     generator_lr: float = Field(default=3e-4, gt=0)
     """Learning rate of the generator."""
     embedding_lr: float = Field(default=3e-3, gt=0)
-    """Learning rate of the embeddings of domains, in ``lord`` of images too; 3e-3 in the official codes."""
+    """Learning rate of the domain embeddings, in ``lord`` of the image embeddings too; 3e-3 in the official
+    codes."""
     reconstruction_weight: float = Field(default=0.3, ge=0)
-    """Weight of the reconstruction beside the contrastive loss."""
+    """Weight of the reconstruction, relative to the contrastive loss."""
     simclr: SimCLRConfig = SimCLRConfig()
     lord: LORDConfig = LORDConfig()
     ml_vae: MLVAEConfig = MLVAEConfig()
@@ -116,14 +118,16 @@ class Config(StrictModel):
     evaluate_every: int = Field(default=10, ge=1)
     """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """Number format of the networks' forward pass; weights and losses stay float32. ``tf32`` lets a GPU round
-    the factors of float32 products to ten bits of mantissa, which is faster; on the CPU it is ``float32``."""
+    """Number format of the networks' forward pass; weights and losses stay float32. With ``tf32`` a GPU
+    rounds the factors of float32 products to ten bits of mantissa, which is faster; on the CPU it is
+    ``float32``."""
     compile: bool = False
-    """Whether ``torch.compile`` compiles the networks: half a minute or more at first, then faster steps."""
+    """True to compile the networks with ``torch.compile``, which takes half a minute or more at first and
+    makes steps faster."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto`` takes a GPU where there is one."""
+    """``auto`` selects a GPU if there is one."""
     threads: int = Field(default=1, ge=1)
-    """CPU threads; with the same seed and threads a training on the CPU is reproduced exactly."""
+    """CPU threads. With the same seed and threads, a training on the CPU is exactly reproducible."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Seed of everything random."""
 
@@ -160,7 +164,7 @@ class Config(StrictModel):
 
     @property
     def store(self) -> Path:
-        """Where the dataset's store is, or where it is kept once it was fetched."""
+        """The path of the dataset's store. A store at a URI is downloaded to this path."""
         if self.data is None:
             return default_store(self.dataset)
         return cached(self.data) if is_uri(self.data) else Path(self.data)
@@ -194,16 +198,16 @@ PRESETS: Mapping[str, Config] = {
     ),
 }
 """The paper's settings (supplement, section 2): ``paper`` in general, then per dataset. ``synthetic`` stands
-in for Shapes3D and has its settings. Two differ, since the supplement's batch of 4 domains x 32 images cannot
-be drawn:
+for Shapes3D and has the same settings. Two presets differ from the supplement, because its batch of 4 domains
+x 32 images cannot be drawn:
 
-* ``edges2shoes`` has two domains. 2 x 64 keeps the supplement's batch of 128. The official sampler lowers the
-  number of domains alone, to batches of 2 x 32.
-* Nobody in CelebA has more than 35 images, of which 28 are for training. Whoever is kept has at least 20, so
-  that everybody fills a batch of 6 x 20. The official sampler takes 4 people and up to 32 images of each, as
-  many as there are.
+* ``edges2shoes`` has two domains. 2 x 64 keeps the supplement's batch of 128. The official sampler only
+  lowers the number of domains, which gives batches of 2 x 32.
+* No person in CelebA has more than 35 images, of which 28 are for training. Every person that is kept has at
+  least 20 training images, enough for a batch of 6 x 20. The official sampler takes 4 people and up to 32
+  images of each.
 
-The encoder starts from torchvision's ImageNet weights, the official one from MoCo-v2: see
+The encoder starts from torchvision's ImageNet weights. The official encoder starts from MoCo-v2, see
 ``encoder.hidden_layer``."""
 
 
@@ -211,7 +215,7 @@ def require_augmentations(names: Sequence[str]) -> None:
     """Refuse an unknown or a repeated augmentation in a file.
 
     Raises:
-        ValueError: At the first such name, with the closest that there is.
+        ValueError: At the first such name; the message suggests the closest known name.
     """
     for name in names:
         if name not in AUGMENTATIONS:
@@ -221,7 +225,7 @@ def require_augmentations(names: Sequence[str]) -> None:
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``overrides`` laid over it, nested mappings merged key by key."""
+    """Return ``base`` updated with ``overrides``; merge nested mappings key by key."""
     result = dict(base)
     for key, value in overrides.items():
         old = result.get(key)
@@ -231,7 +235,7 @@ def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nested mappings, a text for each dotted key."""
+    """Describe the differences between two nested mappings, one text for each dotted key."""
     found: list[str] = []
     for key in dict.fromkeys([*old, *new]):
         before, after = old.get(key), new.get(key)
@@ -243,7 +247,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 
 def with_absolute_paths(config: Config) -> Config:
-    """A config whose paths hold in every working folder."""
+    """Return a config with absolute paths, which are valid in every working folder."""
     update: dict[str, Any] = {} if is_uri(config.data) else {"data": str(config.store.resolve())}
     for name in ("encoder", "perceptual"):
         part = getattr(config, name)
@@ -255,12 +259,12 @@ def with_absolute_paths(config: Config) -> Config:
 def override(
     config: Config, overrides: Mapping[str, Any], complain: Callable[[Key, str], UserError]
 ) -> Config:
-    """A config with some settings replaced.
+    """Return a config with some settings replaced.
 
     Args:
-        config: What to start from.
+        config: The config to start from.
         overrides: Nested settings.
-        complain: Makes the error for a key of the config and a message.
+        complain: Makes an error from a key of the config and a message.
 
     Raises:
         UserError: If the result is not a valid config.
@@ -273,7 +277,7 @@ def override(
 
 
 def nested(key: str, value: object) -> dict[str, Any]:
-    """``{"a": {"b": value}}`` for the dotted key ``a.b``."""
+    """Return ``{"a": {"b": value}}`` for the dotted key ``a.b``."""
     for part in reversed(key.split(".")):
         value = {part: value}
     assert isinstance(value, dict)
@@ -281,7 +285,7 @@ def nested(key: str, value: object) -> dict[str, Any]:
 
 
 def setting(config: Config, key: str) -> Any:
-    """The value at a dotted key; for a strength that is not given, the paper's.
+    """Return the value at a dotted key; for a missing strength return the paper's.
 
     Raises:
         KeyError: If a config has no such key; the message lists the allowed ones.
@@ -297,11 +301,12 @@ def setting(config: Config, key: str) -> Any:
 
 
 def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
-    """A config file and, if the search wrote one, its ``provenance``.
+    """Read a config file and, if a search exported it, its ``provenance``.
 
     Raises:
         UserError: If the file cannot be read or is no valid config.
     """
+    # The provenance is not a setting, so it is removed before the validation.
     file = read_yaml(path)
     provenance = file.data.pop("provenance", {})
     if not isinstance(provenance, dict):
@@ -310,8 +315,8 @@ def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
 
 
 def dump_config(config: Config, provenance: Mapping[str, Any] | None = None) -> str:
-    """The text of a config file that ``read_config`` reads back to the same values."""
-    data = json.loads(config.model_dump_json())
+    """Return the text of a config file; ``read_config`` reads back the same values."""
+    data = json.loads(config.model_dump_json())  # tuples become lists, which YAML can represent
     if provenance is not None:
         data["provenance"] = dict(provenance)
     return dump_yaml(data)

@@ -1,4 +1,4 @@
-"""The methods by name, the settings of their own, and which of a config's settings each of them uses."""
+"""The methods by name, their specific settings, and the settings of a config that each method uses."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,40 +14,40 @@ class SimCLRConfig(StrictModel):
     """Settings of ``simclr``."""
 
     projection_dim: int | None = Field(default=128, ge=2)
-    """Width of the projections that are compared, 128 in its paper; ``null`` compares codes themselves."""
+    """Width of the compared projections, 128 in SimCLR's paper; ``null`` compares the codes directly."""
 
 
 class LORDConfig(StrictModel):
-    """Settings of ``lord``; the defaults are those of its authors' PyTorch code."""
+    """Settings of ``lord``; the defaults are those of the authors' PyTorch code."""
 
     noise: float = Field(default=1.0, ge=0)
     """Standard deviation of the noise on the embeddings of images."""
     norm_weight: float = Field(default=1e-4, ge=0)
-    """Weight of their squared length beside the reconstruction."""
+    """Weight of the embeddings' squared length, relative to the reconstruction."""
 
 
 class MLVAEConfig(StrictModel):
     """Settings of ``ml_vae``."""
 
     kl_weight: float = Field(default=1.0, ge=0)
-    """Weight of the divergences from the prior; 1 is the bound of its paper."""
+    """Weight of the divergences from the prior; 1 gives the bound of the ML-VAE paper."""
 
 
 class DrNetConfig(StrictModel):
-    """Settings of ``drnet``; the defaults are its paper's, where it learns from still images (NORB)."""
+    """Settings of ``drnet``; the defaults are those of its paper for still images (NORB)."""
 
     similarity_weight: float = Field(default=1.0, ge=0)
     """Weight of the distance between two domain codes of one domain."""
     adversarial_weight: float = Field(default=0.1, ge=0)
-    """Weight of what the codes are trained with against the discriminator. Its authors' later code has 1e-4,
-    as the paper's tables here (:func:`dcodr.config.paper_settings.paper_config`)."""
+    """Weight of the loss that trains the codes against the discriminator. The authors' later code has 1e-4,
+    as do the paper's tables here (:func:`dcodr.config.paper_settings.paper_config`)."""
     discriminator_lr: float = Field(default=2e-3, gt=0)
     """Learning rate of the discriminator."""
 
 
 SHUFFLED: frozenset[MethodName] = frozenset({"simclr", "lord"})
-"""Methods that are trained on batches of any images, as their authors' codes shuffle. The others need several
-images of each domain in a batch: as negatives, to share a latent, or as pairs."""
+"""Methods that are trained on shuffled batches of any images, as in their authors' codes. The others need
+several images of each domain in a batch: as negatives, to share a latent, or as pairs."""
 
 _VIEWS = ("augmentations", "augmentation_mode", "strengths")
 _GENERATOR = ("generator", "perceptual", "generator_lr")
@@ -60,10 +60,10 @@ _USED: Mapping[MethodName, tuple[str, ...]] = {
     "ml_vae": (*_GENERATOR, "ml_vae"),
     "drnet": (*_GENERATOR, "drnet"),
 }
-"""Settings that a method uses and not every other does."""
+"""Settings by method, except those that all methods use."""
 
 
 def has_effect(key: str, method: MethodName) -> bool:
-    """Whether a setting, given by its dotted key, means something to a method."""
+    """Tell whether a method uses a setting, given by its dotted key."""
     first = key.split(".")[0]
     return first in _USED[method] or not any(first in used for used in _USED.values())

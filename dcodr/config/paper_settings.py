@@ -1,4 +1,4 @@
-"""The settings that each system of the paper's tables is trained with."""
+"""The training settings of each system in the paper's tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,24 +18,25 @@ _OWN: Mapping[MethodName, Mapping[str, Any]] = {
 
 
 def paper_config(method: MethodName, dataset: str) -> Config:
-    """Return the config that reproduces a system on a dataset; all else about it is the dataset's preset.
+    """Return the config that reproduces a system on a dataset, based on the dataset's preset.
 
-    The supplement gives the settings of DCoDR alone. The systems that it is compared with have those of their
-    authors' codes as far as these were at hand:
+    The supplement gives only the settings of DCoDR. The other systems have the settings of their authors'
+    codes where these were available:
 
     * LORD: its learning rates and its cosine schedule (https://github.com/avivga/lord-pytorch).
     * DrNet: the learning rate 2e-3 of both of its authors' codes, and the adversarial weight 1e-4 of the
-      later one (https://github.com/edenton/drnet-py). Its paper's weight for still images is 0.1, the default
-      of ``drnet.adversarial_weight``. The tables take 1e-4 because it belongs with that learning rate, and
-      a domain accuracy as high as the published one (0.953 on SmallNORB) speaks for a weak adversary.
-    * ML-VAE: the learning rate 1e-3 (issue 15; its code was not at hand).
+      later one (https://github.com/edenton/drnet-py). DrNet's paper has the weight 0.1 for still images, the
+      default of ``drnet.adversarial_weight``. The tables use 1e-4 because it belongs to that learning rate,
+      and because the high published domain accuracy (0.953 on SmallNORB) suggests a weak adversary.
+    * ML-VAE: the learning rate 1e-3 (issue 15; the authors' code was not available).
 
     SimCLR has the temperature, the learning rate and the augmentations of DCoDR.
 
     Args:
         method: The system.
-        dataset: The dataset's name; one without a preset has the settings of ``paper``.
+        dataset: The dataset's name; a dataset without a preset gets the settings of ``paper``.
     """
+    # The system's own settings replace those of the preset, which are DCoDR's.
     preset = PRESETS.get(dataset, PRESETS["paper"])
     own = _OWN.get(method, {})
     return preset.model_copy(update={"dataset": dataset, "method": method, **own})

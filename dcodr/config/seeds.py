@@ -1,4 +1,4 @@
-"""Which seeds are accepted."""
+"""The range of accepted seeds."""
 
 MAX_SEED = 2**63 - 1
-"""The largest seed that PyTorch, NumPy and HDF5 all take."""
+"""The largest seed that PyTorch, NumPy and HDF5 all accept."""

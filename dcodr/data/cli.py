@@ -1,4 +1,4 @@
-"""``python -m dcodr data``: download a dataset, prepare it, say what is in it, show it."""
+"""``python -m dcodr data``: download, prepare, describe and preview datasets."""
 
 import json
 from pathlib import Path
@@ -34,9 +34,9 @@ def download(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the published files.")],
 ) -> None:
-    """Download the published files of cars3d, smallnorb, shapes3d or edges2shoes, and verify them.
+    """Download and verify the published files of cars3d, smallnorb, shapes3d or edges2shoes.
 
-    Run it again to go on after an interruption. CelebA has to be fetched by hand.
+    Run it again to continue after an interruption. CelebA has to be downloaded by hand.
     """
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
@@ -46,7 +46,7 @@ def download(
 
     if name not in SOURCES:
         raise UserError(
-            f"{name} has no address that a program may fetch it from: get img_align_celeba.zip, "
+            f"{name} has no address for automatic download: get img_align_celeba.zip, "
             "identity_CelebA.txt and list_landmarks_align_celeba.txt from "
             f"https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, unpack them "
             f"in {out} and run `python -m dcodr data prepare {name} --raw {out}`"
@@ -78,7 +78,7 @@ def info(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a prepared dataset holds."""
+    """Show the contents of a prepared dataset."""
     from dcodr.data.store import open_store, verify_store
 
     if verify:
@@ -106,9 +106,10 @@ def preview(
     from dcodr.data.store import open_store
 
     sheet = contact_sheet(open_store(file), seed=seed)
+    # The default name could be the store's own, and Pillow would overwrite it.
     out = out or file.with_suffix(".png")
     if out.resolve() == file.resolve():
-        raise UserError(f"{out} is the dataset itself: name another file with --out")
+        raise UserError(f"{out} is the dataset itself: give another file with --out")
     try:
         sheet.save(out, format="PNG")
     except OSError as error:

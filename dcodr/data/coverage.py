@@ -1,4 +1,4 @@
-"""Coverage of the attributes by the splits: made by domain, these may leave a rare class out."""
+"""Coverage of the attributes by the splits. Splits are stratified by domain and may miss a rare class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,32 +11,32 @@ from dcodr.words import counted
 
 SCORED: tuple[Split, ...] = ("validation", "test")
 NAMED = 3
-"""Classes that a warning names."""
+"""Number of classes that a warning names."""
 FEWEST = 10
-"""A skill that rests on fewer images is warned of."""
+"""Smallest number of images for a skill without a warning."""
 
 
 def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
-    """Find the factors of which there is nothing to know on a split.
+    """Find the factors that cannot be measured on a split.
 
-    Of these a constant answer, the most frequent class or the median of the training images, is right for
-    every image: no skill can be measured, and the mean over attributes leaves them out.
+    For these factors a constant answer, the most frequent class or the median of the training images, is
+    right for every image. No skill can be measured, and the mean over attributes excludes them.
 
     Args:
         data: The dataset.
-        split: The split that probes are scored on.
+        split: The split on which probes are scored.
 
     Returns:
-        Names of such attributes, before them ``domain`` if the images are all of one domain.
+        Names of such attributes, preceded by ``domain`` if all images have one domain.
     """
     return tuple(name for name, images in _telling(data, split).items() if not images)
 
 
 def coverage_warnings(data: FactorDataset) -> list[str]:
-    """Say what cannot be measured, and which classes are missing in a split.
+    """Describe the factors that cannot be measured and the classes that a split lacks.
 
     Returns:
-        A sentence or two for each factor that is concerned; names classes and their images in each split.
+        One text for each affected factor; it names classes and their images in each split.
     """
     telling = {split: _telling(data, split) for split in SCORED}
     found = []
@@ -45,11 +45,11 @@ def coverage_warnings(data: FactorDataset) -> list[str]:
         lost = [split for split in SCORED if not telling[split][name]]
         if lost:
             parts.append(
-                f"a constant answer is right for every {_listed(lost)} image, so that nothing can be "
-                "measured there and no mean counts it"
+                f"a constant answer is right for every {_listed(lost)} image, so it cannot be "
+                "measured there and no mean includes it"
             )
         parts += [
-            f"a constant answer is wrong for only {counted(n, f'{split} image')}, so that the "
+            f"a constant answer is wrong for only {counted(n, f'{split} image')}, so the "
             "skill measured there is mostly chance"
             for split in SCORED
             if 0 < (n := telling[split][name]) < FEWEST
@@ -60,11 +60,12 @@ def coverage_warnings(data: FactorDataset) -> list[str]:
 
 
 def _telling(data: FactorDataset, split: Split) -> dict[str, int]:
-    """For the domain and each attribute the images of a split for which a constant answer is wrong."""
+    """Count, for the domain and each attribute, the images of a split with a wrong constant answer."""
     train, scored = data.indices("train"), data.indices(split)
     found = {}
     for name, labels in {"domain": data.domain, **data.attributes}.items():
         categorical = labels.ndim == 1
+        # The constant answer comes from the training images, as for the probes.
         constant = np.bincount(labels[train]).argmax() if categorical else _median(labels[train])
         wrong = (labels[scored] != constant).reshape(len(scored), -1).any(axis=1)
         found[name] = int(wrong.sum())
@@ -72,19 +73,20 @@ def _telling(data: FactorDataset, split: Split) -> dict[str, int]:
 
 
 def _median(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The median of each column; of an even number of values the lower one, as ``torch.median``."""
+    """Return the median of each column; of an even number of values the lower one, as ``torch.median``."""
     median: npt.NDArray[Any] = np.quantile(values, 0.5, axis=0, method="lower")
     return median
 
 
 def _missing(data: FactorDataset, attribute: Attribute) -> list[str]:
-    """The rarest classes that have images, but none in some split."""
+    """Describe the rarest classes that have images but none in some split."""
     assert attribute.cardinality is not None
     labels = data.attributes[attribute.name]
     counts = np.stack(
         [np.bincount(labels[data.indices(split)], minlength=attribute.cardinality) for split in SPLITS]
     )
     missing = np.flatnonzero((counts.sum(axis=0) > 0) & (counts == 0).any(axis=0))
+    # The rarest classes first; a stable order keeps the ids of equally rare classes ascending.
     rarest = missing[counts.sum(axis=0)[missing].argsort(kind="stable")]
     parts = []
     for one in rarest[:NAMED].tolist():

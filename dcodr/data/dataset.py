@@ -21,11 +21,11 @@ class Attribute:
     Attributes:
         name: The factor's name, e.g. ``azimuth``.
         cardinality: Number of classes of a categorical attribute; ``None`` for a continuous one.
-        cyclic: Whether the last class is a neighbour of the first.
+        cyclic: True if the last class is a neighbour of the first.
         margin: Largest class distance that still counts as a match in retrieval (supplement, section 3.2).
-        classes: Names of the classes, in the order of their ids; empty where ids say enough.
-        derived: Whether it follows from other attributes, as Cars3D's pose from azimuth and elevation. It is
-            measured like any other, but left out of the mean over attributes, where it would count twice.
+        classes: Names of the classes, in the order of their ids; empty if the ids are clear without names.
+        derived: True if it follows from other attributes, as Cars3D's pose from azimuth and elevation. It is
+            measured like any other, but excluded from the mean over attributes, where it would count twice.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Attribute:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What the labels of a dataset mean.
+    """The meaning of a dataset's labels.
 
     Attributes:
         name: The dataset's name, e.g. ``cars3d``.
-        domain: What the domain is, e.g. ``car``.
+        domain: The name of the domain factor, e.g. ``car``.
         attributes: The factors that the code must contain.
-        domains: Names of the domains, in the order of their ids. A store always has them.
+        domains: Names of the domains, in the order of their ids. They are never empty in a store.
     """
 
     name: str
@@ -55,17 +55,17 @@ class DatasetSpec:
 
 @dataclass(frozen=True, eq=False)
 class FactorDataset:
-    """Images and labels, as a store holds them; images may be memory-mapped.
+    """Images and labels of a store; images may be memory-mapped.
 
     Attributes:
-        spec: What the labels mean.
+        spec: The meaning of the labels.
         images: ``(N, H, H, 3)`` uint8 RGB.
         domain: ``(N,)`` int64 in ``0..n_domains-1``.
         attributes: For each attribute of the spec ``(N,)`` int64 in ``0..cardinality-1`` if categorical,
             ``(N, K)`` float32 if continuous.
         split: ``(N,)`` uint8, index into ``SPLITS``.
         fingerprint: SHA-256 of images, labels, splits and spec, in hexadecimal.
-        provenance: Where the data came from and how it was prepared.
+        provenance: Origin and preparation of the data.
     """
 
     spec: DatasetSpec
@@ -87,20 +87,20 @@ class FactorDataset:
         return int(self.images.shape[1])
 
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
-        """Positions of the images of one split, ascending."""
+        """Return the positions of the images of one split, ascending."""
         return np.flatnonzero(self.split == SPLITS.index(split))
 
 
 def stratified_split(
     domain: npt.NDArray[np.int64], seed: int, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
 ) -> npt.NDArray[np.uint8]:
-    """Divide images into train, validation and test, within every domain in the same proportions.
+    """Divide images into train, validation and test, in the same proportions within every domain.
 
-    Shares are whole images. What rounding takes from one domain the next gets, so that domains of a few
-    images are validated and tested too. Train keeps at least two images of every domain.
+    Shares are whole images. Rounding errors carry over to the next domain, so that domains of few images are
+    validated and tested too. Train keeps at least two images of every domain.
 
     Args:
-        domain: ``(N,)`` domain labels, not necessarily dense.
+        domain: ``(N,)`` domain labels; they may have gaps.
         seed: Seed of the permutation; the same seed gives the same splits.
         fractions: Shares of train, validation and test; they sum to 1.
 
@@ -108,12 +108,14 @@ def stratified_split(
         ``(N,)`` uint8, index into ``SPLITS``.
 
     Raises:
-        UserError: If a domain has fewer than two images: it could have no positive and negative pair.
+        UserError: If a domain has fewer than two images, because it would have no negatives.
     """
+    # 1. Group the positions of images by domain.
     rng = np.random.default_rng(seed)
     split = np.zeros(len(domain), dtype=np.uint8)
     labels, counts = np.unique(domain, return_counts=True)
     domains = np.split(np.argsort(domain, kind="stable"), np.cumsum(counts)[:-1])
+    # 2. Go through the domains. `owed` holds the images that each split is still due, in fractions of images.
     owed = np.zeros(len(SPLITS))
     for label, members in zip(labels, domains, strict=True):
         if len(members) < 2:
@@ -125,6 +127,7 @@ def stratified_split(
         shares = len(members) * np.asarray(fractions)
         owed += shares
         for held_out in (SPLITS.index("validation"), SPLITS.index("test")):
+            # No more than the domain's own share, rounded up, and never the last two images.
             n = min(round(owed[held_out]), math.ceil(shares[held_out]), len(members) - 2)
             split[members[:n]] = held_out
             members = members[n:]

@@ -1,4 +1,4 @@
-"""What a prepared dataset holds, as plain values and on the terminal."""
+"""The contents of a prepared dataset, as plain values and on the terminal."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from dcodr.words import counted
 
 
 def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
-    """Sizes, splits, spec, origin and warnings of a store, ready for JSON."""
+    """Return sizes, splits, spec, origin and warnings of a store, ready for JSON."""
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -28,7 +28,7 @@ def store_facts(data: FactorDataset, path: Path) -> dict[str, Any]:
 
 
 def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
-    """Print them as a table, with some lines more, and the warnings on standard error."""
+    """Print facts as a table with additional rows, and the warnings on standard error."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

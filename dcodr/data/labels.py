@@ -1,6 +1,6 @@
-"""What a label may be: the same rules where a dataset is written and where it is read.
+"""Rules for labels, shared by the writer and the reader of datasets.
 
-``where`` says in messages where the values come from.
+The argument ``where`` names the origin of the values in error messages.
 """
 
 import re
@@ -14,27 +14,27 @@ from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec
 from dcodr.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-"""What a dataset, a domain or an attribute may be called: figures, files and MLflow use the name."""
+"""Allowed names of datasets, domains and attributes: metrics, files and MLflow use them."""
 MAX_CLASSES = 100_000
 
 
 def check_spec(spec: DatasetSpec, where: str) -> None:
-    """Check the names of a spec, and that probes can have so many classes.
+    """Check the names of a spec and its numbers of classes.
 
     Raises:
-        UserError: If one cannot be used, or two attributes have the same.
+        UserError: If a name cannot be used or is repeated, or a probe cannot have so many classes.
     """
     attributes = [attribute.name for attribute in spec.attributes]
     for name in (spec.name, spec.domain, *attributes):
         if not NAME.fullmatch(name):
-            raise UserError(f"{where}: {name!r} is no name; letters, digits, - and _ are allowed")
+            raise UserError(f"{where}: {name!r} is not a valid name; letters, digits, - and _ are allowed")
         if attributes.count(name) > 1:
             raise UserError(f"{where}: two attributes are called {name}")
     if attributes and all(attribute.derived for attribute in spec.attributes):
         raise UserError(f"{where}: all attributes are derived; informativeness needs one that is not")
     for attribute in spec.attributes:
         if attribute.name in ("all", "domain"):
-            raise UserError(f"{where}: an attribute is called {attribute.name}, which figures use: rename it")
+            raise UserError(f"{where}: an attribute is called {attribute.name}, which metrics use: rename it")
         if attribute.cardinality is not None and not 1 <= attribute.cardinality <= MAX_CLASSES:
             raise UserError(
                 f"{where}: {attribute.name} has {attribute.cardinality} classes; allowed are 1..{MAX_CLASSES}"
@@ -44,16 +44,16 @@ def check_spec(spec: DatasetSpec, where: str) -> None:
 def attribute_labels(
     values: npt.NDArray[Any], attribute: Attribute, n_images: int, where: str
 ) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
-    """The labels of one attribute in the type that a dataset holds them in.
+    """Convert the labels of one attribute to the type of a dataset's labels.
 
     Args:
         values: ``(N,)`` class ids if the attribute is categorical, ``(N, K)`` finite numbers if continuous.
-        attribute: What the labels mean.
+        attribute: The meaning of the labels.
         n_images: N.
         where: Names the values.
 
     Raises:
-        UserError: If a value cannot be such a label; names its row.
+        UserError: If a value is not a valid label; the message names its row.
     """
     if attribute.cardinality is not None:
         if attribute.classes and len(attribute.classes) != attribute.cardinality:
@@ -63,6 +63,7 @@ def attribute_labels(
         return class_ids(values, attribute.cardinality, n_images, where)
     if values.ndim != 2 or len(values) != n_images or values.dtype.kind not in "iuf":
         raise UserError(f"{where}: {_received(values)}; expected numbers of shape ({n_images}, K)")
+    # A number beyond float32 becomes infinite and is refused below.
     with np.errstate(over="ignore"):
         numbers = values.astype(np.float32)
     finite = np.logical_and.reduce(np.isfinite(numbers), axis=1)
@@ -71,10 +72,10 @@ def attribute_labels(
 
 
 def class_ids(values: npt.NDArray[Any], cardinality: int, n_images: int, where: str) -> npt.NDArray[np.int64]:
-    """Class ids ``0..cardinality-1``, ``(N,)``, from such numbers of any type.
+    """Return class ids ``0..cardinality-1``, ``(N,)``, from numbers of any type.
 
     Raises:
-        UserError: If a value is no such id; names its row.
+        UserError: If a value is not a valid id; the message names its row.
     """
     ids = _whole_numbers(values, n_images, where)
     _refuse(ids >= cardinality, values, where, f"expected a class id in 0..{cardinality - 1}")
@@ -88,7 +89,7 @@ def dense_domains(
 
     Args:
         values: ``(N,)`` whole numbers from 0 of any type, e.g. the identities of a subset of people.
-        spec: Its ``domains`` name the values; where it has none, they are their own names.
+        spec: Its ``domains`` name the values; without them, the values serve as names.
         where: Names the values.
 
     Returns:
@@ -102,6 +103,7 @@ def dense_domains(
         raise UserError(f"{where}: {len(labels)} domain in all; there must be at least 2 to be invariant to")
     if spec.domains and labels[-1] >= len(spec.domains):
         raise UserError(f"{where}: label {labels[-1]}, but only {len(spec.domains)} domains are named")
+    # Labels may have gaps, for example the numbers of people who were kept. Each keeps its own name.
     names = tuple(spec.domains[label] if spec.domains else str(label) for label in labels)
     return dense.astype(np.int64), replace(spec, domains=names)
 
@@ -109,7 +111,7 @@ def dense_domains(
 def check_split(
     split: npt.NDArray[Any], domain: npt.NDArray[np.int64], spec: DatasetSpec, where: str
 ) -> None:
-    """Check that every split can do its part.
+    """Check that every split has enough images.
 
     Args:
         split: ``(N,)`` uint8, index into ``SPLITS``.
@@ -118,7 +120,7 @@ def check_split(
         where: Names the splits.
 
     Raises:
-        UserError: If a value is no split, a split is empty or a domain has fewer than two training images.
+        UserError: If a value is not a split, a split is empty, or a domain has too few training images.
     """
     if split.shape != domain.shape or split.dtype != np.uint8:
         raise UserError(f"{where}: {_received(split)}; expected uint8 of shape {domain.shape}")

@@ -1,4 +1,4 @@
-"""From raw files to a store: read, split, write."""
+"""Preparation of a store from raw files: read, split, write."""
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,13 +12,13 @@ from dcodr.data.dataset import DatasetSpec, stratified_split
 from dcodr.data.store import write_store
 
 Progress = Callable[[int, int], None]
-"""Called with the number of images done and of all images."""
+"""Called with the number of finished images and the number of all images."""
 
 
 def prepare_synthetic(
     path: Path, n_images: int = 6000, seed: int = 0, on_progress: Progress | None = None
 ) -> None:
-    """Render the embedded dataset. Several processes may do so at once: each writes the same file whole.
+    """Render the embedded dataset. Several processes may do so at once: each writes the same complete file.
 
     Args:
         path: The store to write, or to replace.
@@ -27,7 +27,7 @@ def prepare_synthetic(
         on_progress: Called as images are rendered.
 
     Raises:
-        UserError: If there are not so many scenes, or the file cannot be written.
+        UserError: If there are too few scenes, or the file cannot be written.
     """
     from dcodr.data.sources.synthetic import SYNTHETIC, synthetic
 
@@ -63,7 +63,7 @@ def prepare_smallnorb(path: Path, raw_dir: Path, seed: int = 0, on_progress: Pro
 
     Args:
         path: The store to write, or to replace.
-        raw_dir: Folder of the ``smallnorb-5x...mat`` files, training and testing; ``.mat.gz`` will do.
+        raw_dir: Folder of the ``smallnorb-5x...mat`` files, training and testing; ``.mat.gz`` works too.
         seed: Seed of the splits.
         on_progress: Called as images are read.
 
@@ -135,7 +135,7 @@ def prepare_edges2shoes(
         path: The store to write, or to replace.
         raw_dir: Folder of ``edges2shoes/``, ``ut-zap50k-data/`` and ``ut-zap50k-images-square/``.
         seed: Seed of the splits.
-        on_progress: Called as images are read, after photos were matched.
+        on_progress: Called as images are read, after the photos are matched.
 
     Raises:
         UserError: If a file is not as published, or the store cannot be written.
@@ -172,8 +172,7 @@ def prepare_folder(
         seed: Seed of the splits.
         on_progress: Called as images are read.
         categorical: Attributes to take as categorical though their values are numbers.
-        warn: Told of columns that may mean something else than they are taken for, and of images with
-            several frames.
+        warn: Called with a message about columns of doubtful type, and about images with several frames.
 
     Raises:
         UserError: If a label or an image cannot be used, or the store cannot be written.
@@ -197,7 +196,7 @@ def _write(
     source: str,
     split: npt.NDArray[np.uint8] | None = None,
 ) -> None:
-    """Write a store that says where it comes from, with stratified splits unless it has its own."""
+    """Write a store with its provenance, and with stratified splits unless splits are given."""
     split = stratified_split(domain, seed) if split is None else split
     prepared = datetime.now(UTC).isoformat(timespec="seconds")
     provenance: dict[str, str | int] = {"source": source, "seed": seed, "prepared": prepared}

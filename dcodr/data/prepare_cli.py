@@ -1,4 +1,4 @@
-"""``python -m dcodr data prepare``: raw images to the one file that training reads."""
+"""``python -m dcodr data prepare``: convert raw images to the single file that training reads."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from dcodr.files import default_store
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Turn raw images into the one file that training reads.",
+    help="Convert raw images to the single file that training reads.",
     epilog=examples(
         "python -m dcodr data prepare synthetic",
         "python -m dcodr data prepare folder --csv photos/labels.csv --name toys",
@@ -43,7 +43,7 @@ def synthetic(
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Render the embedded dataset: solids in a room, in the manner of Shapes3D. Needs no download."""
+    """Render the embedded dataset, solids in a room like those of Shapes3D. Needs no download."""
     from dcodr.data.prepare import prepare_synthetic
 
     with _preparing("synthetic", out, force) as (path, on_progress):
@@ -90,8 +90,8 @@ def shapes3d(
         int,
         typer.Option(
             min=1,
-            help="Number of images to draw, up to all 480000: with these, retrieval has the gallery of the "
-            "paper. At most 50000 are for training, as there.",
+            help="Number of images to draw, up to 480000, with which retrieval has the gallery of the "
+            "paper. At most 50000 are for training, as in the paper.",
         ),
     ] = 62_500,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the draw and of the splits.")] = 0,
@@ -135,7 +135,7 @@ def edges2shoes(
 ) -> None:
     """Read Edges2Shoes: photos of shoes and their edges, labelled by UT-Zappos50K.
 
-    Photos of both are matched first, which takes some minutes.
+    First the photos of both datasets are matched, which takes some minutes.
     """
     from dcodr.data.prepare import prepare_edges2shoes
 
@@ -150,7 +150,7 @@ def edges2shoes(
     )
 )
 def folder(
-    csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one an attribute, if any.")],
+    csv: Annotated[Path, typer.Option(help="Labels: columns path, domain, and one per attribute, if any.")],
     root: Annotated[
         Path | None,
         typer.Option(help="Folder that the paths in the CSV are relative to.", show_default="the CSV's own"),
@@ -177,7 +177,7 @@ def folder(
     """
     from dcodr.data.prepare import prepare_folder
 
-    name = name or csv.resolve().parent.name
+    name = name or csv.resolve().parent.name  # resolved, because a relative path may have no folder
     with _preparing(name, out, force) as (path, on_progress):
         prepare_folder(
             path,
@@ -199,7 +199,7 @@ def _warn(message: str) -> None:
 
 @contextmanager
 def _preparing(name: str, out: Path | None, force: bool) -> Iterator[tuple[Path, Callable[[int, int], None]]]:
-    """The store to write and a progress bar to report to; at the end, what was written."""
+    """Provide the store's path and a progress callback; print facts about the store at the end."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -207,7 +207,7 @@ def _preparing(name: str, out: Path | None, force: bool) -> Iterator[tuple[Path,
 
     path = out or default_store(name)
     if path.is_dir():
-        raise UserError(f"{path} is a folder: name a file with --out")
+        raise UserError(f"{path} is a folder: give a file with --out")
     if path.exists() and not force:
         raise UserError(f"{path} exists: give another file with --out, or replace it with --force")
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A contact sheet: some images of some domains with their labels, to look at before training on them."""
+"""A contact sheet: some images of some domains with their labels, for a look before training."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +9,9 @@ from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
 from dcodr.words import counted
 
 MIN_SIDE = 128
-"""Images are enlarged by a whole factor to about this width, in pixels."""
+"""Approximate width in pixels to which images are enlarged, by a whole factor."""
 MAX_NUMBERS = 4
-"""How many numbers of a continuous attribute are printed."""
+"""Largest number of values that are printed of a continuous attribute."""
 
 
 def contact_sheet(
@@ -21,12 +21,12 @@ def contact_sheet(
 
     Args:
         data: The dataset.
-        n_domains: Number of rows, if there are so many domains.
-        n_per_domain: Number of images a row, if the domain has so many.
-        seed: Seed of the choice.
+        n_domains: Number of rows, at most one per domain.
+        n_per_domain: Number of images per row, at most those of the domain.
+        seed: Seed of the choice of domains and images.
 
     Returns:
-        RGB, as large as it takes.
+        An RGB image as large as its content.
     """
     rng = np.random.default_rng(seed)
     scale = max(1, round(MIN_SIDE / data.image_size))
@@ -50,7 +50,7 @@ def _heading(data: FactorDataset, domain: int, members: npt.NDArray[np.int64]) -
 
 
 def _cell(data: FactorDataset, index: int, scale: int) -> Image.Image:
-    """One image above its attribute values."""
+    """Draw one image above its attribute values."""
     image = Image.fromarray(np.asarray(data.images[index]))
     image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     captions = [

@@ -1,4 +1,4 @@
-"""A dataset at a URI: fetched once a machine, then opened like any other."""
+"""Datasets at a URI: downloaded once per machine, then opened like any other."""
 
 import fcntl
 import shutil
@@ -13,20 +13,22 @@ from dcodr.files import appearing, is_uri
 
 
 def open_dataset(config: Config) -> FactorDataset:
-    """Open the dataset of a config; one at a URI is fetched first, unless this machine has it already.
+    """Open the dataset of a config; download it first if it is at a URI and not on this machine.
 
-    Processes that ask at the same time wait for one of them to fetch it.
+    If several processes need it at the same time, one downloads it and the others wait.
 
     Args:
-        config: Its ``data`` is a path, or a URI that fsspec knows (``s3://``, ``gs://``, ``https://``).
+        config: Its ``data`` is a path, or a URI that fsspec supports (``s3://``, ``gs://``, ``https://``).
 
     Raises:
-        UserError: If it cannot be fetched, or is not a valid store.
+        UserError: If it cannot be downloaded, or is not a valid store.
     """
     if is_uri(config.data) and not config.store.is_file():
         config.store.parent.mkdir(parents=True, exist_ok=True)
+        # The system releases the lock when the file is closed, even if the process dies.
         with config.store.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            # Another process may have downloaded it while this one waited for the lock.
             if not config.store.is_file():
                 _fetch(config)
     return open_store(config.store)
@@ -42,5 +44,5 @@ def _fetch(config: Config) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
     except UserError:
         raise
-    except Exception as error:  # every file system has its own
+    except Exception as error:  # every file system of fsspec raises its own exceptions
         raise UserError(f"data: cannot fetch {config.data}: {type(error).__name__}: {error}") from error

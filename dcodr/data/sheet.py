@@ -1,4 +1,4 @@
-"""Images and lines of text, laid out on a sheet."""
+"""Layout of images and lines of text on a sheet."""
 
 from collections.abc import Sequence
 from unicodedata import combining, normalize
@@ -11,9 +11,9 @@ BACKGROUND = (236, 236, 236)
 
 
 def text(words: str, size: int, width: int) -> Image.Image:
-    """Text in lines of at most ``width`` pixels, broken between words, or within one that is too long.
+    """Draw text in lines of at most ``width`` pixels; break between words, and within overlong words.
 
-    Accents are left out: Pillow's font has none.
+    Accents are removed, because Pillow's font has none.
     """
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)
@@ -39,7 +39,7 @@ def text(words: str, size: int, width: int) -> Image.Image:
 
 
 def below(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Images one below the other, with so many pixels between them."""
+    """Stack images vertically, ``gap`` pixels apart."""
     height = sum(block.height + gap for block in blocks) - gap
     sheet = Image.new("RGB", (max(block.width for block in blocks), height), BACKGROUND)
     top = 0
@@ -50,7 +50,7 @@ def below(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
 
 
 def beside(blocks: Sequence[Image.Image]) -> Image.Image:
-    """Images side by side."""
+    """Place images side by side."""
     width = sum(block.width + GAP for block in blocks) - GAP
     row = Image.new("RGB", (width, max(block.height for block in blocks)), BACKGROUND)
     left = 0

@@ -1,9 +1,9 @@
-"""The one HDF5 layout of a dataset: written in one step, opened memory-mapped.
+"""The HDF5 layout of a dataset: written in one step, opened memory-mapped.
 
 A store holds ``images`` ``(N, H, H, 3)`` uint8, ``domain`` ``(N,)`` int64, ``attributes/<name>`` ``(N,)``
 int64 or ``(N, K)`` float32, ``split`` ``(N,)`` uint8, and ``header``, the bytes of a JSON text with spec,
-provenance and fingerprint. Each lies in one uncompressed piece, and nothing has a variable length: a damaged
-store is refused by a few comparisons. ``format_version`` is an attribute of the file.
+provenance and fingerprint. Each is contiguous and uncompressed, and nothing has a variable length, so that a
+few comparisons detect a damaged store. ``format_version`` is an attribute of the file.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class _Header:
 
 
 _EARLIER_CARS3D = replace(CARS3D, attributes=tuple(replace(one, derived=False) for one in CARS3D.attributes))
-"""The spec in stores of Cars3D that were written before its pose was marked as derived."""
+"""The spec in Cars3D stores from before the pose was marked as derived."""
 _SPEC = TypeAdapter(DatasetSpec)
 _HEADER = TypeAdapter(_Header)
 
@@ -57,19 +57,19 @@ def write_store(
     split: npt.NDArray[np.uint8],
     provenance: Mapping[str, str | int | float],
 ) -> None:
-    """Write a dataset; the file appears complete or not at all, and replaces an older one.
+    """Write a dataset; the file appears complete or not at all, and replaces an older file.
 
     Args:
-        path: The store to write; its folder is made.
-        spec: What the labels mean; ``spec.domains`` may name the values of ``domain``.
-        images: ``(N, H, H, 3)`` RGB, at once or in chunks along N, which are asked for one at a time.
-        domain: ``(N,)`` whole numbers from 0; the store numbers the domains anew, ``0..D-1``.
+        path: The store to write; its folder is created.
+        spec: The meaning of the labels; ``spec.domains`` may name the values of ``domain``.
+        images: ``(N, H, H, 3)`` RGB, at once or in chunks along N, which are read one at a time.
+        domain: ``(N,)`` whole numbers from 0; the store renumbers the domains ``0..D-1``.
         attributes: Labels of each attribute of ``spec``, shaped as in ``FactorDataset``.
         split: ``(N,)`` index into ``SPLITS``.
-        provenance: Where the data came from and how it was prepared.
+        provenance: Origin and preparation of the data.
 
     Raises:
-        UserError: If labels, splits or images are not such, or the file cannot be written.
+        UserError: If labels, splits or images are invalid, or the file cannot be written.
     """
     check_spec(spec, f"dataset {spec.name}")
     domain, spec = dense_domains(domain, spec, f"dataset {spec.name}, {spec.domain}")
@@ -84,6 +84,7 @@ def write_store(
     check_split(split, domain, spec, f"dataset {spec.name}, split")
     chunks = _chunks(images) if isinstance(images, np.ndarray) else images
     with appearing(path) as temporary, h5py.File(temporary, "x") as file:
+        # A generator: the fingerprint's loop reads the chunks and so writes the images, in one pass.
         written = _write_images(file, chunks, len(domain), spec.name)
         fingerprint = _fingerprint(spec, domain, labels, split, written)
         file["domain"] = domain
@@ -99,13 +100,13 @@ def open_store(path: Path) -> FactorDataset:
     """Open a dataset without loading its images.
 
     Images are mapped copy-on-write: processes on one machine share the pages, and writing to the array
-    changes neither the file nor what others see.
+    changes neither the file nor the arrays of other processes.
 
     Args:
-        path: A store that ``write_store`` made.
+        path: A store written by ``write_store``.
 
     Raises:
-        UserError: If there is no such file, or it is not a whole and valid store.
+        UserError: If the file is missing, or is not a complete and valid store.
     """
     if not path.is_file():
         raise UserError(
@@ -114,11 +115,12 @@ def open_store(path: Path) -> FactorDataset:
             "cars3d, smallnorb, shapes3d, celeba, edges2shoes or folder"
         )
     try:
+        # Labels and images are read through one open file, even if the path is replaced meanwhile.
         with path.open("rb") as raw, h5py.File(raw, "r") as file:
             return _read(file, raw)
     except UserError as error:
         raise _invalid(path, error) from error
-    # h5py reports a damaged file by whichever of these the damage leads to.
+    # A damaged file makes h5py raise any of these.
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
         raise _invalid(path, f"cannot be read as HDF5 ({error})") from error
 
@@ -136,9 +138,10 @@ def verify_store(path: Path) -> None:
 
 
 def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str) -> Iterator[Images]:
-    """Write chunks as they come, and pass them on."""
+    """Write chunks as they arrive, and yield them."""
     start = 0
     for chunk in chunks:
+        # The size of the images is known only with the first chunk.
         if "images" not in file:
             size = chunk.shape[1]
             _require_space(Path(file.filename).parent, n_images * chunk[0].nbytes, name)
@@ -158,7 +161,7 @@ def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str)
 
 
 def _require_space(folder: Path, n_bytes: int, name: str) -> None:
-    """Refuse to begin with what cannot be ended."""
+    """Check that the disk has room for all images before the first one is written."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         raise UserError(
@@ -174,9 +177,10 @@ def _fingerprint(
     split: npt.NDArray[np.uint8],
     chunks: Iterable[Images],
 ) -> str:
-    """SHA-256 of all that determines a training; the shape of the images follows from it."""
+    """Return the SHA-256 of all data that determine a training; they imply the shape of the images."""
     digest = hashlib.sha256(_spec_json(spec))
     for values in (domain, *(attributes[attribute.name] for attribute in spec.attributes), split):
+        # Shapes are included, because the same bytes can belong to different shapes.
         digest.update(str(values.shape).encode())
         digest.update(np.ascontiguousarray(values).data)
     for chunk in chunks:
@@ -185,7 +189,7 @@ def _fingerprint(
 
 
 def _spec_json(spec: DatasetSpec) -> bytes:
-    """A spec without its defaults, so that a field added to it later changes no fingerprint."""
+    """Return a spec without its default values, so that a field added later changes no fingerprint."""
     return _SPEC.dump_json(spec, exclude_defaults=True)
 
 
@@ -205,7 +209,7 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     spec = header.spec
     check_spec(spec, "header")
     if replace(spec, domains=()) == _EARLIER_CARS3D:
-        raise UserError("was prepared by an earlier version, whose informativeness counted the pose twice")
+        raise UserError("was prepared by an earlier version, in which informativeness counted the pose twice")
     images = piece("images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")
@@ -236,7 +240,7 @@ def _stored_labels(
 
 
 def _contiguous(file: Any, size: int, name: str, dtype: type) -> Any:
-    """A dataset of the file, if it lies there in one piece that is all there."""
+    """Return a dataset of the file; check that it is contiguous and complete."""
     dataset = own_dataset(file, name)
     if dataset is None:
         raise UserError(f"{name} is missing or damaged, or lies in another file")
@@ -245,6 +249,7 @@ def _contiguous(file: Any, size: int, name: str, dtype: type) -> Any:
     offset = dataset.id.get_offset()
     if dataset.chunks is not None or offset is None:
         raise UserError(f"{name} is not stored in one piece within the file")
+    # Access to a memory map beyond the end of the file would kill the process.
     if offset + math.prod(dataset.shape) * dataset.dtype.itemsize > size:
         raise UserError(f"{name} of shape {dataset.shape} goes beyond the end of the file")
     return dataset

@@ -1,1 +1,1 @@
-"""What is measured on codes: probes, retrieval, collapse, and their report."""
+"""Evaluation of codes: probes, retrieval, collapse, and their report."""

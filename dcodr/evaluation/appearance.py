@@ -1,9 +1,12 @@
-"""What images look like within their domain, as numbers: the stand-in for attributes where none is labelled.
+"""The appearance of images within their domain, as numbers. It replaces attributes if none is labelled.
 
-An image is averaged over a grid, the mean of its domain's training images is taken away, and what is left is
-told by its principal components, each in units of its own deviation: as a continuous attribute of as many
-dimensions. What it has of the domain is gone with the mean, so that a code that knows nothing but the domain
-cannot tell it. A probe's skill on it is ``image_informativeness``; its chance level is 0, as any skill's.
+1. An image is averaged over a grid.
+2. The mean of its domain's training images is subtracted. This removes domain information, so a code that
+   knows only the domain cannot predict the appearance.
+3. The rest is described by its principal components, each in units of its own standard deviation. The result
+   is a continuous attribute with as many dimensions.
+
+A probe's skill on it is ``image_informativeness``. The chance level is 0, as for any skill.
 """
 
 import numpy as np
@@ -15,13 +18,13 @@ from torch.nn import functional as F
 from dcodr.evaluation.embed import Images, float_images
 
 IMAGE_INFORMATIVENESS = "image_informativeness"
-"""The figure's name."""
+"""Name of the metric."""
 GRID = 16
-"""Cells of the grid in height and width."""
+"""Number of cells of the grid in height and width."""
 COMPONENTS = 32
-"""Most principal components."""
+"""Largest number of principal components."""
 SMALLEST_VARIANCE = 1e-6
-"""Components of less variance than this share of the first one's are noise, and left out."""
+"""Components with less variance than this share of the first component's are noise and are dropped."""
 
 
 def thumbnails(
@@ -35,7 +38,7 @@ def thumbnails(
     Args:
         images: See :data:`dcodr.evaluation.embed.Images`.
         indices: ``(n,)`` positions of the images.
-        device: Where to compute.
+        device: Device of the computation.
         batch_size: Images read at a time.
 
     Returns:
@@ -47,23 +50,25 @@ def thumbnails(
 
 
 def appearance(train: Tensor, scored: Tensor, train_domain: Tensor, domain: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell images by the principal components of how training images differ from their domain's mean.
+    """Describe images by the principal components of the training images' differences from the domain means.
 
     Args:
-        train: ``(n, d)`` thumbnails of training images, of which means and components are found.
+        train: ``(n, d)`` thumbnails of training images, which determine means and components.
         scored: ``(m, d)`` thumbnails of other images.
-        train_domain: ``(n,)`` domains of the training images, every one of ``0..D-1`` among them.
-        domain: ``(m,)`` domains of the others.
+        train_domain: ``(n,)`` domains of the training images, which include all of ``0..D-1``.
+        domain: ``(m,)`` domains of the other images.
 
     Returns:
-        ``(n, K)`` and ``(m, K)`` float32, K at most ``COMPONENTS``. Of the training images every dimension
-        has mean 0 in every domain, and variance 1 over all of them.
+        ``(n, K)`` and ``(m, K)`` float32, K at most ``COMPONENTS``. On the training images every dimension
+        has mean 0 in every domain, and variance 1 overall.
     """
     n_domains = int(train_domain.max()) + 1
     sums = train.new_zeros(n_domains, train.shape[1], dtype=torch.float64)
     sums.index_add_(0, train_domain, train.double())
     means = sums / train_domain.bincount(minlength=n_domains)[:, None]
+    # Subtracting the domain mean removes domain information.
     within = train - means[train_domain]
+    # Eigenvalues come in ascending order: the last component is the first principal one.
     variances, directions = torch.linalg.eigh(within.T @ within / len(within))
     largest = variances[-1].clamp_min(torch.finfo(torch.float64).tiny)
     n_components = max(1, min(COMPONENTS, int((variances > SMALLEST_VARIANCE * largest).sum())))

@@ -1,6 +1,6 @@
 """Collapse: codes that are constant, lie along one line or are not numbers.
 
-Such codes are perfectly invariant and of no use, so they are found out before invariance is read.
+Such codes are perfectly invariant and useless, so collapse is checked before invariance is read.
 """
 
 import math
@@ -9,30 +9,30 @@ import torch
 from torch import Tensor
 
 SMALLEST_VARIANCE = 1e-4
-"""Codes of less total variance count as constant.
+"""Codes with less total variance count as constant.
 
-L2-normalised codes spread over the sphere have a total variance near 1. This bound is an angle of about half
-a degree between a code and the mean code: a hundred times the variance that rounding to bfloat16 alone can
-cause.
+L2-normalised codes spread over the sphere have a total variance near 1. This bound corresponds to an angle of
+about half a degree between a code and the mean code. It is a hundred times the variance that rounding to
+bfloat16 alone can cause.
 """
 
 SMALLEST_RANK = 1.5
-"""Codes of a lower effective rank count as a line, which has 1.
+"""Codes with a lower effective rank count as a line, whose rank is 1.
 
-A single cyclic factor laid out as a circle, or three classes at the corners of a triangle, have 2.
+A single cyclic factor laid out as a circle, or three classes at the corners of a triangle, have rank 2.
 """
 
 
 def code_variance(codes: Tensor) -> float:
-    """Sum of the variances of all dimensions of codes ``(n, d)``; NaN if a code is not finite."""
+    """Return the sum of the variances of all dimensions of codes ``(n, d)``; NaN if a code is not finite."""
     return codes.double().var(dim=0, correction=0).sum().item()
 
 
 def effective_rank(codes: Tensor) -> float:
-    """Number of dimensions that codes fill, weighted by how evenly they fill them.
+    """Return the number of dimensions that codes fill, weighted by the evenness of the filling.
 
-    The exponential of the entropy of the normalised singular values of the centred codes (Roy & Vetterli,
-    *The effective rank: a measure of effective dimensionality*, EUSIPCO 2007).
+    It is the exponential of the entropy of the normalised singular values of the centred codes (Roy &
+    Vetterli, *The effective rank: a measure of effective dimensionality*, EUSIPCO 2007).
 
     Args:
         codes: ``(n, d)`` codes.
@@ -43,13 +43,14 @@ def effective_rank(codes: Tensor) -> float:
     if not codes.isfinite().all():
         return math.nan
     centred = codes.double() - codes.double().mean(dim=0)
+    # Rounding can make a zero eigenvalue slightly negative.
     singular_values = torch.linalg.eigvalsh(centred.T @ centred).clamp_min(0).sqrt()
     total = singular_values.sum()
     return torch.special.entr(singular_values / total).sum().exp().item() if total > 0 else 0.0
 
 
 def collapse_reason(variance: float, rank: float) -> str | None:
-    """Say why codes of this variance and effective rank are useless; ``None`` if they are not."""
+    """Return the reason why codes of this variance and effective rank are useless, or ``None``."""
     if not (math.isfinite(variance) and math.isfinite(rank)):
         return "the codes contain NaN or infinite values"
     if variance < SMALLEST_VARIANCE:

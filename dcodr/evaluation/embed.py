@@ -1,4 +1,4 @@
-"""Images to codes."""
+"""Encoding of images as codes (embeddings)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -28,20 +28,21 @@ def embed(
 ) -> Tensor:
     """Encode chosen images, unaugmented and without gradients.
 
-    The encoder runs in evaluation mode, and each of its modules is afterwards in the mode it was in before.
-    Only one batch at a time is read from ``images`` and converted to float.
+    The encoder runs in evaluation mode. Afterwards each of its modules returns to its previous mode. Only one
+    batch at a time is read from ``images`` and converted to float.
 
     Args:
-        encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``; it lies
+        encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``; it is
             on ``device``.
         images: See :data:`Images`.
         indices: ``(n,)`` positions of the images to encode.
-        device: Where to compute.
-        batch_size: Images a forward pass.
+        device: Device of the computation.
+        batch_size: Images per forward pass.
 
     Returns:
         ``(n, d)`` float32 codes on ``device``, L2-normalised, in the order of ``indices``.
     """
+    # Modules are remembered one by one: a frozen one within the encoder stays in evaluation mode.
     training = [module for module in encoder.modules() if module.training]
     encoder.eval()
     codes = []

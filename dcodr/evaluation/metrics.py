@@ -1,13 +1,12 @@
-"""Per-image outcomes of the probes to figures, and how sure the figures are.
+"""Metrics from the per-image outcomes of probes, and their confidence intervals.
 
-A factor's *skill* is how far its probe gets from the best constant answer to a perfect one: ``(accuracy -
-chance) / (1 - chance)`` for a categorical factor, ``1 - error / error_of_median`` for a continuous one.
-``informativeness`` is the mean skill over attributes, ``invariance`` is 1 minus the skill on the domain, at
-most 1. Attributes that follow from others are measured, but do not enter the mean.
+A factor's *skill* is 0 for the best constant answer and 1 for a perfect probe: ``(accuracy - chance) / (1 -
+chance)`` for a categorical factor, ``1 - error / error_of_median`` for a continuous one. ``informativeness``
+is the mean skill over attributes; ``invariance`` is 1 minus the skill on the domain, at most 1. Attributes
+that follow from others are measured, but excluded from the mean.
 
-Where the constant answer is already perfect, as on images that are all of one class, there is nothing to
-know: the factor has no skill. The mean is then one over the other attributes; a figure that has no skill to
-rest on is not given.
+If the constant answer is already perfect, for example because all images have one class, the factor has no
+skill. The mean then covers only the other attributes. A metric without any defined skill is omitted.
 """
 
 import math
@@ -22,12 +21,12 @@ _BLOCK_ELEMENTS = 2**21
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one factor's probe, and the best constant answer, made of each scored image.
+    """Outcomes of one factor's probe, and of the best constant answer, on each scored image.
 
     Attributes:
-        probe: ``(N,)`` float64: 1 or 0 where the probe is right or wrong, or its mean absolute error.
+        probe: ``(N,)`` float64: 1 if the probe is right and 0 if it is wrong, or its mean absolute error.
         constant: ``(N,)`` float64, the same for the constant answer.
-        categorical: Whether the outcomes are hits (the more the better) or errors (the less the better).
+        categorical: True if the outcomes are hits (more is better), false for errors (less is better).
     """
 
     probe: Tensor
@@ -36,15 +35,15 @@ class Outcome:
 
     @property
     def trivial(self) -> bool:
-        """Tell whether the constant answer is perfect, so that there is nothing to know."""
+        """True if the constant answer is perfect, so that no skill can be measured."""
         return bool((self.constant == (1 if self.categorical else 0)).all())
 
 
 def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
-    """Hits of a probe, and of always answering the most frequent class of the probe's training codes.
+    """Compare a probe's classes with the labels, and with the most frequent class of its training codes.
 
     Args:
-        predicted: ``(N,)`` class ids that the probe gives.
+        predicted: ``(N,)`` class ids predicted by the probe.
         actual: ``(N,)`` class ids of the scored images.
         training: ``(n,)`` class ids of the probe's training codes.
     """
@@ -57,10 +56,10 @@ def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> 
 
 
 def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
-    """Mean absolute errors of a probe, and of always answering the median of the probe's training values.
+    """Return the absolute errors of a probe, and of the median of the probe's training values.
 
     Args:
-        predicted: ``(N, K)`` values that the probe gives.
+        predicted: ``(N, K)`` values predicted by the probe.
         actual: ``(N, K)`` values of the scored images.
         training: ``(n, K)`` values of the probe's training codes; the median is taken of each dimension.
     """
@@ -78,13 +77,13 @@ def probe_figures(
     mean_skill: str = "informativeness",
     derived: Collection[str] = (),
 ) -> dict[str, float]:
-    """All figures of the probes.
+    """Compute all metrics of the probes.
 
     Args:
         domain: Outcome of the domain's probe.
         attributes: Outcome of each attribute's probe on the same images.
-        mean_skill: What the mean skill over attributes is called.
-        derived: Attributes that follow from others, so that their skills do not enter the mean.
+        mean_skill: Name of the mean skill over attributes.
+        derived: Attributes that follow from others, so that the mean excludes their skills.
 
     Returns:
         ``invariance``, ``informativeness``, ``domain_accuracy``, ``chance/domain``, and for each attribute
@@ -104,31 +103,33 @@ def probe_intervals(
     mean_skill: str = "informativeness",
     derived: Collection[str] = (),
 ) -> dict[str, tuple[float, float]]:
-    """95 % confidence intervals of all figures, by percentile bootstrap over the scored images.
+    """Compute 95 % confidence intervals of all metrics, by percentile bootstrap over the scored images.
 
-    Every figure, chance included, is computed anew in each resample; the constant answers stay those of the
-    training codes. The intervals say how the figures would vary with other images of the same kind, not with
-    another training of encoder or probe. In a resample where an attribute is trivial, as one without the few
-    images of a rare class, the mean is one over the others, as it would be for such images; a resample that
-    leaves a figure nothing to rest on does not count for it.
+    Every metric, including chance, is recomputed in each resample; the constant answers stay those of the
+    training codes. The intervals show the variation with other images of the same kind, not with another
+    training of encoder or probe. In a resample where an attribute is trivial, for example because it lacks
+    the few images of a rare class, the mean covers only the other attributes, as it would for such images. A
+    resample in which a metric is undefined does not count for this metric.
 
     Args:
         domain: Outcome of the domain's probe.
         attributes: Outcome of each attribute's probe on the same images.
         resamples: Number of resamples.
         seed: Seed of the resamples.
-        mean_skill: As for ``probe_figures``.
-        derived: As for ``probe_figures``.
+        mean_skill: See ``probe_figures``.
+        derived: See ``probe_figures``.
 
     Returns:
-        Lower and upper limit of each figure of ``probe_figures``.
+        Lower and upper limit of each metric of ``probe_figures``.
     """
     n_images = len(domain.probe)
     generator = torch.Generator().manual_seed(seed)
+    # A block of resamples at a time, which bounds the memory for large splits.
     rows = max(1, _BLOCK_ELEMENTS // n_images)
     blocks = []
     for start in range(0, resamples, rows):
         drawn = torch.randint(n_images, (min(rows, resamples - start), n_images), generator=generator)
+        # Counts per image turn every metric of all resamples into one matrix product.
         counts = torch.zeros(drawn.shape, dtype=torch.float64)
         counts.scatter_add_(1, drawn, torch.ones_like(counts))
         blocks.append(_figures(domain, attributes, counts, mean_skill, derived))
@@ -144,9 +145,9 @@ def _figures(
     mean_skill: str,
     derived: Collection[str],
 ) -> dict[str, Tensor]:
-    """Figures ``(R,)`` of samples in which each image occurs as often as ``counts`` ``(R, N)`` say.
+    """Compute metrics ``(R,)`` of samples in which each image occurs ``counts`` ``(R, N)`` times.
 
-    They are NaN where there is nothing to know.
+    Undefined metrics are NaN.
     """
     leakage, accuracy, chance = _skill(domain, counts)
     figures = {"domain_accuracy": accuracy, "chance/domain": chance}
@@ -165,7 +166,7 @@ def _figures(
 
 
 def _skill(outcome: Outcome, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Skill, NaN where the factor is trivial, and mean outcomes of probe and constant answer, ``(R,)``."""
+    """Return skill ``(R,)``, NaN for a trivial factor, and mean outcomes of probe and constant answer."""
     probe, constant = (counts @ values / counts.shape[1] for values in (outcome.probe, outcome.constant))
     gap = (1.0 if outcome.categorical else 0.0) - constant
     return torch.where(gap == 0, torch.nan, (probe - constant) / gap), probe, constant

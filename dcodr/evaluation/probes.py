@@ -1,7 +1,7 @@
-"""Probes: small networks trained on frozen codes, one a factor, to find out what the codes say of it.
+"""Probes: small networks trained on frozen codes, one per factor, to measure its information in the codes.
 
-All probes are trained in one vectorised pass, yet none depends on another: each has its own weights,
-BatchNorm statistics and best epoch, and starts and is fed as it would be alone.
+All probes are trained in one vectorised pass, but independently: each has its own weights, BatchNorm
+statistics and best epoch. Its initial weights and its batches are the same as if it were trained alone.
 """
 
 import math
@@ -23,17 +23,17 @@ _PREDICTION_BATCH = 4096
 
 @dataclass(frozen=True)
 class ProbeBudget:
-    """How large the probes are and how long they train.
+    """Size and training length of the probes.
 
     Attributes:
         layers: Number of linear layers, the last one included.
         hidden: Width of the hidden layers.
         epochs: Largest number of passes over the training codes.
-        batch_size: Largest number of codes a step.
-        learning_rate: Adam's learning rate; the highest one where ``one_cycle`` is set.
-        one_cycle: Whether the learning rate rises and falls once over all epochs (Smith & Topin, 2017, arXiv
-            1708.07120) instead of staying constant.
-        patience: A probe stops once more than this many epochs have passed since its best one.
+        batch_size: Largest number of codes per step.
+        learning_rate: Adam's learning rate; its peak if ``one_cycle`` is set.
+        one_cycle: True if the learning rate rises and falls once over all epochs (Smith & Topin, 2017, arXiv
+            1708.07120), false if it is constant.
+        patience: A probe stops when more than this many epochs have passed since its best epoch.
     """
 
     layers: int
@@ -48,17 +48,17 @@ class ProbeBudget:
 PAPER = ProbeBudget(
     layers=6, hidden=128, epochs=100, batch_size=128, learning_rate=1e-3, one_cycle=False, patience=7
 )
-"""For final figures: the network and schedule of the official evaluation, as its code calls them.
+"""Budget for final metrics: the network and schedule of the official evaluation, as its code calls them.
 
-The 64 hidden units and 200 epochs of its functions' defaults are in no call.
+No call uses the 64 hidden units and 200 epochs that are the defaults of its functions.
 """
 
 FAST = ProbeBudget(
     layers=3, hidden=128, epochs=12, batch_size=256, learning_rate=1e-2, one_cycle=True, patience=12
 )
-"""For use inside a search: no weaker a judge than ``PAPER`` in a fraction of its time.
+"""Budget inside a search: as strong as ``PAPER`` in a fraction of its time.
 
-Its figures come from ``benchmarks/probes.py``. One cycle needs all its epochs: the patience never runs out.
+``benchmarks/probes.py`` measures both. One cycle needs all its epochs, so the patience never runs out.
 """
 
 
@@ -75,11 +75,11 @@ class Scale:
         return cls(values.mean(dim=0), values.std(dim=0, correction=0).clamp_min(_SMALLEST_STD))
 
     def standardise(self, values: Tensor) -> Tensor:
-        """Values ``(n, d)`` in units of the standard deviation from the mean."""
+        """Express values ``(n, d)`` in standard deviations from the mean."""
         return (values - self.mean) / self.std
 
     def restore(self, values: Tensor) -> Tensor:
-        """The inverse of ``standardise``."""
+        """Invert ``standardise``."""
         return values * self.std + self.mean
 
 
@@ -88,7 +88,7 @@ class Probes:
     """Fitted probes, as ``fit_probes`` returns them.
 
     Attributes:
-        network: One network a factor.
+        network: One network per factor.
         code_scale: Scale of the training codes.
         value_scales: For each factor, in the network's order, the scale of a continuous factor's training
             values; ``None`` for a categorical factor.
@@ -100,7 +100,7 @@ class Probes:
 
     @torch.no_grad()
     def predict(self, codes: Tensor) -> dict[str, Tensor]:
-        """Read codes ``(n, d)``: class ids ``(n,)`` or, for continuous factors, values ``(n, K)``."""
+        """Predict from codes ``(n, d)`` class ids ``(n,)`` or, for continuous factors, values ``(n, K)``."""
         batches = codes.tensor_split(math.ceil(len(codes) / _PREDICTION_BATCH))
         results = [self.network(self.code_scale.standardise(batch)) for batch in batches]
         outputs = [torch.cat(parts) for parts in zip(*results, strict=True)]
@@ -117,22 +117,23 @@ def fit_probes(
     budget: ProbeBudget,
     seed: int,
 ) -> Probes:
-    """Train one probe a factor on frozen codes.
+    """Train one probe per factor on frozen codes.
 
-    A random tenth of the codes is held out to judge the epochs: each probe keeps its epoch of highest
-    accuracy (lowest mean absolute error, if the factor is continuous) on them. Cross-entropy trains the
-    probes of categorical factors, the mean absolute error of standardised values those of continuous ones.
+    A random tenth of the codes is held out to judge the epochs. Each probe keeps its epoch with the highest
+    accuracy (lowest mean absolute error, if the factor is continuous) on them. The loss is cross-entropy for
+    categorical factors, and the mean absolute error of standardised values for continuous factors.
 
     Args:
         codes: ``(n, d)`` finite codes, at least 3, none of which is scored later.
         factors: For each factor ``(n,)`` int64 class ids, or ``(n, K)`` float32 values if continuous.
         n_classes: For each factor its number of classes; ``None`` if it is continuous.
-        budget: How large the probes are and how long they train.
-        seed: Determines the held-out codes, the batches and each factor's initial weights.
+        budget: Size and training length of the probes.
+        seed: Seed of the held-out codes, the batches and each factor's initial weights.
 
     Returns:
         The probes, on the device of ``codes``.
     """
+    # Codes are standardised first, which makes the probes stricter judges.
     code_scale = Scale.of(codes)
     value_scales = {name: None if n_classes[name] else Scale.of(values) for name, values in factors.items()}
     targets = [
@@ -161,6 +162,7 @@ def _train(
     generator: torch.Generator,
 ) -> None:
     """Train all networks together and leave each in the state of its best epoch."""
+    # Orders are drawn on the CPU, so that they are the same on every device.
     order = torch.randperm(len(codes), generator=generator).to(codes.device)
     held_out, fitted = order.tensor_split([max(1, round(HELD_OUT_FRACTION * len(codes)))])
     n_batches = math.ceil(len(fitted) / budget.batch_size)
@@ -173,6 +175,7 @@ def _train(
         _train_epoch(network, codes, targets, shuffled.tensor_split(n_batches), optimiser, schedule)
         with torch.no_grad():
             outputs = network.eval()(codes[held_out])
+        # A stopped probe goes on training with the others, but its best state is already saved.
         for factor in running.copy():
             score = _score(outputs[factor], targets[factor][held_out])
             if score > best[factor].score:
@@ -181,6 +184,7 @@ def _train(
                 running.remove(factor)
         if not running:
             break
+    # `state_of` returns views of the stacked weights, so this restores each network in place.
     for factor, (_, _, state) in enumerate(best):
         for current, kept in zip(network.state_of(factor), state, strict=True):
             current.copy_(kept)
@@ -197,6 +201,7 @@ def _train_epoch(
     network.train()
     for batch in batches:
         outputs = network(codes[batch])
+        # The losses share no weights: a joint backward pass gives each network its own gradient.
         losses = [_loss(output, target[batch]) for output, target in zip(outputs, targets, strict=True)]
         optimiser.zero_grad()
         torch.autograd.backward(losses)
@@ -209,7 +214,7 @@ def _loss(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _score(output: Tensor, target: Tensor) -> float:
-    """Accuracy, or the mean absolute error with its sign changed."""
+    """Return the accuracy, or the negative mean absolute error, so that higher is better."""
     if target.is_floating_point():
         return -F.l1_loss(output, target).item()
     return (output.argmax(dim=1) == target).float().mean().item()

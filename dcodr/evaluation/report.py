@@ -25,10 +25,10 @@ from dcodr.precision import float32_products
 from dcodr.words import counted
 
 PROTOCOL = 2
-"""Number of the way of measuring: figures of different ones must not stand side by side.
+"""Version of the measurement protocol. Metrics of different versions must not be compared.
 
-2: the paper's probe is the one that the official code calls, retrieval searches train and scored split,
-derived and trivial attributes do not enter ``informativeness``.
+2: the paper's probe is the one that the official code calls, retrieval searches the train and scored splits,
+``informativeness`` excludes derived and trivial attributes.
 """
 RECALL_AT = (1, 5, 10)
 Indices = npt.NDArray[np.int64]
@@ -36,16 +36,16 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured.
+    """The metrics of an encoder on one split.
 
     Attributes:
-        figures: Every figure that could be measured, all finite: those of ``metrics.probe_figures`` and
+        figures: Every metric that could be measured, all finite: those of ``metrics.probe_figures`` and
             ``retrieval.retrieval_figures``, ``effective_rank`` and ``code_variance``.
-        intervals: 95 % confidence interval of each of the probes' figures.
-        infeasible: Why the figures must not compete: the code has collapsed, or one of the means cannot be
-            measured on this split at all; ``None`` otherwise.
-        unmeasured: Factors for which a constant answer is right for every image of this split, so that there
-            is nothing to know; the means leave them out.
+        intervals: 95 % confidence interval of each of the probes' metrics.
+        infeasible: The reason why the metrics must not compete: the code has collapsed, or one of the means
+            cannot be measured on this split at all; ``None`` otherwise.
+        unmeasured: Factors for which a constant answer is right for every image of this split, so that no
+            skill can be measured; the means exclude them.
     """
 
     figures: Mapping[str, float]
@@ -67,36 +67,40 @@ def evaluate(
     retrieval: bool = True,
     images: Images | None = None,
 ) -> Report:
-    """Measure what an encoder's codes say of the domain and the attributes, or without any of the images.
+    """Measure the information of an encoder's codes about the domain and the attributes.
 
-    Fresh probes are fitted on the codes of the train split; the scored split takes no part in that. Images of
-    the scored split are the queries of retrieval, its gallery are those of both splits.
+    If there are no attributes, the appearance of the images replaces them. Fresh probes are fitted on the
+    codes of the train split only. The images of the scored split are the queries of retrieval; those of both
+    splits form its gallery.
 
-    Products of float32 numbers are exact to float32 here, whatever the training's precision.
+    Products of float32 numbers are computed in full float32 here, regardless of the training's precision.
 
     Args:
-        encoder: As ``embed`` takes it.
+        encoder: See ``embed``.
         data: Images and labels.
-        split: The split to score: ``validation`` inside a search, ``test`` for final figures.
+        split: The split to score: ``validation`` inside a search, ``test`` for final metrics.
         budget: ``probes.FAST`` or ``probes.PAPER``.
         seed: Seed of the probes and of the bootstrap.
-        device: Where the encoder lies and everything is computed.
+        device: Device of the encoder and of the computation.
         resamples: Bootstrap resamples of the confidence intervals.
-        retrieval: Whether to measure retrieval as well.
-        images: The images of ``data``, if they lie on the device already.
+        retrieval: True to measure retrieval as well.
+        images: The images of ``data``, if they are already on the device.
 
     Raises:
         UserError: If the split is ``train`` or has fewer than two images.
     """
+    # 1. Encode the images of both splits.
     train, scored = data.indices("train"), data.indices(split)
     _check(data, split, len(scored))
     images = data.images if images is None else images
     train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
+    # 2. Check for collapse. Probes cannot be fitted on codes that are not finite.
     all_codes = torch.cat([train_codes, codes])
     variance, rank = code_variance(all_codes), effective_rank(all_codes)
     infeasible = collapse_reason(variance, rank)
     if not all_codes.isfinite().all():
         return Report({}, {}, infeasible)
+    # 3. Fit the probes and compare their predictions with the labels.
     train_factors, factors, n_classes = _factors(data, images, train, scored, device)
     predicted = fit_probes(train_codes, train_factors, n_classes, budget, seed).predict(codes)
     outcomes = {}
@@ -105,6 +109,7 @@ def evaluate(
         outcomes[name] = outcome(predicted[name], factors[name], train_factors[name])
     domain = outcomes.pop("domain")
     unmeasured = tuple(name for name, one in {"domain": domain, **outcomes}.items() if one.trivial)
+    # 4. Summarise the outcomes as metrics with intervals.
     mean_skill = "informativeness" if data.spec.attributes else IMAGE_INFORMATIVENESS
     derived = [attribute.name for attribute in data.spec.attributes if attribute.derived]
     figures = {"effective_rank": rank, "code_variance": variance}
@@ -120,7 +125,7 @@ def evaluate(
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
     if split == "train":
-        raise UserError("got split 'train', on which the probes are fitted: score 'validation' or 'test'")
+        raise UserError("split 'train' is used to fit the probes: score 'validation' or 'test' instead")
     if n_scored < 2:
         raise UserError(
             f"split '{split}' of {data.spec.name} has {counted(n_scored, 'image')}; at least 2 are needed"
@@ -130,9 +135,9 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
 def _factors(
     data: FactorDataset, images: Images, train: Indices, scored: Indices, device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, int | None]]:
-    """Labels of training and scored images, and the classes of each factor.
+    """Return the labels of training and scored images, and the number of classes of each factor.
 
-    Factors are the domain, then the attributes in the spec's order; if there are none, the appearance.
+    Factors are the domain, then the attributes in the spec's order, or the appearance if there are none.
     """
     n_classes = {"domain": data.n_domains, **{a.name: a.cardinality for a in data.spec.attributes}}
     labels = {"domain": data.domain, **{a.name: data.attributes[a.name] for a in data.spec.attributes}}
@@ -152,7 +157,7 @@ def _factors(
 def _retrieval(
     codes: Tensor, train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
 ) -> dict[str, float]:
-    """Figures of the scored images as queries; codes are those of training images, then theirs."""
+    """Compute the retrieval metrics; ``codes`` holds those of training images, then of scored images."""
     classes = {
         a.name: Classes(
             torch.cat([train_factors[a.name], factors[a.name]]), a.cardinality, a.margin, a.cyclic

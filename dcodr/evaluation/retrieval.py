@@ -1,12 +1,12 @@
-"""Retrieval: do the images nearest to an image in the space of codes share its attributes?
+"""Retrieval: a measure of shared attributes among the images with the nearest codes.
 
-The queries are the images of the scored split; the gallery, in which their neighbours are sought, is the
-train split and the scored split together, as in the official evaluation. That one drops the nearest image
-because it takes it for the query; here the query is left out by its index: exact duplicates of it count.
-Continuous attributes have no matches and take no part.
+The queries are the images of the scored split. The gallery is the train split and the scored split together,
+as in the official evaluation. The official code drops the nearest image on the assumption that it is the
+query. Here the query is excluded by its index, so its exact duplicates count. Continuous attributes have no
+matches and are ignored.
 
-Not every query has a match in its gallery. The *ceiling* is the share of those that do, what a perfect code
-would reach: a figure is to be read beside it.
+Not every query has a match in its gallery. The *ceiling* is the share of queries that have one, the score of
+a perfect code. Compare every retrieval metric with its ceiling.
 """
 
 import itertools
@@ -29,7 +29,7 @@ class Classes:
         ids: ``(N,)`` class id of each image, in ``0..cardinality-1``.
         cardinality: Number of classes.
         margin: Largest distance of class ids that still counts as a match.
-        cyclic: Whether the last class is next to the first.
+        cyclic: True if the last class is next to the first.
     """
 
     ids: Tensor
@@ -39,22 +39,24 @@ class Classes:
 
 
 def nearest_neighbours(codes: Tensor, queries: Tensor, k: int, block_size: int | None = None) -> Tensor:
-    """Find the codes of highest cosine similarity to some of them, each query itself left out.
+    """Find the codes with the highest cosine similarity to each query, excluding the query itself.
 
-    Beside the result it takes the memory of one more copy of the codes and of one block.
+    Besides the result, this needs memory for one more copy of the codes and for one block of similarities.
 
     Args:
         codes: ``(N, d)`` codes of the gallery.
-        queries: ``(Q,)`` int64 indices of the codes whose neighbours are sought.
+        queries: ``(Q,)`` int64 indices of the query codes.
         k: Number of neighbours; at most ``N - 1`` are returned.
-        block_size: Queries compared at a time; by default so many that a block of similarities takes 32 MiB.
+        block_size: Queries compared at a time; by default a block of similarities takes 32 MiB.
 
     Returns:
         ``(Q, min(k, N - 1))`` int64 indices, nearest first; the order of equally near codes is arbitrary.
     """
     n, k = len(codes), min(k, len(codes) - 1)
+    # Pad the gallery to a multiple of _HEAP, as `_largest` requires; the padding is excluded below.
     gallery = codes.new_zeros(n + -n % _HEAP, codes.shape[1])
     F.normalize(codes, dim=1, out=gallery[:n])
+    # All similarities together would take N * Q numbers, so they are computed in blocks of queries.
     block_size = block_size or max(1, _BLOCK_ELEMENTS // n)
     neighbours = torch.empty((len(queries), k), dtype=torch.int64, device=codes.device)
     for start in range(0, len(queries), block_size):
@@ -67,21 +69,22 @@ def nearest_neighbours(codes: Tensor, queries: Tensor, k: int, block_size: int |
 
 
 def _largest(values: Tensor, k: int) -> Tensor:
-    """Indices ``(B, k)`` of the largest of values ``(B, N)``, ``N`` a multiple of ``_HEAP``, largest first.
+    """Return indices ``(B, k)`` of the largest of values ``(B, N)``, largest first; ``_HEAP`` divides ``N``.
 
-    The values are dealt to heaps of ``_HEAP``. Those sought lie in the ``k`` heaps whose largest are largest:
-    to sort these few takes a fraction of the time.
+    The values are divided into heaps of ``_HEAP``. The ``k`` largest values all lie in the ``k`` heaps with
+    the largest maxima. Searching only these heaps takes a fraction of the time.
     """
     heaps = values.view(len(values), _HEAP, -1)
     chosen = heaps.amax(dim=1).topk(min(k, heaps.shape[2])).indices[:, None]
     candidates = heaps.gather(2, chosen.expand(-1, _HEAP, -1)).flatten(1)
     found = candidates.topk(k).indices
+    # Convert positions among the candidates back to positions among the values.
     row, column = found // chosen.shape[2], found % chosen.shape[2]
     return row * heaps.shape[2] + chosen[:, 0].gather(1, column)
 
 
 def matches(classes: Classes, queries: Tensor, neighbours: Tensor) -> Tensor:
-    """Tell which neighbours have the class of their query, or one within the margin of it.
+    """Tell which neighbours have the class of their query, or a class within the margin.
 
     Args:
         classes: The classes of the gallery.
@@ -98,10 +101,10 @@ def matches(classes: Classes, queries: Tensor, neighbours: Tensor) -> Tensor:
 
 
 def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
-    """Tell for which queries any other image of the gallery matches in every one of some attributes.
+    """Tell for which queries another image of the gallery matches in all given attributes.
 
-    Images are not compared in pairs: those of each combination of classes are counted once, and looked up
-    for every combination within the margins.
+    Images are not compared in pairs. Instead, the images of each combination of classes are counted once, and
+    the counts of all combinations within the margins are looked up.
 
     Args:
         attributes: At least one attribute of the same gallery.
@@ -110,6 +113,7 @@ def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
     Returns:
         ``(Q,)`` bool.
     """
+    # Number the combinations of the exact attributes densely, so that the numbers stay small.
     exact = torch.zeros_like(attributes[0].ids)
     loose = []
     for attribute in attributes:
@@ -125,18 +129,18 @@ def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
         sought = _combined(exact[queries], classes)
         at = torch.searchsorted(combinations, sought).clamp_max(len(combinations) - 1)
         found += torch.where(combinations[at] == sought, counts[at], 0)
-    return found > 1
+    return found > 1  # the query itself is one of the images found
 
 
 def _shifts(attribute: Classes) -> range:
-    """Return what to add to a class to reach each one within the margin, once."""
+    """Return the differences between a class and all classes within the margin, without repetition."""
     if attribute.cyclic and 2 * attribute.margin >= attribute.cardinality:
         return range(attribute.cardinality)
     return range(-attribute.margin, attribute.margin + 1)
 
 
 def _combined(exact: Tensor, loose: Sequence[tuple[Tensor, Classes]]) -> Tensor:
-    """One number for each combination of classes; -1 where one of them is beyond the last class."""
+    """Return one number for each combination of classes; -1 if one of them is out of range."""
     number, none = exact, torch.zeros_like(exact, dtype=torch.bool)
     for ids, attribute in loose:
         if attribute.cyclic:
@@ -154,14 +158,14 @@ def retrieval_figures(
     Args:
         attributes: The classes of the gallery in at least one attribute.
         queries: ``(Q,)`` indices of the queries.
-        neighbours: ``(Q, k)`` indices of their neighbours, as ``nearest_neighbours`` returns them.
-        ks: Numbers of nearest neighbours among which a match is sought.
+        neighbours: ``(Q, k)`` indices of their neighbours, from ``nearest_neighbours``.
+        ks: Numbers of nearest neighbours to search for a match.
 
     Returns:
         ``retrieval_top1/<name>``, the share of queries whose nearest neighbour matches;
         ``retrieval_recall_at_<k>/<name>``, the share with a match among the first ``k``; and
-        ``retrieval_ceiling/<name>``, the share with a match anywhere in the gallery, which none of these can
-        exceed. The name ``all`` stands for neighbours that match in every attribute.
+        ``retrieval_ceiling/<name>``, the share with a match anywhere in the gallery, the upper limit of the
+        others. The name ``all`` stands for neighbours that match in every attribute.
     """
     found = {name: matches(classes, queries, neighbours) for name, classes in attributes.items()}
     found["all"] = torch.stack(list(found.values())).all(dim=0)

@@ -10,18 +10,18 @@ from torch.nn import functional as F
 
 
 class StackedMLP(nn.Module):
-    """One network a factor.
+    """One network per factor.
 
-    Each is [linear without bias, BatchNorm, LeakyReLU] x (layers - 1), then linear with bias. Activations are
-    laid out ``(factors, features, images)``: one batched matrix product serves all factors, and BatchNorm
-    over ``factors * features`` channels keeps their statistics apart.
+    Each network is [linear without bias, BatchNorm, LeakyReLU] x (layers - 1), then linear with bias.
+    Activations have the layout ``(factors, features, images)``: one batched matrix product serves all
+    factors, and BatchNorm over ``factors * features`` channels keeps their statistics separate.
 
     Args:
         n_inputs: Length of an input, which all networks share.
         n_outputs: Number of outputs of each network.
         layers: Number of linear layers, the last one included.
         hidden: Width of the hidden layers.
-        seed: Every network is initialised as ``nn.Linear`` is, by a generator of its own with this seed: so
+        seed: Every network is initialised like ``nn.Linear``, by a separate generator with this seed, so that
             it does not depend on the others.
     """
 
@@ -30,6 +30,7 @@ class StackedMLP(nn.Module):
         sizes = list(pairwise([n_inputs] + [hidden] * (layers - 1)))
         weights, heads, biases = [], [], []
         for outputs in n_outputs:
+            # A new generator for every network: its weights do not depend on the number of networks.
             generator = torch.Generator().manual_seed(seed)
             weights.append([_uniform((n_out, n_in), n_in, generator) for n_in, n_out in sizes])
             heads.append(_uniform((outputs, hidden), hidden, generator))
@@ -40,7 +41,7 @@ class StackedMLP(nn.Module):
         self.biases = nn.ParameterList(biases)
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
-        """Outputs ``(B, n_outputs)`` of each network for inputs ``(B, n_inputs)``."""
+        """Return outputs ``(B, n_outputs)`` of each network for inputs ``(B, n_inputs)``."""
         hidden = inputs.T.expand(len(self.heads), -1, -1)
         for weight, norm in zip(self.weights, self.norms, strict=True):
             hidden = weight @ hidden
@@ -51,7 +52,8 @@ class StackedMLP(nn.Module):
         ]
 
     def state_of(self, factor: int) -> list[Tensor]:
-        """Views of all weights and BatchNorm statistics of one network."""
+        """Return views of all weights and BatchNorm statistics of one network."""
+        # Tensors with one dimension only: `num_batches_tracked` is a scalar that all networks share.
         stacked = [weight.detach() for weight in self.weights] + [
             values.view(len(self.heads), -1)
             for norm in self.norms

@@ -1,1 +1,1 @@
-"""Losses, one a file."""
+"""Loss functions, one per file."""

@@ -8,7 +8,7 @@ from torch import nn
 
 
 class DomainContrastiveLoss(nn.Module):
-    r"""Pull an image's code to that of its view, push it from other images of its own domain.
+    r"""Pull an image's code towards that of its view, push it away from other images of its own domain.
 
     Kahana & Hoshen, *A Contrastive Objective for Learning Disentangled Representations*, ECCV 2022,
     https://arxiv.org/abs/2203.11284. With the codes :math:`a` of the anchors and :math:`p` of their views,
@@ -18,11 +18,11 @@ class DomainContrastiveLoss(nn.Module):
         L = \frac{1}{B} \sum_i \Big[ \log \Big( e^{a_i \cdot p_i / t}
             + \sum_{j \in D(i), j \neq i} e^{a_i \cdot a_j / t} \Big) - a_i \cdot p_i / t \Big].
 
-    Only the ``(n_domains, n, n)`` similarities within domains are computed, and always in float32: divided by
-    a low temperature, rounding of autocast would show.
+    Only the ``(n_domains, n, n)`` similarities within domains are computed, always in float32: the division
+    by a low temperature would amplify autocast's rounding errors.
 
     Args:
-        temperature: Positive; low values weigh the most similar negatives most. The paper: 0.1 or 0.2.
+        temperature: Positive; low values emphasise the most similar negatives. The paper has 0.1 or 0.2.
         n_domains: Domains in a batch.
 
     Shapes:
@@ -30,8 +30,8 @@ class DomainContrastiveLoss(nn.Module):
         images each; the result is a scalar.
 
     Raises:
-        ValueError: If the temperature is not positive and finite or ``n_domains`` not positive. When called,
-            if the shapes differ or the batch is not ``n_domains`` blocks of at least 2 images.
+        ValueError: If the temperature is not positive and finite or ``n_domains`` is not positive. When
+            called, if the shapes differ or the batch is not ``n_domains`` blocks of at least 2 images.
 
     Example:
         >>> loss = DomainContrastiveLoss(temperature=0.2, n_domains=4)
@@ -62,6 +62,8 @@ class DomainContrastiveLoss(nn.Module):
             p = positives.float().view(self.n_domains, n, -1)
             negative = a @ a.transpose(1, 2)
             positive = (a * p).sum(dim=2, keepdim=True)
+            # The positive takes the anchor's own place among its negatives. The loss is then a cross-entropy
+            # whose target is that place.
             itself = torch.eye(n, dtype=torch.bool, device=a.device)
             logits = torch.where(itself, positive, negative) / self.temperature
             own = torch.arange(n, device=a.device).repeat(self.n_domains)

@@ -8,7 +8,7 @@ from torch import nn
 
 
 class NTXentLoss(nn.Module):
-    r"""Pull the two views of an image together, push each from all other views of the batch.
+    r"""Pull the two views of an image together, push each away from all other views of the batch.
 
     Chen et al., *A Simple Framework for Contrastive Learning of Visual Representations*, ICML 2020,
     https://arxiv.org/abs/2002.05709, equation 1. With the :math:`2B` codes :math:`z` of both views, :math:`t`
@@ -18,8 +18,8 @@ class NTXentLoss(nn.Module):
         L = \frac{1}{2B} \sum_i
             \Big[ \log \sum_{j \neq i} e^{z_i \cdot z_j / t} - z_i \cdot z_{p(i)} / t \Big].
 
-    Domains play no part, so that codes of different domains are pushed apart too. Always in float32: divided
-    by a low temperature, rounding of autocast would show.
+    Domains are ignored, so codes of different domains are pushed apart too. The loss is always computed in
+    float32: the division by a low temperature would amplify autocast's rounding errors.
 
     Args:
         temperature: Positive.
@@ -55,5 +55,6 @@ class NTXentLoss(nn.Module):
             views = torch.cat([anchors, positives]).float()
             itself = torch.eye(2 * n, dtype=torch.bool, device=views.device)
             logits = (views @ views.T / self.temperature).masked_fill(itself, -math.inf)
+            # The target of view i is the other view of its image, at i + n or i - n.
             other = torch.arange(2 * n, device=views.device).roll(n)
             return F.cross_entropy(logits, other)

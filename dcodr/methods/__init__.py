@@ -1,1 +1,1 @@
-"""The systems that learn embeddings: each is its networks and the losses of a batch."""
+"""The systems that learn codes (embeddings). Each consists of its networks and the losses of a batch."""

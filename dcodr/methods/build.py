@@ -1,4 +1,4 @@
-"""The systems that learn codes: each is its networks and the losses of a batch."""
+"""Construction of methods, encoders and distances from a config."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,25 +20,25 @@ from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDis
 
 
 def build_method(config: Config, n_domains: int, image_size: int, n_images: int) -> Method:
-    """The method of a config, its weights drawn from torch's global generator.
+    """Build the method of a config, with weights drawn from torch's global generator.
 
     Args:
-        config: What to build.
+        config: The config of the training.
         n_domains: Domains of the dataset.
         image_size: Height and width of the images, in pixels.
         n_images: Images of the train split.
 
     Raises:
-        UserError: If pretrained weights cannot be had.
+        UserError: If pretrained weights are not available.
     """
     return _BUILDERS[config.method](config, n_domains, image_size, n_images)
 
 
 def build_distance(config: PerceptualConfig) -> nn.Module:
-    """The distance between images that a config asks for.
+    """Build the distance between images of a config.
 
     Raises:
-        UserError: If the backbone's weights cannot be had.
+        UserError: If the backbone's weights are not available.
     """
     if config.backbone == "pixel":
         return PixelDistance()
@@ -49,17 +49,17 @@ def build_distance(config: PerceptualConfig) -> nn.Module:
 
 
 def build_encoder(config: EncoderConfig, width: int | None = None) -> Encoder:
-    """Build the encoder of a config with random weights, whatever it is to start from.
+    """Build the encoder of a config with random weights, even if the config names pretrained ones.
 
     Args:
-        config: What to build.
-        width: Width of what it gives, if not ``code_dim``.
+        config: The config of the encoder.
+        width: Width of the output, if not ``code_dim``.
     """
     return Encoder(config.arch, width or config.code_dim, config.head, config.hidden_layer)
 
 
 def _encoder(config: Config, width: int | None = None) -> Encoder:
-    """An encoder; all of a method's are alike but for the width of what they give."""
+    """Build an encoder with its start weights; a method's encoders differ only in their output width."""
     encoder = build_encoder(config.encoder, width)
     if config.encoder.weights is not None:
         load_encoder(encoder, config.encoder.arch, config.encoder.weights)
@@ -76,6 +76,7 @@ def _decoder(config: Config, image_size: int) -> Decoder:
     return Decoder(config.encoder.code_dim, settings.domain_dim, settings.channels, image_size)
 
 
+# All builders share one signature, so some of them have unused arguments.
 def _dcodr(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDR:
     return DCoDR(
         _encoder(config),

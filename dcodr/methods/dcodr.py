@@ -10,14 +10,14 @@ from dcodr.models.reconstruction import reconstruction_error
 
 
 class DCoDR(DCoDRNorec):
-    """DCoDR-norec, and a generator that rebuilds the anchor from its code and its domain.
+    """DCoDR-norec plus a generator that rebuilds the anchor from its code and its domain.
 
-    Objective: ``contrastive + reconstruction_weight * reconstruction`` (Kahana & Hoshen 2022, section 3):
-    what the code may not hold of the domain the generator gets from the domain's embedding.
+    Objective: ``contrastive + reconstruction_weight * reconstruction`` (Kahana & Hoshen 2022, section 3). The
+    domain's embedding gives the generator the domain information that the code must not contain.
 
     Args:
         encoder: Makes the codes.
-        generator: Makes images of codes and domain labels.
+        generator: Makes images from codes and domain labels.
         distance: Distance of two batches of images, a scalar.
         temperature: Temperature of the contrastive loss.
         n_domains: Domains in a batch.
@@ -39,7 +39,8 @@ class DCoDR(DCoDRNorec):
         self.reconstruction_weight = reconstruction_weight
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
+        """Compute the losses of a batch: scalars ``loss``, ``contrastive`` and ``reconstruction``."""
+        # The anchors' codes serve both terms; anchors and views are encoded in two passes.
         codes = self.encoder(batch.anchors)
         contrastive = self.contrastive(codes, self.encoder(batch.views()))
         reconstruction = reconstruction_error(
@@ -49,11 +50,11 @@ class DCoDR(DCoDRNorec):
         return {"loss": loss, "contrastive": contrastive, "reconstruction": reconstruction}
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
-        """Images with the content of some images and the domain of others; see :class:`Method`."""
+        """Render the content of some images in the domains of others; see :class:`Method`."""
         rendered: Tensor = self.generator(self.encoder(content), domain)
         return rendered
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the name of the setting that is their learning rate."""
+        """Return the parameters to train, by the name of the setting with their learning rate."""
         generator, embedding = self.generator.parts()
         return {**super().learned(), "generator_lr": generator, "embedding_lr": embedding}

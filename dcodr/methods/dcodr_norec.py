@@ -9,12 +9,12 @@ from dcodr.models.encoder import Encoder
 
 
 class DCoDRNorec(Method):
-    """An encoder trained with negatives of the anchor's own domain.
+    """An encoder trained with negatives from the anchor's own domain.
 
     Objective: the mean over anchors of the contrastive loss of
-    :class:`~dcodr.losses.contrastive.DomainContrastiveLoss` (Kahana & Hoshen 2022, section 3). Within each
-    domain the codes spread alike, so that a code does not tell the domain. Anchors and views are encoded in
-    two passes, each with its own batch statistics, as the official code does.
+    :class:`~dcodr.losses.contrastive.DomainContrastiveLoss` (Kahana & Hoshen 2022, section 3). The codes have
+    the same distribution within each domain, so a code does not reveal the domain. Anchors and views are
+    encoded in two passes, each with its own batch statistics, as in the official code.
 
     Args:
         encoder: Makes the codes.
@@ -27,14 +27,15 @@ class DCoDRNorec(Method):
         self.contrastive = DomainContrastiveLoss(temperature, n_domains)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of a batch: scalar ``loss``, equal to ``contrastive``."""
+        """Compute the loss of a batch: scalar ``loss``, equal to ``contrastive``."""
+        # Two passes: each has its own BatchNorm statistics.
         loss = self.contrastive(self.encoder(batch.anchors), self.encoder(batch.views()))
         return {"loss": loss, "contrastive": loss}
 
     def draws(self, n_images: int) -> Draws:
-        """One view of each image."""
+        """Announce one view of each image."""
         return Draws(views=1)
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the name of the setting that is their learning rate."""
+        """Return the parameters to train, by the name of the setting with their learning rate."""
         return {"encoder_lr": list(self.encoder.parameters())}

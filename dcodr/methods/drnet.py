@@ -1,4 +1,4 @@
-"""DrNet: an autoencoder of two codes, one kept constant within a domain, one kept from telling the domain."""
+"""DrNet: an autoencoder with two codes; one is constant within a domain, one does not reveal the domain."""
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -13,28 +13,30 @@ from dcodr.models.reconstruction import reconstruction_error
 
 
 class DrNet(Method):
-    r"""An image is rebuilt from its own code and the domain code of another image of its domain.
+    r"""DrNet, which rebuilds an image from its own code and the domain code of another image of its domain.
 
     Denton & Birodkar, *Unsupervised Learning of Disentangled Representations from Video*, NeurIPS 2017,
-    https://arxiv.org/abs/1705.10915; its videos are the domains, its pose is the code, its content the domain
-    code. With encoder :math:`E`, encoder of domain codes :math:`E_d`, decoder :math:`D`, discriminator
-    :math:`C` and another image :math:`x'` of the domain of :math:`x`, the objective is
+    https://arxiv.org/abs/1705.10915. The paper's videos are the domains here, its pose is the code, and its
+    content is the domain code. With encoder :math:`E`, encoder of domain codes :math:`E_d`, decoder
+    :math:`D`, discriminator :math:`C` and another image :math:`x'` of the domain of :math:`x`, the objective
+    is
 
     .. math::
         \text{distance}(D(E(x), E_d(x')), x) + \alpha \lVert E_d(x) - E_d(x') \rVert^2
         + \beta \, \text{confusion}(C(E(x), E(x'))).
 
-    The discriminator learns at the same time to tell such pairs from pairs of two domains
-    (:func:`~dcodr.losses.adversarial.discrimination_loss`). Neither side sees the gradient of the other's
-    loss, so one backward pass serves both; the paper lets them take turns. All codes have unit length.
+    At the same time the discriminator learns to distinguish such pairs from pairs of two domains
+    (:func:`~dcodr.losses.adversarial.discrimination_loss`). Neither side receives the gradient of the other's
+    loss, so one backward pass serves both; the paper alternates between them. All codes have unit length.
 
-    Every image's partner is its neighbour within the domain, whose images come in random order.
+    Each image is paired with its neighbour in the batch, within the domain. The sampler shuffles the images
+    of a domain, so the pairs are random.
 
     Args:
         encoder: Makes the codes.
         domain_encoder: Makes the domain codes.
-        decoder: Makes images of codes and domain codes.
-        discriminator: Judges pairs of codes.
+        decoder: Makes images from codes and domain codes.
+        discriminator: Scores pairs of codes.
         distance: Distance of two batches of images, a scalar.
         n_domains: Domains in a batch, at least 2.
         similarity_weight: The factor alpha.
@@ -67,17 +69,21 @@ class DrNet(Method):
         self.adversarial_weight = adversarial_weight
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of a batch.
+        """Compute the losses of a batch.
 
         Returns:
             Scalars ``loss``, ``reconstruction``, ``similarity``, ``confusion`` and ``discrimination``.
         """
+        # 1. Rebuild every image with its partner's domain code.
         codes, domain_codes = self.encoder(batch.anchors), self.domain_encoder(batch.anchors)
         partners, partner_domain_codes = self._partners(codes), self._partners(domain_codes)
         reconstruction = reconstruction_error(
             self.decoder, self.distance, codes, partner_domain_codes, batch.anchors
         )
+        # 2. Partners share a domain, so their domain codes should be equal.
         similarity = (domain_codes - partner_domain_codes).square().sum(dim=1).mean()
+        # 3. Play both sides of the game. The confusion loss must not train the discriminator, and the
+        # discrimination loss must not train the codes.
         fixed = {name: parameter.detach() for name, parameter in self.discriminator.named_parameters()}
         confusion = confusion_loss(functional_call(self.discriminator, fixed, (codes, partners)))
         discrimination = self._discrimination(codes.detach())
@@ -91,12 +97,12 @@ class DrNet(Method):
         }
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
-        """Images with the content of some images and the domain of others; see :class:`Method`."""
+        """Render the content of some images in the domains of others; see :class:`Method`."""
         rendered: Tensor = self.decoder(self.encoder(content), self.domain_encoder(lenders))
         return rendered
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the key of the setting that is their learning rate."""
+        """Return the parameters to train, by the key of the setting with their learning rate."""
         return {
             "encoder_lr": [*self.encoder.parameters(), *self.domain_encoder.parameters()],
             "generator_lr": list(self.decoder.parameters()),
@@ -104,10 +110,11 @@ class DrNet(Method):
         }
 
     def _partners(self, codes: Tensor) -> Tensor:
-        """The code of every image's neighbour within its domain."""
+        """Return the code of every image's neighbour within its domain."""
         return codes.view(self.n_domains, -1, codes.shape[1]).roll(1, dims=1).flatten(0, 1)
 
     def _discrimination(self, codes: Tensor) -> Tensor:
         same = self.discriminator(codes, self._partners(codes))
+        # A shift by one whole domain pairs every code with one of another domain.
         different = self.discriminator(codes, codes.roll(len(codes) // self.n_domains, dims=0))
         return discrimination_loss(same, different)

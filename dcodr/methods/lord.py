@@ -1,4 +1,4 @@
-"""LORD: latent optimisation, then an encoder that finds the latents."""
+"""LORD: latent optimisation, and an encoder that predicts the latents."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from dcodr.models.reconstruction import reconstruction_error
 
 
 class LORD(Method):
-    r"""Every training image has an embedding of its own, every domain one; a generator makes images of both.
+    r"""LORD: one embedding per training image and one per domain; a generator makes images from both.
 
     Gabbay & Hoshen, *Demystifying Inter-Class Disentanglement*, ICLR 2020, https://arxiv.org/abs/1906.11796.
     With the embeddings :math:`c_i` of images and :math:`d` of domains, noise :math:`\epsilon \sim N(0, I)`,
@@ -21,19 +21,19 @@ class LORD(Method):
         \text{distance}(G(c_i + \sigma \epsilon, d_{y_i}), x_i) + \lambda \lVert c_i \rVert^2
         + \lVert E(x_i) - c_i / \lVert c_i \rVert \rVert^2.
 
-    Noise and penalty let an image's embedding hold only what is not in its domain's, which is shared. In the
-    last term the embeddings are constants: it trains the encoder alone.
+    Because of noise and penalty, an image's embedding holds only information that is not in the shared
+    embedding of its domain. In the last term the embeddings are constants, so it trains only the encoder.
 
-    The paper trains the encoder in a second stage, when the embeddings are final. Here both go on at every
-    step: the embeddings are those of the paper's first stage, since nothing of the encoder reaches them, and
-    the encoder follows them to where they settle as learning rates decay. So there is an encoder worth
-    evaluating after any epoch, which early stopping in a search needs, and one length of training. Codes are
-    L2-normalised, so the encoder learns directions; the paper's encoder of domains is not needed for them,
-    nor the reconstruction from encoded images. Batches are shuffled, as in its authors' code.
+    The paper trains the encoder in a second stage, when the embeddings are final. Here every step trains
+    both. The embeddings are those of the paper's first stage, because the encoder sends no gradient to them.
+    The encoder follows them as they converge with decaying learning rates. This gives a useful encoder after
+    any epoch, which early stopping in a search needs, and a single length of training. Codes are
+    L2-normalised, so the encoder learns directions. The codes need neither the paper's encoder of domains nor
+    the reconstruction from encoded images. Batches are shuffled, as in the authors' code.
 
     Args:
         encoder: Makes the codes.
-        generator: Makes images of embeddings and domain labels.
+        generator: Makes images from embeddings and domain labels.
         distance: Distance of two batches of images, a scalar.
         n_images: Images of the train split.
         code_dim: Width of the embeddings, and of the codes.
@@ -60,29 +60,31 @@ class LORD(Method):
         self.norm_weight = norm_weight
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of a batch: scalars ``loss``, ``reconstruction``, ``norm`` and ``encoding``."""
+        """Compute the losses of a batch: scalars ``loss``, ``reconstruction``, ``norm`` and ``encoding``."""
         embedding = self.embedding(batch.index)
         noisy = embedding + self.noise * batch.noise(*embedding.shape)
         reconstruction = reconstruction_error(
             self.generator, self.distance, noisy, batch.domain, batch.anchors
         )
         norm = embedding.square().sum(dim=1).mean()
+        # Codes have length 1, so the encoder learns the embedding's direction. `detach` keeps its gradient
+        # from the embedding.
         direction = F.normalize(embedding.detach(), dim=1)
         encoding = (self.encoder(batch.anchors) - direction).square().sum(dim=1).mean()
         loss = reconstruction + self.norm_weight * norm + encoding
         return {"loss": loss, "reconstruction": reconstruction, "norm": norm, "encoding": encoding}
 
     def draws(self, n_images: int) -> Draws:
-        """Noise on the embedding of each image."""
+        """Announce noise on the embedding of each image."""
         return Draws(noise=((n_images, self.embedding.embedding_dim),))
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
-        """Images with the content of some images and the domain of others; see :class:`Method`."""
+        """Render the content of some images in the domains of others; see :class:`Method`."""
         rendered: Tensor = self.generator(self.encoder(content), domain)
         return rendered
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the name of the setting that is their learning rate."""
+        """Return the parameters to train, by the name of the setting with their learning rate."""
         generator, domain_embedding = self.generator.parts()
         return {
             "encoder_lr": list(self.encoder.parameters()),

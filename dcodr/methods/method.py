@@ -1,4 +1,4 @@
-"""What the trainer and the evaluation ask of a method."""
+"""The interface between a method and the trainer and evaluation."""
 
 from abc import ABC, abstractmethod
 
@@ -11,10 +11,10 @@ from dcodr.models.encoder import Encoder
 class Method(nn.Module, ABC):
     """Networks that are trained together, and the losses of a batch.
 
-    Everything that a training must find again when it is resumed is a parameter or a buffer.
+    All state that a resumed training needs must be a parameter or a buffer.
 
     Args:
-        encoder: Makes the codes; all that remains after training.
+        encoder: Makes the codes; the only network that remains after training.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -23,28 +23,28 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalars of a batch: ``loss``, whose gradient is followed, and its parts."""
+        """Compute the scalars of a batch: ``loss``, which is minimised, and its parts."""
 
     def draws(self, n_images: int) -> Draws:
-        """Return what :meth:`losses` draws at random for a batch of so many images."""
+        """Announce the random draws of :meth:`losses` for a batch of ``n_images`` images."""
         return Draws()
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor | None:
-        """Images with the content of some images and the domain of others.
+        """Render the content of some images in the domains of others.
 
         Args:
             content: ``(B, 3, H, W)`` images in [0, 1].
-            lenders: ``(B, 3, H, W)`` images whose domains are lent.
-            domain: ``(B,)`` int64 domain labels of these.
+            lenders: ``(B, 3, H, W)`` images that lend their domains.
+            domain: ``(B,)`` int64 domain labels of the lenders.
 
         Returns:
-            ``(B, 3, H, W)`` in [0, 1]; ``None`` where a method has no generator.
+            ``(B, 3, H, W)`` in [0, 1]; ``None`` if the method has no generator.
         """
         return None
 
     @abstractmethod
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the dotted key of the setting that is their learning rate.
+        """Return the parameters to train, by the dotted key of the setting with their learning rate.
 
-        Adam treats every parameter by itself: a group here is as good as an optimiser of its own.
+        Adam treats every parameter independently, so a group is equivalent to a separate optimiser.
         """

@@ -12,27 +12,28 @@ from dcodr.models.reconstruction import reconstruction_error
 
 
 class MLVAE(Method):
-    r"""Every image has a latent of its own, the images of a domain share one; a decoder makes images of both.
+    r"""ML-VAE: one latent per image and one shared by a domain's images; a decoder makes images from both.
 
     Bouchacourt, Tomioka & Nowozin, *Multi-Level Variational Autoencoder*, AAAI 2018,
     https://arxiv.org/abs/1705.08841. The latent of a domain is inferred from its images in the batch by
-    :func:`~dcodr.losses.gaussian.product_of_gaussians` and sampled once for all of them. The objective, by
+    :func:`~dcodr.losses.gaussian.product_of_gaussians` and sampled once for all of them. The objective per
     image, with :math:`n` images of a domain, posteriors :math:`q` and the prior :math:`p = N(0, I)`, is
 
     .. math::
         \text{distance} + \frac{\text{kl\_weight}}{3HW}
         \Big[ KL(q(c_i) \Vert p) + \frac{1}{n} KL(q(d) \Vert p) \Big].
 
-    The distances are means over pixels, so the divergences are divided by the number of an image's values:
-    with the pixel distance and weight 1 this is the paper's bound, for a Laplace likelihood of unit scale,
-    by value. A code is the mean of :math:`q(c_i)`, L2-normalised. The paper's four outputs of one network are
-    made by two here, since the code's must be an encoder by itself.
+    The distances are means over pixels, so the divergences are divided by the number of values of an image.
+    With the pixel distance and weight 1 this is the paper's bound per value, for a Laplace likelihood of unit
+    scale. A code is the mean of :math:`q(c_i)`, L2-normalised. In the paper one network has four outputs.
+    Here two networks share them, because the code needs an encoder that works alone.
 
     Args:
-        encoder: Makes the codes; without normalisation the means of the images' latents.
-        posterior: Makes, without normalisation, all else: the logarithms of their variances, then means and
-            logarithms of variances of what each image says of its domain; ``code_dim + 2 * domain_dim`` wide.
-        decoder: Makes images of the two latents.
+        encoder: Makes the codes, and without normalisation the means of the images' latents.
+        posterior: Makes all other outputs, without normalisation: the log variances of the images' latents,
+            then means and log variances of each image's evidence about its domain; its width is ``code_dim +
+            2 * domain_dim``.
+        decoder: Makes images from the two latents.
         distance: Distance of two batches of images, a scalar.
         n_domains: Domains in a batch.
         code_dim: Width of the codes.
@@ -61,36 +62,40 @@ class MLVAE(Method):
         self.kl_weight = kl_weight
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of a batch: scalars ``loss``, ``reconstruction``, ``code_kl`` and ``domain_kl``."""
+        """Compute the losses of a batch, scalars ``loss``, ``reconstruction``, ``code_kl``, ``domain_kl``."""
         size, values = len(batch.anchors), batch.anchors[0].numel()
+        # 1. Infer the Gaussians of the images' latents and of the domains' latents.
         means = self.encoder.raw(batch.anchors)
         rest = self.posterior.raw(batch.anchors)
         log_variances, said = rest[:, : self.code_dim], rest[:, self.code_dim :]
         domain_means, domain_log_variances = said.chunk(2, dim=1)
         domain = product_of_gaussians(domain_means, domain_log_variances, self.n_domains)
+        # 2. Sample both, in the order of `draws`.
         latents = _sample(batch, means, log_variances)
         shared = _sample(batch, *domain).repeat_interleave(size // self.n_domains, dim=0)
+        # 3. Reconstruct, and compare the Gaussians with the prior.
         reconstruction = reconstruction_error(self.decoder, self.distance, latents, shared, batch.anchors)
         code_kl = kl_to_standard_normal(means, log_variances).mean()
+        # A domain's latent is shared, so its divergence counts once for all images of the domain.
         domain_kl = kl_to_standard_normal(*domain).sum() / size
         loss = reconstruction + self.kl_weight * (code_kl + domain_kl) / values
         return {"loss": loss, "reconstruction": reconstruction, "code_kl": code_kl, "domain_kl": domain_kl}
 
     def draws(self, n_images: int) -> Draws:
-        """Noise on the latent of each image, then on that of each domain."""
+        """Announce noise on the latent of each image, then on that of each domain."""
         return Draws(noise=((n_images, self.code_dim), (self.n_domains, self.domain_dim)))
 
     def render(self, content: Tensor, lenders: Tensor, domain: Tensor) -> Tensor:
-        """Images with the content of some images and the domain of others; see :class:`Method`.
+        """Render the content of some images in the domains of others; see :class:`Method`.
 
-        Each lender is taken for all that is known of its domain.
+        Each lender is the only evidence about its domain.
         """
         domain_means, _ = self.posterior.raw(lenders)[:, self.code_dim :].chunk(2, dim=1)
         rendered: Tensor = self.decoder(self.encoder.raw(content), domain_means)
         return rendered
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the name of the setting that is their learning rate."""
+        """Return the parameters to train, by the name of the setting with their learning rate."""
         return {
             "encoder_lr": [*self.encoder.parameters(), *self.posterior.parameters()],
             "generator_lr": list(self.decoder.parameters()),

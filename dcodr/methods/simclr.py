@@ -1,4 +1,4 @@
-"""SimCLR: contrastive learning that knows nothing of domains."""
+"""SimCLR: contrastive learning that ignores domains."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,12 +13,13 @@ class SimCLR(Method):
     """An encoder trained with the whole batch as negatives.
 
     Objective: :class:`~dcodr.losses.nt_xent.NTXentLoss` of projected codes (Chen et al. 2020,
-    https://arxiv.org/abs/2002.05709); the projection is thrown away after training. Whatever tells two images
-    apart lowers the loss, the domain too: DCoDR's counterpart, and high in domain accuracy in its paper.
+    https://arxiv.org/abs/2002.05709). The projection is discarded after training. All information that
+    distinguishes two images lowers the loss, including the domain. SimCLR is DCoDR's counterpart, with a high
+    domain accuracy in DCoDR's paper.
 
-    Batches are shuffled: any images, of as many domains as chance brings. Batches drawn by domain would make
-    more of its negatives in-domain ones, which is DCoDR's objective in part. Views and encoding are those of
-    DCoDR-norec: the anchor is not augmented, its view is, and each is encoded with its own batch statistics.
+    Batches are shuffled, with images of any domains. Batches drawn by domain would have more in-domain
+    negatives, which is partly DCoDR's objective. Views and encoding are those of DCoDR-norec: the view is
+    augmented but not the anchor, and each is encoded with its own batch statistics.
 
     Args:
         encoder: Makes the codes.
@@ -42,16 +43,16 @@ class SimCLR(Method):
             )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of a batch: scalar ``loss``, equal to ``contrastive``."""
+        """Compute the loss of a batch: scalar ``loss``, equal to ``contrastive``."""
         loss = self.contrastive(self._projected(batch.anchors), self._projected(batch.views()))
         return {"loss": loss, "contrastive": loss}
 
     def draws(self, n_images: int) -> Draws:
-        """One view of each image."""
+        """Announce one view of each image."""
         return Draws(views=1)
 
     def learned(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters to train, by the name of the setting that is their learning rate."""
+        """Return the parameters to train, by the name of the setting with their learning rate."""
         return {"encoder_lr": [*self.encoder.parameters(), *self.projection.parameters()]}
 
     def _projected(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pretrained weights, from torchvision's cache or from a file, into the networks that use them."""
+"""Loading of pretrained weights from torchvision's cache or from a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from dcodr.models.perceptual import Backbone
 
 _MOCO_PREFIX = "module.encoder_q."
 _HIDDEN = "fc.0."
-"""Begins the names of the hidden layer of MoCo-v2's projection head, and of ours."""
+"""Prefix of the hidden layer's parameters, in MoCo-v2's projection head and in our encoder."""
 
 
 def load_features(
@@ -25,13 +25,13 @@ def load_features(
 
     Args:
         features: The first layers of the backbone, from ``backbone_features``; filled in place.
-        name: Which backbone it is.
-        source: ``"imagenet"`` for torchvision's published weights, or a file holding a state dict of the
-            whole network (``features.0.weight``) or of its features (``0.weight``); more layers do no harm.
-        setting: Where the user gave the source; errors name it.
+        name: Name of the backbone.
+        source: ``"imagenet"`` for torchvision's published weights, or a file with a state dict of the whole
+            network (``features.0.weight``) or of its features (``0.weight``); additional layers are ignored.
+        setting: The setting or option with the source, named in error messages.
 
     Raises:
-        UserError: If the weights cannot be had or do not fit.
+        UserError: If the weights are not available or do not fit.
     """
     state, path = _read(source, name, setting)
     found = {str(key).removeprefix("features."): value for key, value in state.items()}
@@ -49,19 +49,19 @@ def load_features(
 
 
 def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
-    """Fill the trunk of an encoder, all but its last linear layer.
+    """Fill the trunk of an encoder, except its last linear layer.
 
-    An encoder with a hidden layer gets that of MoCo-v2's projection head, as in the official code. One
-    without takes the convolutions alone, of MoCo-v2 too.
+    An encoder with a hidden layer gets that of MoCo-v2's projection head, as in the official code. Without a
+    hidden layer it gets only the convolutions, also from MoCo-v2.
 
     Args:
         encoder: The encoder; filled in place.
         arch: Its architecture.
-        source: ``"imagenet"`` for torchvision's published weights, or a file holding torchvision's state dict
-            or a MoCo checkpoint (https://github.com/facebookresearch/moco), of version 1 or 2.
+        source: ``"imagenet"`` for torchvision's published weights, or a file with torchvision's state dict or
+            a MoCo checkpoint (https://github.com/facebookresearch/moco), version 1 or 2.
 
     Raises:
-        UserError: If the weights cannot be had or do not fit, or the architecture has none.
+        UserError: If the weights are not available or do not fit, or the architecture has none.
     """
     if arch == "small":
         raise UserError(
@@ -72,10 +72,12 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     found = state.get("state_dict", state)
     if not isinstance(found, dict):
         raise UserError(f"encoder.weights: {path} has a state_dict that is a {type(found).__name__}")
+    # MoCo's checkpoint also holds the key encoder; only the query encoder is used.
     if any(str(key).startswith(_MOCO_PREFIX) for key in found):
         found = {str(key).removeprefix(_MOCO_PREFIX): value for key, value in found.items()}
     own = encoder.trunk.state_dict()
     counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them
+    # The last layer is new: its width is that of our codes.
     own_alone = {key for key in own if key.startswith("fc.") and not key.startswith(_HIDDEN)}
     wanted = {key: value for key, value in own.items() if key not in own_alone | counters}
     unfit = _unfit(found, wanted)
@@ -83,7 +85,7 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
         width = len(own["fc.0.bias"])
         raise UserError(
             f"encoder.hidden_layer is true, but {path} has no hidden layer of {width} -> {width} to start "
-            "from (fc.0.weight, fc.0.bias): MoCo-v2 has one, MoCo-v1 and torchvision's weights have not. Set "
+            "from (fc.0.weight, fc.0.bias): MoCo-v2 has one, MoCo-v1 and torchvision's weights do not. Set "
             "encoder.weights to a checkpoint of MoCo-v2, or encoder.hidden_layer to false"
         )
     if unfit:
@@ -91,19 +93,20 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
             f"{path}: weights of {arch} are missing or of another shape: {_listed(unfit)}; set "
             f"encoder.weights to a file of {arch}, or change encoder.arch"
         )
+    # Parameters that the file does not cover keep their random values.
     encoder.trunk.load_state_dict(own | {key: found[key] for key in wanted})
 
 
 def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any], Path]:
-    """Read a state dict; returned with the file it came from."""
+    """Read a state dict, and return it with the path of its file."""
     path = _published(model, setting) if source == IMAGENET else Path(source)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{setting}: no such file: {path}") from None
-    except Exception as error:  # torch.load meets a corrupt file with a dozen kinds of exceptions
+    except Exception as error:  # torch.load raises a dozen kinds of exceptions for a corrupt file
         raise UserError(
-            f"{setting}: {path} is no readable file of PyTorch weights: replace it, or change the setting"
+            f"{setting}: {path} is not a readable file of PyTorch weights: replace it, or change the setting"
         ) from error
     if not isinstance(state, dict):
         raise UserError(f"{setting}: {path} holds a {type(state).__name__}, not a state dict")
@@ -111,7 +114,7 @@ def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any],
 
 
 def _published(model: str, setting: str) -> Path:
-    """Where torch.hub caches a model's ImageNet weights, fetched if they are not there."""
+    """Return the path of a model's ImageNet weights in torch.hub's cache; download them if missing."""
     url: str = get_model_weights(model)["IMAGENET1K_V1"].url
     path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
     if path.exists():
@@ -119,16 +122,16 @@ def _published(model: str, setting: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1])
-    except Exception as error:  # a download fails in many ways
+    except Exception as error:  # a download fails with many kinds of exceptions
         raise UserError(
-            f"the ImageNet weights of {model} are not in {path} and could not be fetched ({error}): place "
+            f"the ImageNet weights of {model} are not in {path} and could not be downloaded ({error}): place "
             f"{path.name} from {url} in {path.parent}, or set {setting} to another file"
         ) from error
     return path
 
 
 def _unfit(found: Mapping[str, Any], wanted: Mapping[str, torch.Tensor]) -> list[str]:
-    """Name the wanted keys that are missing or are no tensors of the right shape."""
+    """Return the wanted keys that are missing or are not tensors of the right shape."""
     return [key for key, value in wanted.items() if getattr(found.get(key), "shape", None) != value.shape]
 
 

@@ -1,1 +1,1 @@
-"""Encoder, generator and the frozen perceptual backbone."""
+"""The networks: encoder, generator, discriminator and the frozen perceptual backbone."""

@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation: the style of a domain."""
+"""Adaptive instance normalisation, which applies the style of a domain."""
 
 from typing import Any
 
@@ -15,7 +15,8 @@ class AdaptiveInstanceNorm(nn.Module):
     Huang & Belongie, *Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization*, ICCV 2017,
     https://arxiv.org/abs/1703.06868.
 
-    Shapes: ``x`` ``(B, channels, H, W)``, ``embedding`` ``(B, domain_dim)``; result as ``x``, channels-last.
+    Shapes: ``x`` ``(B, channels, H, W)``, ``embedding`` ``(B, domain_dim)``; the result has the shape of
+    ``x``, channels-last.
     """
 
     def __init__(self, channels: int, domain_dim: int) -> None:
@@ -24,7 +25,7 @@ class AdaptiveInstanceNorm(nn.Module):
         self.shift = nn.Linear(domain_dim, channels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Give every channel of every image the mean and deviation that its domain asks for."""
+        """Give every channel of every image the mean and deviation of its domain."""
         batch, channels, height, width = x.shape
         rows = x.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         scale, shift = self.scale(embedding)[:, None], self.shift(embedding)[:, None]
@@ -33,16 +34,16 @@ class AdaptiveInstanceNorm(nn.Module):
 
 
 class _RescaledColumns(torch.autograd.Function):
-    r"""Columns of ``(B, n, C)`` brought to mean 0 and variance 1, scaled and shifted by ``(B, 1, C)`` each.
+    r"""Normalisation of columns of ``(B, n, C)``, then scaling and shifting by ``(B, 1, C)`` each.
 
-    PyTorch's instance normalisation goes through planes of channels, which costs four times as long on
-    channels-last data, copies included, and keeps a third tensor of full size for the gradient. With
-    :math:`\hat x` the normalised columns, :math:`s` the scale and :math:`g` the gradient of the result,
+    PyTorch's instance normalisation works on planes of channels. On channels-last data it takes four times as
+    long, including copies, and keeps a third tensor of full size for the gradient. With :math:`\hat x` the
+    normalised columns, :math:`s` the scale and :math:`g` the gradient of the result,
 
     .. math::
         \partial x = \frac{s}{\sigma} \Big[ g - \overline{g} - \hat x \, \overline{g \hat x} \Big].
 
-    Statistics are at least float32.
+    Statistics are computed in float32 or wider.
     """
 
     @staticmethod
@@ -51,6 +52,7 @@ class _RescaledColumns(torch.autograd.Function):
         mean = rows.mean(dim=1, keepdim=True, dtype=wide).to(rows.dtype)
         centred = rows - mean
         inverse = (centred.square().mean(dim=1, keepdim=True, dtype=wide) + EPSILON).rsqrt_()
+        # The centred rows are recomputed in the backward pass, which saves a tensor of full size.
         ctx.save_for_backward(rows, mean, inverse, scale)
         return torch.addcmul(shift.to(rows.dtype), centred, (scale * inverse).to(rows.dtype))
 

@@ -1,4 +1,4 @@
-"""Convolutions as matrix products, where a CPU is faster that way."""
+"""Convolutions as matrix products, for maps where that is faster on a CPU."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,31 +10,32 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 SMALL = 4
-"""Width in pixels of the largest result that is worth a matrix product for every pixel of a kernel."""
+"""Largest width of a result, in pixels, for which one matrix product per kernel pixel is faster."""
 
 
 class MatrixConv2d(nn.Conv2d):
-    """``nn.Conv2d`` of odd square kernels that keep the size of a map or halve it, without bias.
+    """``nn.Conv2d`` without bias, with odd square kernels that keep the size of a map or halve it.
 
-    A CPU's convolutions work along the rows of a map. In maps of a few pixels, as ResNet's last layers have
-    for images of 64x64, they reach a third of the speed of a matrix product in float32 and less in bfloat16.
-    So there each pixel of the kernel is a matrix product, and a kernel of one pixel is one everywhere.
-    Elsewhere, on a GPU, and in a compiled or exported graph it is the plain convolution.
+    A CPU's convolutions work along the rows of a map. On maps of a few pixels, as in ResNet's last layers for
+    64x64 images, they reach a third of the speed of a matrix product in float32 and less in bfloat16. On such
+    maps each pixel of the kernel becomes a matrix product. A kernel of one pixel becomes one on every map.
+    All other cases, including GPUs and compiled or exported graphs, use the plain convolution.
 
     Shapes: ``(B, in_channels, H, W)`` to ``(B, out_channels, ceil(H / stride), ceil(W / stride))``.
     """
 
     @classmethod
     def like(cls, conv: nn.Conv2d) -> "MatrixConv2d":
-        """One with the very parameters of another convolution.
+        """Make a matrix convolution that shares the parameters of another convolution.
 
         Raises:
-            ValueError: If that is not of the kind described above.
+            ValueError: If the other convolution is not of the kind described above.
         """
         size, stride = conv.kernel_size, conv.stride
         plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.bias is None and len({*size}) == 1
         if not plain or size[0] % 2 == 0 or stride[0] != stride[1] or conv.padding != (size[0] // 2,) * 2:
-            raise ValueError(f"no matrix product is made of {conv}")
+            raise ValueError(f"cannot replace {conv} with matrix products")
+        # On the meta device no second weight is allocated and no random number is drawn.
         made = cls(
             conv.in_channels, conv.out_channels, size[0], stride[0], size[0] // 2, bias=False, device="meta"
         )
@@ -42,7 +43,7 @@ class MatrixConv2d(nn.Conv2d):
         return made
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve."""
+        """Convolve maps."""
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(x)
         (size, _), (stride, _) = self.kernel_size, self.stride
@@ -52,6 +53,7 @@ class MatrixConv2d(nn.Conv2d):
         if x.shape[3] > SMALL * stride:
             return super().forward(x)
         weight = self.weight
+        # Cast here, so that the backward pass, which runs outside of autocast, uses the same type.
         if torch.is_autocast_enabled("cpu"):
             x, weight = (values.to(torch.get_autocast_dtype("cpu")) for values in (x, weight))
         result: Tensor = _SumOfProducts.apply(x, weight, stride)
@@ -59,10 +61,10 @@ class MatrixConv2d(nn.Conv2d):
 
 
 def as_matrix_products(network: nn.Module) -> None:
-    """Replace the convolutions of a network, in place, but for the one that sees the image.
+    """Replace the convolutions of a network in place, except the one that reads the image.
 
     Args:
-        network: Its convolutions are those that :meth:`MatrixConv2d.like` takes.
+        network: A network whose other convolutions all suit :meth:`MatrixConv2d.like`.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -71,9 +73,9 @@ def as_matrix_products(network: nn.Module) -> None:
 
 
 class _SumOfProducts(torch.autograd.Function):
-    """The convolution as one matrix product for each pixel of the kernel, without those with the padding.
+    """A convolution as one matrix product per kernel pixel; products with the padding are skipped.
 
-    Sums are at least float32.
+    Sums are computed in float32 or wider.
     """
 
     @staticmethod
@@ -108,9 +110,9 @@ Region = tuple[slice, slice, slice]
 def _meetings(
     size: int, stride: int, height: int, width: int
 ) -> Iterator[tuple[tuple[int, int], Region, Region]]:
-    """For each pixel of the kernel: its place, the pixels that it sees, those of the result that it adds to.
+    """Yield for each kernel pixel its position, the pixels that it reads, and the result pixels it adds to.
 
-    Both are regions of maps ``(B, H, W, C)``, as large as each other. Pixels that see nothing are left out.
+    Both are regions of maps ``(B, H, W, C)`` of equal size. Kernel pixels that read only padding are skipped.
     """
     rows, columns = (
         [(place, *_along(place - size // 2, stride, length)) for place in range(size)]
@@ -122,7 +124,8 @@ def _meetings(
 
 
 def _along(offset: int, stride: int, length: int) -> tuple[slice, slice]:
-    """The pixels ``stride * made + offset`` within ``length`` and the ``made`` that there are."""
+    """Return the positions ``stride * made + offset`` within ``length``, and the possible ``made``."""
+    # The first and the last result position whose input position is within the map.
     first = max(0, -(offset // stride))
     last = min((length - 1) // stride, (length - 1 - offset) // stride)
     start = stride * first + offset

@@ -1,18 +1,18 @@
-"""The discriminator of DrNet: are two codes of one domain?"""
+"""The discriminator of DrNet, which decides if two codes belong to one domain."""
 
 import torch
 from torch import nn
 
 
 class PairDiscriminator(nn.Module):
-    """Two hidden layers with ReLU on two codes side by side, as wide as in DrNet's PyTorch code.
+    """Two hidden layers with ReLU on two concatenated codes, as wide as in DrNet's PyTorch code.
 
     Args:
         code_dim: Width of a code.
         hidden: Width of the hidden layers.
 
     Shapes:
-        one and other ``(B, code_dim)``; ``(B,)`` logits of being of one domain.
+        one and other ``(B, code_dim)``; the result is ``(B,)`` logits of belonging to one domain.
     """
 
     def __init__(self, code_dim: int, hidden: int = 512) -> None:
@@ -26,6 +26,6 @@ class PairDiscriminator(nn.Module):
         )
 
     def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """Judge pairs of codes."""
+        """Score pairs of codes."""
         logits: torch.Tensor = self.layers(torch.cat([one, other], dim=1)).squeeze(1)
         return logits

@@ -1,4 +1,4 @@
-"""The encoder: an image to an L2-normalised code."""
+"""The encoder, which maps an image to an L2-normalised code (embedding)."""
 
 from typing import Literal
 
@@ -15,21 +15,21 @@ Arch = Literal["small", "resnet18", "resnet50"]
 class Encoder(nn.Module):
     """A convolutional trunk, one or two linear layers, an optional head, and L2 normalisation.
 
-    The paper uses ``resnet50``, for SmallNORB and Shapes3D with the head (supplement, section 2); ``small``
-    is made for CPUs, see :func:`small_trunk`.
+    The paper uses ``resnet50``, with the head for SmallNORB and Shapes3D (supplement, section 2). ``small``
+    is designed for CPUs, see :func:`small_trunk`.
 
-    The official code starts from MoCo-v2 and keeps the first layer of its projection head, so that
-    ``resnet50`` has 2048 -> 2048 -> ``code_dim``. As there, nothing stands between these two: MoCo-v2's own
-    ReLU behind its hidden layer is left out.
+    The official code starts from MoCo-v2 and keeps the first layer of its projection head, so ``resnet50``
+    has 2048 -> 2048 -> ``code_dim``. As in the official code, there is no activation between these two
+    layers: MoCo-v2's ReLU after its hidden layer is omitted.
 
     Args:
         arch: The trunk; its last layer is linear, to ``code_dim``.
         code_dim: Width of the codes.
-        head: Whether three linear layers, ``code_dim`` wide with LeakyReLU between, follow the trunk.
-        hidden_layer: Whether a linear layer as wide as the features stands before the trunk's last one.
+        head: True if three linear layers, ``code_dim`` wide with LeakyReLU between, follow the trunk.
+        hidden_layer: True if a linear layer as wide as the features precedes the trunk's last layer.
 
     Raises:
-        ValueError: If the small encoder is to have a hidden layer.
+        ValueError: If a hidden layer is requested for the small encoder.
 
     Shapes:
         images ``(B, 3, H, W)`` float in [0, 1], ``H`` and ``W`` at least 16; codes ``(B, code_dim)`` float32.
@@ -63,10 +63,10 @@ class Encoder(nn.Module):
 
 
 def small_trunk(code_dim: int) -> nn.Module:
-    """A trunk of three convolutions for CPUs, about 0.9 million parameters.
+    """Build a trunk of three convolutions for CPUs, with about 0.9 million parameters.
 
-    Speed comes from going to a quarter of the resolution in the first convolution, whose 8x8 windows overlap
-    by half. The last map is kept as a 4x4 grid, not averaged: pose is a matter of where things are.
+    It is fast because the first convolution reduces the resolution to a quarter; its 8x8 windows overlap by
+    half. The last map is kept as a 4x4 grid, not averaged, because pose depends on the positions of things.
 
     At 64x64 the maps are 64 x 16x16, 128 x 8x8 and 256 x 4x4; other sizes are pooled to the same grid.
     """
@@ -87,15 +87,16 @@ def small_trunk(code_dim: int) -> nn.Module:
 
 
 def _resnet(arch: Literal["resnet18", "resnet50"], code_dim: int, hidden_layer: bool) -> nn.Module:
-    """Build torchvision's ResNet with random weights, its classifier ``fc`` as wide as a code.
+    """Build torchvision's ResNet with random weights and a classifier ``fc`` as wide as a code.
 
-    With a hidden layer ``fc.0`` is that, under the name that it has in MoCo-v2, and ``fc.1`` the classifier.
+    With a hidden layer, ``fc.0`` is that layer, as in MoCo-v2, and ``fc.1`` is the classifier.
     """
     build = {"resnet18": resnet18, "resnet50": resnet50}[arch]
     trunk: nn.Module = build(num_classes=code_dim)
     if hidden_layer:
         last = trunk.get_submodule("fc")
         assert isinstance(last, nn.Linear)
+        # `last` keeps its weights: only the new hidden layer draws random numbers.
         trunk.fc = nn.Sequential(nn.Linear(last.in_features, last.in_features), last)
     as_matrix_products(trunk)
     return trunk

@@ -1,4 +1,4 @@
-"""The generator: a code and a style back to an image; the style, by AdaIN, is that of the domain."""
+"""The generator, which makes an image from a code and a style; AdaIN applies the style of the domain."""
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +12,9 @@ N_BLOCKS = 4
 class UpsampleConv2d(nn.Conv2d):
     """Nearest upsampling by two, then a 3x3 convolution with padding 1, in one operation.
 
-    Kernel taps that fall on copies of one input pixel can be added beforehand: the pair equals a 4x4
-    transposed convolution of stride 2, with 4 instead of 9 products an output value. The parameters remain
-    those of the 3x3 convolution.
+    Kernel taps that meet copies of one input pixel can be added beforehand. The two operations then equal a
+    4x4 transposed convolution of stride 2, with 4 instead of 9 products per output value. The parameters
+    remain those of the 3x3 convolution.
 
     Shapes: ``(B, in_channels, H, W)`` to ``(B, out_channels, 2H, 2W)``.
     """
@@ -24,22 +24,23 @@ class UpsampleConv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Upsample and convolve."""
+        # Sums of 2x2 neighbouring taps. A transposed convolution applies its kernel flipped.
         kernel = F.avg_pool2d(self.weight.flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
         return F.conv_transpose2d(x, kernel.transpose(0, 1), self.bias, stride=2, padding=1)
 
 
 class Decoder(nn.Module):
-    """Image from a code and a style, both vectors.
+    """A network that makes an image from a code and a style, both vectors.
 
     The architecture is LORD's (Gabbay & Hoshen, *Demystifying Inter-Class Disentanglement*, ICLR 2020,
-    https://arxiv.org/abs/1906.11796): three linear layers make a ``channels``-wide map of a sixteenth of the
-    image's size, four blocks of upsampling, convolution and AdaIN bring it to full size, two convolutions
-    turn it into an image.
+    https://arxiv.org/abs/1906.11796). Three linear layers make a ``channels``-wide map of a sixteenth of the
+    image's size. Four blocks of upsampling, convolution and AdaIN enlarge it to full size. Two convolutions
+    convert it to an image.
 
     Args:
         code_dim: Width of the codes.
         style_dim: Width of the styles.
-        channels: Width of the convolutions, a multiple of 8: 256 in the paper, 32 is bearable on a CPU.
+        channels: Width of the convolutions, a multiple of 8. The paper has 256; 32 is practical on a CPU.
         image_size: Height and width of the images in pixels, a multiple of 16.
 
     Shapes:
@@ -47,7 +48,7 @@ class Decoder(nn.Module):
         [0, 1].
 
     Raises:
-        ValueError: If ``image_size`` is no multiple of 16 or ``channels`` none of 8.
+        ValueError: If ``image_size`` is not a multiple of 16 or ``channels`` not a multiple of 8.
     """
 
     def __init__(self, code_dim: int, style_dim: int, channels: int = 256, image_size: int = 64) -> None:
@@ -84,11 +85,11 @@ class Decoder(nn.Module):
 
 
 class Generator(Decoder):
-    """Image from code and domain, as DCoDR's reconstruction needs it: every domain learns its style.
+    """A decoder for DCoDR's reconstruction, from code and domain: every domain learns its style.
 
     Args:
         code_dim: Width of the codes.
-        n_domains: Number of domains; each learns one embedding, uniform in +-0.05 at first.
+        n_domains: Number of domains; each learns one embedding, initialised uniformly in +-0.05.
         domain_dim: Width of a domain's embedding.
         channels: As in :class:`Decoder`.
         image_size: As in :class:`Decoder`.
@@ -103,6 +104,7 @@ class Generator(Decoder):
     def __init__(
         self, code_dim: int, n_domains: int, domain_dim: int = 256, channels: int = 256, image_size: int = 64
     ) -> None:
+        # Drawn before the other weights: the order determines the weights that a seed gives.
         embedding = nn.Embedding(n_domains, domain_dim)
         nn.init.uniform_(embedding.weight, -0.05, 0.05)
         super().__init__(code_dim, domain_dim, channels, image_size)
@@ -113,6 +115,6 @@ class Generator(Decoder):
         return super().forward(codes, self.domain_embedding(domain))
 
     def parts(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """The parameters that make images, and those of the domains' embeddings."""
+        """Return the parameters that make images, and those of the domain embeddings."""
         embedding = list(self.domain_embedding.parameters())
         return [p for p in self.parameters() if not any(p is e for e in embedding)], embedding

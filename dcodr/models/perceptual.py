@@ -1,4 +1,4 @@
-"""Distances between images: plain pixels, and the features of a frozen network."""
+"""Distances between images, in pixels and in the features of a frozen network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -17,10 +17,10 @@ DEFAULT_LAYERS: Mapping[Backbone, tuple[int, ...]] = {
     "vgg19": (3, 8, 13, 24, 36),
     "squeezenet1_1": (1, 4, 7, 10, 12),
 }
-"""Five layers of each backbone's ``features``: for the two VGGs relu1_2, relu2_2, relu3_2, relu4_3 and pool5.
+"""Five layers of each backbone's ``features``; for both VGGs relu1_2, relu2_2, relu3_2, relu4_3 and pool5.
 
-The official code names the convolutions 2, 7, 12, 21 and pool5 of ``vgg16``, but the in-place ReLUs behind
-them turn these into relu1_2 to relu4_3: the layers here give the same distance.
+The official code names the convolutions 2, 7, 12, 21 and pool5 of ``vgg16``. The in-place ReLUs after them
+overwrite their outputs, so it compares relu1_2 to relu4_3. The layers here give the same distance.
 """
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -38,20 +38,20 @@ class PixelDistance(nn.Module):
 class PerceptualDistance(nn.Module):
     """Mean absolute difference of pixels plus that of a frozen network's features, summed over layers.
 
-    The distance of LORD (https://arxiv.org/abs/1906.11796) and DCoDR. The network is never trained and stays
-    in evaluation mode; gradients flow through it to ``output`` only.
+    This is the distance of LORD (https://arxiv.org/abs/1906.11796) and DCoDR. The network is never trained
+    and stays in evaluation mode. Gradients flow through it only to ``output``.
 
     Args:
-        features: Layers to be applied in turn, e.g. from :func:`backbone_features`. They are frozen in place.
+        features: Layers to apply in turn, e.g. from :func:`backbone_features`. They are frozen in place.
         layers: Positions in ``features`` whose outputs are compared.
-        normalise: Whether images get ImageNet's mean and deviation before they enter ``features``, as its
-            weights expect; the official code leaves that out.
+        normalise: True to normalise images by ImageNet's mean and deviation before ``features``, as its
+            weights expect. The official code does not.
 
     Shapes:
         output and target ``(B, 3, H, W)`` in [0, 1]; the result is a scalar.
 
     Raises:
-        UserError: If a layer lies outside ``features``.
+        UserError: If a layer is outside ``features``.
     """
 
     mean: torch.Tensor
@@ -63,25 +63,26 @@ class PerceptualDistance(nn.Module):
         self.features = features[: max(layers) + 1].requires_grad_(False).eval()
         for module in self.features:
             if isinstance(module, nn.ReLU):
-                module.inplace = False  # it would overwrite the output of the layer before
+                module.inplace = False  # otherwise it would overwrite the output of the previous layer
         self.layers = frozenset(layers)
         self.normalise = normalise
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> "PerceptualDistance":
-        """Stay in evaluation mode, whatever the mode of the module around."""
+        """Stay in evaluation mode, regardless of the mode of the containing module."""
         return super().train(False)
 
     def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Compare a generated batch with the real one."""
+        # The target is constant, so its features need no gradients and no memory for them.
         with torch.no_grad():
             wanted = self.compared(target)
         pairs = zip(self.compared(output), wanted, strict=True)
         return torch.stack([F.l1_loss(ours, theirs) for ours, theirs in pairs]).sum()
 
     def compared(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """What is compared: images ``(B, 3, H, W)``, then their features ``(B, C, h, w)``, layer by layer."""
+        """Return the compared tensors: images ``(B, 3, H, W)``, then features ``(B, C, h, w)`` by layer."""
         compared = [images]
         x = (images - self.mean) / self.std if self.normalise else images
         for index, layer in enumerate(self.features):
@@ -92,16 +93,20 @@ class PerceptualDistance(nn.Module):
 
 
 def distance_of_each(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The perceptual distance of every image, ``(B,)``, from what :meth:`PerceptualDistance.compared` gave.
+    """Return the perceptual distance of every image, ``(B,)``.
 
     Its mean over the batch is the distance of the batch.
+
+    Args:
+        ours: Result of :meth:`PerceptualDistance.compared` for the first images.
+        theirs: The same for the second images.
     """
     pairs = zip(ours, theirs, strict=True)
     return torch.stack([(a - b).abs().flatten(1).mean(dim=1) for a, b in pairs]).sum(dim=0)
 
 
 def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
-    """The layers ``0..last_layer`` of the ``features`` of torchvision's network, with random weights.
+    """Build layers ``0..last_layer`` of the ``features`` of torchvision's network, with random weights.
 
     Raises:
         UserError: If the network has no such layer.
@@ -109,7 +114,7 @@ def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
     features: nn.Sequential
     if name == "squeezenet1_1":
         features = squeezenet1_1().features
-    else:  # without the classifier, whose 120 million weights take seconds to draw
+    else:  # without the classifier, whose 120 million random weights take seconds
         features = vgg.make_layers(vgg.cfgs[{"vgg16": "D", "vgg19": "E"}[name]])
     _require_layers([last_layer], len(features), name)
     return features[: last_layer + 1]

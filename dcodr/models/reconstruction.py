@@ -1,4 +1,4 @@
-"""How far generated images are from the real ones, a part of the batch at a time."""
+"""The distance of generated images from the real ones, computed for one part of the batch at a time."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ PART = 32
 def reconstruction_error(
     decoder: nn.Module, distance: nn.Module, codes: Tensor, style: Tensor, images: Tensor
 ) -> Tensor:
-    """The distance of ``decoder(codes, style)`` to ``images``, with gradients in the memory of a part.
+    """Return the distance of ``decoder(codes, style)`` to ``images``; gradients need the memory of one part.
 
-    The images of a batch do not depend on each other here. So the activations of :data:`PART` of them are
-    turned into gradients as soon as they are there, and only the gradients are kept until the backward pass,
-    which cannot be differentiated again.
+    The images of a batch do not depend on each other here. Gradients are therefore computed immediately for
+    :data:`PART` images at a time, and only the gradients are kept until the backward pass. The backward pass
+    cannot be differentiated again.
 
     Args:
-        decoder: Makes images of codes and styles, each image of its own alone; all its parameters learn.
-        distance: Mean over the images of how far two batches of images are apart, a scalar.
+        decoder: Makes images from codes and styles, each image independently; all its parameters learn.
+        distance: Mean over the images of the distance between two batches of images, a scalar.
         codes: ``(B, code_dim)``.
         style: ``(B, style_dim)`` styles, or ``(B,)`` int64 domain labels.
         images: ``(B, 3, H, W)`` float32 in [0, 1]; constant.
@@ -28,12 +28,13 @@ def reconstruction_error(
     Returns:
         A scalar. Gradients reach codes, style and the parameters of ``decoder``.
     """
+    # The decoder's parameters are arguments only so that autograd passes their gradients on.
     error: Tensor = _InParts.apply(decoder, distance, images, codes, style, *decoder.parameters())
     return error
 
 
 class _InParts(torch.autograd.Function):
-    """The error and, at once, its gradients."""
+    """The error, with gradients that are computed in the forward pass."""
 
     @staticmethod
     def forward(
@@ -52,6 +53,7 @@ class _InParts(torch.autograd.Function):
         for target, *inputs in parts:
             inputs = [values.detach().requires_grad_(values.is_floating_point()) for values in inputs]
             learned = [values for values in inputs if values.requires_grad]
+            # Weighted by the part's size: the sum over parts is the mean over the batch.
             with torch.enable_grad():
                 error = distance(decoder(*inputs), target) * (len(target) / len(images))
             gradients = torch.autograd.grad(error, (*learned, *parameters))

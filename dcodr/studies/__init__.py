@@ -1,1 +1,1 @@
-"""The studies of the paper's supplement."""
+"""Studies of the paper's supplement."""

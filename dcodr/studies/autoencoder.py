@@ -13,14 +13,14 @@ from dcodr.errors import UserError
 from dcodr.evaluation.embed import float_images
 
 CHANNELS = (16, 32, 64, 128)
-"""Maps after each halving of the resolution."""
+"""Number of maps after each halving of the resolution."""
 CODE_DIM = 128
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 
 
 class Autoencoder(nn.Module):
-    """Four convolutions that halve the resolution, a linear bottleneck, and the same way back.
+    """Four convolutions that halve the resolution, a linear bottleneck, and a mirrored decoder.
 
     Args:
         image_size: Height and width of the images in pixels, a multiple of 16.
@@ -29,7 +29,7 @@ class Autoencoder(nn.Module):
         images and output ``(B, 3, H, H)`` in [0, 1].
 
     Raises:
-        UserError: If the size is no multiple of 16.
+        UserError: If the size is not a multiple of 16.
     """
 
     def __init__(self, image_size: int) -> None:
@@ -46,6 +46,7 @@ class Autoencoder(nn.Module):
         for outer, inner in pairwise(widths):
             down += [nn.Conv2d(outer, inner, 4, stride=2, padding=1), nn.BatchNorm2d(inner), nn.ReLU()]
             last = [nn.Sigmoid()] if outer == 3 else [nn.BatchNorm2d(outer), nn.ReLU()]
+            # The decoder mirrors the encoder, so its layers are put in front.
             up = [nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1), *last, *up]
         n_features = CHANNELS[-1] * grid**2
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(n_features, CODE_DIM))
@@ -71,24 +72,25 @@ def train_autoencoder(
     Args:
         images: ``(N, H, H, 3)`` uint8 RGB, possibly memory-mapped.
         indices: ``(n,)`` positions of the training images.
-        epochs: Passes over them.
+        epochs: Passes over the training images.
         seed: Seed of weights and order; the same seed gives the same autoencoder on the same kind of CPU.
-        device: Where to compute.
+        device: Device of the computation.
         on_epoch: Called after each epoch with its number from 1 and its mean squared error.
 
     Returns:
         The autoencoder on ``device``, in evaluation mode.
 
     Raises:
-        UserError: If the size of the images is no multiple of 16.
+        UserError: If the size of the images is not a multiple of 16.
     """
+    # Weights come from torch's global generator, whose state the caller gets back unchanged.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         autoencoder = Autoencoder(images.shape[1]).to(device)
     optimizer = torch.optim.Adam(autoencoder.parameters(), lr=LEARNING_RATE)
     rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
-        total = torch.zeros((), device=device)
+        total = torch.zeros((), device=device)  # on the device, so that no step waits for it
         order = rng.permutation(indices)
         for start in range(0, len(order), BATCH_SIZE):
             batch = float_images(images, order[start : start + BATCH_SIZE], device).contiguous()
@@ -108,9 +110,9 @@ def squared_errors(
     train_indices: npt.NDArray[np.int64],
     batch_size: int = 512,
 ) -> tuple[float, float]:
-    """How far outputs are from their inputs, and how far the mean training image is from the same inputs.
+    """Measure the distance of outputs from inputs, and of the mean training image from the same inputs.
 
-    An autoencoder that is no nearer than the mean image has not learned to show what it is given.
+    An autoencoder that is not closer than the mean image has not learned to reconstruct its inputs.
 
     Args:
         autoencoder: Maps images to images, in evaluation mode, on the device of the images.
@@ -120,7 +122,7 @@ def squared_errors(
         batch_size: Images at a time.
 
     Returns:
-        The two mean squared errors of pixels, outputs first.
+        The mean squared errors of pixels: of the outputs, then of the mean image.
     """
     total = np.zeros(train_images.shape[1:], dtype=np.int64)
     for start in range(0, len(train_indices), batch_size):

@@ -31,14 +31,15 @@ app = typer.Typer(
 )
 
 LAYERS = (3, 8, 11)
-"""relu1_2, relu2_2 and relu3_1 of VGG-19; the supplement says only that its distance is VGG-based."""
+"""relu1_2, relu2_2 and relu3_1 of VGG-19. The supplement only says that its distance is VGG-based."""
 N_IMAGES = 192
-"""Validation images that are augmented; the distances of more would take longer than the training."""
+"""Number of augmented validation images; the distances of more would take longer than the training."""
 
 
 @app.callback()
 def _studies() -> None:
     """Repeat the studies of the paper's supplement."""
+    # With a callback, typer keeps `autoencoder` a subcommand although it is the only one.
 
 
 @app.command(
@@ -49,9 +50,11 @@ def _studies() -> None:
 )
 def autoencoder(
     dataset: Annotated[str, typer.Option(help="Name of the dataset, e.g. cars3d.")],
-    data: Annotated[Path | None, typer.Option(help="Its store.", show_default="data/NAME.h5")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Store of the dataset.", show_default="data/NAME.h5")
+    ] = None,
     weights: Annotated[
-        str, typer.Option(help="File of VGG-19 weights; 'imagenet': torchvision's own.")
+        str, typer.Option(help="File of VGG-19 weights, or 'imagenet' for torchvision's.")
     ] = "imagenet",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
     seed: Annotated[
@@ -63,8 +66,8 @@ def autoencoder(
 ) -> None:
     """Measure how invariant an autoencoder is to each augmentation (section 1.1, Tables 1 and 2).
 
-    invariance.csv is what a space's search.warm_start.ranking reads; invariance.png shows the same. Test
-    images stay untouched: as a search may begin with that file, validation images are measured.
+    A space's search.warm_start.ranking reads the result, invariance.csv; invariance.png shows it. Because a
+    search may start from that file, only validation images are measured; test images stay unused.
     """
     from dcodr.data.store import open_store
     from dcodr.studies.picture import draw_invariance
@@ -90,15 +93,15 @@ def autoencoder(
     console.print(_table(dataset, measured, published))
     if published:
         for measure, correlation in rank_correlations(measured, published).items():
-            console.print(f"Spearman rank correlation of {measure} with the published: {correlation:.3f}")
+            console.print(f"Spearman rank correlation of {measure} with published values: {correlation:.3f}")
     else:
         known = ", ".join(AUTOENCODER)
-        console.print(f"The supplement publishes no values of {dataset}, only of {known}.", soft_wrap=True)
+        console.print(f"The supplement has no values for {dataset}, only for {known}.", soft_wrap=True)
     console.print(f"Written: {folder / 'invariance.csv'}, {folder / 'invariance.png'}", soft_wrap=True)
 
 
 def as_csv(measured: Mapping[str, Measures]) -> str:
-    """The results file: a header, and a line for each augmentation."""
+    """Return the text of the results file: a header, and one line per augmentation."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -109,7 +112,7 @@ def as_csv(measured: Mapping[str, Measures]) -> str:
 def rank_correlations(
     measured: Mapping[str, Measures], published: Mapping[str, Measures]
 ) -> dict[str, float]:
-    """Spearman's rank correlation of each measure over the augmentations, which are the same in both."""
+    """Compute Spearman's rank correlation of each measure over the augmentations, the same in both."""
     from scipy.stats import spearmanr
 
     ours, theirs = ([values[name] for name in sorted(values)] for values in (measured, published))
@@ -152,13 +155,13 @@ def _measure(
 
 
 def _quality(error: float, error_of_mean: float) -> str:
-    """Say what the squared error on the validation images says of the figures to come."""
+    """Describe the quality of the autoencoder; warn if the measures below are meaningless."""
     found = f"squared error on validation images {error:.5f}, of the mean training image {error_of_mean:.5f}"
     if error < error_of_mean:
         return found
     return (
-        f"Warning: {found}: the autoencoder has learned less than that one image shows, so the figures below "
-        "do not say what it is invariant to: give more --epochs, or a dataset with more training images"
+        f"Warning: {found}: the autoencoder is no better than that single image, so the values below do not "
+        "show its invariance: give more --epochs, or a dataset with more training images"
     )
 
 
@@ -172,8 +175,8 @@ def _distance(weights: str) -> "PerceptualDistance":
 
 
 def _table(dataset: str, measured: Mapping[str, Measures], published: Mapping[str, Measures]) -> Table:
-    """Measured beside published, in the order of the supplement."""
-    title = f"Invariance of an autoencoder of {dataset}: small is invariant"
+    """Make a table of measured and published values, in the order of the supplement."""
+    title = f"Invariance of an autoencoder of {dataset}: smaller is more invariant"
     table = Table("augmentation", title=title, title_justify="left")
     for measure in Measures._fields:
         table.add_column(measure, justify="right")

@@ -1,4 +1,4 @@
-"""A table of systems: measured figures beside the published, as text, CSV and Markdown."""
+"""A table of systems with measured and published metrics, as text, CSV and Markdown."""
 
 import csv
 import io
@@ -15,22 +15,22 @@ from dcodr.studies.paper_tables import METHODS, PaperTable
 
 Figures = Mapping[str, float]
 GALLERY = (
-    "Retrieval: of each test image the nearest among all training and test images but itself. The ceiling is "
-    "the share of test images that have a match there at all; no code can reach more."
+    "Retrieval: the nearest neighbour of each test image among all other training and test images. The "
+    "ceiling is the share of test images that have a match there at all, the score of a perfect code."
 )
-"""The caption of tables with retrieval."""
+"""Caption of tables with retrieval."""
 
-PUBLISHED_START = "Published ones start from MoCo-v2 (800 epochs) with its hidden layer."
+PUBLISHED_START = "Published encoders start from MoCo-v2 (800 epochs) with its hidden layer."
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table to fill.
+    """A table that is filled with measurements.
 
     Attributes:
-        table: What is compared; its cells may be empty where nothing is published.
-        measured: For each system the figures of every seed that was run.
-        starts: For each system that was run, where its encoder started from, in words.
+        table: The published table; it has no cells if nothing is published.
+        measured: For each system the metrics of every completed seed.
+        starts: For each completed system a text about the start weights of its encoder.
     """
 
     table: PaperTable
@@ -38,10 +38,10 @@ class Comparison:
     starts: dict[MethodName, str] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Lines of text: system, origin, cells; a published and a measured one of each system.
+        """Return rows of text (system, origin, cells): a published and a measured row for each system.
 
-        The system is named in the first of its lines. Cells of what was not run are empty. Where retrieval
-        was measured, a line says what a perfect code would reach among the images of this store.
+        Only the first row of a system names it. Cells without a measurement are empty. If retrieval was
+        measured, an additional row has the score of a perfect code on the images of this store.
         """
         rows = []
         for method in METHODS:
@@ -49,6 +49,7 @@ class Comparison:
                 rows.append((method, "published", *self.table.cells[method]))
             runs = self.measured.get(method, [])
             origin = f"measured, {len(runs)} seeds" if len(runs) > 1 else "measured"
+            # The published row above already names the system.
             system = "" if self.table.cells else method
             rows.append((system, origin, *(_cell(runs, name) for name in self.table.columns.values())))
         if self.table.optimal:
@@ -60,7 +61,7 @@ class Comparison:
         return rows
 
     def start(self) -> str:
-        """Say where the measured encoders started from, in a sentence or two; empty if none was run."""
+        """Describe the start weights of the measured encoders; empty if nothing was measured."""
         systems: dict[str, list[str]] = {}
         for method in METHODS:
             if method in self.starts:
@@ -72,11 +73,11 @@ class Comparison:
         return measured + (f" {PUBLISHED_START}" if self.table.cells else "")
 
     def notes(self) -> list[str]:
-        """Return what a reader needs to know of the table, a text each: the start, and the gallery."""
+        """Return the notes below the table: start weights, and the gallery of retrieval."""
         return [note for note in (self.start(), GALLERY if self._retrieval else "") if note]
 
     def text(self) -> Table:
-        """For the terminal."""
+        """Return the table for the terminal."""
         table = Table(title=self.table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
         table.caption, table.caption_justify = "\n".join(self.notes()), "left"
         table.add_column("system")
@@ -88,14 +89,14 @@ class Comparison:
         return table
 
     def markdown(self) -> str:
-        """The same lines for a document."""
+        """Return the table as Markdown."""
         head = ["system", "", *self.table.columns]
         lines = [head, ["---", "---", *("--:" for _ in self.table.columns)], *self.rows()]
         table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
         return table + "".join(f"\n{note}\n" for note in self.notes())
 
     def csv(self) -> str:
-        """A line for each cell, with all digits: published as printed, mean and deviation over the seeds."""
+        """Return one line per cell: published as printed; mean and deviation over the seeds in all digits."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         head = ("system", "figure", "published", "measured", "deviation", "seeds", "ceiling", "start")
@@ -115,14 +116,14 @@ class Comparison:
         return any(name.startswith("retrieval") for name in self.table.columns.values())
 
     def _ceiling(self, name: str) -> float | None:
-        """Return what no code can exceed in a figure of retrieval; it follows from the labels alone."""
+        """Return the ceiling of a retrieval metric; it is the same in all runs, which share the labels."""
         ceiling = name.replace("retrieval_top1/", "retrieval_ceiling/")
         runs = (run for runs in self.measured.values() for run in runs)
         return next((run[ceiling] for run in runs if ceiling != name and ceiling in run), None)
 
 
 def unpublished(spec: DatasetSpec) -> PaperTable:
-    """The table of a dataset that the supplement has none of: its domain, its attributes, retrieval."""
+    """Make a table for a dataset without published values: domain, attributes, retrieval."""
     columns = {spec.domain: "domain_accuracy"}
     for attribute in spec.attributes:
         columns[attribute.name] = f"{'accuracy' if attribute.cardinality else 'error'}/{attribute.name}"
@@ -133,7 +134,7 @@ def unpublished(spec: DatasetSpec) -> PaperTable:
 
 
 def _cell(runs: Sequence[Figures], name: str) -> str:
-    """Mean over the seeds and, if there are several, the sample standard deviation."""
+    """Format the mean over the seeds and, for several seeds, the sample standard deviation."""
     values = [run[name] for run in runs]
     if not values:
         return ""

@@ -1,4 +1,4 @@
-"""How invariant an autoencoder is to an augmentation (supplement, section 1.1)."""
+"""Invariance of an autoencoder to an augmentation (supplement, section 1.1)."""
 
 from dataclasses import dataclass
 
@@ -23,10 +23,11 @@ class Distances:
     outputs: Tensor
 
     def measures(self) -> Measures:
-        """The means of equations 1 and 2 over the images.
+        """Compute the means of equations 1 and 2 over the images.
 
-        Equation 2 says nothing of an image that the augmentation leaves as it is, as a small rotation does:
-        ``f_norm`` averages over the others. Where there is none, as for colours of gray images, it is 0.
+        Equation 2 is undefined for an image that the augmentation does not change, as a small rotation may
+        not. ``f_norm`` averages over the other images. If no image changes, for example if the colours of
+        gray images are changed, ``f_norm`` is 0.
         """
         changed = self.inputs > 0
         ratios = self.outputs[changed] / self.inputs[changed]
@@ -41,11 +42,11 @@ def view_distances(
     seed: int = 0,
     batch_size: int = 32,
 ) -> dict[str, Distances]:
-    """Augment images by one augmentation at a time and see how far inputs and outputs move.
+    """Apply one augmentation at a time, and measure the changes of inputs and outputs.
 
     Args:
         autoencoder: Maps images to images, in evaluation mode, on the device of the images.
-        distance: Between images, on the same device.
+        distance: Distance between images, on the same device.
         images: ``(n, 3, H, W)`` float32 in [0, 1].
         names: The augmentations, at the paper's strengths.
         seed: Seed of their random parameters.
@@ -59,6 +60,7 @@ def view_distances(
     found: dict[str, list[Tensor]] = {name: [] for name in names}
     with torch.inference_mode():
         for batch in torch.split(images, batch_size):
+            # Features of the unaugmented images are computed once for all augmentations.
             inputs, outputs = distance.compared(batch), distance.compared(autoencoder(batch))
             for name, augment in augments.items():
                 view = augment(batch, generator)

@@ -11,14 +11,14 @@ METHODS: tuple[MethodName, ...] = ("simclr", "lord", "drnet", "ml_vae", "dcodr_n
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table of figures of the six systems.
+    """A published table with the metrics of the six systems.
 
     Attributes:
         title: Its heading in the supplement.
-        dataset: The dataset that it is about.
-        columns: For each heading of a column the name of our figure.
+        dataset: The dataset of the table.
+        columns: For each column heading the name of our metric.
         cells: For each system its cells as printed, in the order of the columns.
-        optimal: The row of ideal values; empty where the table has none.
+        optimal: The row of ideal values; empty if the table has none.
     """
 
     title: str
@@ -29,7 +29,7 @@ class PaperTable:
 
 
 def _rows(text: str) -> dict[MethodName, tuple[str, ...]]:
-    """Cells of the six systems, a line each."""
+    """Parse the cells of the six systems, one line each."""
     return {
         method: tuple(line.split()) for method, line in zip(METHODS, text.strip().splitlines(), strict=True)
     }

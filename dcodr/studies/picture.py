@@ -1,4 +1,4 @@
-"""The autoencoder study as a picture."""
+"""The picture of the autoencoder study."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,14 +17,14 @@ def draw_invariance(
 ) -> None:
     """Draw both measures of every augmentation as bars, the most invariant on top.
 
-    Measured and published distances come from different networks: each series is drawn in units of its
+    Measured and published distances come from different networks, so each series is drawn in units of its
     largest value.
 
     Args:
         path: The PNG file to write.
-        title: What was measured.
-        measured: By augmentation.
-        published: By augmentation, or empty.
+        title: Title of the picture.
+        measured: Measured values by augmentation.
+        published: Published values by augmentation, or empty.
 
     Raises:
         UserError: If the file cannot be written.

@@ -1,4 +1,4 @@
-"""What the supplement publishes about the invariance of autoencoders (section 1.3, Table 2)."""
+"""Published invariance of autoencoders (supplement, section 1.3, Table 2)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from dcodr.augmentations.names import PAPER_13
 
 
 class Measures(NamedTuple):
-    """How far an augmentation moves the outputs of an autoencoder; both are small if it is invariant.
+    """Changes of an autoencoder's outputs under an augmentation; both are small if it is invariant.
 
     Attributes:
         f_norm: Distance of the two outputs, in units of the distance of the two inputs.
@@ -19,7 +19,7 @@ class Measures(NamedTuple):
 
 
 COLUMNS = ("augmentation", *Measures._fields)
-"""Of the results file of a study, which a search's ``warm_start.ranking`` reads."""
+"""Columns of a study's results file, which a search's ``warm_start.ranking`` reads."""
 
 _TABLE_2 = {
     "cars3d": (

@@ -1,4 +1,4 @@
-"""The test figures of one training of a table, measured once and kept beside its checkpoint."""
+"""Test metrics of one training of a table, measured once and stored beside its checkpoint."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,15 +18,15 @@ RESULT = "result.json"
 
 
 class Result(StrictModel):
-    """What was measured of a training on the test images, under the paper's probe.
+    """Metrics of a training on the test images, with the paper's probe.
 
     Attributes:
-        config: The training.
-        fingerprint: The dataset it was trained and tested on.
-        protocol: How it was measured, ``evaluation.report.PROTOCOL``; what was measured otherwise is measured
+        config: The config of the training.
+        fingerprint: The fingerprint of its dataset.
+        protocol: ``evaluation.report.PROTOCOL`` of the measurement; results of other protocols are measured
             again.
-        figures: All figures of ``evaluation.report.Report``.
-        infeasible: Why its codes have collapsed; ``None`` if they have not.
+        figures: All metrics of ``evaluation.report.Report``.
+        infeasible: The reason why its metrics must not compete; ``None`` if there is none.
     """
 
     config: Config
@@ -47,25 +47,27 @@ def reproduce(
     on_streamed: Callable[[str], None] = lambda reason: None,
     on_test: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Train a config and test it, or do only what an earlier call has left to do.
+    """Train a config and test it, or finish the work of an earlier call.
 
     Args:
-        config: The training.
+        config: The config of the training.
         data: Its dataset.
-        folder: Keeps the checkpoint and the result.
-        on_epoch: As in ``fit``.
-        on_step: As in ``fit``.
-        on_resume: As in ``fit``.
-        on_streamed: As in ``fit``.
-        on_test: Called when the training has ended and the probes begin.
+        folder: Folder of the checkpoint and the result.
+        on_epoch: See ``fit``.
+        on_step: See ``fit``.
+        on_resume: See ``fit``.
+        on_streamed: See ``fit``.
+        on_test: Called between the training and the test.
 
     Raises:
-        UserError: If the folder holds a training of another config or other data, or as ``fit`` raises it.
+        UserError: If the folder holds a training of another config or other data, or if ``fit`` raises it.
         DivergedError: If a loss is not finite.
     """
+    # 1. Reuse an earlier result, unless the config, the data or the way of measuring has changed.
     known = _read(folder / RESULT)
     if known and (known.config, known.fingerprint, known.protocol) == (config, data.fingerprint, PROTOCOL):
         return known
+    # 2. Train, or continue from the checkpoint. A complete training runs no further epoch.
     trained = fit(
         config,
         data,
@@ -75,6 +77,7 @@ def reproduce(
         on_streamed=on_streamed,
         checkpoint=folder / CHECKPOINT,
     )
+    # 3. Touch the test images only now, once per result.
     on_test()
     device = resolve_device(config.device)
     report = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
@@ -90,7 +93,7 @@ def reproduce(
 
 
 def encoder_start(config: EncoderConfig) -> str:
-    """Say where an encoder starts from, in words."""
+    """Describe the start weights of an encoder."""
     if config.weights is None:
         return "random weights"
     if config.weights == IMAGENET:
@@ -99,7 +102,7 @@ def encoder_start(config: EncoderConfig) -> str:
 
 
 def _read(path: Path) -> Result | None:
-    """An earlier result; one that cannot be read is measured again."""
+    """Read an earlier result; return ``None`` for an unreadable one, which is then measured again."""
     try:
         return Result.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

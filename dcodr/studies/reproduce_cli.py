@@ -1,4 +1,4 @@
-"""``python -m dcodr reproduce``: the paper's tables, measured."""
+"""``python -m dcodr reproduce``: measure the paper's tables."""
 
 import time
 from pathlib import Path
@@ -26,36 +26,35 @@ if TYPE_CHECKING:
 def reproduce(
     table: Annotated[int | None, typer.Option(min=3, max=7, help="Number in the supplement.")] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Instead of a table: any dataset, where nothing is published.")
+        str | None, typer.Option(help="Any dataset, instead of a table; without published values.")
     ] = None,
-    data: Annotated[Path, typer.Option(help="Folder of the prepared NAME.h5 of every dataset.")] = Path(
-        "data"
-    ),
+    data: Annotated[Path, typer.Option(help="Folder of the prepared datasets NAME.h5.")] = Path("data"),
     methods: Annotated[str, typer.Option(help="Systems to run.", metavar="NAME,...")] = ",".join(METHODS),
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs of every training.", show_default="the config's")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds to train each with.", metavar="N,...")] = "0",
+    seeds: Annotated[str, typer.Option(help="Seeds of each system.", metavar="N,...")] = "0",
     configs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of a METHOD.yaml for each, or the name of one that comes with the program: cars3d.",
+            help="Folder with a METHOD.yaml for each system, or the name of a shipped one: cars3d.",
             show_default="the paper's settings",
         ),
     ] = None,
     moco: Annotated[
         Path | None,
         typer.Option(
-            help="MoCo-v2's checkpoint, from which encoders start as in the paper.",
+            help="MoCo-v2's checkpoint, the start of the encoders in the paper.",
             show_default="torchvision's ImageNet weights",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of trainings and tables.")] = Path("runs/reproduce"),
 ) -> None:
-    """Train the paper's systems and set their test figures beside the published.
+    """Train the paper's systems and compare their test metrics with the published ones.
 
-    Every training is kept in OUT/DATASET/METHOD-SEED: run again, only what is missing is done, also for
-    another table of the dataset. Several processes may share OUT, each with its own --methods or --seeds.
+    Every training is kept in OUT/DATASET/METHOD-SEED. A second run does only the missing work, also for
+    another table of the same dataset. Several processes may share OUT, each with its own --methods or
+    --seeds.
 
     The exit code is 1 if a training diverged or its codes collapsed.
     """
@@ -66,7 +65,8 @@ def reproduce(
     name = PAPER_TABLES[table].dataset if table else str(dataset)
     chosen, numbers = _methods(methods), _seeds(seeds)
     if moco is not None and configs is not None:
-        raise UserError("--moco: has no effect on --configs: set encoder.weights and hidden_layer there")
+        raise UserError("--moco has no effect on --configs: set encoder.weights and hidden_layer there")
+    # Not a folder, but the name of configs that are shipped with the program.
     if configs is not None and not configs.is_dir():
         configs = shipped(Path(__file__).parents[1], "configs") / configs.name
     trainings = {method: _config(method, name, data, epochs, configs, moco) for method in chosen}
@@ -80,10 +80,11 @@ def reproduce(
         for method in chosen:
             config = trainings[method].model_copy(update={"seed": seed})
             notes += _run(console, comparison, method, config, store, out / name / f"{method}-{seed}")
+            # After every training, so that an interrupted command leaves a table of what is done.
             write_text(path.with_suffix(".csv"), comparison.csv())
             write_text(path.with_suffix(".md"), comparison.markdown())
     _print(comparison.text(), console)
-    console.print("Measured on test images under the paper's probe; what was not run stays empty.")
+    console.print("Measured on test images with the paper's probe; cells without a run are empty.")
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True)
     console.print(f"Written: {path.with_suffix('.csv')}, {path.with_suffix('.md')}", soft_wrap=True)
@@ -98,7 +99,7 @@ def _run(
     store: "FactorDataset",
     folder: Path,
 ) -> list[str]:
-    """Add a training's figures to the comparison; what is wrong with them, if anything."""
+    """Train and test, add the metrics to the comparison, and return the problems."""
     from dcodr.studies.reproduce import encoder_start
     from dcodr.studies.reproduce import reproduce as run
 
@@ -135,7 +136,7 @@ def _run(
 
 
 def _print(table: Table, console: Console) -> None:
-    """Print a table at its full width: a narrow terminal wraps its lines, a file keeps them."""
+    """Print a table at its full width; a narrow terminal wraps its lines, a file keeps them."""
     needed = Measurement.get(console, console.options.update(max_width=500), table).maximum
     Console(width=max(console.width, needed)).print(table)
 
@@ -161,7 +162,7 @@ def _seeds(text: str) -> list[int]:
 def _config(
     method: MethodName, dataset: str, data: Path, epochs: int | None, configs: Path | None, moco: Path | None
 ) -> "Config":
-    """The training of a method, but for its seed."""
+    """Return the config of a method's training, except its seed."""
     from dcodr.config import read_config
     from dcodr.config.paper_settings import paper_config
 
@@ -179,7 +180,7 @@ def _config(
 
 
 def _check(store: "FactorDataset", table: PaperTable, path: Path) -> None:
-    """Refuse a store that the table is not about."""
+    """Check that a store holds the dataset and the attributes of a table."""
     if store.spec.name != table.dataset:
         raise UserError(f"{path}: holds {store.spec.name}, not {table.dataset}: prepare it again")
     known = {"domain_accuracy", "all", *(attribute.name for attribute in store.spec.attributes)}

@@ -1,1 +1,1 @@
-"""Train a config: the one loop, its batches, its checkpoints."""
+"""Training of a config: the loop, its batches, its checkpoints."""

@@ -1,4 +1,4 @@
-"""The batches of a training, on its device."""
+"""Batches of a training, on its device."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,27 +21,27 @@ from dcodr.training.staging import staged
 T = TypeVar("T")
 
 STAGED = 64
-"""Steps whose positions and random draws go to a GPU in one copy, while those before are trained on."""
+"""Number of steps whose positions and random draws go to a GPU in one copy, while earlier steps run."""
 
 
 class Batches:
-    """The batches of any epoch.
+    """The batches of all epochs.
 
-    Nothing here waits for the device: positions and all that is random are drawn on the CPU, and copies to
-    the device are queued.
+    Nothing here waits for the device: positions and random numbers are drawn on the CPU, and copies to the
+    device are queued.
 
     Args:
-        data: The dataset. On the CPU its images stay where they are.
+        data: The dataset. On the CPU its images are not copied.
         train: ``(n,)`` positions of the images to train on.
         sampler: Draws positions in ``train``.
         augment: Makes views.
-        draws: What the method draws for a batch of so many images.
-        device: Where batches go.
-        resident: Whether the device holds all images, as uint8. If not, a batch is read while the one before
-            it is trained on, and copied from pinned memory.
+        draws: Returns the method's draws for a batch of a given number of images.
+        device: Device of the batches.
+        resident: True if the device holds all images, as uint8. Otherwise a batch is read during the training
+            on the previous batch, and copied from pinned memory.
 
     Attributes:
-        images: ``(N, H, W, 3)`` uint8, all images of the dataset: on the device if they are resident.
+        images: ``(N, H, W, 3)`` uint8, all images of the dataset, on the device if they are resident.
     """
 
     def __init__(
@@ -66,23 +66,25 @@ class Batches:
         self.resident = resident
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return len(self.sampler)
 
     def of_epoch(self, epoch: int, seed: int) -> Iterator[Batch]:
-        """The batches of an epoch: a function of the epoch and the seed alone."""
+        """Yield the batches of an epoch, which depend only on the epoch and the seed."""
         self.sampler.set_epoch(epoch)
+        # A separate generator for every epoch: a resumed training needs no state of generators.
         random = torch.Generator().manual_seed(
             int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
         )
         blocks = self._blocks(random)
+        # Draw the next block while the GPU trains on this one, and read the next batch during this step.
         if self.device.type == "cuda":
             blocks = _ahead(blocks)
         batches = (self._batch(*step) for block in blocks for step in block)
         return batches if self.resident else _ahead(batches)
 
     def _blocks(self, random: torch.Generator) -> Iterator[list[tuple[Tensor, Any]]]:
-        """For blocks of steps, the images of each step on the CPU, and all that it needs on the device."""
+        """Yield blocks of steps: for each step its image positions on the CPU, and its data on the device."""
         size = STAGED if self.device.type == "cuda" else 1
         positions = iter(self.sampler)
         while block := [torch.from_numpy(some) for some in islice(positions, size)]:
@@ -90,7 +92,7 @@ class Batches:
             yield list(zip(chosen, staged(self._needed(block, chosen, random), self.device), strict=True))
 
     def _needed(self, block: list[Tensor], chosen: list[Tensor], random: torch.Generator) -> list[Any]:
-        """The positions of each step in the train split and in the dataset, and its draws."""
+        """Return for each step its positions in the train split and in the dataset, and its draws."""
         height, width = self.images.shape[1:3]
         return [
             (index, images, self.draws(len(index)).of((len(index), height, width), self.augment, random))
@@ -103,6 +105,7 @@ class Batches:
             images = self.images.index_select(0, images_there)
         else:
             images = self.images.index_select(0, chosen)
+            # The CPU would wait for a copy from unpinned memory.
             pinned = images.pin_memory() if self.device.type == "cuda" else images
             images = pinned.to(self.device, non_blocking=True)
         anchors = images.permute(0, 3, 1, 2).float().div_(255)
@@ -110,23 +113,23 @@ class Batches:
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made in another thread while the one before is in use."""
+    """Yield the same items, but make each in another thread while the previous one is in use."""
     with ThreadPoolExecutor(1) as other:
-        following = other.submit(next, items, None)
+        following = other.submit(next, items, None)  # `None` marks the end
         while (item := following.result()) is not None:
             following = other.submit(next, items, None)
             yield item
 
 
 def build_sampler(config: Config, domain: npt.NDArray[np.int64]) -> BatchSampler:
-    """Build the sampler of the batches that a config's method is trained on.
+    """Build the batch sampler of a config's method.
 
     Args:
-        config: The training.
+        config: The config of the training.
         domain: ``(n,)`` domain labels of the train split.
 
     Raises:
-        UserError: If the images do not fill such a batch.
+        UserError: If there are too few images for a batch.
     """
     batch = config.batch
     if config.method in SHUFFLED:

@@ -1,4 +1,4 @@
-"""A training's state in one file: plain tensors and JSON, written atomically."""
+"""Checkpoints: a training's state in one file of plain tensors and JSON, written atomically."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from dcodr.training.staging import mapped
 
 FORMAT = 2
 FROZEN = "distance."
-"""Beginning of the names of the perceptual network's weights: never trained, and read from their own file."""
+"""Prefix of the perceptual network's weights. They are never trained, and are read from their own file."""
 _EPOCH = TypeAdapter(Epoch)
 
 
@@ -26,13 +26,13 @@ _EPOCH = TypeAdapter(Epoch)
 class Checkpoint:
     """A training after some epochs.
 
-    There is no state of random generators in it: every epoch derives its own from the config's seed.
+    It has no state of random generators: every epoch derives its generators from the config's seed.
 
     Attributes:
         config: The training's config.
         fingerprint: Fingerprint of the dataset it was trained on.
-        last: What was known after the last completed epoch.
-        model: Weights of the method, without frozen ones once they were saved.
+        last: Results of the last completed epoch.
+        model: Weights of the method; without frozen weights after saving.
         optimizer: State of the optimiser.
     """
 
@@ -44,12 +44,12 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint and keep the one before as ``before(path)``.
+    """Write a checkpoint and keep the previous one as ``before(path)``.
 
-    Whatever is interrupted, one of the two files is whole.
+    After any interruption one of the two files is complete.
 
     Raises:
-        UserError: If it cannot be written, e.g. because the disk is full.
+        UserError: If the checkpoint cannot be written, e.g. because the disk is full.
     """
     trained = {name: value for name, value in checkpoint.model.items() if not name.startswith(FROZEN)}
     content = {
@@ -63,25 +63,27 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     with appearing(path) as temporary:
         try:
             torch.save(content, temporary)
-        except RuntimeError as error:  # what PyTorch makes of a write that the system refuses
+        except RuntimeError as error:  # PyTorch's exception for a write that the system refuses
             raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
+        # The new checkpoint is complete but not yet in place. Until then the old one keeps another name.
         if path.exists():
             path.replace(before(path))
 
 
 def before(path: Path) -> Path:
-    """Where the checkpoint before the one at ``path`` is, while a training goes on."""
+    """Return the path of the previous checkpoint, which exists while a training runs."""
     return path.with_name(f"{path.stem}.before{path.suffix}")
 
 
 def latest_checkpoint(path: Path) -> tuple[Checkpoint | None, str | None]:
-    """The newest checkpoint that is whole.
+    """Read the newest complete checkpoint.
 
     Returns:
-        The checkpoint, ``None`` if there is no file; and what is wrong with a newer one, if so.
+        The checkpoint, or ``None`` if there is no file; and a description of the damage of a newer one, or
+        ``None``.
 
     Raises:
-        UserError: If there are files, but none is whole.
+        UserError: If there are files, but none is complete.
     """
     damage = None
     for candidate in (path, before(path)):
@@ -99,10 +101,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU; nothing in the file is executed.
 
     Raises:
-        UserError: If the file is missing, damaged, or no checkpoint of this format.
+        UserError: If the file is missing, damaged, or not a checkpoint of this format.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
+    # A damaged file can raise any exception, also while its values are checked.
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
@@ -120,21 +123,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: damaged, or no checkpoint of dcodr: {reason}") from error
+        raise UserError(f"{path}: damaged, or not a checkpoint of dcodr: {reason}") from error
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Put a checkpoint's state into a model and its optimiser.
 
     Raises:
-        UserError: If it does not fit them.
+        UserError: If the state does not fit the model or the optimiser.
     """
     try:
+        # Not strict, because the frozen weights are not in the file. Other differences are errors.
         missing, unknown = model.load_state_dict(checkpoint.model, strict=False)
         if wrong := unknown + [name for name in missing if not name.startswith(FROZEN)]:
-            raise ValueError(f"weights that only one of them has: {', '.join(wrong)}")
+            raise ValueError(f"weights on only one side: {', '.join(wrong)}")
         optimizer.load_state_dict(checkpoint.optimizer)
-    # PyTorch reports a state of another kind by whatever it leads to.
+    # A state of another kind makes PyTorch raise many kinds of exceptions.
     except Exception as error:
         raise _unfit(error) from error
 
@@ -167,14 +171,14 @@ def encoder_with(weights: dict[str, Tensor], settings: EncoderConfig) -> Encoder
 
 
 def _check(checkpoint: Checkpoint) -> None:
-    """Refuse values of other types than a training writes."""
+    """Check that all values have the types that a training writes."""
     tensors = isinstance(checkpoint.model, dict) and all(
         isinstance(name, str) and type(value) is Tensor for name, value in checkpoint.model.items()
     )
     if not tensors or not isinstance(checkpoint.optimizer, dict):
-        raise ValueError("its state is not one of tensors")
+        raise ValueError("its state does not consist of tensors")
     if not isinstance(checkpoint.fingerprint, str) or checkpoint.last.epoch < 1:
-        raise ValueError("fingerprint or epoch is none")
+        raise ValueError("fingerprint or epoch is invalid")
 
 
 def _unfit(error: Exception) -> UserError:

@@ -1,4 +1,4 @@
-"""A training on the terminal: a line an epoch, and a bar for the epoch that runs."""
+"""Terminal display of a training: one line per epoch, and a progress bar for the current epoch."""
 
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,12 @@ HEADLINES = ("invariance", "informativeness", "image_informativeness")
 
 
 class TrainingDisplay:
-    """Shows a training; its methods are what ``fit`` calls.
+    """Display of a training; its methods are the callbacks of ``fit``.
 
     Args:
-        console: Where to.
+        console: Console for the output.
         epochs: Epochs of the training.
-        label: What is trained, put before every line.
+        label: Prefix of every line.
     """
 
     def __init__(self, console: Console, epochs: int, label: str = "") -> None:
@@ -34,11 +34,11 @@ class TrainingDisplay:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()
 
     def on_epoch(self, epoch: "Epoch") -> None:
-        """Print a line."""
+        """Print the losses and metrics of an epoch in one line."""
         losses = (f"{name} {value:.4f}" for name, value in epoch.losses.items())
         figures = epoch.report.figures if epoch.report else {}
         headlines = (f"{name} {figures[name]:.3f}" for name in HEADLINES if name in figures)
@@ -51,13 +51,13 @@ class TrainingDisplay:
         self._progress.update(self._task, completed=done, total=total)
 
     def on_resume(self, epoch: int, damage: str | None) -> None:
-        """Say where the training goes on."""
+        """Print the epoch from which the training continues."""
         if damage is not None:
-            self.say(f"going on from the checkpoint before, for {damage}")
-        self.say(f"going on after epoch {epoch}")
+            self.say(f"continuing from the previous checkpoint, because of {damage}")
+        self.say(f"continuing after epoch {epoch}")
 
     def on_streamed(self, reason: str) -> None:
-        """Say that the images do not lie on the GPU."""
+        """Print the reason why the images are not on the GPU."""
         self.say(reason)
 
     def say(self, text: str) -> None:

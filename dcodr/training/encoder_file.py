@@ -1,4 +1,4 @@
-"""An encoder in one file of plain weights, which runs no code when it is read."""
+"""Encoders in a single file of plain weights; reading it executes no code."""
 
 import hashlib
 from pathlib import Path
@@ -17,12 +17,12 @@ from dcodr.training.checkpoint import encoder_with
 def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
     """Write an encoder's weights as safetensors, with its config in the file's header.
 
-    The same weights and config make the same bytes.
+    The same weights and config give the same bytes.
 
     Args:
-        path: The file to write, whole or not at all.
+        path: The file to write, completely or not at all.
         encoder: A trained encoder.
-        config: The config that it was trained with.
+        config: The config of its training.
 
     Returns:
         The SHA-256 of the file, in hexadecimal.
@@ -37,24 +37,24 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
 
 
 def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
-    """Read an encoder that ``write_encoder`` wrote; nothing in the file is executed.
+    """Read an encoder written by ``write_encoder``; nothing in the file is executed.
 
     Args:
         path: The file.
-        expected_sha256: The SHA-256 that the file must have, in hexadecimal; ``None`` accepts any.
+        expected_sha256: The required SHA-256 of the file, in hexadecimal; ``None`` accepts any.
 
     Returns:
         The encoder, on the CPU and in evaluation mode.
 
     Raises:
-        UserError: If the file is missing or damaged, or is not the expected one.
+        UserError: If the file is missing, damaged, or not the expected one.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if expected_sha256 is not None and (found := sha256(path)) != expected_sha256:
         raise UserError(
             f"{path.name}: its SHA-256 is {found}, but {expected_sha256} was recorded when it was written: "
-            "it was changed since; do not use it"
+            "the file has changed since; do not use it"
         )
     try:
         with safe_open(path, framework="pt") as file:

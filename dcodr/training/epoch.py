@@ -1,4 +1,4 @@
-"""What a training tells after every epoch."""
+"""Results of a training after every epoch."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from dcodr.evaluation.report import Report
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known after an epoch.
+    """Results of an epoch.
 
     Attributes:
-        epoch: Completed epochs.
+        epoch: Number of completed epochs.
         losses: Means over the epoch's batches: ``loss`` and its parts.
-        report: Validation figures, if this epoch was evaluated.
-        images_per_second: Training throughput, evaluation not counted.
+        report: Validation metrics, if this epoch was evaluated.
+        images_per_second: Training throughput, without evaluation.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""Where memory comes from: pages that are kept on the CPU, images that lie on the device."""
+"""Memory of a training: freed pages on the CPU, and images on the device."""
 
 import ctypes
 import math
@@ -6,45 +6,45 @@ import platform
 
 import torch
 
-# Of glibc's malloc.h.
+# Constants of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _STEP_AHEAD = 256 * 2**20
 _ALL = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep the memory that it frees, from now on; where the C library is not glibc, nothing.
+    """Make the process keep the memory that it frees from now on; does nothing without glibc.
 
-    Every step of a training asks for the same large blocks. By default each is fetched from the system,
-    page by page filled with zeros, and given back: 100,000 page faults a step of ResNet-50 or more, for a
-    tenth of its time on two cores. What is kept is at most the peak.
+    Every step of a training needs the same large blocks. By default the system provides each block page by
+    page, filled with zeros, and takes it back. This costs 100,000 or more page faults per step of ResNet-50,
+    a tenth of its time on two cores. The kept memory never exceeds the peak.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, _ALL)
-        mallopt(_M_TOP_PAD, _STEP_AHEAD)
+        mallopt(_M_MMAP_MAX, 0)  # large blocks come from the heap, not from mappings of their own
+        mallopt(_M_TRIM_THRESHOLD, _ALL)  # the heap never shrinks
+        mallopt(_M_TOP_PAD, _STEP_AHEAD)  # and grows in large steps
 
 
 def hold_to_share(gpus: float) -> None:
-    """Let this process allocate no more than its share of a GPU's memory, from now on.
+    """Limit this process to its share of a GPU's memory from now on.
 
     Args:
-        gpus: GPUs that the process was given, or its share of one; 0 changes nothing.
+        gpus: Number of GPUs of the process, or its share of one; 0 changes nothing.
     """
     if gpus > 0:
         torch.cuda.set_per_process_memory_fraction(min(float(gpus), 1.0), torch.cuda.current_device())
 
 
 def room_for_images(device: torch.device) -> float:
-    """Bytes that images may take on a device for a whole training: half of what this process can still have.
+    """Return the bytes that images may occupy on a device: half of what this process can still allocate.
 
-    On the CPU nothing is copied, so that there is room for all. On a GPU the share counts that the process is
-    held to, and what an earlier training of this process has freed is given back first: PyTorch keeps it, and
-    to the GPU it looks taken.
+    On the CPU nothing is copied, so there is always room. On a GPU the limit of :func:`hold_to_share` counts.
+    Memory that an earlier training of this process has freed is returned to the GPU first, because PyTorch
+    caches it and the GPU counts it as used.
 
     Args:
-        device: Where the images would lie; a GPU by its index, as ``resolve_device`` gives it.
+        device: Device for the images; a GPU with its index, as returned by ``resolve_device``.
     """
     if device.type != "cuda":
         return math.inf

@@ -1,4 +1,4 @@
-"""What a trained method does, to look at: nearest neighbours, and images rebuilt in other domains."""
+"""Pictures of a trained method: nearest neighbours, and images rebuilt in other domains."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from dcodr.methods.method import Method
 from dcodr.palette import BLUE
 
 SIDE = 96
-"""Images are enlarged by a whole factor to about this width, in pixels."""
+"""Width and height of images in the pictures, in pixels."""
 BAR = 6
 LIGHT = (200, 200, 200)
 
@@ -27,17 +27,17 @@ def retrieval_picture(
     queries: int = 6,
     neighbours: int = 7,
 ) -> Image.Image:
-    """Draw some images of a split, each before its nearest neighbours among the others of this split.
+    """Draw some images of a split, each followed by its nearest neighbours in this split.
 
-    The gallery of the retrieval figures is larger: it has the training images, too, which would have to be
-    encoded here for the sake of a few rows.
+    The gallery of the retrieval metrics also contains the training images. Encoding them for a few rows would
+    take too long.
 
     Args:
         method: Its encoder makes the codes.
         data: The dataset.
         split: The split of queries and neighbours.
-        device: Where the method lies.
-        queries: Number of rows, each with a query of another domain if there are so many.
+        device: Device of the method.
+        queries: Number of rows, with queries of different domains if possible.
         neighbours: Neighbours of each.
     """
     indices = data.indices(split)
@@ -49,7 +49,7 @@ def retrieval_picture(
     title = f"{data.spec.name}: {split} images, and the other {split} images with the nearest codes"
     rows = [text(title, 16, width)]
     if share is not None:
-        legend = "blue: share of its categorical attributes that a neighbour has of its query"
+        legend = "blue: share of categorical attributes in which a neighbour matches its query"
         rows.append(text(legend, 12, width))
     for row, query in enumerate(shown.tolist()):
         cells = [_cell(data.images[indices[query]])]
@@ -63,15 +63,15 @@ def retrieval_picture(
 def swap_picture(
     method: Method, data: FactorDataset, split: Split, device: torch.device, images: int = 5, domains: int = 5
 ) -> Image.Image | None:
-    """Draw some images of a split, rebuilt, and in the domains of others: their content, another's domain.
+    """Draw some images of a split, their reconstructions, and their content in the domains of other images.
 
     Args:
         method: A method with a generator.
         data: The dataset.
         split: The split of the images.
-        device: Where the method lies.
+        device: Device of the method.
         images: Number of rows.
-        domains: Number of other images whose domains are lent.
+        domains: Number of other images that lend their domains.
 
     Returns:
         The picture; ``None`` if the method has no generator.
@@ -102,7 +102,7 @@ def _rendered(
     lenders: npt.NDArray[np.int64],
     device: torch.device,
 ) -> npt.NDArray[np.uint8] | None:
-    """``(n, H, W, 3)`` images of some content in the domains of others."""
+    """Return images ``(n, H, W, 3)`` with the content of some images in the domains of others."""
     training = method.training
     method.eval()
     with torch.inference_mode():
@@ -123,9 +123,9 @@ def _rendered(
 def _share_alike(
     data: FactorDataset, indices: npt.NDArray[np.int64], queries: Tensor, nearest: Tensor
 ) -> npt.NDArray[np.float64] | None:
-    """``(Q, k)`` share of the categorical attributes in which a neighbour matches its query, if any.
+    """Return ``(Q, k)`` shares of the categorical attributes in which a neighbour matches its query.
 
-    Derived attributes would count twice and are left out.
+    Derived attributes would count twice and are excluded. Without categorical attributes return ``None``.
     """
     matching = [
         matches(
@@ -143,10 +143,12 @@ def _share_alike(
 
 
 def _one_a_domain(domain: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """So many positions, spread over the domains, each of another one as long as there are more."""
+    """Return ``count`` positions, of different domains as long as there are unused domains."""
+    # A fixed seed, so that the pictures of all trainings show the same images.
     order = np.random.default_rng(0).permutation(len(domain))
     _, first = np.unique(domain[order], return_index=True)
     first = np.sort(first)
+    # First one image of each domain, then the other images, all in random order.
     rest = np.setdiff1d(np.arange(len(order)), first)
     chosen: npt.NDArray[np.int64] = order[np.concatenate([first, rest])[:count]]
     return chosen

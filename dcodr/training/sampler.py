@@ -1,4 +1,4 @@
-"""The images of each batch: equally many of several domains, or any images at random."""
+"""Samplers of batches: equally many images of several domains, or any images at random."""
 
 from collections.abc import Iterator
 
@@ -12,26 +12,26 @@ _TINY = 1e-9
 
 
 class DomainBatchSampler:
-    """Draws batches of ``n_domains`` distinct domains with ``n_per_domain`` distinct images each.
+    """A sampler of batches with ``n_domains`` distinct domains and ``n_per_domain`` distinct images each.
 
-    A batch is laid out domain by domain. An epoch has ``len()`` batches, as many as the images fill. Every
-    domain deals its images from a shuffled queue, so that none comes twice before all have come once; domains
-    are drawn with probability proportional to their images not yet seen in the epoch.
+    A batch has a domain-by-domain layout. An epoch has ``len()`` batches, as many as the images fill. Every
+    domain takes its images from a shuffled queue, so no image repeats before all others have been used.
+    Domains are drawn with probability proportional to their number of unseen images in the epoch.
 
-    The order of an epoch depends on the seed and the epoch's number alone: a resumed training needs no state
-    of a random generator. Works as ``batch_sampler`` of a ``torch.utils.data.DataLoader``.
+    The order of an epoch depends only on the seed and the epoch's number, so a resumed training needs no
+    state of a random generator. It works as ``batch_sampler`` of a ``torch.utils.data.DataLoader``.
 
     Args:
         domain: ``(N,)`` domain labels.
         n_domains: Domains in a batch.
-        n_per_domain: Images of each.
+        n_per_domain: Images of each domain.
         seed: Seed of the order, not negative.
 
     Yields:
         ``(n_domains * n_per_domain,)`` int64 positions in ``domain``.
 
     Raises:
-        UserError: If a number is not positive, or there are too few domains or too few images in one.
+        UserError: If a number is not positive, or there are too few domains or too few images in a domain.
 
     Example:
         >>> sampler = DomainBatchSampler(np.repeat([0, 1, 2], 8), n_domains=2, n_per_domain=4, seed=0)
@@ -51,7 +51,7 @@ class DomainBatchSampler:
         self._epoch = 0
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return int(self._sizes.sum()) // (self._n_domains * self._n_per_domain)
 
     def set_epoch(self, epoch: int) -> None:
@@ -60,21 +60,24 @@ class DomainBatchSampler:
 
     def __iter__(self) -> Iterator[npt.NDArray[np.int64]]:
         """Yield the batches of the chosen epoch."""
+        # Queues and random numbers start anew in every epoch, so a resumed training can begin with any epoch.
         rng = np.random.default_rng((self._seed, self._epoch))
         queues = [rng.permutation(members) for members in self._members]
         unseen = self._sizes.astype(np.float64)
         for _ in range(len(self)):
             drawn = _weighted_draw(unseen, self._n_domains, rng)
+            # A queue that is refilled repeats images, so the number of unseen images stays at 0.
             unseen[drawn] = np.maximum(unseen[drawn] - self._n_per_domain, 0)
             yield np.concatenate([self._deal(queues, index, rng) for index in drawn])
 
     def _deal(
         self, queues: list[npt.NDArray[np.int64]], index: int, rng: np.random.Generator
     ) -> npt.NDArray[np.int64]:
-        """Take the next images of a domain from its queue; an exhausted queue starts anew."""
+        """Take the next images of a domain from its queue; refill an exhausted queue."""
         queue = queues[index]
         if len(queue) < self._n_per_domain:
             refill = rng.permutation(self._members[index])
+            # Images still in the queue go to the end of the refill, so that the next batch is distinct.
             repeated = np.isin(refill, queue)
             queue = np.concatenate([queue, refill[~repeated], refill[repeated]])
         queues[index] = queue[self._n_per_domain :]
@@ -82,14 +85,14 @@ class DomainBatchSampler:
 
 
 class RandomBatchSampler:
-    """Draws batches of distinct images of any domains.
+    """A sampler of batches with distinct images of any domains.
 
-    An epoch has ``len()`` batches, as many as the images fill, and no image twice; the images that are left
-    over differ from epoch to epoch. As with :class:`DomainBatchSampler`, the order depends on the seed and
-    the epoch's number alone.
+    An epoch has ``len()`` batches, as many as the images fill, and uses no image twice. The unused images
+    differ from epoch to epoch. As with :class:`DomainBatchSampler`, the order depends only on the seed and
+    the epoch's number.
 
     Args:
-        n_images: Images to draw from.
+        n_images: Number of images to draw from.
         batch_size: Images in a batch.
         seed: Seed of the order, not negative.
 
@@ -97,7 +100,7 @@ class RandomBatchSampler:
         ``(batch_size,)`` int64 positions in ``0..n_images-1``.
 
     Raises:
-        UserError: If a batch is empty or there are fewer images than it holds.
+        UserError: If a batch is empty or larger than the number of images.
 
     Example:
         >>> sampler = RandomBatchSampler(n_images=20, batch_size=8, seed=0)
@@ -117,7 +120,7 @@ class RandomBatchSampler:
         self._epoch = 0
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return self._n_images // self._batch_size
 
     def set_epoch(self, epoch: int) -> None:
@@ -137,10 +140,12 @@ BatchSampler = DomainBatchSampler | RandomBatchSampler
 def _weighted_draw(
     weights: npt.NDArray[np.float64], n: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """``n`` positions without replacement, by weight; those without weight come last, in random order.
+    """Draw ``n`` positions without replacement, by weight; positions of weight 0 come last, in random order.
 
-    The first of exponential arrival times with these rates are such a draw (Efraimidis & Spirakis, 2006).
+    The positions with the first exponential arrival times, at these rates, are such a draw (Efraimidis &
+    Spirakis, 2006).
     """
+    # A tiny rate in place of 0 makes the positions without weight arrive last.
     arrival = rng.exponential(size=len(weights)) / np.maximum(weights, _TINY)
     return np.argsort(arrival)[:n]
 

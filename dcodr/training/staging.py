@@ -1,4 +1,4 @@
-"""Many small tensors on their way to a device, in one copy."""
+"""Transfer of many small tensors to a device in one copy."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,10 +10,10 @@ _ALIGNMENT = 16
 
 
 def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Nested lists, tuples and dicts with every tensor in them changed.
+    """Apply a function to every tensor in nested lists, tuples and dicts.
 
     Args:
-        tree: What is no list, tuple, dict or tensor stays as it is.
+        tree: The nested values; values of other types stay unchanged.
         change: Called once for each tensor, in order.
     """
     if isinstance(tree, Tensor):
@@ -26,19 +26,20 @@ def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def staged(tree: Any, device: torch.device) -> Any:
-    """Bring all tensors of a tree to a device; to a GPU by one copy from pinned memory that nobody waits for.
+    """Move all tensors of a tree to a device; to a GPU by one asynchronous copy from pinned memory.
 
-    Every copy has a fixed cost, and one from memory that is not pinned makes the CPU wait for it.
+    Every copy has a fixed cost, and a copy from unpinned memory makes the CPU wait.
 
     Args:
-        tree: As for :func:`mapped`, of CPU tensors.
-        device: Where to.
+        tree: Nested values with CPU tensors, see :func:`mapped`.
+        device: The target device.
 
     Returns:
-        The same tree of tensors on the device; on the CPU the very tensors.
+        The same tree with tensors on the device; on the CPU the tree itself.
     """
     if device.type == "cpu":
         return tree
+    # The first pass collects the tensors, the second replaces them in the same order.
     tensors: list[Tensor] = []
     mapped(tree, lambda tensor: tensors.append(tensor) or tensor)  # type: ignore[func-returns-value]
     arrived = iter(_together(tensors, device))
@@ -46,7 +47,7 @@ def staged(tree: Any, device: torch.device) -> Any:
 
 
 def _together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """The tensors on a device, as parts of one block of bytes that was copied there."""
+    """Copy tensors to a device as parts of one block of bytes."""
     size = sum(map(_room, tensors))
     block = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
     for part, tensor in zip(_parts(block, tensors), tensors, strict=True):
@@ -55,11 +56,11 @@ def _together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
 
 
 def _parts(block: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """For each tensor its part of the block, in its type and shape."""
+    """Return for each tensor its part of the block, in its type and shape."""
     parts = zip(torch.split(block, [_room(tensor) for tensor in tensors]), tensors, strict=True)
     return [part[: tensor.nbytes].view(tensor.dtype).view(tensor.shape) for part, tensor in parts]
 
 
 def _room(tensor: Tensor) -> int:
-    """Bytes of a tensor's part: every part begins where numbers of any type may."""
+    """Return the bytes of a tensor's part, rounded up so that the next part is aligned for every type."""
     return -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT

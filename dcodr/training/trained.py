@@ -1,4 +1,4 @@
-"""Trained encoders: read one back, and measure what its codes say."""
+"""Trained encoders: load one, and measure its codes."""
 
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,16 +22,16 @@ def load(path: str | Path) -> Encoder:
     """Read a trained encoder; nothing in its file is executed.
 
     Args:
-        path: The folder that ``python -m dcodr train`` wrote, a checkpoint, a ``.safetensors`` file of
-            ``encoder_file.write_encoder``, or ``models:/SEARCH@ALIAS``: a model that a search in ``runs``
-            registered, see ``tuning.load_model``.
+        path: An output folder of ``python -m dcodr train``, a checkpoint, a ``.safetensors`` file of
+            ``encoder_file.write_encoder``, or ``models:/SEARCH@ALIAS``, a model that a search in ``runs``
+            registered (see ``tuning.load_model``).
 
     Returns:
         The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
         codes ``(B, code_dim)`` of length 1.
 
     Raises:
-        UserError: If there is no such encoder, or its file is damaged or was changed.
+        UserError: If there is no such encoder, or its file is damaged or has changed.
     """
     if str(path).startswith("models:/"):
         return _registered(str(path))
@@ -42,7 +42,7 @@ def load(path: str | Path) -> Encoder:
 
 
 def _registered(uri: str) -> Encoder:
-    """Load a registered encoder by the installed package that can; ``dcodr`` itself knows no MLflow."""
+    """Load a registered encoder through an installed package's entry point; ``dcodr`` does not use MLflow."""
     loaders = entry_points(group="dcodr.encoders", name="models")
     if not loaders:
         raise UserError(f"{uri}: no installed package reads registered models: run 'make install' again")
@@ -59,19 +59,19 @@ def evaluate(
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> Report:
-    """Measure what an encoder's codes say of the domain and the attributes.
+    """Measure the information of an encoder's codes about the domain and the attributes.
 
-    Fresh probes are fitted on the codes of the train split. With a training's seed and threads the figures
-    are those of ``python -m dcodr evaluate``.
+    Fresh probes are fitted on the codes of the train split. With a training's seed and threads, the metrics
+    equal those of ``python -m dcodr evaluate``.
 
     Args:
         encoder: Maps float images ``(B, 3, H, W)`` in [0, 1] to ``(B, d)``; it is moved to the device.
         data: Images and labels.
         split: The split to score.
-        probe: The paper's six-layer probe, or the fast one that scores the trials of a search. They are not
-            comparable.
+        probe: The paper's six-layer probe, or the fast probe that scores the trials of a search. Their
+            metrics are not comparable.
         seed: Seed of the probes and of the bootstrap behind the intervals.
-        device: Where to compute; ``auto`` takes a GPU where there is one.
+        device: Device of the computation; ``auto`` selects a GPU if there is one.
 
     Raises:
         UserError: If the split has fewer than two images, or there is no such device.

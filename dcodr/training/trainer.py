@@ -25,7 +25,7 @@ from dcodr.training.memory import keep_freed_memory, room_for_images
 
 ADAM_BETAS = (0.5, 0.999)
 COSINE_END = 1e-5
-"""Learning rate in which the schedule ``cosine`` ends, that of LORD's code."""
+"""Final learning rate of the schedule ``cosine``, as in LORD's code."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Fit:
 
     Attributes:
         method: The trained networks.
-        report: Validation figures of the last epoch.
+        report: Validation metrics of the last epoch.
     """
 
     method: Method
@@ -42,12 +42,12 @@ class Fit:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that a config's ``device`` means, a GPU with its index.
+    """Return the device of a config's ``device`` setting; a GPU always has an index.
 
-    Much of ``torch.cuda`` refuses a GPU without one.
+    Many functions of ``torch.cuda`` refuse a GPU without an index.
 
     Raises:
-        UserError: If a GPU is asked for and there is none.
+        UserError: If a GPU is requested and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device: received 'cuda', but this machine has no usable GPU; use 'auto' or 'cpu'")
@@ -69,27 +69,30 @@ def fit(
 ) -> Fit:
     """Train a method on the ``train`` split and evaluate it on ``validation``.
 
-    Every epoch's batches and views are a function of the seed and the epoch alone, so that a resumed
-    training goes on exactly as it would have; on the CPU with the same number of threads to the last bit.
+    Every epoch's batches and views depend only on the seed and the epoch, so a resumed training gives the
+    same result as an uninterrupted one. On the CPU, with the same number of threads, it is identical to the
+    last bit.
 
     Args:
-        config: The training.
-        data: The dataset; its images are read from where they are, never copied whole on the CPU.
-        on_epoch: Called after each epoch. A resumed training begins with the last epoch before: who was told
-            of it may have died with the news.
-        on_step: Called after each batch with the batches done in this epoch and their number.
-        on_resume: Called if training goes on from a checkpoint, with the epochs completed and, if the newest
-            checkpoint is damaged and an older one used, what is wrong with it.
-        on_streamed: Called if the GPU has no room for all images, with a text that says so: every batch is
-            then copied to it, which is slower.
-        on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk, and training goes on; by
-            default it ends.
-        checkpoint: File to save to after each epoch. If it exists, training goes on from it.
+        config: The config of the training.
+        data: The dataset; on the CPU its images are never copied as a whole.
+        on_epoch: Called after each epoch. A resumed training first reports the last completed epoch again, in
+            case the previous process died before its report arrived.
+        on_step: Called after each batch with the number of finished batches of this epoch and of all batches.
+        on_resume: Called if training continues from a checkpoint, with the number of completed epochs and, if
+            the newest checkpoint is damaged and an older one is used, a description of the damage.
+        on_streamed: Called with an explanation if the GPU has no room for all images. Every batch is then
+            copied to it, which is slower.
+        on_unsaved: Called if the checkpoint cannot be written, e.g. on a full disk; training then continues.
+            By default it ends.
+        checkpoint: File to save to after each epoch. If it exists, training continues from it.
 
     Raises:
-        UserError: If the config does not fit the dataset or the machine, or the checkpoint not the config.
+        UserError: If the config does not fit the dataset or the machine, or the checkpoint does not fit the
+            config.
         DivergedError: If a loss is not finite.
     """
+    # 1. Build the sampler, the networks and the optimiser.
     torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
     if device.type == "cpu":
@@ -97,23 +100,29 @@ def fit(
     train = data.indices("train")
     batch = config.batch
     sampler = build_sampler(config, data.domain[train])
+    # Weights come from torch's global generator, whose state the caller gets back unchanged.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
+    # Networks are compiled one by one: a method as a whole has no forward pass.
     if config.compile:
         for network in method.children():
             network.compile()
+    # A group's name is the key of its learning rate, see `_set_learning_rates`.
     optimizer = torch.optim.Adam(
         [{"params": params, "setting": name} for name, params in method.learned().items()],
         betas=ADAM_BETAS,
         fused=True,
     )
+    # 2. Restore the checkpoint, if there is one.
     last = _resume(checkpoint, config, data, method, optimizer, on_resume)
     augment = Augment(config.augmentations, config.augmentation_mode, config.strengths)
     resident = _resident(data, device, on_streamed)
     batches = Batches(data, train, sampler, augment, method.draws, device, resident)
 
+    # 3. Train, validate and save epoch by epoch. First report the last epoch again, in case the previous
+    # process died before its report arrived.
     if last is not None:
         on_epoch(last)
     for epoch in range(last.epoch if last else 0, config.epochs):
@@ -128,6 +137,7 @@ def fit(
         report = _validate(method, data, batches.images, config, device) if due else None
         images = len(sampler) * batch.n_domains * batch.n_per_domain
         last = Epoch(epoch + 1, losses, report, images / seconds)
+        # Saved before it is reported, so that no reported epoch is lost.
         if checkpoint is not None:
             states = method.state_dict(), optimizer.state_dict()
             try:
@@ -137,6 +147,7 @@ def fit(
                     raise
                 on_unsaved(error)
         on_epoch(last)
+    # 4. The training is complete, so the previous checkpoint is no longer needed.
     if checkpoint is not None:
         before(checkpoint).unlink(missing_ok=True)
     assert last is not None
@@ -152,11 +163,12 @@ def _train_epoch(
     config: Config,
     on_step: Callable[[int, int], None],
 ) -> dict[str, float]:
-    """One pass; returns the mean of each loss over the batches."""
+    """Train on all batches of an epoch; return the mean of each loss over the batches."""
     method.train()
     totals: dict[str, Tensor] = {}
     half = config.precision == "bfloat16"
     n_batches = len(batches)
+    # Losses are summed as tensors: reading a number would wait for the GPU at every step.
     for step, batch in enumerate(batches.of_epoch(epoch, config.seed)):
         with torch.autocast(batch.anchors.device.type, torch.bfloat16, enabled=half):
             losses = method.losses(batch)
@@ -175,15 +187,15 @@ def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch:
 
 
 def _learning_rate(first: float, config: Config, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0, that was ``first`` in epoch 0."""
+    """Return the learning rate of an epoch, counted from 0, which is ``first`` in epoch 0."""
     if config.lr_schedule == "cosine":
-        end = min(first, COSINE_END)
+        end = min(first, COSINE_END)  # a rate that starts lower must not rise
         return end + (first - end) * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
     return first * float(config.lr_decay ** (epoch // config.lr_decay_epochs))
 
 
 def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[str], None]) -> bool:
-    """Tell whether the device can hold all images; say so if it cannot."""
+    """Tell whether the device can hold all images; report it if not."""
     room = room_for_images(device)
     if data.images.nbytes <= room:
         return True
@@ -208,15 +220,15 @@ def _resume(
     optimizer: torch.optim.Optimizer,
     on_resume: Callable[[int, str | None], None],
 ) -> Epoch | None:
-    """The last completed epoch, after its state has been restored from the checkpoint, if there is one."""
+    """Restore the state of the checkpoint, if there is one, and return its last completed epoch."""
     checkpoint, damage = latest_checkpoint(path) if path else (None, None)
     if checkpoint is None:
         return None
     if checkpoint.config != config:
         changed = "; ".join(differences(checkpoint.config.model_dump(), config.model_dump()))
-        raise UserError(f"{path}: is of another config; {changed}: give another folder")
+        raise UserError(f"{path}: belongs to another config; {changed}: give another folder")
     if checkpoint.fingerprint != data.fingerprint:
-        raise UserError(f"{path}: was trained on other data than {config.store}")
+        raise UserError(f"{path}: was trained on different data than {config.store}")
     restore(checkpoint, method, optimizer)
     on_resume(checkpoint.last.epoch, damage)
     return checkpoint.last

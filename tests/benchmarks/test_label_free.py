@@ -1,4 +1,4 @@
-"""What the record of labelled and label-free figures says is what the documentation prints."""
+"""The documentation prints the results of the record of labelled and label-free metrics."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What only shows never ends a command or changes how it ends."""
+"""Output for display never ends a command and never changes its exit code."""
 
 import errno
 import io

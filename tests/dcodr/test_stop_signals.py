@@ -86,5 +86,5 @@ def test_a_training_that_is_stopped_says_how_it_goes_on(
     monkeypatch.setattr("dcodr.training.display.TrainingDisplay.on_epoch", stop)
     done = run("dcodr", ["train", "--config", "tiny.yaml", "--out", "out"], tmp_path)
     assert done.code == 143, done
-    assert "Stopped; the same command goes on with --resume." in done.out
+    assert "Stopped; run the same command with --resume to continue." in done.out
     assert (tmp_path / "out" / "checkpoint.pt").is_file()

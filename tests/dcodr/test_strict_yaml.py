@@ -124,7 +124,7 @@ bound: on
         ("? [1, 2]\n: x\n", "keys are words"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
         ("a: \x07\n", "not valid YAML"),
-        ("b: 1\na: !!int 1_000\n", "line 2: not valid YAML: '1_000' is no int"),
+        ("b: 1\na: !!int 1_000\n", "line 2: not valid YAML: '1_000' is not of type int"),
         ("a: !!timestamp 2026-01-01\n", "line 1: not valid YAML here: a timestamp"),
     ],
 )

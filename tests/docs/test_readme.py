@@ -26,5 +26,5 @@ def test_the_first_walk(
     printed = capsys.readouterr().out
     assert "Search quick: 4 complete" in printed or "infeasible" in printed
     assert (tmp_path / "runs" / "quick" / "report.html").is_file()
-    assert re.search(r"All \d+ validation figures of quick, trial \d+ are reproduced exactly\.", printed)
+    assert re.search(r"All \d+ validation metrics of quick, trial \d+ are reproduced exactly\.", printed)
     assert (tmp_path / "trained" / "test.json").is_file()

@@ -115,7 +115,7 @@ class FakeGPU:
         return tensor
 
     def is_pinned(self, tensor: Tensor) -> bool:
-        """Whether a tensor's memory is pinned."""
+        """Tell whether a tensor's memory is pinned."""
         return tensor.untyped_storage().data_ptr() in self.pinned.values()  # type: ignore[no-untyped-call]
 
     def spend(self) -> None:
@@ -127,7 +127,7 @@ class FakeGPU:
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What every operation of PyTorch goes through, in one thread."""
+    """A hook into every operation of PyTorch, in one thread."""
 
     def __init__(self, gpu: FakeGPU) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -222,7 +222,7 @@ _ANSWERS: Mapping[Any, Callable[..., Any]] = {
     aten.nonzero.default: _found,
     aten.equal.default: lambda gpu, one, other: True,
 }
-"""What depends on values, and is made up."""
+"""Operations whose results depend on values, with made-up results."""
 
 _PINNING: Mapping[Any, Callable[[FakeGPU, Tensor], Any]] = {
     aten._pin_memory: lambda gpu, tensor: gpu.pin(tensor.clone()),
@@ -232,7 +232,7 @@ _PINNING: Mapping[Any, Callable[[FakeGPU, Tensor], Any]] = {
 
 
 def _driver(gpu: FakeGPU) -> dict[str, Callable[..., Any]]:
-    """What ``torch.cuda`` calls of ``torch._C``."""
+    """Return replacements for the functions of ``torch._C`` that ``torch.cuda`` calls."""
 
     def set_fraction(fraction: float, device: int) -> None:
         _require(device)

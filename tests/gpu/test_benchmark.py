@@ -65,7 +65,7 @@ def test_a_device_that_computes_something_else_is_found_out(
 def test_correctness_runs_to_its_end(few: FactorDataset) -> None:
     works = {row.work for row in gpu_correctness.agreement(few, "cuda")}
     rows = {row.work: row for row in gpu_correctness.on_the_gpu_alone(few)}
-    assert {"views, GPU and CPU", "figures of probes, GPU and CPU"} < works
+    assert {"views, GPU and CPU", "metrics of probes, GPU and CPU"} < works
     assert rows["steps that wait for the GPU"].met
     assert "losses, resumed against not" in rows
 

@@ -28,7 +28,7 @@ QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 
 @pytest.fixture(autouse=True)
 def told(few: FactorDataset, monkeypatch: pytest.MonkeyPatch, brief: object) -> list[dict[str, Any]]:
-    """What trials report."""
+    """Collect the reports of trials."""
     reports: list[dict[str, Any]] = []
     monkeypatch.setattr("tuning.driver.trainable.tune", SimpleNamespace(report=reports.append))
     monkeypatch.setattr("tuning.driver.trainable.open_dataset", lambda config: few)

@@ -11,7 +11,7 @@ from select import select
 from types import TracebackType
 
 SECONDS = 20
-"""How long a reader may take for a file of a few kilobytes."""
+"""Seconds that a reader may take for a file of a few kilobytes."""
 MEMORY = 6 << 30
 """Address space of the process in bytes; PyTorch alone takes some."""
 
@@ -61,7 +61,7 @@ class ReaderProcess:
         self.folder.cleanup()
 
     def outcome(self, content: bytes) -> str:
-        """What came of reading a file: ``ok``, ``refused``, or how it went wrong."""
+        """Read a file; return ``ok``, ``refused``, or a description of the failure."""
         self.path.write_bytes(content)
         assert self.process.stdin is not None
         assert self.process.stdout is not None

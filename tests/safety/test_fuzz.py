@@ -1,4 +1,4 @@
-"""Whatever stands in a file, its reader reads it or refuses it by a ``UserError``.
+"""Fuzz tests: a reader either reads a file or refuses it with a ``UserError``, whatever the content.
 
 200 inputs a reader; ``make fuzz`` tries 20,000.
 """

@@ -113,7 +113,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (LAUGHS, "more than 10,000 values, aliases written out"),
+        (LAUGHS, "more than 10,000 values, with aliases expanded"),
         ("a: &a [*a]\n", "more than 20 levels"),
         ("a: " + "[" * 1000, "recursion depth"),
         ("a: " + "[" * 30 + "]" * 30, "line 1: more than 20 levels"),
@@ -121,9 +121,9 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: " + "9" * 500_000, "a number of more than 64 bits"),
         ("a: !!bool x", "not valid YAML"),
         ("a: !!int ''", "not valid YAML"),
-        ("a: !!timestamp 2026-01-01", "line 1: not valid YAML here: a timestamp; put a text in quotes"),
+        ("a: !!timestamp 2026-01-01", "line 1: not valid YAML here: a timestamp; put text in quotes"),
         ("a: !!binary YQ==", "a binary"),
-        ("a: " + "x" * 1_000_000, "longer than the 1,000,000 bytes"),
+        ("a: " + "x" * 1_000_000, "larger than the allowed 1,000,000 bytes"),
     ],
     ids=lambda value: value[:20],
 )
@@ -251,10 +251,10 @@ def test_a_dataset_behind_a_link_is_refused(link: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (DatasetSpec("../x", "chair", ()), "'../x' is no name"),
-        (DatasetSpec("x", "a chair", ()), "'a chair' is no name"),
-        (DatasetSpec("x", "chair", (Attribute("[bold]", 4),)), "is no name"),
-        (DatasetSpec("x", "chair", (Attribute("a/../b", 4),)), "is no name"),
+        (DatasetSpec("../x", "chair", ()), "'../x' is not a valid name"),
+        (DatasetSpec("x", "a chair", ()), "'a chair' is not a valid name"),
+        (DatasetSpec("x", "chair", (Attribute("[bold]", 4),)), "is not a valid name"),
+        (DatasetSpec("x", "chair", (Attribute("a/../b", 4),)), "is not a valid name"),
         (DatasetSpec("x", "chair", (Attribute("all", 4),)), "is called all"),
         (DatasetSpec("x", "chair", (Attribute("domain", 4),)), "is called domain"),
         (DatasetSpec("x", "chair", (Attribute("a", 4), Attribute("a", 5))), "two attributes are called a"),
@@ -311,7 +311,7 @@ def test_checkpoints_of_other_types_are_refused(
     torch.save(content | {"model": {}, "optimizer": {}}, tmp_path / "c.pt")
     load_checkpoint(tmp_path / "c.pt")
     torch.save(content | {"model": {}, "optimizer": {}} | change, tmp_path / "c.pt")
-    with pytest.raises(UserError, match=r"c\.pt: damaged, or no checkpoint"):
+    with pytest.raises(UserError, match=r"c\.pt: damaged, or not a checkpoint"):
         load_checkpoint(tmp_path / "c.pt")
 
 

@@ -1,1 +1,1 @@
-"""Read raw files of each dataset into images and labels."""
+"""Readers of the raw files of each dataset."""

@@ -25,17 +25,17 @@ CARS3D = DatasetSpec(
         Attribute("pose", N_POSES, derived=True),
     ),
 )
-"""Azimuth goes round in steps of 15 degrees, elevation from 0 to 18 degrees in steps of 6. ``pose`` is both
-together, ``elevation * 24 + azimuth``: the one factor of the paper's tables, derived from the other two."""
+"""Azimuth is cyclic in steps of 15 degrees; elevation goes from 0 to 18 degrees in steps of 6. ``pose``
+combines both, ``elevation * 24 + azimuth``: the only factor in the paper's tables, derived from the two."""
 
 
 def read_cars3d(
     raw_dir: Path, on_progress: Callable[[int, int], None] | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
-    """Read the original MATLAB files, at half their size.
+    """Read the original MATLAB files, at half the image size.
 
     Args:
-        raw_dir: Folder of ``car_001_mesh.mat`` to ``car_183_mesh.mat``; fewer will do.
+        raw_dir: Folder of ``car_001_mesh.mat`` to ``car_183_mesh.mat``; some may be missing.
         on_progress: Called with the number of images read and of all images.
 
     Returns:
@@ -59,7 +59,7 @@ def read_cars3d(
 
 
 def halve(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Average each 2 x 2 block of pixels, rounded half up.
+    """Average each 2 x 2 block of pixels; round half up.
 
     Args:
         images: ``(..., H, W)`` with even H and W.
@@ -82,12 +82,13 @@ def _number(file: Path) -> int:
 
 
 def _read_car(file: Path) -> npt.NDArray[np.uint8]:
-    """``(96, 64, 64, 3)`` images of one car, azimuth running fastest."""
+    """Read ``(96, 64, 64, 3)`` images of one car; azimuth varies fastest."""
     image = _load(file)
     if image is None or image.dtype != np.uint8 or image.shape != RAW_SHAPE:
         found = "nothing" if image is None else f"{image.dtype} of shape {image.shape}"
         raise UserError(f"{file}: expected 'im', uint8 of shape {RAW_SHAPE}; found {found}")
-    # MATLAB's order of axes reversed is the order in memory: elevation, azimuth, channel, column, row.
+    # MATLAB stores arrays in column-major order, so the transpose is contiguous: elevation, azimuth, channel,
+    # column, row.
     columns = halve(image.T).reshape(N_POSES, 3, SIZE, SIZE)
     return np.transpose(columns, (0, 3, 2, 1))
 
@@ -97,7 +98,7 @@ def _load(file: Path) -> npt.NDArray[Any] | None:
 
     try:
         content: dict[str, npt.NDArray[Any]] = loadmat(file, variable_names=["im"])
-    # scipy reports a damaged file by whatever the damage leads to, down to zlib.error and MemoryError.
+    # A damaged file makes scipy raise many kinds of exceptions, even zlib.error and MemoryError.
     except Exception as error:
         raise UserError(f"{file} cannot be read as a MATLAB file ({error}): download it again") from error
     return content.get("im")

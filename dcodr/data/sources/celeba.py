@@ -2,13 +2,13 @@
 
 The published files (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html): ``img_align_celeba/000001.jpg`` to
 ``202599.jpg``, 178 x 218 pixels; ``identity_CelebA.txt``, lines of file name and person; and
-``list_landmarks_align_celeba.txt``, a line with the number of images, one with the names of the columns, then
-lines of file name and the x and y of five landmarks in pixels.
+``list_landmarks_align_celeba.txt``: a line with the number of images, a line with the names of the columns,
+then lines of file name and the x and y of five landmarks in pixels.
 
-Figures measured here are not comparable with the published ones. The official evaluation fits its probes on
+Metrics measured here are not comparable with the published ones. The official evaluation fits its probes on
 three quarters of the images of the *test* people, whom the encoder has never seen, and scores the last
-quarter. Here train, validation and test are splits of the same people: a search needs validation images that
-are scored as the test images are.
+quarter. Here train, validation and test are splits of the same people, because a search needs validation
+images that are scored in the same way as the test images.
 """
 
 import re
@@ -37,11 +37,11 @@ REDUCTION = 128 // SIZE
 NAME, NUMBER = re.compile(r"[0-9]+\.jpg"), re.compile(r"-?[0-9]{1,6}")
 
 MIN_TRAINING = 20
-"""Fewest training images of a person who is kept (supplement, section 2)."""
+"""Smallest number of training images of a person (supplement, section 2)."""
 
 CELEBA = DatasetSpec(name="celeba", domain="person", attributes=(Attribute("landmarks", None),))
-"""``landmarks`` holds x and y of both eyes, the nose and both corners of the mouth, in pixels of the image of
-64 x 64. The official code detects 68 points with a network instead: its L1 errors are not comparable."""
+"""``landmarks`` holds x and y of both eyes, the nose and both corners of the mouth, in pixels of the 64 x 64
+image. The official code detects 68 points with a network instead, so its L1 errors are not comparable."""
 
 
 def read_celeba(
@@ -49,23 +49,23 @@ def read_celeba(
 ) -> tuple[
     Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.float32]], npt.NDArray[np.uint8]
 ]:
-    """Read the people who have enough training images; the middle of each image, at half its size.
+    """Read people with enough training images: the middle of each image, at half its size.
 
-    Splits are made first and people with fewer than 20 training images then left out, with all their images.
-    Whoever is kept has at least two images in the test split, so that none has a single one there.
+    Splits are made first. Then people with fewer than 20 training images are removed with all their images.
+    Everyone who is kept has at least two images in the test split.
 
     Args:
         raw_dir: Folder of the published files, unpacked.
         seed: Seed of the splits.
-        on_progress: Called with the number of images read and of all to read.
+        on_progress: Called with the number of images read and of all images to read.
 
     Returns:
-        Images in chunks ``(<= 1024, 64, 64, 3)``, the published number of the person ``(N,)``, the landmarks
+        Images in chunks ``(<= 1024, 64, 64, 3)``, the published number of each person ``(N,)``, the landmarks
         ``(N, 10)``, and the split ``(N,)``, an index into ``SPLITS``.
 
     Raises:
-        UserError: If a file is missing or not as published, for images when they are asked for, or nobody has
-            enough images.
+        UserError: If a file is missing or not as published, or nobody has enough images. Image files are
+            checked when their chunk is read.
     """
     names, person = _identities(raw_dir / IDENTITIES)
     points = _landmarks(raw_dir / LANDMARKS)
@@ -76,6 +76,7 @@ def read_celeba(
     for name in names:
         if name not in points:
             raise UserError(f"{raw_dir / LANDMARKS} has no line for {name}: download it again")
+    # Landmarks are shifted and scaled in the same way as the images are cropped and reduced.
     pixels = np.array([points[name] for name in names]).reshape(-1, 5, 2)
     landmarks = ((pixels - FACE[:2]) / REDUCTION).reshape(-1, len(COLUMNS)).astype(np.float32)
     files = [raw_dir / IMAGES / name for name in names]
@@ -85,7 +86,8 @@ def read_celeba(
 def _with_enough_training(
     person: npt.NDArray[np.int64], seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Positions of the images of people with enough training images, and their splits."""
+    """Return positions of the images of people with enough training images, and their splits."""
+    # Drop people with too few images first: `stratified_split` refuses domains of a single image.
     candidates = np.flatnonzero(np.bincount(person)[person] >= MIN_TRAINING)
     if not len(candidates):
         return candidates, np.empty(0, dtype=np.uint8)
@@ -101,7 +103,7 @@ def _read(path: Path) -> Images:
 
 
 def _identities(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """File names and numbers of people, in the order of the file."""
+    """Read file names and numbers of people, in the order of the file."""
     rows = [_row(path, line, text, 1) for line, text in enumerate(_lines(path), start=1)]
     if not rows:
         raise UserError(f"{path} is empty: download it again")
@@ -112,7 +114,7 @@ def _identities(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
 
 
 def _landmarks(path: Path) -> dict[str, list[int]]:
-    """The ten coordinates of each file name."""
+    """Read the ten coordinates of each file name."""
     lines = _lines(path)
     if len(lines) < 2 or tuple(lines[1].split()) != COLUMNS:
         raise UserError(f"{path}, line 2: expected the columns {' '.join(COLUMNS)}")

@@ -1,4 +1,4 @@
-"""Tell apart the cells of a CSV column: numbers, names of classes, or marks that a value is missing."""
+"""Kinds of cells in a CSV column: numbers, names of classes, and marks of missing values."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,22 +9,22 @@ MISSING = re.compile(
     r"[+-]?(?i:nan|inf|infinity)|NA|na|<NA>|(?i:n/a|n\.a\.?|null)|[-\u2012-\u2015\u2212]+|\?+|\.+"
     r"|(?i:#(n/a|ref!|value!|div/0!|null!|num!|name\?))"
 )
-"""Marks that people, spreadsheets and statistics programs write for a value that is missing."""
+"""Marks that people, spreadsheets and statistics programs write for a missing value."""
 _OTHERWISE = re.compile(
     r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?\s*[^\W\d_%]{0,5}%?|[+-]?[0-9]+(\s*%|\s+[^\W\d_]{1,3})"
 )
 """A number with a decimal comma or a unit."""
 SHOWN = 3
-"""Cells of a kind that a warning shows."""
+"""Number of cells that a warning shows as examples."""
 
 
 def is_continuous(cells: Sequence[str]) -> bool:
-    """Tell whether all cells are numbers, and one has a decimal point or an exponent."""
+    """Tell whether all cells are numbers, at least one with a decimal point or an exponent."""
     return all(map(NUMBER.fullmatch, cells)) and not all(map(INTEGER.fullmatch, cells))
 
 
 def class_names(cells: Sequence[str]) -> tuple[str, ...]:
-    """The different cells in order: as numbers if all are, else as text."""
+    """Return the distinct cells, sorted as numbers if all are numbers, otherwise as text."""
     if all(map(INTEGER.fullmatch, cells)):
         return tuple(sorted(set(cells), key=lambda cell: (int(cell), cell)))
     if all(map(NUMBER.fullmatch, cells)):
@@ -33,22 +33,23 @@ def class_names(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def same_classes(names: Sequence[str]) -> Iterator[list[str]]:
-    """Class names that differ in case, blanks or the spelling of a number alone."""
+    """Find class names that differ only in case, blanks or the spelling of a number."""
     groups: dict[object, list[str]] = {}
     for name in names:
+        # Spellings of the same number, such as 1 and 1.0, get the same key.
         number = float(name) if NUMBER.fullmatch(name) else None
         groups.setdefault(" ".join(name.casefold().split()) if number is None else number, []).append(name)
     return (group for group in groups.values() if len(group) > 1)
 
 
 def doubts(cells: Sequence[str], lines: Sequence[int]) -> Iterator[str]:
-    """Say why a column may be taken for another kind of attribute than was meant.
+    """Describe why a column may have been read as the wrong kind of attribute.
 
     Args:
         cells: The column, without marks of missing values.
         lines: The line of each cell.
     """
-    first: dict[str, int] = {}
+    first: dict[str, int] = {}  # distinct cells with the line of their first occurrence
     for line, cell in zip(lines, cells, strict=True):
         first.setdefault(cell, line)
     if is_continuous(cells):
@@ -60,10 +61,10 @@ def doubts(cells: Sequence[str], lines: Sequence[int]) -> Iterator[str]:
     if odd and 2 * len(numeric) >= len(cells):
         yield f"most of its cells are numbers, but not {_shown(odd)}: correct these if it is continuous"
     elif len(first) == len(cells):
-        yield f"every row has a value of its own ({_shown(first)}), from which no class can be learned"
+        yield f"every row has a different value ({_shown(first)}), from which no class can be learned"
 
 
 def _shown(cells: dict[str, int]) -> str:
-    """Some cells with their lines."""
+    """Format some cells with their lines."""
     some = [f"{cell!r} on line {line}" for cell, line in list(cells.items())[:SHOWN]]
     return ", ".join([*some, f"and {len(cells) - SHOWN} more"] if len(cells) > SHOWN else some)

@@ -1,4 +1,4 @@
-"""A CSV file with a header, in which every cell can be named by line and column."""
+"""CSV files with a header. Error messages name the line and column of a cell."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ class Table:
     Attributes:
         file: The file.
         lines: For each row the line on which it ends, counted from 1.
-        columns: The cells of each column, without surrounding blanks; none is empty.
+        columns: The cells of each column, without surrounding blanks; no cell is empty.
     """
 
     file: Path
@@ -25,7 +25,7 @@ class Table:
     columns: dict[str, list[str]]
 
     def error(self, row: int, column: str, message: str) -> UserError:
-        """An error that says where in the file it is."""
+        """Make an error that names the line and column of a cell."""
         return _error(self.file, self.lines[row], message, column)
 
 
@@ -34,11 +34,11 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
 
     Args:
         file: The CSV file.
-        required: Columns that must be there.
+        required: Columns that must exist.
 
     Raises:
-        UserError: If the file cannot be read, has no rows, lacks a column or has one twice or without a name,
-            or a cell is missing or empty.
+        UserError: If the file cannot be read or has no rows, if a column is missing, repeated or without a
+            name, or if a cell is missing or empty.
     """
     records = _records(file)
     if not records:
@@ -46,7 +46,7 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
     header_line, header = records[0]
     for column in header:
         if not column or header.count(column) > 1:
-            problem = "is there more than once" if column else "has no name"
+            problem = "occurs more than once" if column else "has no name"
             raise _error(file, header_line, f"a column of the header {problem}", column)
     for column in required:
         if column not in header:
@@ -64,20 +64,21 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
 
 
 def _records(file: Path) -> list[tuple[int, list[str]]]:
-    """The line number and cells of each record, the header's first."""
+    """Read the line number and cells of each record, the header first."""
     try:
         if not file.is_file() and file.exists():
-            raise UserError(f"{file} cannot be read: it is no file")
+            raise UserError(f"{file} cannot be read: it is not a file")
         raw = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _error(
             file, line, f"byte 0x{raw[error.start]:02x} is not UTF-8: save the file as UTF-8"
         ) from error
+    # With newline="" the csv module itself handles line breaks, also within quoted cells.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]

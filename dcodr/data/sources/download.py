@@ -1,4 +1,4 @@
-"""The published files of the datasets that have a public address: fetched, resumed, verified, unpacked."""
+"""Download of the published files of datasets: fetch, resume, verify, unpack."""
 
 import hashlib
 import shutil
@@ -14,11 +14,11 @@ from urllib.request import Request, urlopen
 from dcodr.errors import UserError
 
 TIMEOUT = 30
-"""Seconds without an answer after which a server counts as out of reach."""
+"""Seconds without an answer after which a server counts as unreachable."""
 BLOCK = 1 << 20
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes that are there, and of how many, if the server says so."""
+"""Called with a file's name, the bytes received, and the total, if the server announces it."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Remote:
     """A published file.
 
     Attributes:
-        url: Where it is.
-        checksum: ``md5:...`` or ``sha256:...`` as several independent projects have recorded it (the authors
-            are not known to publish any), or ``None`` where none is known.
+        url: The file's address.
+        checksum: ``md5:...`` or ``sha256:...``, as recorded by several independent projects (the authors are
+            not known to publish any), or ``None`` if none is known.
     """
 
     url: str
@@ -36,7 +36,7 @@ class Remote:
 
     @property
     def name(self) -> str:
-        """Its name, the last part of the address."""
+        """The file's name, the last part of the address."""
         return self.url.rsplit("/", 1)[1]
 
 
@@ -71,24 +71,24 @@ SOURCES: dict[str, tuple[Remote, ...]] = {
     ),
 }
 RAW = {"cars3d": "data/cars"}
-"""The folder that ``prepare`` reads, within the one that was downloaded to, where it is another."""
+"""The subfolder of the download that ``prepare`` reads, for datasets that have one."""
 
 
 def download(remotes: tuple[Remote, ...], folder: Path, on_progress: Progress) -> list[str]:
-    """Fetch files and unpack those that are archives.
+    """Download files and unpack archives.
 
-    What is there already is verified and not fetched again; what was cut off is continued.
+    Existing files are verified and not downloaded again. Interrupted downloads are continued.
 
     Args:
-        remotes: What to fetch.
-        folder: Where to put it; it is made.
+        remotes: The files to download.
+        folder: The destination; it is created.
         on_progress: Called as bytes arrive.
 
     Returns:
-        For each file what was verified, in words.
+        For each file a text that describes its verification.
 
     Raises:
-        UserError: If a server cannot be reached, a file does not match its checksum, or cannot be written.
+        UserError: If a server cannot be reached, or a file does not match its checksum or cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,11 +110,11 @@ def _fetch(remote: Remote, folder: Path, on_progress: Progress) -> str:
     _transfer(remote, path, part, on_progress)
     if not remote.checksum:
         part.replace(path)
-        return "no checksum is known: verified is only that it has the length that the server announced"
+        return "no checksum is known: only its length was verified, as announced by the server"
     try:
         _verify(part, remote, "it was removed; run the command again")
     except UserError:
-        part.unlink()
+        part.unlink()  # otherwise the next attempt would continue a wrong file
         raise
     part.replace(path)
     return f"matches {remote.checksum}"
@@ -134,13 +134,14 @@ def _verify(path: Path, remote: Remote, remedy: str) -> None:
 
 
 def _transfer(remote: Remote, path: Path, part: Path, on_progress: Progress) -> None:
-    """Fetch a file to ``part``, from where an earlier attempt ended if the server still has the same file."""
+    """Download a file to ``part``; continue an earlier attempt if the server still has the same file."""
     tag = part.with_name(f"{part.name}.tag")
     start = part.stat().st_size if part.is_file() and tag.is_file() else 0
     headers = {"Range": f"bytes={start}-", "If-Range": tag.read_text()} if start else {}
     try:
         response = urlopen(Request(remote.url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
+        # The part is at least as long as the server's file. Start again without it.
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             part.unlink()
             return _transfer(remote, path, part, on_progress)
@@ -151,6 +152,7 @@ def _transfer(remote: Remote, path: Path, part: Path, on_progress: Progress) -> 
             f"a network, or fetch the file elsewhere and put it at {path}, where it is verified"
         ) from error
     with response:
+        # The server answers with the whole file if it has changed or if ranges are not supported.
         start = start if response.status == HTTPStatus.PARTIAL_CONTENT else 0
         _write_tag(tag, response.headers["ETag"], response.headers["Last-Modified"])
         length = response.headers["Content-Length"]
@@ -161,14 +163,14 @@ def _transfer(remote: Remote, path: Path, part: Path, on_progress: Progress) -> 
         of = "" if total is None else f" of {total:,}"
         raise UserError(
             f"{remote.url}: the connection ended after {part.stat().st_size:,}{of} bytes: run the command "
-            "again, it goes on from there if the server allows it"
+            "again, it continues from there if the server allows it"
         )
     tag.unlink(missing_ok=True)
     return None
 
 
 def _write_tag(tag: Path, etag: str | None, modified: str | None) -> None:
-    """Note what tells this version of the file from others; a weak ETag does not."""
+    """Store a validator of this version of the file; a weak ETag cannot serve as one."""
     validator = etag if etag and not etag.startswith("W/") else modified
     if validator:
         tag.write_text(validator)
@@ -179,7 +181,7 @@ def _write_tag(tag: Path, etag: str | None, modified: str | None) -> None:
 def _copy(
     source: IO[bytes], target: IO[bytes], done: int, total: int | None, report: Callable[[int], None]
 ) -> bool:
-    """Copy until the source ends or breaks off; whether all is there then."""
+    """Copy until the source ends or breaks off; tell whether the copy is complete."""
     report(done)
     while True:
         try:
@@ -196,10 +198,11 @@ def _copy(
 def _unpack(path: Path) -> None:
     try:
         if path.name.endswith(".tar.gz"):
+            # The filter refuses members outside of the folder.
             shutil.unpack_archive(path, path.parent, filter="data")
         elif path.suffix == ".zip":
             shutil.unpack_archive(path, path.parent)
-    # Archives report damage by whatever it leads to.
+    # A damaged archive raises many kinds of exceptions.
     except Exception as error:
         raise UserError(
             f"{path} cannot be unpacked ({error}): remove it and run the command again"

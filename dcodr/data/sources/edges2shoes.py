@@ -1,17 +1,17 @@
 """Edges2Shoes (Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017).
 
-Its photos come from UT-Zappos50K (Yu & Grauman, CVPR 2014), which has the labels. Three published archives
-are read, unpacked beside each other:
+Its photos come from UT-Zappos50K (Yu & Grauman, CVPR 2014), which has the labels. The reader needs three
+published archives, unpacked in the same folder:
 
 * ``edges2shoes/train/1_AB.jpg`` and so on, ``edges2shoes/val/``: 256 x 512 pixels, edges left, photo right;
-* ``ut-zap50k-data/meta-data.csv`` and ``image-path.mat``, whose rows belong together: labels and file names;
-* ``ut-zap50k-images-square/``: the photos that these rows are about.
+* ``ut-zap50k-data/meta-data.csv`` and ``image-path.mat`` with corresponding rows: labels and file names;
+* ``ut-zap50k-images-square/``: the photos of these rows.
 
-Edges and photos are reduced to 64 x 64 by averaging. The official script thickens dark lines before, by two
+Edges and photos are reduced to 64 x 64 by averaging. The official script first thickens dark lines by two
 dilations of 3 x 3 pixels.
 
-Nothing published says which photo of one set is which of the other, so each gets the labels of the photo that
-looks most like it, as in the official code.
+No published file maps the photos of one set to those of the other. As in the official code, each photo gets
+the labels of the most similar photo.
 """
 
 import csv
@@ -34,12 +34,13 @@ COLUMNS = {"shoe_type": "Category", "gender": "Gender"}
 
 OTHER = "Other"
 RARE = 250
-"""Values with so few images or less become ``Other``, as in the official code."""
+"""Values with at most this many images become ``Other``, as in the official code."""
 
 THUMB = 16
 """Height and width at which photos are compared, in pixels."""
 MAX_DIFFERENCE = 12
-"""Largest median difference of matched photos, of 255, that compression and scaling may explain; ours."""
+"""Largest median difference of matched photos, of 255, that compression and scaling can explain. The bound is
+ours, not the official code's."""
 
 
 def read_edges2shoes(
@@ -49,15 +50,15 @@ def read_edges2shoes(
 
     Args:
         raw_dir: Folder of the three unpacked archives.
-        on_progress: Called with the number of pairs read and of all pairs, after the matching.
+        on_progress: Called after the matching, with the number of pairs read and of all pairs.
 
     Returns:
         The spec with the names of the classes, images in chunks ``(<= 2048, 64, 64, 3)``, the domain
         ``(N,)``, 0 for edges and 1 for photos, and ``shoe_type`` and ``gender`` ``(N,)``.
 
     Raises:
-        UserError: If a file is missing or not as published, for images when they are asked for, or the two
-            sets do not show the same shoes.
+        UserError: If a file is missing or not as published, or the two sets do not show the same shoes. Image
+            files are checked when their chunk is read.
     """
     pairs = _pairs(raw_dir / PAIRS)
     photos, labels = _zappos(raw_dir)
@@ -74,7 +75,7 @@ def read_edges2shoes(
     for name, values in labels.items():
         names, ids = np.unique(common(values), return_inverse=True)
         attributes.append(Attribute(name, len(names), classes=tuple(names.tolist())))
-        classes[name] = np.repeat(ids[match], 2)
+        classes[name] = np.repeat(ids[match], 2)  # a pair gives two images with the same labels
     spec = DatasetSpec("edges2shoes", "kind", tuple(attributes), domains=("edges", "photo"))
     images = (pair.reshape(-1, SIZE, SIZE, 3) for pair in in_chunks(pairs, _pair, on_progress))
     return spec, images, np.tile(np.arange(2), len(pairs)), classes
@@ -83,7 +84,7 @@ def read_edges2shoes(
 def closest(
     queries: npt.NDArray[np.float32], candidates: npt.NDArray[np.float32], block: int = 512
 ) -> npt.NDArray[np.int64]:
-    """For each query the position of the candidate at the smallest Euclidean distance.
+    """Find for each query the candidate at the smallest Euclidean distance.
 
     Args:
         queries: ``(n, d)``.
@@ -91,8 +92,9 @@ def closest(
         block: Queries compared at a time; ``block * m`` distances are in memory.
 
     Returns:
-        ``(n,)``.
+        ``(n,)`` positions in ``candidates``.
     """
+    # Centring keeps the squares small, so that float32 rounding does not hide small distances.
     mean = candidates.mean(axis=0)
     candidates = candidates - mean
     squares = (candidates**2).sum(axis=1)
@@ -104,7 +106,7 @@ def closest(
 
 
 def common(values: list[str]) -> list[str]:
-    """Labels with the first of several values (``Men;Women``), and ``Other`` for empty and rare ones."""
+    """Reduce labels to the first of several values (``Men;Women``), and empty and rare ones to ``Other``."""
     first = [value.split(";")[0] or OTHER for value in values]
     counts = Counter(first)
     return [value if counts[value] > RARE else OTHER for value in first]
@@ -116,14 +118,14 @@ def _pairs(folder: Path) -> list[Path]:
         number = path.name.removesuffix("_AB.jpg")
         if not number.isdecimal():
             raise UserError(f"{path}: expected a name like 1_AB.jpg")
-        numbered.append((path.parent.name, int(number), path))
+        numbered.append((path.parent.name, int(number), path))  # sorted as numbers: 10 after 9
     if not numbered:
         raise UserError(f"no train/1_AB.jpg and so on in {folder}: unpack edges2shoes.tar.gz there")
     return [path for _, _, path in sorted(numbered)]
 
 
 def _zappos(raw_dir: Path) -> tuple[list[Path], dict[str, list[str]]]:
-    """The photos, and for each attribute the cell of each."""
+    """Read the paths of the photos, and for each attribute the cell of each photo."""
     table, names = raw_dir / METADATA / "meta-data.csv", _names(raw_dir / METADATA / "image-path.mat")
     try:
         with table.open(encoding="utf-8", newline="") as file:
@@ -151,7 +153,7 @@ def _names(path: Path) -> list[str]:
 
     try:
         return [str(cell[0]) for cell in loadmat(path, variable_names=["imagepath"])["imagepath"][:, 0]]
-    # scipy reports a damaged file by whatever the damage leads to.
+    # A damaged file makes scipy raise many kinds of exceptions.
     except Exception as error:
         raise UserError(
             f"{path} cannot be read as a MATLAB file with 'imagepath' ({error}): unpack ut-zap50k-data.zip"
@@ -175,6 +177,6 @@ def _photo_thumb(path: Path) -> npt.NDArray[np.float32]:
 
 
 def _thumb(image: Image.Image) -> npt.NDArray[np.float32]:
-    """``(768,)``, by a filter that suits any ratio of sizes."""
+    """Reduce an image to ``(768,)`` numbers, with a filter that works for any ratio of sizes."""
     small = image.resize((THUMB, THUMB), Image.Resampling.BILINEAR)
     return np.asarray(small, dtype=np.float32).ravel()

@@ -6,9 +6,9 @@ The CSV has a header with the columns ``path`` and ``domain``; every other colum
     a/001.png,chair,0,red,0.25
     a/002.png,chair,45,blue,0.75
 
-Paths are relative to the CSV's folder and stay within it. A column of numbers, of which at least one has a
-decimal point or an exponent, is a continuous attribute. Any other is categorical, its classes sorted as
-numbers if all are, else as text.
+Paths are relative to the CSV's folder and must not leave it. A column of numbers, of which at least one has a
+decimal point or an exponent, is a continuous attribute. Any other column is categorical; its classes are
+sorted as numbers if all are numbers, otherwise as text.
 """
 
 import warnings
@@ -41,7 +41,7 @@ def read_folder(
     categorical: Collection[str] = (),
     warn: Warn = warnings.warn,
 ) -> tuple[DatasetSpec, Iterator[Images], npt.NDArray[np.int64], dict[str, Labels]]:
-    """Read labels, and images as they are asked for; see :func:`dcodr.data.sources.image_files.squares`.
+    """Read labels at once and images lazily; see :func:`dcodr.data.sources.image_files.squares`.
 
     Args:
         csv_path: The labels.
@@ -51,16 +51,15 @@ def read_folder(
         continuous: Attributes to take as continuous though their values are all integers.
         on_progress: Called with the number of images read and of all images.
         categorical: Attributes to take as categorical though their values are numbers.
-        warn: Told of columns that may mean something else than they are taken for, and of images with
-            several frames.
+        warn: Called with a message about columns of doubtful type, and about images with several frames.
 
     Returns:
         The spec with the names of domains and classes, images ``(n, image_size, image_size, 3)`` in chunks
         along N, domain ``(N,)`` and each attribute, class ids ``(N,)`` or numbers ``(N, 1)``.
 
     Raises:
-        UserError: If a label or an image cannot be used; names file, line and column. Images are only looked
-            at when their chunk is asked for.
+        UserError: If a label or an image cannot be used; the message names file, line and column. Images are
+            checked when their chunk is read.
     """
     if not NAME.fullmatch(name):
         raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with --name")
@@ -87,7 +86,7 @@ def _check_names(table: Table, attributes: list[str]) -> None:
             raise UserError(f"{table.file}, column {name}: rename it; letters, digits, - and _ are allowed")
         if name == "all":
             raise UserError(
-                f"{table.file}, column all: rename it; figures use it for all attributes together"
+                f"{table.file}, column all: rename it; metrics use it for all attributes together"
             )
 
 
@@ -100,7 +99,7 @@ def _check_kinds(
                 known = ", ".join(attributes) or "none"
                 raise UserError(f"{table.file} has no attribute {name} to be {kind}; its attributes: {known}")
     if both := [name for name in continuous if name in categorical]:
-        raise UserError(f"{both[0]} cannot be both continuous and categorical: say one")
+        raise UserError(f"{both[0]} cannot be both continuous and categorical: choose one")
 
 
 def _domains(table: Table, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
@@ -122,12 +121,13 @@ def _domains(table: Table, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.
 def _attribute(
     table: Table, column: str, continuous: Collection[str], categorical: Collection[str], warn: Warn
 ) -> tuple[Attribute, Labels]:
-    """An attribute and its labels, of the kind that was said or, if none was, that the cells show."""
+    """Read an attribute and its labels; guess the kind from the cells unless it is given."""
     cells = table.columns[column]
     _refuse_missing(table, column)
     if len(set(cells)) == 1:
         raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
     measured = column in continuous or (column not in categorical and is_continuous(cells))
+    # Warn only if the kind was guessed. An option settles it.
     if column not in {*continuous, *categorical}:
         taken = "continuous" if measured else f"{len(set(cells))} classes"
         for doubt in doubts(cells, table.lines):
@@ -146,13 +146,13 @@ def _refuse_missing(table: Table, column: str) -> None:
             raise table.error(
                 row,
                 column,
-                f"{cell} is no label, it marks a missing value: fill it in, remove the row or, if it is the "
-                "name of a class, write another one",
+                f"{cell} is not a label but marks a missing value: fill it in, remove the row or, if it is "
+                "the name of a class, write another name",
             )
 
 
 def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """The different cells of a column in order, and for each row which it is."""
+    """Return the distinct cells of a column in order, and the index of each row's cell."""
     cells = table.columns[column]
     _refuse_missing(table, column)
     names = class_names(cells)
@@ -168,17 +168,19 @@ def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], np
 
 def _number(table: Table, row: int, column: str) -> float:
     cell = table.columns[column][row]
+    # Numbers beyond float32 would become infinite.
     if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
         raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
     return float(cell)
 
 
 def _paths(table: Table, root: Path) -> list[Path]:
-    """Where the images are; each within ``root`` and listed once."""
+    """Return the paths of the images; check that each is within ``root`` and listed once."""
     rows: dict[Path, int] = {}
     for row, cell in enumerate(table.columns["path"]):
         given = Path(cell)
         try:
+            # Resolved, so that a link cannot lead out of the folder.
             path = (root / given).resolve()
             is_file = path.is_file()
         except (OSError, ValueError, RuntimeError) as error:
@@ -196,9 +198,9 @@ def _paths(table: Table, root: Path) -> list[Path]:
 
 
 def _outside(root: Path, given: Path, path: Path) -> str:
-    """Say that a path within the folder is a link out of it."""
+    """Return the message about a path within the folder that is a link out of it."""
     link = next(part for part in [*reversed(given.parents), given] if (root / part).is_symlink())
     return (
-        f"{given} is {path}, as {link} is a link; links out of {root} are not followed: copy the images "
-        "into it, or say with --root which folder they are in and give paths from there"
+        f"{given} is {path}, because {link} is a link; links out of {root} are not followed: copy the images "
+        "into it, or give their folder with --root and paths relative to it"
     )

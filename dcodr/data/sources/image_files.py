@@ -1,4 +1,4 @@
-"""Image files of all kinds that people have, as squares of one size."""
+"""Image files in all common formats, read as squares of one size."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +13,11 @@ from dcodr.data.sources.images import Images, Progress, in_chunks
 from dcodr.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""Formats that may be opened; Pillow would run an external program for some others."""
+"""Formats that are opened; Pillow would run an external program for some others."""
 LARGE = 20_000_000
-"""Pixels above which images are decoded one at a time, so that a few of them do not fill the memory."""
+"""Number of pixels above which images are decoded one at a time, so that they do not fill the memory."""
 CHUNK_BYTES = 64 * 2**20
-"""Most bytes of images that are passed on together, where an image is not larger."""
+"""Largest size of a chunk of images in bytes, unless a single image is larger."""
 
 
 def squares(
@@ -27,16 +27,16 @@ def squares(
     warn: Callable[[str], object],
     on_progress: Progress | None = None,
 ) -> Iterator[Images]:
-    """Read images in order, a few at a time.
+    """Read images in order, in chunks.
 
-    An image is turned upright by its EXIF tag, laid over white where it is transparent, cropped to the
-    largest square in its middle and resized by Lanczos resampling. Of several frames the first one counts.
+    An image is turned upright by its EXIF tag, composited over white if it is transparent, cropped to the
+    largest central square and resized by Lanczos resampling. Only the first of several frames is read.
 
     Args:
         paths: The files.
         size: Height and width to resize to, in pixels.
-        complain: Makes the error for a position in ``paths`` and a message.
-        warn: Told once if a file has several frames.
+        complain: Makes an error from a position in ``paths`` and a message.
+        warn: Called once if a file has several frames.
         on_progress: Called with the number of images read and of all images.
 
     Yields:
@@ -59,19 +59,20 @@ def squares(
             ) from None
         except MemoryError:
             raise complain(row, f"{path} needs more memory than there is: scale it down") from None
-        # Decoders report a damaged file by whatever the damage leads to.
+        # A damaged file makes decoders raise many kinds of exceptions.
         except Exception as error:
             raise complain(row, f"{path} is not an image that can be read ({error})") from error
 
     chunks = in_chunks(range(len(paths)), read, on_progress, max(1, min(1024, CHUNK_BYTES // (3 * size**2))))
     said = False
     while True:
-        with warnings.catch_warnings():  # of Pillow's about large images, which are refused above its limit
+        # Pillow's warning about large images is not needed: `read` refuses those above its limit.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             chunk = next(chunks, None)
         if several and not said:
             said = True
-            warn(f"{several[0]} has several frames: of this and any other such file the first one is read")
+            warn(f"{several[0]} has several frames: only the first frame of such files is read")
         if chunk is None:
             return
         yield chunk
@@ -79,12 +80,13 @@ def squares(
 
 def _square(path: Path, size: int, alone: Lock, several: list[Path]) -> Images:
     with Image.open(path, formats=FORMATS) as file, alone if _is_large(file) else nullcontext():
+        # A conversion of these modes (16 bits or more, or floats) to 8 bits could clip pixels.
         if file.mode[0] in "IF":
             raise ValueError(f"pixels of mode {file.mode}: convert it to 8 bits a channel")
-        # A phone's JPEG file may have a second frame, which is a preview or a map of depths.
+        # The second frame in a phone's JPEG file is only a preview or a depth map.
         if getattr(file, "is_animated", False) and file.format != "MPO":
             several.append(path)
-        file.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
+        file.draft("RGB", (2 * size, 2 * size))  # decodes a large JPEG at a fraction of its size
         image = ImageOps.exif_transpose(file)
         if image.has_transparency_data:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))

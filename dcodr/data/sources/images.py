@@ -1,4 +1,4 @@
-"""What the readers of published images share: one way to scale, and reading files a chunk at a time."""
+"""Shared code of the readers of published images: scaling, and reading files in chunks."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ Number = TypeVar("Number", np.uint8, np.float32)
 
 
 def scaled(image: Image.Image, box: tuple[int, int, int, int] | None = None, size: int = SIZE) -> Images:
-    """An image, or the part of it in a box, with each block of pixels averaged to one.
+    """Average each block of pixels of an image, or of a box in it, to one pixel.
 
     Args:
         image: RGB.
@@ -37,14 +37,14 @@ def scaled(image: Image.Image, box: tuple[int, int, int, int] | None = None, siz
 
 
 def open_jpeg(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
-    """A JPEG file as RGB.
+    """Open a JPEG file as RGB.
 
     Args:
         path: The file.
-        size: The width and height that it must have, in pixels.
+        size: The required width and height, in pixels.
 
     Raises:
-        UserError: If it cannot be read or has another size.
+        UserError: If the file cannot be read or has another size.
     """
     try:
         with Image.open(path, formats=("JPEG",)) as file:
@@ -55,7 +55,7 @@ def open_jpeg(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
             return image
     except UserError:
         raise
-    # Decoders report a damaged file by whatever the damage leads to.
+    # A damaged file makes decoders raise many kinds of exceptions.
     except Exception as error:
         raise UserError(f"{path} cannot be read as a JPEG image ({error}): unpack it again") from error
 
@@ -66,16 +66,16 @@ def in_chunks(
     on_progress: Progress | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[npt.NDArray[Number]]:
-    """Read images in threads, ``chunk`` at a time and in order, so that few are in memory.
+    """Read images in threads, in order and in chunks, so that few are in memory.
 
     Args:
-        items: What to read, one for each result.
-        read: Makes an array of one item; all of the same shape.
-        on_progress: Called with the number of items read and of all.
-        chunk: Items read before they are passed on.
+        items: The items to read, such as paths.
+        read: Reads one item as an array; all arrays have the same shape.
+        on_progress: Called with the number of items read and of all items.
+        chunk: Number of items in a chunk.
 
     Yields:
-        ``(chunk, ...)``; the last may be shorter.
+        ``(chunk, ...)``; the last chunk may be shorter.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(items), chunk):

@@ -1,7 +1,7 @@
 """Shapes3D (Burgess & Kim 2018, https://github.com/google-deepmind/3d-shapes): 480,000 rendered scenes.
 
 The published ``3dshapes.h5`` holds ``images`` (480000, 64, 64, 3) uint8 and ``labels`` (480000, 6) float64,
-the values of ``FACTORS`` in their order.
+one column for each of ``FACTORS``, in order.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from dcodr.errors import UserError
 FILE = "3dshapes.h5"
 N_IMAGES = 480_000
 N_TRAIN, N_VALIDATION = 50_000, 6_250
-"""Most images for training, as many as the paper draws, and for validation."""
+"""Largest number of images for training, the same as in the paper, and for validation."""
 MAX_ROWS = 16_384
-"""Rows that are unpacked together at most, 200 MB."""
+"""Largest number of rows that are decompressed together; they take 200 MB."""
 
 FACTORS: dict[str, npt.NDArray[np.float64]] = {
     "floor_hue": np.arange(10) / 10,
@@ -32,7 +32,7 @@ FACTORS: dict[str, npt.NDArray[np.float64]] = {
     "shape": np.arange(4.0),
     "orientation": np.linspace(-30, 30, 15),
 }
-"""The published values of each factor; a class is a position here."""
+"""The published values of each factor. The class id is the position of the value."""
 
 SHAPES3D = DatasetSpec(
     name="shapes3d",
@@ -43,26 +43,26 @@ SHAPES3D = DatasetSpec(
         if name != "shape"
     ),
 )
-"""Hues go round in steps of a tenth of the circle."""
+"""Hues are cyclic, in steps of a tenth of the circle."""
 
 
 def read_shapes3d(
     raw_dir: Path, n_images: int, seed: int = 0, on_progress: Progress | None = None
 ) -> tuple[Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
-    """Draw images without replacement, and read these alone.
+    """Draw images without replacement, and read only these.
 
     Args:
         raw_dir: Folder of ``3dshapes.h5``.
         n_images: Number of images to draw.
         seed: Seed of the draw.
-        on_progress: Called with the number of images read and of all to read.
+        on_progress: Called with the number of images read and of all images to read.
 
     Returns:
-        Images in chunks ``(n, 64, 64, 3)``, the number of the shape ``(N,)``, and each attribute of
+        Images in chunks ``(n, 64, 64, 3)``, the class of the shape ``(N,)``, and each attribute of
         ``SHAPES3D`` ``(N,)``.
 
     Raises:
-        UserError: If there is no such file, it is not as published or has fewer images.
+        UserError: If the file is missing, is not as published, or has fewer images.
     """
     path = raw_dir / FILE
     with _open(path) as file:
@@ -75,7 +75,8 @@ def read_shapes3d(
         except (OSError, RuntimeError) as error:
             raise UserError(f"{path} is damaged ({error}): download it again") from error
     if n_images > n_stored:
-        raise UserError(f"{n_images} images are to be drawn, but {path} has {n_stored}: ask for fewer")
+        raise UserError(f"cannot draw {n_images} images: {path} has {n_stored}; ask for fewer")
+    # Sorted, so that the images can be read in the order of the file.
     drawn = np.sort(np.random.default_rng(seed).choice(n_stored, n_images, replace=False))
     classes = {
         name: _classes(path, name, column, drawn)
@@ -86,9 +87,9 @@ def read_shapes3d(
 
 
 def split_fractions(n_images: int) -> tuple[float, float, float]:
-    """Shares of train, validation and test: 8 to 1 to 1, until train has the paper's 50,000 images.
+    """Return the shares of train, validation and test: 8 to 1 to 1, up to the paper's 50,000 for training.
 
-    More images are all for testing, so that retrieval has the paper's gallery.
+    All further images are for testing, so that retrieval has the paper's gallery.
     """
     n_test = n_images - N_TRAIN - N_VALIDATION
     if n_test <= N_VALIDATION:
@@ -97,7 +98,7 @@ def split_fractions(n_images: int) -> tuple[float, float, float]:
 
 
 def _images(path: Path, drawn: npt.NDArray[np.int64], on_progress: Progress | None) -> Iterator[Images]:
-    """The drawn images, by blocks of rows that the file packs together, so that each is unpacked once."""
+    """Read the drawn images in the file's own blocks of rows, so that each is decompressed only once."""
     with _open(path) as file:
         images = file["images"]
         n_rows = min(images.chunks[0], MAX_ROWS) if images.chunks else 1

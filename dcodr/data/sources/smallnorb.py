@@ -1,9 +1,9 @@
 """SmallNORB (LeCun, Huang & Bottou, CVPR 2004): 50 toys under 9 elevations, 18 azimuths and 6 lightings.
 
-The published binary files (https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/) hold numbers in little-endian
-order: a magic number that says their type, the number of dimensions, the dimensions (at least three are
-written), and the data. ``dat`` holds stereo pairs, ``cat`` the category and ``info`` instance, elevation,
-azimuth and lighting of each.
+The published binary files (https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/) are little-endian. They hold a
+magic number for the type, the number of dimensions, the dimensions (at least three are written), and the
+data. ``dat`` holds stereo pairs, ``cat`` their category, and ``info`` their instance, elevation, azimuth and
+lighting.
 """
 
 import gzip
@@ -25,10 +25,10 @@ N_INSTANCES = 10
 N_ELEVATIONS, N_AZIMUTHS, N_LIGHTINGS = 9, 18, 6
 RAW_SIZE = 96
 N_ROWS = len(CATEGORIES) * N_INSTANCES // 2 * N_ELEVATIONS * N_AZIMUTHS * N_LIGHTINGS
-"""Rows of each of the two parts: 24,300."""
+"""Rows of each of the two parts, 24,300."""
 
 PARTS = ("smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing")
-"""Both are read: each holds other instances, and splits are made within every domain."""
+"""Both parts are read: they hold different instances, and our splits are made within every domain."""
 
 UINT8, INT32 = (0x1E3D4C55, np.dtype(np.uint8)), (0x1E3D4C54, np.dtype("<i4"))
 INFO = {
@@ -37,7 +37,7 @@ INFO = {
     "azimuth": 2 * N_AZIMUTHS,
     "lighting": N_LIGHTINGS,
 }
-"""The columns of ``info``, with the number that each stays below."""
+"""The columns of ``info``, with the upper bound (exclusive) of each."""
 
 SMALLNORB = DatasetSpec(
     name="smallnorb",
@@ -49,21 +49,21 @@ SMALLNORB = DatasetSpec(
     ),
     domains=tuple(f"{category} {instance}" for category in CATEGORIES for instance in range(N_INSTANCES)),
 )
-"""A domain is an instance of a category. Azimuth goes round in steps of 20 degrees (the files hold even
-numbers, tens of degrees), elevation from 30 to 70 degrees in steps of 5. In retrieval an azimuth within
+"""A domain is an instance of a category. Azimuth is cyclic in steps of 20 degrees (the files hold even
+numbers, tens of degrees); elevation goes from 30 to 70 degrees in steps of 5. In retrieval an azimuth within
 three steps counts as a match (supplement, section 3.2)."""
 
 
 def read_smallnorb(
     raw_dir: Path, on_progress: Progress | None = None
 ) -> tuple[Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
-    """Read the original files, of each stereo pair the left image.
+    """Read the left image of each stereo pair from the original files.
 
-    The right image shows the same from a few centimetres beside: as an image of its own it would be a near
-    copy, and often in another split.
+    The right image shows the same scene from a few centimetres away. It would be a near copy, often in
+    another split.
 
     Args:
-        raw_dir: Folder of the six ``smallnorb-5x...mat`` files, or of the ``.mat.gz`` they are published as.
+        raw_dir: Folder of the six ``smallnorb-5x...mat`` files, or of the published ``.mat.gz`` files.
         on_progress: Called with the number of images read and of all images.
 
     Returns:
@@ -71,7 +71,7 @@ def read_smallnorb(
         and each attribute of ``SMALLNORB`` ``(N,)``.
 
     Raises:
-        UserError: If a file is missing or not as published, for images when they are asked for.
+        UserError: If a file is missing or not as published. Image data are checked when they are read.
     """
     category, info = (np.concatenate(part) for part in zip(*map(_labels, _files(raw_dir)), strict=True))
     instance, elevation, azimuth, lighting = info.T
@@ -80,7 +80,7 @@ def read_smallnorb(
 
 
 def thirds(images: Images) -> Images:
-    """Average the area under each pixel of two thirds the size, rounded half up.
+    """Scale images to two thirds of their size by averaging areas; round half up.
 
     Args:
         images: ``(n, H, W)`` with H and W multiples of 3.
@@ -89,6 +89,8 @@ def thirds(images: Images) -> Images:
         ``(n, 2H/3, 2W/3)``.
     """
     n, height, width = images.shape
+    # Three pixels become two: (2a + b) / 3 and (b + 2c) / 3, first along rows, then along columns. The sums
+    # stay below 16 bits; the division by 9 comes last, in doubled numbers, to round half up exactly.
     a, b, c = np.moveaxis(images.reshape(n, height // 3, 3, width).astype(np.uint16), 2, 0)
     rows = np.stack([2 * a + b, b + 2 * c], axis=2).reshape(n, -1, width // 3, 3)
     a, b, c = np.moveaxis(rows, 3, 0)
@@ -108,7 +110,7 @@ def _find(raw_dir: Path, name: str) -> Path:
 
 
 def _labels(files: dict[str, Path]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Categories ``(n,)`` and the columns of ``INFO`` ``(n, 4)`` of a part, checked."""
+    """Read and check the categories ``(n,)`` and the columns of ``INFO`` ``(n, 4)`` of a part."""
     category = _matrix(files["cat"], ())
     info = _matrix(files["info"], (len(INFO),))
     if len(category) != len(info):
@@ -147,6 +149,7 @@ def _images(raw_dir: Path, n_images: int, on_progress: Progress | None) -> Itera
                 n = min(CHUNK, n_pairs - start)
                 raw = _read(file, path, n * math.prod(pair))
                 left = np.frombuffer(raw, np.uint8).reshape(n, *pair)[:, 0]
+                # Stores hold RGB images, so the gray channel is repeated.
                 yield np.repeat(thirds(left)[..., None], 3, axis=-1)
                 done += n
                 if on_progress:
@@ -162,7 +165,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _header(file: BinaryIO, path: Path, kind: tuple[int, np.dtype[np.generic]], row: tuple[int, ...]) -> int:
-    """The number of rows, if the file holds rows of such a shape and type."""
+    """Read the header, check the type and shape of a row, and return the number of rows."""
     magic, dtype = kind
     found, n_dims = np.frombuffer(_read(file, path, 8), INT32[1])
     if found != magic or not 1 <= n_dims <= 8:

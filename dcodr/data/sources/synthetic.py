@@ -1,12 +1,12 @@
-"""Rendered scenes in the manner of Shapes3D: the embedded default dataset, which needs no download.
+"""Rendered scenes like those of Shapes3D: the embedded default dataset, which needs no download.
 
-One solid stands on the floor of a square room, seen by a camera that circles it. The six factors, their order
-and cardinalities are those of Shapes3D (Burgess & Kim 2018, https://github.com/google-deepmind/3d-shapes).
-Each of the 480 combinations of scale, shape and orientation is ray cast once, into layers that say how
-brightly floor, wall and object show in every pixel. An image is the sum of its layers, each times its colour,
-in integers: the same factors give the same bytes, whatever else is rendered.
+One solid stands on the floor of a square room; a camera circles it. The six factors, their order and
+cardinalities are those of Shapes3D (Burgess & Kim 2018, https://github.com/google-deepmind/3d-shapes). Each
+of the 480 combinations of scale, shape and orientation is ray cast once, into layers with the brightness of
+floor, wall and object in every pixel. An image is the sum of its layers, each multiplied by its colour. All
+numbers are integers, so the same factors always give the same bytes.
 
-Lengths are in edges of the cube at scale 1; x points right along the far wall, y towards it, z up.
+The unit of length is the edge of the cube at scale 1; x points right along the far wall, y towards it, z up.
 """
 
 import colorsys
@@ -61,8 +61,8 @@ AMBIENT = 0.4
 SIZE = 64
 SUPERSAMPLING = 2
 
-# The channels of the ten hues are whole fifths. With brightness in units of 1 / FULL, brightness x fifths is
-# 256 times the pixel's value and fits 16 bits.
+# The channels of the ten hues are multiples of 1/5. With brightness in units of 1 / FULL, brightness x fifths
+# is 256 times the pixel's value and fits into 16 bits.
 FULL = 255 * 256 // 5
 FIFTHS = np.array(
     [[round(5 * channel) for channel in colorsys.hsv_to_rgb(hue / 10, 1, 1)] for hue in range(10)],
@@ -71,7 +71,7 @@ FIFTHS = np.array(
 
 
 def draw_factors(n: int, seed: int) -> Ints:
-    """Draw different scenes, uniformly; fewer scenes of the same seed are the first of more.
+    """Draw distinct scenes uniformly; a smaller draw with the same seed is a prefix of a larger one.
 
     Args:
         n: Number of scenes, 1..480,000.
@@ -81,11 +81,11 @@ def draw_factors(n: int, seed: int) -> Ints:
         ``(n, 6)`` factor values in the order of ``FACTORS``.
 
     Raises:
-        UserError: If there are not so many scenes.
+        UserError: If ``n`` is out of this range.
     """
     if not 1 <= n <= N_SCENES:
         raise UserError(
-            f"synthetic: {n} images asked; there are {N_SCENES} different ones: ask for 1..{N_SCENES}"
+            f"synthetic: {n} images requested, but there are {N_SCENES} different ones: choose 1..{N_SCENES}"
         )
     scenes = np.random.default_rng(seed).permutation(N_SCENES)[:n]
     return np.stack(np.unravel_index(scenes, tuple(FACTORS.values())), axis=1)
@@ -118,13 +118,13 @@ def synthetic(
     Args:
         n_images: Number of different scenes, 1..480,000.
         seed: Seed of the draw.
-        on_progress: Called with the number of images done, as they are rendered.
+        on_progress: Called with the number of images rendered so far.
 
     Returns:
         Images ``(n, 64, 64, 3)``, domain ``(n,)`` and each attribute of ``SYNTHETIC`` ``(n,)``.
 
     Raises:
-        UserError: If there are not so many scenes.
+        UserError: If ``n_images`` is out of this range.
     """
     factors = draw_factors(n_images, seed)
     images = np.empty((n_images, SIZE, SIZE, 3), dtype=np.uint8)
@@ -154,15 +154,17 @@ def _check(factors: npt.NDArray[np.integer[Any]]) -> None:
 
 @cache
 def _layers(scale: int, shape: int, orientation: int) -> npt.NDArray[np.uint16]:
-    """``(64 * 64, 3)`` brightness of floor, wall and object in each pixel, in units of 1 / FULL."""
+    """Return ``(64 * 64, 3)`` brightness of floor, wall and object in each pixel, in units of 1 / FULL."""
+    # 1. Find the surface that each ray meets.
     size = SCALES[scale]
     camera, rays = _camera(ANGLES[orientation])
     distance, normals = _room(camera, rays)
-    # Seen from 1 / size of the distance, the unit solid looks like the scaled one.
+    # The unit solid, seen from 1 / size of the distance, looks like the scaled one.
     object_distance = size * _enter(shape, camera / size, rays)
     is_object = object_distance < distance
     is_floor = ~is_object & (normals[2] > 0)
 
+    # 2. Light the surface points. Only the floor can lie in the solid's shadow.
     points = camera + rays * np.where(is_object, object_distance, distance)
     normals[:, is_object] = _normal(shape, points[:, is_object] / size)
     to_light = _unit(LIGHT - points)
@@ -171,13 +173,14 @@ def _layers(scale: int, shape: int, orientation: int) -> npt.NDArray[np.uint16]:
     diffuse[is_floor] *= ~in_shadow
     brightness = AMBIENT + (1 - AMBIENT) * diffuse
 
+    # 3. Average the samples of each pixel, separately for floor, wall and object.
     samples = brightness * np.stack([is_floor, ~is_floor & ~is_object, is_object])
     layers = samples.reshape(3, SIZE, SUPERSAMPLING, SIZE, SUPERSAMPLING).mean(axis=(2, 4))
     return np.ascontiguousarray(np.round(FULL * layers).astype(np.uint16).reshape(3, -1).T)
 
 
 def _camera(angle: float) -> tuple[Floats, Floats]:
-    """Position ``(3, 1)`` of the camera and unit rays ``(3, rays)`` of the samples, row by row."""
+    """Return the camera's position ``(3, 1)`` and unit rays ``(3, rays)`` of the samples, row by row."""
     sine, cosine = math.sin(angle), math.cos(angle)
     position = _column(-CAMERA_DISTANCE * sine, -CAMERA_DISTANCE * cosine, CAMERA_HEIGHT)
     forward = _unit(_column(0, 0, TARGET_HEIGHT) - position)
@@ -189,14 +192,14 @@ def _camera(angle: float) -> tuple[Floats, Floats]:
 
 
 def _room(origin: Floats, rays: Floats) -> tuple[Floats, Floats]:
-    """Distance ``(rays,)`` to the floor or wall that each ray meets, and its inward normal ``(3, rays)``."""
+    """Return each ray's distance ``(rays,)`` to the floor or wall, and inward normals ``(3, rays)`` there."""
     bounds = [(-ROOM, ROOM), (-ROOM, ROOM), (0, math.inf)]
     leave = np.stack([_slab(origin, rays, axis, *bounds[axis])[1] for axis in range(3)])
     return leave.min(axis=0), -np.eye(3)[:, leave.argmin(axis=0)] * np.sign(rays)
 
 
 def _enter(shape: int, origin: Floats, rays: Floats) -> Floats:
-    """Distance ``(rays,)`` to the solid of scale 1, infinite for a ray that misses it."""
+    """Return the distance ``(rays,)`` to the solid of scale 1, infinite for a ray that misses it."""
     radius, height = RADIUS[shape], HEIGHT[shape]
     if shape == CUBE:
         sides = [_slab(origin, rays, axis, -radius, radius) for axis in (0, 1)]
@@ -204,6 +207,7 @@ def _enter(shape: int, origin: Floats, rays: Floats) -> Floats:
     column = _ball(origin[:2], rays[:2], radius)
     if shape == CYLINDER:
         return _overlap(column, _slab(origin, rays, 2, 0, height))
+    # A sphere or a capsule: two balls, with a cylinder between them. The sphere's is of length 0.
     low, high = radius, height - radius
     trunk = _overlap(column, _slab(origin, rays, 2, low, high))
     ends = [_overlap(_ball(origin - _column(0, 0, centre), rays, radius)) for centre in (low, high)]
@@ -211,7 +215,7 @@ def _enter(shape: int, origin: Floats, rays: Floats) -> Floats:
 
 
 def _normal(shape: int, points: Floats) -> Floats:
-    """Outward unit normals ``(3, n)`` at points on the solid of scale 1."""
+    """Return outward unit normals ``(3, n)`` at points on the solid of scale 1."""
     radius, height = RADIUS[shape], HEIGHT[shape]
     if shape == CUBE:
         from_centre = points - _column(0, 0, height / 2)
@@ -224,14 +228,14 @@ def _normal(shape: int, points: Floats) -> Floats:
 
 
 def _slab(origin: Floats, rays: Floats, axis: int, low: float, high: float) -> tuple[Floats, Floats]:
-    """Distances at which rays enter and leave the space between two planes across an axis."""
+    """Return the distances at which rays enter and leave the space between two planes across an axis."""
     first = (low - origin[axis]) / rays[axis]
     second = (high - origin[axis]) / rays[axis]
     return np.minimum(first, second), np.maximum(first, second)
 
 
 def _ball(origin: Floats, rays: Floats, radius: float) -> tuple[Floats, Floats]:
-    """Distances at which rays enter and leave a ball round 0; both the same for a ray that misses it."""
+    """Return the distances at which rays enter and leave a ball around 0; equal for a ray that misses it."""
     squared = np.sum(rays**2, axis=0)
     middle = -np.sum(origin * rays, axis=0) / squared
     half = np.sqrt(np.maximum(middle**2 - (np.sum(origin**2, axis=0) - radius**2) / squared, 0))
@@ -239,7 +243,7 @@ def _ball(origin: Floats, rays: Floats, radius: float) -> tuple[Floats, Floats]:
 
 
 def _overlap(*intervals: tuple[Floats, Floats]) -> Floats:
-    """Distance at which rays enter what all intervals share, infinite where they share nothing."""
+    """Return the distance at which rays enter the intersection of intervals, infinite if it is empty."""
     enter = np.maximum.reduce([interval[0] for interval in intervals])
     leave = np.minimum.reduce([interval[1] for interval in intervals])
     return np.where(enter < leave, enter, np.inf)

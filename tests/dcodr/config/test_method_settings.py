@@ -1,4 +1,4 @@
-"""Which settings mean something to which method."""
+"""Effects of settings on methods."""
 
 from typing import get_args
 

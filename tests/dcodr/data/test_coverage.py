@@ -1,4 +1,4 @@
-"""What can be measured on a split, against the outcomes that probes are scored by."""
+"""Coverage of splits, compared with the outcomes on which probes are scored."""
 
 import numpy as np
 import pytest

@@ -172,7 +172,7 @@ def test_a_class_that_misses_a_split_is_named(here: Path) -> None:
     write_store(here / "f.h5", spec, images, domain, {"beard": beard, "bald": bald}, split, {})
     expected = (
         "bald: class yes has 13 train, 0 validation and 0 test images; a constant answer is right for every "
-        "validation and test image, so that nothing can be measured there and no mean counts it"
+        "validation and test image, so it cannot be measured there and no mean includes it"
     )
     result = run("info", "f.h5")
     assert f"warning: {expected}" in result.stderr

@@ -1,4 +1,4 @@
-"""What images look like within their domain, against a naive computation and closed forms."""
+"""Appearance of images within their domain, compared with a naive computation and closed forms."""
 
 import numpy as np
 import pytest

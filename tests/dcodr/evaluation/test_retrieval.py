@@ -20,7 +20,7 @@ def naive_neighbours(codes: Tensor, query: int, k: int) -> list[int]:
 
 
 def naive_match(attributes: list[Classes], query: int, other: int) -> bool:
-    """Whether two images match in all attributes, by counting steps from class to class."""
+    """Tell whether two images match in all attributes, by counting steps from class to class."""
     for attribute in attributes:
         reached = {int(attribute.ids[query])}
         for _ in range(attribute.margin):

@@ -1,4 +1,4 @@
-"""What every method promises: it learns, its codes are as stated, it resumes exactly."""
+"""Contract of all methods: they learn, their codes are as documented, they resume exactly."""
 
 from pathlib import Path
 from typing import get_args
@@ -134,7 +134,7 @@ def test_a_method_takes_all_that_it_has_drawn_and_no_more(config: Config, built:
 
 
 def test_noise_of_another_shape_is_refused(tiny_config: Config) -> None:
-    with pytest.raises(ValueError, match=r"\(2, 3\) was drawn, \(3, 2\) is asked for"):
+    with pytest.raises(ValueError, match=r"\(2, 3\) was drawn, but \(3, 2\) is requested"):
         a_batch(tiny_config, Draws(noise=((2, 3),))).noise(3, 2)
 
 

@@ -93,7 +93,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_file_that_holds_no_weights_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"perceptual\.weights: .* is no readable file") as refusal:
+    with pytest.raises(UserError, match=r"perceptual\.weights: .* is not a readable file") as refusal:
         load_features(_features(), "vgg16", path)
     assert str(path) in str(refusal.value)
 
@@ -116,7 +116,7 @@ class _MakesFolder:
 def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     trace = tmp_path / "executed"
     path = _saved(tmp_path, _features().state_dict() | {"extra": _MakesFolder(trace)})
-    with pytest.raises(UserError, match="is no readable file"):
+    with pytest.raises(UserError, match="is not a readable file"):
         load_features(_features(), "vgg16", path)
     assert not trace.exists()
 
@@ -232,7 +232,7 @@ def test_published_weights_come_from_the_cache(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"half a download", r"is no readable file .*: replace it"), (None, "holds a list, not a state dict")],
+    [(b"half a download", r"is not a readable .*: replace it"), (None, "holds a list, not a state dict")],
 )
 def test_a_damaged_file_in_the_cache_is_named(
     content: bytes | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -44,11 +44,11 @@ def test_the_ceiling_of_retrieval_stands_below_the_figures() -> None:
     assert filled.rows()[-1] == ("ceiling", "this store", "", "0.039")
     lines = filled.markdown().splitlines()
     assert "| ceiling | this store |  | 0.039 |" in lines
-    assert "all training and test images" in lines[-1]
+    assert "all other training and test images" in lines[-1]
     console = Console(record=True, width=200)
     console.print(filled.text())
     printed = " ".join(console.export_text().split())
-    assert "all training and test images" in printed
+    assert "all other training and test images" in printed
     assert "0.039" in printed
     by_cell = {(row["system"], row["figure"]): row for row in csv.DictReader(io.StringIO(filled.csv()))}
     assert by_cell["simclr", "retrieval_top1/all"]["ceiling"] == "0.039"
@@ -95,7 +95,7 @@ def test_every_form_of_the_table_names_the_start_of_the_encoders() -> None:
     )
     start = (
         "Measured encoders start from random weights. "
-        "Published ones start from MoCo-v2 (800 epochs) with its hidden layer."
+        "Published encoders start from MoCo-v2 (800 epochs) with its hidden layer."
     )
     assert f" |\n\n{start}\n" in filled.markdown()
     console = Console(record=True, width=300)

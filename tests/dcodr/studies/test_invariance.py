@@ -22,7 +22,7 @@ class Half(nn.Module):
 
 
 class Mirrored(nn.Module):
-    """Does not see whether an image is mirrored."""
+    """A network whose outputs are equal for an image and its mirror image."""
 
     def forward(self, images: Tensor) -> Tensor:
         return (images + images.flip(3)) / 2

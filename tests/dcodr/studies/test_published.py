@@ -24,7 +24,7 @@ TABLE_1 = {
 
 
 SLIPS = {"gaussian_blur": (3.0, 3.0), "random_erase": (1.0, 0.1967 / 0.1985)}
-"""Where Table 1 is not the average: a sum of the three datasets, and a value 1 % too low."""
+"""Cells of Table 1 that are not the average: a sum of the three datasets, and a value 1 % too low."""
 
 
 @pytest.mark.parametrize("name", PAPER_13)

@@ -98,7 +98,7 @@ def test_a_diverged_training_leaves_its_cells_empty(
         ({"table": 4, "seeds": "0,0"}, "--seeds: received '0,0'"),
         ({"table": 4, "seeds": "-1"}, "--seeds: received '-1'"),
         ({"table": 3}, r"smallnorb\.h5 is not there"),
-        ({"table": 4, "moco": Path("m.pth"), "configs": Path()}, "--moco: has no effect on --configs"),
+        ({"table": 4, "moco": Path("m.pth"), "configs": Path()}, "--moco has no effect on --configs"),
     ],
 )
 def test_what_is_refused(data: Path, options: dict[str, Any], message: str) -> None:

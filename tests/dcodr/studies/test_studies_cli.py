@@ -44,7 +44,7 @@ def test_a_study_which_test_images_have_no_part_in(
         assert picture.format == "PNG"
     printed = capsys.readouterr().out
     assert all(name in printed for name in PAPER_13)
-    assert "publishes no values of synthetic" in printed
+    assert "has no values for synthetic" in printed
     assert "squared error on validation images" in printed
 
     monkeypatch.setattr(cli, "AUTOENCODER", {"synthetic": AUTOENCODER["celeba"]})

@@ -101,7 +101,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest
     torch.save({"format": 2, "config": Evil()}, tmp_path / "evil.pt")
     (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil()))
     for name in ("evil.pt", "evil.pkl"):
-        with pytest.raises(UserError, match=f"{name}: damaged, or no checkpoint"):
+        with pytest.raises(UserError, match=f"{name}: damaged, or not a checkpoint"):
             load_checkpoint(tmp_path / name)
     assert not (tmp_path / "pwned").exists()
 
@@ -111,7 +111,7 @@ def test_damaged_checkpoints_are_refused(checkpoint: Checkpoint, size: int, tmp_
     path = tmp_path / "c.pt"
     save_checkpoint(path, checkpoint)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(UserError, match=r"c\.pt: damaged, or no checkpoint"):
+    with pytest.raises(UserError, match=r"c\.pt: damaged, or not a checkpoint"):
         load_checkpoint(path)
 
 

@@ -1,4 +1,4 @@
-"""What is freed is kept, in a process of its own: the setting holds for all of it."""
+"""Freed memory is kept. Tested in a separate process, because the setting affects the whole process."""
 
 import math
 import platform

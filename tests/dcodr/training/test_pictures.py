@@ -1,4 +1,4 @@
-"""What the pictures of a trained method show."""
+"""Pictures of a trained method."""
 
 from dataclasses import replace
 from typing import Any

@@ -147,7 +147,7 @@ def leave_a_checkpoint(patient: Patient) -> str:
 def damage_a_checkpoint(patient: Patient) -> str:
     patient.search.checkpoints.mkdir()
     (patient.search.checkpoints / "005.pt").write_bytes(b"PK")
-    return "005.pt: damaged, or no checkpoint of dcodr"
+    return "005.pt: damaged, or not a checkpoint of dcodr"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) 
 
 
 def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
-    """What ``read_folder`` returns, with all images at once; whoever is to be warned, nobody is."""
+    """Return the result of ``read_folder`` with all images at once; fail on a warning."""
     spec, images, domain, attributes = read_folder(*args, **{"warn": lambda message: None} | options)
     return spec, np.concatenate([*images]), domain, attributes
 
@@ -105,7 +105,7 @@ def test_images_may_lie_under_another_root_and_attributes_are_optional(tmp_path:
 
 
 def read_one(tmp_path: Path, image: Image.Image, name: str, size: int = 32, **options: Any) -> np.ndarray:
-    """What becomes of an image that is saved under a name."""
+    """Save an image under a name and return it as read."""
     path = folder(tmp_path, [f"{name},cup,red,90,0.5", *ROWS[1:]])
     image.save(tmp_path / name, **options)
     pixels: np.ndarray = read_all(path, "dishes", image_size=size)[1][0]
@@ -171,9 +171,9 @@ def test_other_pixel_formats_are_converted(tmp_path: Path, mode: str) -> None:
         (changed(1, "blue", ""), HEADER, "line 3, column colour: empty cell"),
         (changed(1, "cup", "  "), HEADER, "line 3, column domain: empty cell"),
         (changed(2, ",180", ""), HEADER, "line 4: 4 cells for 5 columns"),
-        (changed(2, "180", "nan"), HEADER, "line 4, column angle: nan is no label"),
-        (changed(2, "bowl", "NaN"), HEADER, "line 4, column domain: NaN is no label"),
-        (changed(3, "3.", "inf"), HEADER, "line 5, column x: inf is no label"),
+        (changed(2, "180", "nan"), HEADER, "line 4, column angle: nan is not a label"),
+        (changed(2, "bowl", "NaN"), HEADER, "line 4, column domain: NaN is not a label"),
+        (changed(3, "3.", "inf"), HEADER, "line 5, column x: inf is not a label"),
         (changed(3, "3.", "1e60"), HEADER, "line 5, column x: 1e60 is not a finite number"),
         (changed(3, "3.", '"3'), HEADER, "line 5: unexpected end of data"),
         (changed(0, "cup", "mug"), HEADER, "line 2, column domain: domain mug has only this image"),
@@ -235,7 +235,7 @@ def test_marks_of_missing_values_are_refused_by_line(tmp_path: Path, mark: str, 
     path = folder(tmp_path, [*ROWS[:2], ",".join(row.values()), ROWS[3]])
     for kind in ({}, {"continuous": ["x"]}, {"categorical": ["x"]}):
         with pytest.raises(
-            UserError, match=rf"labels\.csv, line 4, column {column}: {re.escape(mark)} is no label"
+            UserError, match=rf"labels\.csv, line 4, column {column}: {re.escape(mark)} is not a label"
         ):
             read_all(path, "dishes", **kind)
 
@@ -250,7 +250,7 @@ def test_words_that_are_no_marks_are_classes(tmp_path: Path) -> None:
 def read_column(
     tmp_path: Path, cells: list[str], **kind: list[str]
 ) -> tuple[Attribute, list[float], list[str]]:
-    """What becomes of an attribute v of four rows, and the warnings."""
+    """Read an attribute v of four rows; return it with the warnings."""
     said: list[str] = []
     rows = [
         f'{name}.png,{name[0]},"{cell}"' for name, cell in zip(("a0", "a1", "b0", "b1"), cells, strict=True)
@@ -289,7 +289,7 @@ def test_numbers_with_a_few_other_cells_are_doubted(tmp_path: Path, cells: list[
 def test_a_value_of_its_own_in_every_row_is_doubted(tmp_path: Path, cells: list[str]) -> None:
     attribute, _, (message,) = read_column(tmp_path, cells)
     assert attribute.cardinality == 4
-    assert f"every row has a value of its own ('{cells[0]}' on line 2, '{cells[1]}' on line 3" in message
+    assert f"every row has a different value ('{cells[0]}' on line 2, '{cells[1]}' on line 3" in message
     assert read_column(tmp_path, cells, categorical=["v"])[2] == []
 
 
@@ -377,7 +377,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (inside / "b0.png").rename(tmp_path / "outside.png")
     (inside / "b0.png").symlink_to(tmp_path / "outside.png")
     with pytest.raises(
-        UserError, match=r"line 4, column path: b0\.png is .*outside\.png, as b0\.png is a link;.*--root"
+        UserError, match=r"line 4, column path: b0\.png is .*outside\.png, because b0\.png is a link;.*--root"
     ):
         read_all(path, "dishes")
 
@@ -390,7 +390,7 @@ def test_a_linked_folder_says_that_links_are_not_followed(tmp_path: Path) -> Non
     folder(tmp_path / "elsewhere")
     rows = [f"photos/{row}" for row in ROWS]
     message = (
-        r"line 2, column path: photos/a0\.png is .*elsewhere/a0\.png, as photos is a link; links out of "
+        r"line 2, column path: photos/a0\.png is .*elsewhere/a0\.png, because photos is a link; links out of "
     )
     with pytest.raises(UserError, match=message):
         read_all(folder(inside, rows), "dishes")

@@ -188,7 +188,7 @@ def test_damaged_images_are_refused(tmp_path: Path) -> None:
         (np.zeros((5, 64, 64, 3), np.uint8), np.zeros((5, 5)), r"labels is float64 of shape \(5, 5\)"),
         (np.zeros((5, 64, 64, 3), np.uint8), np.zeros((4, 6)), "4 labels for 5 images"),
         (np.zeros((5, 64, 64, 3), np.uint8), np.full((5, 6), 0.25), r"row \d: floor_hue 0\.25; expected one"),
-        (np.zeros((2, 64, 64, 3), np.uint8), np.zeros((2, 6)), "3 images are to be drawn, but .* has 2"),
+        (np.zeros((2, 64, 64, 3), np.uint8), np.zeros((2, 6)), "cannot draw 3 images: .* has 2"),
     ],
 )
 def test_what_is_not_as_published_is_refused(
