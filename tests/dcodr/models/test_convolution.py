@@ -23,8 +23,10 @@ def images(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [1, 3, 5])
 def test_results_and_gradients_are_the_plain_ones(size: int, stride: int, side: int) -> None:
-    plain, matrix = pair(6, 10, size, stride)
-    x = images(3, 6, side, side)
+    # Eight channels: for fewer, torch's own gradient of a kernel of one pixel with stride 2 writes past its
+    # memory (uxlfoundation/oneDNN issue 6035). No network here has such a layer.
+    plain, matrix = pair(8, 10, size, stride)
+    x = images(3, 8, side, side)
     ours, theirs = matrix(x), plain(x)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
     gradient = torch.randn(theirs.shape, generator=torch.Generator().manual_seed(2))
