@@ -25,7 +25,7 @@ from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate
 from dcodr.models.encoder import Arch, Encoder
 from dcodr.precision import float32_products
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share
 from dcodr.training.trainer import fit, resolve_device
 

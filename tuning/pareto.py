@@ -1,13 +1,14 @@
-"""Trade-offs between objectives: the front and those behind it, the best of it, its hypervolume.
+"""Trade-offs between objectives: Pareto fronts, their best trade-off, their hypervolume.
 
-Objectives come as an `(n, m)` array, one row a trial, with one direction a column.
+Objectives come as an `(n, m)` array, one row a trial, with one direction a column. `moocore`
+(https://multi-objective.github.io/moocore) computes fronts, ranks and hypervolumes. This module checks their
+input, handles their edge cases, and adds the best trade-off, the crowding distance and improvements.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
+import moocore
 import numpy as np
 import numpy.typing as npt
 
@@ -19,8 +20,7 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
     """Tell which rows are on the Pareto front.
 
     A row is dominated when another one is at least as good in every objective and better in one. Equal rows
-    do not dominate each other, so every copy of a front member is on the front. The cost grows as
-    `n * log(n)` for two objectives, and at worst as `n` times the members of the front for more.
+    do not dominate each other, so every copy of a front member is on the front.
 
     Args:
         values: objectives, shape `(n, m)`, finite; n may be 0.
@@ -33,34 +33,12 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
         ValueError: if the shape does not fit the directions, a direction is unknown or a value is not finite.
     """
     gains = _as_gains(values, directions)
-    return _best_of_two(gains) if gains.shape[1] == 2 else _best(gains)
-
-
-def _best_of_two(gains: FloatArray) -> npt.NDArray[np.bool_]:
-    """The front of two objectives: the best in the second one of all that are no worse in the first."""
-    order = np.lexsort((-gains[:, 1], -gains[:, 0]))
-    first, second = gains[order].T
-    group = np.searchsorted(-first, -first)  # where the rows with the same first objective begin
-    best = np.append(-np.inf, np.maximum.accumulate(second))
-    front = np.empty(len(gains), dtype=bool)
-    front[order] = (second == second[group]) & (second > best[group])
+    front: npt.NDArray[np.bool_] = moocore.is_nondominated(gains, maximise=True, keep_weakly=True)
     return front
 
 
-def _best(gains: FloatArray) -> npt.NDArray[np.bool_]:
-    """The front of any number of objectives: each member in turn leaves those that it does not dominate."""
-    distinct, copy_of = np.unique(gains, axis=0, return_inverse=True)
-    front = np.zeros(len(distinct), dtype=bool)
-    left = np.arange(len(distinct))
-    while len(left):  # the last is the best in the first objective
-        member, left = left[-1], left[:-1]
-        front[member] = True
-        left = left[np.any(distinct[left] > distinct[member], axis=1)]
-    return front[copy_of]
-
-
 def joined(front: FloatArray, row: Sequence[float], directions: Sequence[Direction]) -> FloatArray:
-    """The front of a front and one row more.
+    """Return the front of a front and one more row.
 
     Args:
         front: its members, shape `(n, m)`, copies included; n may be 0.
@@ -78,12 +56,7 @@ def joined(front: FloatArray, row: Sequence[float], directions: Sequence[Directi
 
 
 def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.int64]:
-    """Number the rows by the front that they are on: 0 the Pareto front, 1 the front without it, and so on.
-
-    Efficient non-dominated sorting with binary search (X. Zhang et al., "An Efficient Approach to
-    Nondominated Sort for Evolutionary Multiobjective Optimization", IEEE Transactions on Evolutionary
-    Computation 19(2), 2015). The cost grows as `n * log(n)` for two objectives, and at worst as
-    `n ** 2 * log(n)` for more.
+    """Number the rows by their front: 0 the Pareto front, 1 the front without it, and so on.
 
     Args:
         values: objectives, shape `(n, m)`, finite; n may be 0.
@@ -95,24 +68,8 @@ def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArra
     Raises:
         ValueError: as `non_dominated`.
     """
-    distinct, copy_of = np.unique(_as_gains(values, directions), axis=0, return_inverse=True)
-    numbers = np.zeros(len(distinct), dtype=np.int64)
-    members: list[list[list[float]]] = []
-    # From the best in the first objective on: a row can only be dominated by one that came before.
-    for i, row in reversed(list(enumerate(distinct.tolist()))):
-        number = bisect_left(members, True, key=partial(_has_room, row))
-        if number == len(members):
-            members.append([])
-        members[number].append(row)
-        numbers[i] = number
-    return numbers[copy_of]
-
-
-def _has_room(row: list[float], front: list[list[float]]) -> bool:
-    """Whether no member of a front is at least as good as a row that comes after them all."""
-    # Along a front of two objectives the second one grows, so that the last member has the most of it.
-    rivals = front if len(row) > 2 else front[-1:]
-    return not any(all(theirs >= ours for theirs, ours in zip(rival, row, strict=True)) for rival in rivals)
+    ranks: npt.NDArray[np.int64] = moocore.pareto_rank(_as_gains(values, directions), maximise=True)
+    return ranks.astype(np.int64)
 
 
 def best_tradeoff(
@@ -168,11 +125,7 @@ def best_tradeoff(
 
 
 def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]) -> float:
-    """Measure the region that is dominated by the rows and better than the reference point.
-
-    Exact: a sweep for two objectives, slices along the last objective for more (HSO of While et al., "A
-    Faster Algorithm for Calculating Hypervolume", IEEE Transactions on Evolutionary Computation 10(1), 2006).
-    The cost grows as `n ** (m - 1) * log(n)`: meant for a handful of objectives.
+    """Measure the region that is dominated by the rows and better than the reference point, exactly.
 
     Args:
         values: objectives, shape `(n, m)`, finite; n may be 0.
@@ -185,16 +138,13 @@ def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Seq
     Raises:
         ValueError: if the shape of the reference does not fit, and as `non_dominated`.
     """
-    sides = _sides(values, reference, directions)
-    return _volume(sides[np.all(sides > 0, axis=1)])
+    return _volume(_sides(values, reference, directions))
 
 
 def contributions(
     values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]
 ) -> FloatArray:
     """Measure what each row adds to the front's hypervolume: what the front loses without it and its copies.
-
-    The cost grows as `n * log(n)` for two objectives, and as `n` hypervolumes of the front for more.
 
     Args:
         values: objectives, shape `(n, m)`, finite; n may be 0.
@@ -209,14 +159,11 @@ def contributions(
         ValueError: as `hypervolume`.
     """
     sides = np.maximum(_sides(values, reference, directions), 0.0)
+    if sides.shape[1] == 1:
+        return np.where(sides == sides.max(initial=0.0), sides, 0.0)[:, 0]
+    # To moocore a copy adds nothing, as the other one remains.
     distinct, copy_of = np.unique(sides, axis=0, return_inverse=True)
-    on_front = non_dominated(distinct, ["maximize"] * len(directions))
-    front = distinct[on_front]
-    added = np.zeros(len(distinct))
-    if front.shape[1] == 2:  # ascending in the first objective, so descending in the second
-        added[on_front] = -np.diff(front[:, 0], prepend=0.0) * np.diff(front[:, 1], append=0.0)
-    else:
-        added[on_front] = [_exclusive(row, np.delete(front, i, axis=0)) for i, row in enumerate(front)]
+    added: FloatArray = moocore.hv_contributions(distinct, np.zeros(sides.shape[1]), maximise=True)
     return added[copy_of]
 
 
@@ -250,9 +197,8 @@ def improvements(
 
 
 def _exclusive(row: FloatArray, others: FloatArray) -> float:
-    """Volume of a row's box that is in no other's: only what the others cover of the box itself matters."""
-    inside = np.unique(np.minimum(others, row), axis=0)[::-1]
-    return float(np.prod(row)) - _volume(inside[non_dominated(inside, ["maximize"] * len(row))])
+    """Return the volume of a row's box outside all others; only their parts inside the box matter."""
+    return float(np.prod(row)) - _volume(np.minimum(others, row))
 
 
 def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:
@@ -286,7 +232,7 @@ def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArr
 
 
 def _sides(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:
-    """By how much each row is better than the reference, `(n, m)`."""
+    """Subtract the reference from each row, `(n, m)`, so that positive is better."""
     gains = _as_gains(values, directions)
     corner = np.asarray(reference, dtype=np.float64)
     if corner.shape != (gains.shape[1],):
@@ -295,16 +241,8 @@ def _sides(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence
 
 
 def _volume(sides: FloatArray) -> float:
-    """Volume of the union of boxes from the origin to each row of `(n, m)` sides, none negative."""
-    if not len(sides):
-        return 0.0
-    if sides.shape[1] == 1:
-        return float(sides.max())
-    boxes = sides[np.argsort(-sides[:, -1])]
-    thickness = boxes[:, -1] - np.append(boxes[1:, -1], 0.0)
-    if sides.shape[1] == 2:
-        return float(np.sum(np.maximum.accumulate(boxes[:, 0]) * thickness))
-    return sum(float(slab) * _volume(boxes[: i + 1, :-1]) for i, slab in enumerate(thickness) if slab > 0)
+    """Return the volume of the union of boxes from the origin to each row of `(n, m)` sides."""
+    return float(moocore.hypervolume(sides, np.zeros(sides.shape[1]), maximise=True))
 
 
 def _as_gains(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:

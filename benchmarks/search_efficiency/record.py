@@ -20,7 +20,7 @@ from rich.progress import track
 from dcodr.config import Config
 from dcodr.data.store import open_store
 from dcodr.errors import DivergedError
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch
 from dcodr.training.trainer import fit
 from tuning.ledger.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler

@@ -11,7 +11,7 @@ from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import PROTOCOL, evaluate
 from dcodr.files import CHECKPOINT, IMAGENET, write_text
 from dcodr.strict_yaml import StrictModel
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch
 from dcodr.training.trainer import fit, resolve_device
 
 RESULT = "result.json"

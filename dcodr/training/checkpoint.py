@@ -10,15 +10,34 @@ from torch import Tensor, nn
 
 from dcodr.config import Config, EncoderConfig
 from dcodr.errors import UserError
+from dcodr.evaluation.report import Report
 from dcodr.files import appearing
 from dcodr.methods.build import build_encoder
 from dcodr.models.encoder import Encoder
-from dcodr.training.epoch import Epoch
 from dcodr.training.staging import mapped
 
 FORMAT = 2
 FROZEN = "distance."
 """Prefix of the perceptual network's weights. They are never trained, and are read from their own file."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Results of an epoch.
+
+    Attributes:
+        epoch: Number of completed epochs.
+        losses: Means over the epoch's batches: ``loss`` and its parts.
+        report: Validation metrics, if this epoch was evaluated.
+        images_per_second: Training throughput, without evaluation.
+    """
+
+    epoch: int
+    losses: dict[str, float]
+    report: Report | None
+    images_per_second: float
+
+
 _EPOCH = TypeAdapter(Epoch)
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from dcodr.training.epoch import Epoch
+    from dcodr.training.checkpoint import Epoch
 
 HEADLINES = ("invariance", "informativeness", "image_informativeness")
 

@@ -19,8 +19,7 @@ from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.precision import float32_products
 from dcodr.training.batches import Batches, build_sampler
-from dcodr.training.checkpoint import Checkpoint, before, latest_checkpoint, restore, save_checkpoint
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Checkpoint, Epoch, before, latest_checkpoint, restore, save_checkpoint
 from dcodr.training.memory import keep_freed_memory, room_for_images
 
 ADAM_BETAS = (0.5, 0.999)

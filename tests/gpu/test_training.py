@@ -10,7 +10,7 @@ from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.augmentations.views import Augment, Mode
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share, room_for_images
 from dcodr.training.pictures import retrieval_picture, swap_picture
 from dcodr.training.trainer import fit, resolve_device

@@ -26,8 +26,7 @@ from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
 from dcodr.data.sources.folder import read_folder
 from dcodr.data.store import write_store
 from dcodr.errors import UserError
-from dcodr.training.checkpoint import Checkpoint, save_checkpoint
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Checkpoint, Epoch, save_checkpoint
 from tests.safety.reader_process import ReaderProcess
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.storage import LEDGER

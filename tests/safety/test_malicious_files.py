@@ -35,12 +35,12 @@ from dcodr.studies.reproduce import _read
 from dcodr.training.checkpoint import (
     FORMAT,
     Checkpoint,
+    Epoch,
     load_checkpoint,
     restore,
     save_checkpoint,
     trained_encoder,
 )
-from dcodr.training.epoch import Epoch
 from tests.planted import MakesFolder
 from tuning.driver.warm_start import read_ranking
 from tuning.ledger.ledger import Ledger

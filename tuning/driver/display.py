@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuning.ledger.outcome import Outcome
+from tuning.ledger.trials import Outcome
 from tuning.pareto import Direction, hypervolume, joined
 
 _MAX_RUNNING_ROWS = 10

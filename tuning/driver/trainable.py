@@ -14,8 +14,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import CHECKPOINT, appearing
 from dcodr.methods.method import Method
-from dcodr.training.checkpoint import Checkpoint, before, save_checkpoint
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Checkpoint, Epoch, before, save_checkpoint
 from dcodr.training.memory import hold_to_share
 from dcodr.training.pictures import retrieval_picture, swap_picture
 from dcodr.training.trainer import fit, resolve_device

@@ -18,8 +18,7 @@ from dcodr.errors import UserError
 from tuning.ledger.budget import Budget
 from tuning.ledger.encoding import encode, is_whole, suggest
 from tuning.ledger.journal import Journal
-from tuning.ledger.outcome import Outcome
-from tuning.ledger.trials import PAPER, Begun, FirstTrial, TrialRecord, identity, read
+from tuning.ledger.trials import PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
 from tuning.space import Space
 
 STUDY = "search"

@@ -9,13 +9,15 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.ledger.encoding import decode
-from tuning.ledger.outcome import Outcome
 from tuning.space import Space
 
 CHECKPOINTS, KEPT = "checkpoints", "trials"
 """Folders in a search's folder: for running trials, and for trials of full budget."""
 PAPER = "paper"
 """The origin of the trial with the paper's settings."""
+Outcome = Literal["complete", "pruned", "infeasible", "failed"]
+"""``complete`` trained to its last epoch; ``pruned`` was stopped early; ``infeasible`` has a collapsed code;
+``failed`` has no metrics. Only complete trials can be on the front."""
 Status = Outcome | Literal["running", "interrupted", "reused"]
 
 

@@ -11,9 +11,8 @@ from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.lock import driven
-from tuning.ledger.outcome import Outcome
 from tuning.ledger.storage import LEDGER, names
-from tuning.ledger.trials import CHECKPOINTS, KEPT, TrialRecord
+from tuning.ledger.trials import CHECKPOINTS, KEPT, Outcome, TrialRecord
 from tuning.pareto import Direction, best_tradeoff, contributions, fronts, non_dominated
 from tuning.results.confirmation import Confirmed, confirmed_trials
 from tuning.results.export import export

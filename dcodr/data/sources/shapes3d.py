@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.data.dataset import Attribute, DatasetSpec
-from dcodr.data.hdf5 import own_dataset
 from dcodr.data.sources.images import SIZE, Images, Progress
+from dcodr.data.store import own_dataset
 from dcodr.errors import UserError
 
 FILE = "3dshapes.h5"

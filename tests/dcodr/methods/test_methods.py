@@ -15,8 +15,7 @@ from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.models.encoder import Encoder
-from dcodr.training.checkpoint import load_checkpoint, trained_encoder
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch, load_checkpoint, trained_encoder
 from dcodr.training.trainer import fit
 
 METHODS = get_args(Config.model_fields["method"].annotation)

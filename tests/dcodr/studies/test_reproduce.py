@@ -8,7 +8,7 @@ from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.studies.reproduce import RESULT, Result, reproduce
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch
 
 pytestmark = pytest.mark.train
 

@@ -17,6 +17,7 @@ from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
 from dcodr.training import checkpoint as module
 from dcodr.training.checkpoint import (
     Checkpoint,
+    Epoch,
     before,
     latest_checkpoint,
     load_checkpoint,
@@ -24,7 +25,6 @@ from dcodr.training.checkpoint import (
     save_checkpoint,
     trained_encoder,
 )
-from dcodr.training.epoch import Epoch
 
 
 def epoch(number: int) -> Epoch:

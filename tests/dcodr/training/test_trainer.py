@@ -12,8 +12,7 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
-from dcodr.training.checkpoint import load_checkpoint
-from dcodr.training.epoch import Epoch
+from dcodr.training.checkpoint import Epoch, load_checkpoint
 from dcodr.training.trainer import fit
 from tests.faults.full_disk import files_end_at
 

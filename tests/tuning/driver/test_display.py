@@ -10,7 +10,7 @@ from rich.text import Text
 from dcodr.console import unfailing
 from tests.streams import Broken
 from tuning.driver.display import Display
-from tuning.ledger.outcome import Outcome
+from tuning.ledger.trials import Outcome
 from tuning.pareto import Direction
 
 OBJECTIVES: dict[str, Direction] = {"invariance": "maximize", "informativeness": "maximize"}
