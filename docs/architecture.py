@@ -173,7 +173,7 @@ def _route(of: str, to: str, height: dict[str, int]) -> list[str]:
 
 
 def _across(layers: list[list[str]], steps: list[Arrow]) -> dict[str, float]:
-    """Where every room and every place of an arrow is in its layer: near its neighbours, none on another."""
+    """Place every room and every arrow's bend in its layer: near its neighbours, without overlaps."""
     width = {node: 0.3 if " " in node else 1.05 for layer in layers for node in layer}
     x = {node: place - len(layer) / 2 for layer in layers for place, node in enumerate(layer)}
     near: dict[str, list[str]] = {node: [] for node in x}

@@ -82,7 +82,7 @@ def draw_batch(data: FactorDataset, n: int = 7) -> Figure:
 
 
 def draw_probes() -> Figure:
-    """What probes find in the codes of two systems on Cars3D: the table of docs/results.md on a scale."""
+    """Draw the probes' accuracies on the codes of two systems, from the Cars3D table of docs/results.md."""
     table = dict(_measured())
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     axes = figure.subplots()

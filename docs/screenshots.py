@@ -47,7 +47,7 @@ def main(name: str, storage: str = "runs") -> None:
 
 
 def _pages(search: Search, tracker: Tracker) -> dict[str, tuple[str, str]]:
-    """What MLflow's UI is asked for, and how it is seen to be there, by picture."""
+    """For each picture the page of MLflow's UI, and the sign that it has loaded."""
     run_id = str(search.ledger.facts()["run_id"])
     tracker.open_search(run_id)
     knee = tracker.trial_runs(search.knee().number)[0].run_id

@@ -21,10 +21,10 @@ LIMITS = {
     "minProperties": "{} or more",
     "pattern": "matches `{}`",
 }
-"""What the limits of a JSON schema are called."""
+"""Names of the limits in a JSON schema."""
 
 TYPES = {"object": "mapping", "null": "`null`", "boolean": "true or false", "string": "text"}
-"""What the types of a JSON schema are called, where not by their own names."""
+"""Readable names of JSON schema types, where they differ from the schema's own."""
 
 INTRODUCTION = f"""# Space files and configs, key by key
 
@@ -47,7 +47,7 @@ def reference() -> str:
 
 
 def _model(key: str, schema: Schema, definitions: dict[str, Schema]) -> Iterator[str]:
-    """What a model says of itself, a table of its fields, and the same of each model in it."""
+    """Describe a model: its docstring, a table of its fields, and the same for each model in it."""
     definitions = schema.get("$defs", definitions)
     yield _plain(schema["description"])
     rows = ["| key | type | default | limits | meaning |", "|---|---|---|---|---|"]
@@ -75,7 +75,7 @@ def _models(field: Schema, definitions: dict[str, Schema]) -> list[Schema]:
 
 
 def _is_param(field: Schema) -> bool:
-    """Whether a mapping is that of the searched parameters; strengths have some of the same kinds."""
+    """Return whether a mapping is that of the searched parameters; strengths have some of the same kinds."""
     return "SubsetParam" in str(field)
 
 

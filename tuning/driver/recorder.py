@@ -17,7 +17,7 @@ from tuning.results.search import Search
 from tuning.tracking.outbox import Outbox
 
 WORKER_DEATHS = 3
-"""How often a trial goes on at its checkpoint after its worker or node died, before it counts as failed."""
+"""Times that a trial resumes at its checkpoint after its worker or node died, before it counts as failed."""
 
 
 @dataclass

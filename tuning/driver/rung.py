@@ -12,7 +12,7 @@ from tuning.pareto import FloatArray
 Vector = tuple[float, ...]
 """A trial's objectives at an evaluation, each such that more is better."""
 Merit = Callable[[FloatArray], FloatArray]
-"""What ranks the `(n, m)` members of a front, `(n,)`; more is better."""
+"""Merits `(n,)` of the `(n, m)` members of a front; more is better."""
 
 
 class Rung:
@@ -55,11 +55,11 @@ class Rung:
             self._place(vector)
 
     def behind(self, vector: Vector, share: float) -> bool:
-        """Whether a recorded vector is below the cut that the other ones make.
+        """Return whether a recorded vector is below the cutoff of the others.
 
-        The cut is between the others that are next to ``share`` of them, as NumPy's linear percentile has it.
-        One objective is its own score, so that it lies where Ray's does. Several have no more than an order:
-        those behind the vector count -1, those beside it 0, those before it 1.
+        The cutoff is the percentile ``share`` of the others, interpolated as NumPy does. A single objective is
+        its own score, so that the cutoff equals Ray's. Several objectives only have an order: vectors behind
+        this one count -1, equal ones 0, vectors before it 1.
         """
         n = len(self._trials) - 1
         if not n:
@@ -68,11 +68,11 @@ class Rung:
             own = bisect_left(self._ordered, vector[0])
             return vector[0] < _cut(lambda i: self._ordered[i + (i >= own)], n, share)
         worse, equal = self._standing(vector)
-        # Who is at the cut goes on, whatever the last bits of the cut.
+        # Keep trials at the cutoff; tolerate rounding.
         return _cut(lambda i: (i >= worse) + (i >= worse + equal) - 1.0, n, share) > 1e-9
 
     def _standing(self, vector: Vector) -> tuple[int, int]:
-        """How many others a vector is before, and how many it is beside."""
+        """Count the vectors that rank behind a vector, and those that rank equal."""
         level = self._level(vector)
         front = self._fronts[level]
         # Rounding lets mirror-image rows tie, whatever their last bits.
@@ -100,7 +100,7 @@ class Rung:
 
 
 def _dominated(vector: Vector, front: list[Vector]) -> bool:
-    """Whether a member of a front dominates a vector."""
+    """Return whether a member of a front dominates a vector."""
     if len(vector) == 2:
         # Of the members that are no worse in the first objective the first has the most of the second.
         at = bisect_left(front, vector[0], key=itemgetter(0))

@@ -172,7 +172,7 @@ def scheduler_of(space: Space) -> ParetoASHA | None:
 
 
 def _share(front: FloatArray) -> FloatArray:
-    """What each of a front's `(n, m)` members, all maximised, adds to its hypervolume, `(n,)`.
+    """Return each member's contribution `(n,)` to the hypervolume of a front `(n, m)`, all maximised.
 
     Objectives are scaled to 0..1 over the front, so that neither units nor dominated trials matter. The
     reference is -1/H in each, where H + 1 members would lie along an edge of an even front; with two

@@ -1,4 +1,4 @@
-"""What is on its way to MLflow: written in the background, again and again until MLflow has it."""
+"""Records on their way to MLflow: written in the background, retried until MLflow has them."""
 
 import threading
 from collections import deque

@@ -142,7 +142,7 @@ def ui_command(uri: str) -> str:
 
 
 def unusable(uri: str, error: Exception) -> UserError:
-    """What to tell the user of a store that cannot be reached, opened or written."""
+    """Return the message for a user whose store cannot be reached, opened or written."""
     return UserError(
         f"cannot use the MLflow tracking URI {masked(uri)!r}: {reason(uri, error)}. Start the "
         "server, correct the URI, or use a local file such as sqlite:////absolute/path/mlflow.db."

@@ -1,4 +1,4 @@
-"""What a search shows while it runs: plain lines in a pipe, a panel on a terminal."""
+"""The display of a running search: plain lines in a pipe, a panel on a terminal."""
 
 import io
 import re
@@ -127,7 +127,7 @@ def test_trials_of_an_earlier_process_count_but_not_for_speed() -> None:
 
 
 def on_a_terminal(width: int, running: int = 2) -> tuple[str, str]:
-    """What a terminal shows at the end of a with block: everything, and the last panel."""
+    """Return the terminal's content at the end of a with block: all lines, and the last panel."""
     file, clock = io.StringIO(), Clock()
     console = Console(file=file, width=width, height=40, force_terminal=True, force_interactive=True)
     with Display(24, OBJECTIVES, [0, 0], console=console, clock=clock, title="search [augs]") as display:

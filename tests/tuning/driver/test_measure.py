@@ -68,7 +68,7 @@ def search(tmp_path: Path) -> Search:
 def ask(
     search: Search, monkeypatch: pytest.MonkeyPatch, task: Callable[..., dict[str, float]]
 ) -> tuple[str, list[TrialRecord], Inline]:
-    """What was said, what goes to MLflow, and the stand-in of Ray."""
+    """The printed text, the records for MLflow, and the stand-in of Ray."""
     said, sent, inline = io.StringIO(), Sent(), Inline(task)
     monkeypatch.setattr(measuring, "ray", inline)
     measure(search, sent, Console(file=said, width=400))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What becomes of trials whose workers die."""
+"""Trials whose workers die."""
 
 import io
 from pathlib import Path

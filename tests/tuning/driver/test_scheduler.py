@@ -32,7 +32,7 @@ vectors = st.lists(st.tuples(grid, grid), min_size=1, max_size=16)
 
 
 def trial(number: int, baseline: bool = False) -> Any:
-    """What schedulers look at of a ``ray.tune.experiment.Trial``."""
+    """Make the parts of a ``ray.tune.experiment.Trial`` that schedulers read."""
     return SimpleNamespace(trial_id=f"t{number}", config=assignment(number, baseline=baseline))
 
 
@@ -48,7 +48,7 @@ def verdicts(
     tie_break: TieBreak = "hypervolume",
     reduction_factor: float = 2,
 ) -> list[bool]:
-    """Whether each of some trials, which reach the first rung one after another, is stopped there."""
+    """Return for trials that reach the first rung one after another whether each is stopped there."""
     asha = ParetoASHA(
         objectives=objectives, max_epochs=9, reduction_factor=reduction_factor, tie_break=tie_break
     )
@@ -61,7 +61,7 @@ def verdicts(
 
 @st.composite
 def reports(draw: st.DrawFn, values: st.SearchStrategy[Any], max_epochs: int) -> list[tuple[int, int, Any]]:
-    """What several trials report, interleaved: trial, epoch, value. Some evaluate few epochs."""
+    """Draw interleaved reports of several trials: trial, epoch, value. Some evaluate few epochs."""
     strides = draw(st.lists(st.integers(1, min(4, max_epochs)), min_size=1, max_size=8))
     waiting = {i: list(range(stride, max_epochs + 1, stride)) for i, stride in enumerate(strides)}
     random, events = draw(st.randoms(use_true_random=False)), []
@@ -149,7 +149,7 @@ def test_trials_are_spread_over_brackets_by_their_number_of_rungs() -> None:
 def naive_verdict(
     rows: Sequence[Vector], directions: Sequence[Direction], tie_break: TieBreak, reduction_factor: float
 ) -> bool:
-    """Whether the last row is stopped: all rows put in order, fronts peeled, each ranked as defined."""
+    """Return whether the last row is stopped, from a full sort: fronts peeled, each ranked as defined."""
     signs = [1 if direction == "maximize" else -1 for direction in directions]
     left = {tuple(s * x for s, x in zip(signs, row, strict=True)) for row in rows}
     order: list[list[Vector]] = []
