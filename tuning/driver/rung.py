@@ -57,9 +57,9 @@ class Rung:
     def behind(self, vector: Vector, share: float) -> bool:
         """Return whether a recorded vector is below the cutoff of the others.
 
-        The cutoff is the percentile ``share`` of the others, interpolated as NumPy does. A single objective is
-        its own score, so that the cutoff equals Ray's. Several objectives only have an order: vectors behind
-        this one count -1, equal ones 0, vectors before it 1.
+        The cutoff is the percentile ``share`` of the others, interpolated as NumPy does. A single objective
+        is its own score, so that the cutoff equals Ray's. Several objectives only have an order: vectors
+        behind this one count -1, equal ones 0, vectors before it 1.
         """
         n = len(self._trials) - 1
         if not n:
