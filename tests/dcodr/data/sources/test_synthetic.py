@@ -264,7 +264,7 @@ def test_draws_are_uniform_seeded_and_grow_from_their_start() -> None:
 
 @pytest.mark.parametrize("n", [0, -3, 480_001])
 def test_impossible_numbers_of_scenes_are_refused(n: int) -> None:
-    with pytest.raises(UserError, match=rf"{n} images asked.*1\.\.480000"):
+    with pytest.raises(UserError, match=rf"{n} images requested.*1\.\.480000"):
         draw_factors(n, seed=0)
 
 
