@@ -227,7 +227,7 @@ class Search:
         return rows
 
     def forget_encoders(self, *, over: bool = False) -> None:
-        """Delete the kept encoders of dominated trials, except the paper's settings.
+        """Delete the kept encoders of dominated trials, except the paper's settings and trials to confirm.
 
         Confirmations keep their encoders until the front is known.
 
@@ -236,12 +236,15 @@ class Search:
         """
         files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
         ended = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
-        kept = [trial for trial in ended if trial.confirms is None]
-        unneeded = []
-        if kept:
-            values = [[trial.figures[name] for name in self.space.objectives] for trial in kept]
+        searched = [trial for trial in ended if trial.confirms is None]
+        confirm = self.space.search.confirm
+        # A trial that is dominated by the search's metrics may be on the front of the confirmed ones.
+        needed = {trial.number for trial in self.candidates(confirm.top if confirm else 0)}
+        if searched:
+            values = [[trial.figures[name] for name in self.space.objectives] for trial in searched]
             best = non_dominated(values, self._directions)
-            unneeded = [trial for trial, keep in zip(kept, best, strict=True) if not (keep or trial.paper)]
+            needed |= {trial.number for trial, keep in zip(searched, best, strict=True) if keep}
+        unneeded = [trial for trial in searched if trial.number not in needed]
         if over:
             front = {trial.number for trial in self.front()}
             unneeded += [run for run in ended if run.confirms is not None and run.confirms not in front]

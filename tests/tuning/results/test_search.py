@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dcodr.files import CHECKPOINT
 from tests.tuning.report.searches import made
 from tuning.ledger.ledger import Ledger
-from tuning.ledger.trials import FirstTrial
+from tuning.ledger.trials import FirstTrial, kept_of
 from tuning.report.commands import commands
 from tuning.report.front_chart import front_chart
 from tuning.report.terminal import print_status, status_facts
@@ -58,6 +59,24 @@ def confirm(search: Search, number: int, *runs: tuple[float, float]) -> None:
     for seed, figures in enumerate(runs, start=1):
         search.ledger.confirm(number, seed)
         train(search, figures)
+
+
+def test_the_encoder_of_a_trial_that_confirmations_bring_to_the_front_is_kept(search: Search) -> None:
+    confirmed = search.space.search.confirm
+    assert confirmed is not None
+    settings = search.space.search.model_copy(update={"confirm": confirmed.model_copy(update={"top": 3})})
+    search.ledger.space = search.space.model_copy(update={"search": settings})
+    kept = {n: kept_of(search.folder, n) / CHECKPOINT for n in (PAPER, CORNER, LUCKY, MIDDLE, WORST)}
+    for path in kept.values():
+        path.parent.mkdir(parents=True)
+        path.touch()
+    search.forget_encoders()
+    assert [n for n, path in kept.items() if path.is_file()] == [PAPER, CORNER, LUCKY, MIDDLE]
+    for number, means in {LUCKY: (0.2, 0.2), CORNER: (0.1, 0.1), MIDDLE: (0.6, 0.6)}.items():
+        confirm(search, number, means, means)
+    search.forget_encoders(over=True)
+    assert [trial.number for trial in search.front()] == [MIDDLE]
+    assert kept[MIDDLE].is_file()
 
 
 def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: Search) -> None:
