@@ -63,7 +63,6 @@ class TrialReport:
         out_of_memory: True if the failure is a share of a GPU that was too small.
         unsaved: Reason why there is no checkpoint of the epoch, or no kept encoder.
         streamed: Reason why the images do not lie on the GPU.
-        unmeasured: Factors that cannot be measured on the validation split.
     """
 
     epoch: int | None = None
@@ -75,7 +74,6 @@ class TrialReport:
     out_of_memory: bool = False
     unsaved: str | None = None
     streamed: str | None = None
-    unmeasured: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for ``tune.report``, without the fields that say nothing."""
@@ -83,7 +81,7 @@ class TrialReport:
         return {
             name: dict(value) if isinstance(value, Mapping) else value
             for name, value in values.items()
-            if value not in (None, False, ())
+            if value not in (None, False)
         }
 
     def noted(self) -> dict[str, Any]:

@@ -128,4 +128,6 @@ def as_report(epoch: Epoch, floor: float | None) -> TrialReport:
     informativeness = epoch.report.figures.get("informativeness", math.inf)
     if floor is not None and informativeness < floor:
         infeasible = infeasible or f"informativeness {informativeness:.3f} is below the floor {floor:g}"
-    return replace(report, **{**vars(epoch.report), "infeasible": infeasible})
+    return replace(
+        report, figures=epoch.report.figures, intervals=epoch.report.intervals, infeasible=infeasible
+    )

@@ -239,12 +239,12 @@ class Search:
         searched = [trial for trial in ended if trial.confirms is None]
         confirm = self.space.search.confirm
         # A trial that is dominated by the search's metrics may be on the front of the confirmed ones.
-        needed = {trial.number for trial in self.candidates(confirm.top if confirm else 0)}
+        needed = {trial.number for trial in self.candidates(confirm.top)} if confirm else set[int]()
         if searched:
             values = [[trial.figures[name] for name in self.space.objectives] for trial in searched]
             best = non_dominated(values, self._directions)
             needed |= {trial.number for trial, keep in zip(searched, best, strict=True) if keep}
-        unneeded = [trial for trial in searched if trial.number not in needed]
+        unneeded = [trial for trial in searched if trial.number not in needed and not trial.paper]
         if over:
             front = {trial.number for trial in self.front()}
             unneeded += [run for run in ended if run.confirms is not None and run.confirms not in front]

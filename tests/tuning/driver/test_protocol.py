@@ -25,7 +25,6 @@ reports = st.builds(
     out_of_memory=st.booleans(),
     unsaved=reasons,
     streamed=reasons,
-    unmeasured=st.lists(names).map(tuple),
 )
 OF_TUNE = {"done": False, "training_iteration": 3, "hostname": "a", "config": {"number": 1}, "timestamp": 1}
 
