@@ -1,6 +1,7 @@
 """``python -m dcodr``: prepare data, train a config, evaluate it, repeat the studies."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from dcodr.studies.reproduce_cli import reproduce
 from dcodr.training.display import TrainingDisplay
 
 if TYPE_CHECKING:
+    from dcodr.evaluation.judges import Verdicts
     from dcodr.evaluation.report import Report
 
 app = typer.Typer(
@@ -92,6 +94,7 @@ def train(
 @app.command(
     epilog=examples(
         "python -m dcodr evaluate trained",
+        "python -m dcodr evaluate trained --judges all",
         "python -m dcodr evaluate trained --split validation --probe fast --json",
     )
 )
@@ -102,6 +105,10 @@ def evaluate(
     ] = None,
     split: Annotated[Literal["test", "validation"], typer.Option(help="Scored split.")] = "test",
     probe: Annotated[Literal["paper", "fast"], typer.Option(help="Probe budget.")] = "paper",
+    judges: Annotated[
+        Literal["probe", "all"],
+        typer.Option(help="Judge by the probe alone, or by several kinds of classifiers, and name the strongest."),
+    ] = "probe",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure a trained config, by default on the test images with the paper's probe."""
@@ -110,30 +117,45 @@ def evaluate(
     from dcodr.data.remote import open_dataset
     from dcodr.training.checkpoint import load_checkpoint, trained_encoder
     from dcodr.training.trained import evaluate as measure
+    from dcodr.training.trained import judge
 
     state = load_checkpoint(folder / CHECKPOINT)
     config = state.config if data is None else state.config.model_copy(update={"data": data})
     dataset = open_dataset(config)
     torch.set_num_threads(config.threads)
     console = Console(stderr=as_json)
-    with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes"):
-        encoder = trained_encoder(state)
+    encoder, verdicts = trained_encoder(state), None
+    with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes") as status:
         report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
-    written = _write_report(folder / f"{split}.json", report)
+        if judges == "all":
+            verdicts = judge(
+                encoder,
+                dataset,
+                split,
+                seed=config.seed,
+                device=config.device,
+                on_judge=lambda name: status.update(f"asking the judge {name}"),
+            )
+            report = replace(report, figures={**report.figures, **verdicts.summary})
+    written = _write_report(folder / f"{split}.json", report, verdicts)
     if as_json:
         print(written, end="")
-    else:
-        console.print(_table(f"{split}, {probe} probe", report))
+        return
+    console.print(_table(f"{split}, {probe} probe", report))
+    if verdicts is not None:
+        console.print(_verdicts(split, verdicts))
 
 
-def _write_report(path: Path, report: "Report") -> str:
+def _write_report(path: Path, report: "Report", verdicts: "Verdicts | None" = None) -> str:
     """Write a report as JSON and return the text."""
-    content = {
+    content: dict[str, Any] = {
         "figures": report.figures,
         "intervals": report.intervals,
         "infeasible": report.infeasible,
         "unmeasured": report.unmeasured,
     }
+    if verdicts is not None:
+        content["judges"] = {"figures": verdicts.figures, "strongest": verdicts.strongest}
     text = json.dumps(content, indent=2) + "\n"
     write_text(path, text)
     return text
@@ -149,6 +171,18 @@ def _table(title: str, report: "Report") -> Table:
         names = ", ".join(report.unmeasured)
         notes.append(f"not counted, because a constant answer is right for every image: {names}")
     table.caption = "\n".join(notes) or None
+    return table
+
+
+def _verdicts(split: str, verdicts: "Verdicts") -> Table:
+    """Return a table with one row for each metric and one column for each judge."""
+    table = Table("metric", *verdicts.figures, "strongest", title=f"{split}, all judges", title_justify="left")
+    for metric, value in verdicts.strongest_figures.items():
+        if not metric.startswith(("chance/", "error_of_median/")):
+            cells = [f"{figures[metric]:.4f}" for figures in verdicts.figures.values()]
+            table.add_row(metric, *cells, f"{value:.4f}")
+    best = ", ".join(f"{factor}: {judge}" for factor, judge in verdicts.strongest.items())
+    table.caption = f"The strongest judge of each factor: {best}"
     return table
 
 

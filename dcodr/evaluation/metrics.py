@@ -38,6 +38,11 @@ class Outcome:
         """True if the constant answer is perfect, so that no skill can be measured."""
         return bool((self.constant == (1 if self.categorical else 0)).all())
 
+    @property
+    def merit(self) -> float:
+        """The accuracy, or the negative error, so that higher is better."""
+        return self.probe.mean().item() * (1 if self.categorical else -1)
+
 
 def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
     """Compare a probe's classes with the labels, and with the most frequent class of its training codes.

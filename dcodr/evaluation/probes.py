@@ -27,7 +27,7 @@ class ProbeBudget:
 
     Attributes:
         layers: Number of linear layers, the last one included.
-        hidden: Width of the hidden layers.
+        hidden: Width of the hidden layers; a single layer has none.
         epochs: Largest number of passes over the training codes.
         batch_size: Largest number of codes per step.
         learning_rate: Adam's learning rate; its peak if ``one_cycle`` is set.
@@ -60,6 +60,12 @@ FAST = ProbeBudget(
 
 ``benchmarks/probes.py`` measures both. One cycle needs all its epochs, so the patience never runs out.
 """
+
+
+LINEAR = ProbeBudget(
+    layers=1, hidden=0, epochs=50, batch_size=256, learning_rate=1e-2, one_cycle=True, patience=50
+)
+"""Budget of linear probes, which find only what a linear layer reads."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS, appearance, thumb
 from dcodr.evaluation.collapse import code_variance, collapse_reason, effective_rank
 from dcodr.evaluation.embed import Images, embed
 from dcodr.evaluation.metrics import (
+    Outcome,
     categorical_outcome,
     continuous_outcome,
     probe_figures,
@@ -54,6 +55,53 @@ class Report:
     unmeasured: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class EncodedSplit:
+    """The codes and labels of a split to score, beside those of the train split.
+
+    Attributes:
+        train_codes: ``(n, d)`` codes of the train split.
+        codes: ``(m, d)`` codes of the scored split.
+        train_factors: For each factor, the domain first, ``(n,)`` class ids or ``(n, K)`` values.
+        factors: The same of the scored split.
+        n_classes: For each factor its number of classes; ``None`` if it is continuous.
+    """
+
+    train_codes: Tensor
+    codes: Tensor
+    train_factors: Mapping[str, Tensor]
+    factors: Mapping[str, Tensor]
+    n_classes: Mapping[str, int | None]
+
+    def outcomes(self, predicted: Mapping[str, Tensor]) -> dict[str, Outcome]:
+        """Compare predictions for the scored split, one for each factor, with the labels."""
+        outcomes = {}
+        for name, actual in self.factors.items():
+            outcome = categorical_outcome if self.n_classes[name] else continuous_outcome
+            outcomes[name] = outcome(predicted[name], actual, self.train_factors[name])
+        return outcomes
+
+
+def encode_split(
+    encoder: nn.Module,
+    data: FactorDataset,
+    split: Split,
+    *,
+    device: torch.device,
+    images: Images | None = None,
+) -> EncodedSplit:
+    """Encode the images of the train split and of a split to score; see :func:`evaluate`.
+
+    Raises:
+        UserError: If the split is ``train`` or has fewer than two images.
+    """
+    train, scored = data.indices("train"), data.indices(split)
+    _check(data, split, len(scored))
+    images = data.images if images is None else images
+    train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
+    return EncodedSplit(train_codes, codes, *_factors(data, images, train, scored, device))
+
+
 @float32_products(tf32=False)
 def evaluate(
     encoder: nn.Module,
@@ -90,28 +138,20 @@ def evaluate(
         UserError: If the split is ``train`` or has fewer than two images.
     """
     # 1. Encode the images of both splits.
-    train, scored = data.indices("train"), data.indices(split)
-    _check(data, split, len(scored))
-    images = data.images if images is None else images
-    train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
+    encoded = encode_split(encoder, data, split, device=device, images=images)
     # 2. Check for collapse. Probes cannot be fitted on codes that are not finite.
-    all_codes = torch.cat([train_codes, codes])
+    all_codes = torch.cat([encoded.train_codes, encoded.codes])
     variance, rank = code_variance(all_codes), effective_rank(all_codes)
     infeasible = collapse_reason(variance, rank)
     if not all_codes.isfinite().all():
         return Report({}, {}, infeasible)
     # 3. Fit the probes and compare their predictions with the labels.
-    train_factors, factors, n_classes = _factors(data, images, train, scored, device)
-    predicted = fit_probes(train_codes, train_factors, n_classes, budget, seed).predict(codes)
-    outcomes = {}
-    for name in factors:
-        outcome = categorical_outcome if n_classes[name] else continuous_outcome
-        outcomes[name] = outcome(predicted[name], factors[name], train_factors[name])
+    probes = fit_probes(encoded.train_codes, encoded.train_factors, encoded.n_classes, budget, seed)
+    outcomes = encoded.outcomes(probes.predict(encoded.codes))
     domain = outcomes.pop("domain")
     unmeasured = tuple(name for name, one in {"domain": domain, **outcomes}.items() if one.trivial)
     # 4. Summarise the outcomes as metrics with intervals.
-    mean_skill = "informativeness" if data.spec.attributes else IMAGE_INFORMATIVENESS
-    derived = [attribute.name for attribute in data.spec.attributes if attribute.derived]
+    mean_skill, derived = summary(data.spec)
     figures = {"effective_rank": rank, "code_variance": variance}
     figures |= probe_figures(domain, outcomes, mean_skill, derived)
     intervals = probe_intervals(domain, outcomes, resamples, seed, mean_skill, derived)
@@ -119,8 +159,14 @@ def evaluate(
         if name not in figures and infeasible is None:
             infeasible = f"{name} cannot be measured: a constant answer is right for every {split} image"
     if retrieval:
-        figures |= _retrieval(all_codes, train_factors, factors, data.spec)
+        figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, data.spec)
     return Report(figures, intervals, infeasible, unmeasured)
+
+
+def summary(spec: DatasetSpec) -> tuple[str, list[str]]:
+    """Return the name of a dataset's mean skill, and the attributes that it excludes as derived."""
+    mean_skill = "informativeness" if spec.attributes else IMAGE_INFORMATIVENESS
+    return mean_skill, [attribute.name for attribute in spec.attributes if attribute.derived]
 
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:

@@ -68,6 +68,22 @@ def nearest_neighbours(codes: Tensor, queries: Tensor, k: int, block_size: int |
     return neighbours
 
 
+def nearest_in(gallery: Tensor, queries: Tensor, k: int) -> Tensor:
+    """Find the codes of a gallery with the highest cosine similarity to codes that are not part of it.
+
+    Args:
+        gallery: ``(N, d)`` codes.
+        queries: ``(Q, d)`` codes.
+        k: Number of neighbours; at most ``N`` are returned.
+
+    Returns:
+        ``(Q, min(k, N))`` int64 indices into the gallery, nearest first.
+    """
+    gallery = F.normalize(gallery, dim=1)
+    blocks = queries.split(max(1, _BLOCK_ELEMENTS // len(gallery)))
+    return torch.cat([(block @ gallery.T).topk(min(k, len(gallery))).indices for block in blocks])
+
+
 def _largest(values: Tensor, k: int) -> Tensor:
     """Return indices ``(B, k)`` of the largest of values ``(B, N)``, largest first; ``_HEAP`` divides ``N``.
 

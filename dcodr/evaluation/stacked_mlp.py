@@ -19,7 +19,7 @@ class StackedMLP(nn.Module):
     Args:
         n_inputs: Length of an input, which all networks share.
         n_outputs: Number of outputs of each network.
-        layers: Number of linear layers, the last one included.
+        layers: Number of linear layers, the last one included; 1 makes every network linear.
         hidden: Width of the hidden layers.
         seed: Every network is initialised like ``nn.Linear``, by a separate generator with this seed, so that
             it does not depend on the others.
@@ -33,8 +33,9 @@ class StackedMLP(nn.Module):
             # A new generator for every network: its weights do not depend on the number of networks.
             generator = torch.Generator().manual_seed(seed)
             weights.append([_uniform((n_out, n_in), n_in, generator) for n_in, n_out in sizes])
-            heads.append(_uniform((outputs, hidden), hidden, generator))
-            biases.append(_uniform((outputs,), hidden, generator))
+            features = hidden if sizes else n_inputs
+            heads.append(_uniform((outputs, features), features, generator))
+            biases.append(_uniform((outputs,), features, generator))
         self.weights = nn.ParameterList([torch.stack(layer) for layer in zip(*weights, strict=True)])
         self.norms = nn.ModuleList([nn.BatchNorm1d(len(n_outputs) * hidden) for _ in sizes])
         self.heads = nn.ParameterList(heads)

@@ -1,5 +1,6 @@
 """Trained encoders: load one, and measure its codes."""
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
@@ -9,10 +10,12 @@ from torch import nn
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.evaluation import report
+from dcodr.evaluation.judges import Verdicts, judge_all
 from dcodr.evaluation.probes import FAST, PAPER
 from dcodr.evaluation.report import Report
 from dcodr.files import CHECKPOINT
 from dcodr.models.encoder import Encoder
+from dcodr.precision import float32_products
 from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.encoder_file import read_encoder
 from dcodr.training.trainer import resolve_device
@@ -79,3 +82,34 @@ def evaluate(
     where = resolve_device(device)
     budget = {"paper": PAPER, "fast": FAST}[probe]
     return report.evaluate(encoder.to(where), data, split, budget, seed=seed, device=where)
+
+
+@float32_products(tf32=False)
+def judge(
+    encoder: nn.Module,
+    data: FactorDataset,
+    split: Literal["test", "validation"] = "test",
+    *,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    on_judge: Callable[[str], None] = lambda name: None,
+) -> Verdicts:
+    """Ask all judges of :mod:`dcodr.evaluation.judges` about an encoder's codes.
+
+    Args:
+        encoder: See :func:`evaluate`.
+        data: Images and labels.
+        split: The split to score.
+        seed: Seed of the judges.
+        device: Device of the encoder and of the probes; the trees always use the CPU.
+        on_judge: Called with the name of each judge before it is asked.
+
+    Raises:
+        UserError: If the split has fewer than two images, there is no such device, or a code is not finite.
+    """
+    where = resolve_device(device)
+    encoded = report.encode_split(encoder.to(where), data, split, device=where)
+    if not (encoded.train_codes.isfinite().all() and encoded.codes.isfinite().all()):
+        raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")
+    mean_skill, derived = report.summary(data.spec)
+    return judge_all(encoded, seed=seed, mean_skill=mean_skill, derived=derived, on_judge=on_judge)

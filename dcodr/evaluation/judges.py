@@ -1,0 +1,130 @@
+"""Judges: different kinds of classifiers that try to read each factor from the codes.
+
+Invariance is only as true as its judge: one that is too weak misses what a stronger one finds, and none is
+the strongest for every encoder. The battery asks them all and reports the strongest for each factor.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from torch import Tensor
+
+from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
+from dcodr.evaluation.metrics import Outcome, probe_figures
+from dcodr.evaluation.probes import FAST, LINEAR, PAPER, ProbeBudget, Scale, fit_probes
+from dcodr.evaluation.report import EncodedSplit
+from dcodr.evaluation.retrieval import nearest_in
+
+Judge = Callable[[EncodedSplit, int], dict[str, Tensor]]
+"""Fits to the train split with a seed, and predicts the factors of the scored split."""
+
+TREES = 100
+"""Number of trees a forest."""
+
+
+def ask_probes(budget: ProbeBudget, encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
+    """Fit probes of a budget, and predict."""
+    probes = fit_probes(encoded.train_codes, encoded.train_factors, encoded.n_classes, budget, seed)
+    return probes.predict(encoded.codes)
+
+
+def ask_neighbours(k: int, encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
+    """Predict the most frequent class, or the mean value, of the ``k`` nearest training codes.
+
+    Among equally frequent classes the smallest wins. The seed has no effect.
+    """
+    neighbours = nearest_in(encoded.train_codes, encoded.codes, k)
+    predicted = {}
+    for name, known in encoded.train_factors.items():
+        found = known[neighbours]
+        predicted[name] = found.mode(dim=1).values if encoded.n_classes[name] else found.mean(dim=1)
+    return predicted
+
+
+def ask_trees(encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
+    """Fit extremely randomised trees (Geurts et al., Machine Learning 63, 2006), and predict."""
+    scale = Scale.of(encoded.train_codes)
+    train, scored = (
+        scale.standardise(codes).cpu().numpy() for codes in (encoded.train_codes, encoded.codes)
+    )
+    predicted = {}
+    for name, known in encoded.train_factors.items():
+        kind = ExtraTreesClassifier if encoded.n_classes[name] else ExtraTreesRegressor
+        forest = kind(TREES, random_state=seed, n_jobs=torch.get_num_threads())
+        answers = torch.from_numpy(forest.fit(train, known.squeeze().cpu().numpy()).predict(scored))
+        predicted[name] = answers.view(-1, *known.shape[1:]).to(known)
+    return predicted
+
+
+JUDGES: Mapping[str, Judge] = {
+    "paper": partial(ask_probes, PAPER),
+    "fast": partial(ask_probes, FAST),
+    "linear": partial(ask_probes, LINEAR),
+    "nearest_1": partial(ask_neighbours, 1),
+    "nearest_5": partial(ask_neighbours, 5),
+    "nearest_15": partial(ask_neighbours, 15),
+    "trees": ask_trees,
+}
+"""All judges by name. The first is the paper's."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The answers of all judges about one encoder.
+
+    Attributes:
+        figures: For each judge the metrics of ``metrics.probe_figures``.
+        strongest: For each factor the judge that reads it best; the first of equals.
+        strongest_figures: The metrics if each factor is judged by its strongest judge.
+    """
+
+    figures: Mapping[str, Mapping[str, float]]
+    strongest: Mapping[str, str]
+    strongest_figures: Mapping[str, float]
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """The means by the strongest judges: ``invariance/strongest``, ``informativeness/strongest``."""
+        means = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
+        return {
+            f"{name}/strongest": value for name, value in self.strongest_figures.items() if name in means
+        }
+
+
+def judge_all(
+    encoded: EncodedSplit,
+    *,
+    seed: int,
+    mean_skill: str = "informativeness",
+    derived: Collection[str] = (),
+    on_judge: Callable[[str], None] = lambda name: None,
+) -> Verdicts:
+    """Ask every judge about every factor.
+
+    The strongest judge of a factor is chosen on the scored images, so its metric is a little too strict: an
+    upper bound of what the judges can read.
+
+    Args:
+        encoded: Codes and labels.
+        seed: Seed of the probes and the trees.
+        mean_skill: See ``metrics.probe_figures``.
+        derived: See ``metrics.probe_figures``.
+        on_judge: Called with the name of each judge before it is asked.
+    """
+    outcomes: dict[str, dict[str, Outcome]] = {}
+    for name, judge in JUDGES.items():
+        on_judge(name)
+        outcomes[name] = encoded.outcomes(judge(encoded, seed))
+    strongest = {
+        factor: max(JUDGES, key=lambda judge: outcomes[judge][factor].merit) for factor in encoded.factors
+    }
+    best = {factor: outcomes[judge][factor] for factor, judge in strongest.items()}
+
+    def figures(of: Mapping[str, Outcome]) -> dict[str, float]:
+        attributes = {factor: outcome for factor, outcome in of.items() if factor != "domain"}
+        return probe_figures(of["domain"], attributes, mean_skill, derived)
+
+    return Verdicts({name: figures(of) for name, of in outcomes.items()}, strongest, figures(best))
