@@ -107,7 +107,9 @@ def evaluate(
     probe: Annotated[Literal["paper", "fast"], typer.Option(help="Probe budget.")] = "paper",
     judges: Annotated[
         Literal["probe", "all"],
-        typer.Option(help="Judge by the probe alone, or by several kinds of classifiers, and name the strongest."),
+        typer.Option(
+            help="Judge by the probe alone, or by several kinds of classifiers, and name the strongest."
+        ),
     ] = "probe",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -176,7 +178,9 @@ def _table(title: str, report: "Report") -> Table:
 
 def _verdicts(split: str, verdicts: "Verdicts") -> Table:
     """Return a table with one row for each metric and one column for each judge."""
-    table = Table("metric", *verdicts.figures, "strongest", title=f"{split}, all judges", title_justify="left")
+    table = Table(
+        "metric", *verdicts.figures, "strongest", title=f"{split}, all judges", title_justify="left"
+    )
     for metric, value in verdicts.strongest_figures.items():
         if not metric.startswith(("chance/", "error_of_median/")):
             cells = [f"{figures[metric]:.4f}" for figures in verdicts.figures.values()]

@@ -28,5 +28,5 @@ def constant_figures(data: FactorDataset, split: Split) -> dict[str, float]:
         seen, actual = torch.from_numpy(values[train]), torch.from_numpy(values[scored])
         figure = "error_of_median" if name in continuous else "chance"
         # Only the constant answer's outcome is used, so any prediction will do.
-        figures[f"{figure}/{name}"] = outcome(actual, actual, seen).constant.mean().item()
+        figures[f"{figure}/{name}"] = outcome(actual[None], actual, seen).constant.mean().item()
     return figures

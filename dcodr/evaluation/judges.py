@@ -4,7 +4,7 @@ Invariance is only as true as its judge: one that is too weak misses what a stro
 the strongest for every encoder. The battery asks them all and reports the strongest for each factor.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,21 +14,15 @@ from torch import Tensor
 
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.evaluation.metrics import Outcome, probe_figures
-from dcodr.evaluation.probes import FAST, LINEAR, PAPER, ProbeBudget, Scale, fit_probes
+from dcodr.evaluation.probes import FAST, LINEAR, PAPER, Scale
 from dcodr.evaluation.report import EncodedSplit
 from dcodr.evaluation.retrieval import nearest_in
 
 Judge = Callable[[EncodedSplit, int], dict[str, Tensor]]
-"""Fits to the train split with a seed, and predicts the factors of the scored split."""
+"""Fits to the train split with a seed, and predicts the factors of the scored split; see `Probes.predict`."""
 
 TREES = 100
 """Number of trees a forest."""
-
-
-def ask_probes(budget: ProbeBudget, encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
-    """Fit probes of a budget, and predict."""
-    probes = fit_probes(encoded.train_codes, encoded.train_factors, encoded.n_classes, budget, seed)
-    return probes.predict(encoded.codes)
 
 
 def ask_neighbours(k: int, encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
@@ -40,29 +34,28 @@ def ask_neighbours(k: int, encoded: EncodedSplit, seed: int) -> dict[str, Tensor
     predicted = {}
     for name, known in encoded.train_factors.items():
         found = known[neighbours]
-        predicted[name] = found.mode(dim=1).values if encoded.n_classes[name] else found.mean(dim=1)
+        answers = found.mode(dim=1).values if encoded.n_classes[name] else found.mean(dim=1)
+        predicted[name] = answers[None]
     return predicted
 
 
 def ask_trees(encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
     """Fit extremely randomised trees (Geurts et al., Machine Learning 63, 2006), and predict."""
     scale = Scale.of(encoded.train_codes)
-    train, scored = (
-        scale.standardise(codes).cpu().numpy() for codes in (encoded.train_codes, encoded.codes)
-    )
+    train, scored = (scale.standardise(codes).cpu().numpy() for codes in (encoded.train_codes, encoded.codes))
     predicted = {}
     for name, known in encoded.train_factors.items():
         kind = ExtraTreesClassifier if encoded.n_classes[name] else ExtraTreesRegressor
         forest = kind(TREES, random_state=seed, n_jobs=torch.get_num_threads())
         answers = torch.from_numpy(forest.fit(train, known.squeeze().cpu().numpy()).predict(scored))
-        predicted[name] = answers.view(-1, *known.shape[1:]).to(known)
+        predicted[name] = answers.view(1, -1, *known.shape[1:]).to(known)
     return predicted
 
 
 JUDGES: Mapping[str, Judge] = {
-    "paper": partial(ask_probes, PAPER),
-    "fast": partial(ask_probes, FAST),
-    "linear": partial(ask_probes, LINEAR),
+    "paper": lambda encoded, seed: encoded.probed(PAPER, seed),
+    "fast": lambda encoded, seed: encoded.probed(FAST, seed),
+    "linear": lambda encoded, seed: encoded.probed(LINEAR, seed),
     "nearest_1": partial(ask_neighbours, 1),
     "nearest_5": partial(ask_neighbours, 5),
     "nearest_15": partial(ask_neighbours, 15),
@@ -89,17 +82,13 @@ class Verdicts:
     def summary(self) -> dict[str, float]:
         """The means by the strongest judges: ``invariance/strongest``, ``informativeness/strongest``."""
         means = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
-        return {
-            f"{name}/strongest": value for name, value in self.strongest_figures.items() if name in means
-        }
+        return {f"{name}/strongest": value for name, value in self.strongest_figures.items() if name in means}
 
 
 def judge_all(
     encoded: EncodedSplit,
     *,
     seed: int,
-    mean_skill: str = "informativeness",
-    derived: Collection[str] = (),
     on_judge: Callable[[str], None] = lambda name: None,
 ) -> Verdicts:
     """Ask every judge about every factor.
@@ -110,8 +99,6 @@ def judge_all(
     Args:
         encoded: Codes and labels.
         seed: Seed of the probes and the trees.
-        mean_skill: See ``metrics.probe_figures``.
-        derived: See ``metrics.probe_figures``.
         on_judge: Called with the name of each judge before it is asked.
     """
     outcomes: dict[str, dict[str, Outcome]] = {}
@@ -125,6 +112,6 @@ def judge_all(
 
     def figures(of: Mapping[str, Outcome]) -> dict[str, float]:
         attributes = {factor: outcome for factor, outcome in of.items() if factor != "domain"}
-        return probe_figures(of["domain"], attributes, mean_skill, derived)
+        return probe_figures(of["domain"], attributes, encoded.mean_skill, encoded.derived)
 
     return Verdicts({name: figures(of) for name, of in outcomes.items()}, strongest, figures(best))

@@ -24,7 +24,8 @@ class Outcome:
     """Outcomes of one factor's probe, and of the best constant answer, on each scored image.
 
     Attributes:
-        probe: ``(N,)`` float64: 1 if the probe is right and 0 if it is wrong, or its mean absolute error.
+        probe: ``(N,)`` float64: 1 if the probe is right and 0 if it is wrong, or its mean absolute error;
+            the mean over the probes if there are several.
         constant: ``(N,)`` float64, the same for the constant answer.
         categorical: True if the outcomes are hits (more is better), false for errors (less is better).
     """
@@ -48,13 +49,13 @@ def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> 
     """Compare a probe's classes with the labels, and with the most frequent class of its training codes.
 
     Args:
-        predicted: ``(N,)`` class ids predicted by the probe.
+        predicted: ``(P, N)`` class ids predicted by each probe.
         actual: ``(N,)`` class ids of the scored images.
         training: ``(n,)`` class ids of the probe's training codes.
     """
     most_frequent = training.bincount().argmax()
     return Outcome(
-        probe=(predicted == actual).cpu().double(),
+        probe=(predicted == actual).cpu().double().mean(dim=0),
         constant=(most_frequent == actual).cpu().double(),
         categorical=True,
     )
@@ -64,13 +65,13 @@ def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> O
     """Return the absolute errors of a probe, and of the median of the probe's training values.
 
     Args:
-        predicted: ``(N, K)`` values predicted by the probe.
+        predicted: ``(P, N, K)`` values predicted by each probe.
         actual: ``(N, K)`` values of the scored images.
         training: ``(n, K)`` values of the probe's training codes; the median is taken of each dimension.
     """
     median = training.median(dim=0).values
     return Outcome(
-        probe=(predicted - actual).abs().mean(dim=1).cpu().double(),
+        probe=(predicted - actual).abs().mean(dim=(0, 2)).cpu().double(),
         constant=(median - actual).abs().mean(dim=1).cpu().double(),
         categorical=False,
     )

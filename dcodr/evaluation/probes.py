@@ -1,11 +1,11 @@
-"""Probes: small networks trained on frozen codes, one per factor, to measure its information in the codes.
+"""Probes: small networks trained on frozen codes to measure the information in them, factor by factor.
 
 All probes are trained in one vectorised pass, but independently: each has its own weights, BatchNorm
 statistics and best epoch. Its initial weights and its batches are the same as if it were trained alone.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ from dcodr.evaluation.stacked_mlp import StackedMLP
 HELD_OUT_FRACTION = 0.1
 _SMALLEST_STD = 1e-6
 _PREDICTION_BATCH = 4096
+_SEED_STRIDE = 2**31
+"""Distance between the seeds of repeated probes, beyond the small seeds that trainings have."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ class ProbeBudget:
         learning_rate: Adam's learning rate; its peak if ``one_cycle`` is set.
         one_cycle: True if the learning rate rises and falls once over all epochs (Smith & Topin, 2017, arXiv
             1708.07120), false if it is constant.
-        patience: A probe stops when more than this many epochs have passed since its best epoch.
+        patience: A tenth of the codes is held out to judge the epochs. A probe keeps its best epoch and stops
+            when more than this many epochs have passed since then. ``None`` trains on all codes for all
+            epochs and keeps the last one, which suits a learning rate that ends at zero.
+        probes: Fewest probes behind each of invariance and informativeness, whose metrics are averaged. They
+            differ in their initial weights. See ``repeats``.
     """
 
     layers: int
@@ -42,7 +48,18 @@ class ProbeBudget:
     batch_size: int
     learning_rate: float
     one_cycle: bool
-    patience: int
+    patience: int | None
+    probes: int = 1
+
+    def repeats(self, attributes: Collection[str], derived: Collection[str]) -> dict[str, int]:
+        """Return the number of probes of the domain and of each attribute.
+
+        Invariance rests on the domain alone, while informativeness is a mean over the attributes that are not
+        derived, so these need fewer probes for the same noise.
+        """
+        counted = [name for name in attributes if name not in derived]
+        each = math.ceil(self.probes / max(1, len(counted)))
+        return {"domain": self.probes, **dict.fromkeys(attributes, 1), **dict.fromkeys(counted, each)}
 
 
 PAPER = ProbeBudget(
@@ -54,16 +71,22 @@ No call uses the 64 hidden units and 200 epochs that are the defaults of its fun
 """
 
 FAST = ProbeBudget(
-    layers=3, hidden=128, epochs=12, batch_size=256, learning_rate=1e-2, one_cycle=True, patience=12
+    layers=3,
+    hidden=128,
+    epochs=12,
+    batch_size=256,
+    learning_rate=1e-2,
+    one_cycle=True,
+    patience=None,
+    probes=3,
 )
-"""Budget inside a search: as strong as ``PAPER`` in a fraction of its time.
+"""Budget inside a search: at least as strong as ``PAPER`` in a fraction of its time, and with less noise.
 
-``benchmarks/probes.py`` measures both. One cycle needs all its epochs, so the patience never runs out.
+``benchmarks/probes.py`` measures both, ``benchmarks/noise.py`` the noise.
 """
 
-
 LINEAR = ProbeBudget(
-    layers=1, hidden=0, epochs=50, batch_size=256, learning_rate=1e-2, one_cycle=True, patience=50
+    layers=1, hidden=0, epochs=50, batch_size=256, learning_rate=1e-2, one_cycle=True, patience=None
 )
 """Budget of linear probes, which find only what a linear layer reads."""
 
@@ -94,26 +117,36 @@ class Probes:
     """Fitted probes, as ``fit_probes`` returns them.
 
     Attributes:
-        network: One network per factor.
+        network: One network per probe.
+        names: For each network the factor that it predicts.
         code_scale: Scale of the training codes.
-        value_scales: For each factor, in the network's order, the scale of a continuous factor's training
-            values; ``None`` for a categorical factor.
+        value_scales: For each factor the scale of a continuous factor's training values; ``None`` for a
+            categorical factor.
     """
 
     network: StackedMLP
+    names: Sequence[str]
     code_scale: Scale
     value_scales: Mapping[str, Scale | None]
 
     @torch.no_grad()
     def predict(self, codes: Tensor) -> dict[str, Tensor]:
-        """Predict from codes ``(n, d)`` class ids ``(n,)`` or, for continuous factors, values ``(n, K)``."""
+        """Predict the factors from codes.
+
+        Args:
+            codes: ``(n, d)`` codes.
+
+        Returns:
+            For each factor the answers of its ``P`` probes: class ids ``(P, n)``, or values ``(P, n, K)`` if
+            it is continuous.
+        """
         batches = codes.tensor_split(math.ceil(len(codes) / _PREDICTION_BATCH))
         results = [self.network(self.code_scale.standardise(batch)) for batch in batches]
-        outputs = [torch.cat(parts) for parts in zip(*results, strict=True)]
-        return {
-            name: output.argmax(dim=1) if scale is None else scale.restore(output)
-            for (name, scale), output in zip(self.value_scales.items(), outputs, strict=True)
-        }
+        answers: dict[str, list[Tensor]] = {name: [] for name in self.value_scales}
+        for name, parts in zip(self.names, zip(*results, strict=True), strict=True):
+            scale, output = self.value_scales[name], torch.cat(parts)
+            answers[name].append(output.argmax(dim=1) if scale is None else scale.restore(output))
+        return {name: torch.stack(each) for name, each in answers.items()}
 
 
 def fit_probes(
@@ -122,19 +155,21 @@ def fit_probes(
     n_classes: Mapping[str, int | None],
     budget: ProbeBudget,
     seed: int,
+    repeats: Mapping[str, int] = {},
 ) -> Probes:
-    """Train one probe per factor on frozen codes.
+    """Train the probes of every factor on frozen codes.
 
-    A random tenth of the codes is held out to judge the epochs. Each probe keeps its epoch with the highest
-    accuracy (lowest mean absolute error, if the factor is continuous) on them. The loss is cross-entropy for
-    categorical factors, and the mean absolute error of standardised values for continuous factors.
+    The score of an epoch, if codes are held out, is the accuracy, or the negative mean absolute error if the
+    factor is continuous. The loss is cross-entropy for categorical factors, and the mean absolute error of
+    standardised values for continuous factors.
 
     Args:
         codes: ``(n, d)`` finite codes, at least 3, none of which is scored later.
         factors: For each factor ``(n,)`` int64 class ids, or ``(n, K)`` float32 values if continuous.
         n_classes: For each factor its number of classes; ``None`` if it is continuous.
-        budget: Size and training length of the probes.
-        seed: Seed of the held-out codes, the batches and each factor's initial weights.
+        budget: Size, number and training length of the probes.
+        seed: Seed of the held-out codes, the batches and each probe's initial weights.
+        repeats: Number of probes of each factor, if not 1; see ``ProbeBudget.repeats``.
 
     Returns:
         The probes, on the device of ``codes``.
@@ -142,18 +177,24 @@ def fit_probes(
     # Codes are standardised first, which makes the probes stricter judges.
     code_scale = Scale.of(codes)
     value_scales = {name: None if n_classes[name] else Scale.of(values) for name, values in factors.items()}
-    targets = [
-        factors[name] if scale is None else scale.standardise(factors[name])
+    targets = {
+        name: factors[name] if scale is None else scale.standardise(factors[name])
         for name, scale in value_scales.items()
-    ]
-    n_outputs = [n_classes[name] or values.shape[1] for name, values in factors.items()]
-    network = StackedMLP(codes.shape[1], n_outputs, budget.layers, budget.hidden, seed).to(codes.device)
-    _train(network, code_scale.standardise(codes), targets, budget, torch.Generator().manual_seed(seed))
-    return Probes(network.eval(), code_scale, value_scales)
+    }
+    names, seeds = [], []
+    for name in factors:
+        numbers = range(repeats.get(name, 1))
+        names += [name for _ in numbers]
+        seeds += [seed + _SEED_STRIDE * number for number in numbers]
+    n_outputs = [n_classes[name] or factors[name].shape[1] for name in names]
+    network = StackedMLP(codes.shape[1], n_outputs, budget.layers, budget.hidden, seeds).to(codes.device)
+    generator = torch.Generator().manual_seed(seed)
+    _train(network, code_scale.standardise(codes), [targets[name] for name in names], budget, generator)
+    return Probes(network.eval(), names, code_scale, value_scales)
 
 
 class _Best(NamedTuple):
-    """The best epoch of one factor's network so far."""
+    """The best epoch of one network so far."""
 
     score: float
     epoch: int
@@ -167,32 +208,37 @@ def _train(
     budget: ProbeBudget,
     generator: torch.Generator,
 ) -> None:
-    """Train all networks together and leave each in the state of its best epoch."""
+    """Train all networks together; with a patience, leave each in the state of its best epoch."""
     # Orders are drawn on the CPU, so that they are the same on every device.
     order = torch.randperm(len(codes), generator=generator).to(codes.device)
-    held_out, fitted = order.tensor_split([max(1, round(HELD_OUT_FRACTION * len(codes)))])
+    n_held_out = 0 if budget.patience is None else max(1, round(HELD_OUT_FRACTION * len(codes)))
+    held_out, fitted = order.tensor_split([n_held_out])
     n_batches = math.ceil(len(fitted) / budget.batch_size)
     optimiser = torch.optim.Adam(network.parameters(), lr=budget.learning_rate, fused=True)
     schedule = _schedule(optimiser, budget, n_steps=budget.epochs * n_batches)
-    best = [_Best(-math.inf, 0, network.state_of(factor)) for factor in range(len(targets))]
+    best = [_Best(-math.inf, 0, network.state_of(i)) for i in range(len(targets))]
     running = set(range(len(targets)))
     for epoch in range(budget.epochs):
         shuffled = fitted[torch.randperm(len(fitted), generator=generator).to(codes.device)]
         _train_epoch(network, codes, targets, shuffled.tensor_split(n_batches), optimiser, schedule)
+        if budget.patience is None:
+            continue
         with torch.no_grad():
             outputs = network.eval()(codes[held_out])
         # A stopped probe goes on training with the others, but its best state is already saved.
-        for factor in running.copy():
-            score = _score(outputs[factor], targets[factor][held_out])
-            if score > best[factor].score:
-                best[factor] = _Best(score, epoch, [values.clone() for values in network.state_of(factor)])
-            elif epoch - best[factor].epoch > budget.patience:
-                running.remove(factor)
+        for i in running.copy():
+            score = _score(outputs[i], targets[i][held_out])
+            if score > best[i].score:
+                best[i] = _Best(score, epoch, [values.clone() for values in network.state_of(i)])
+            elif epoch - best[i].epoch > budget.patience:
+                running.remove(i)
         if not running:
             break
+    if budget.patience is None:
+        return
     # `state_of` returns views of the stacked weights, so this restores each network in place.
-    for factor, (_, _, state) in enumerate(best):
-        for current, kept in zip(network.state_of(factor), state, strict=True):
+    for i, (_, _, state) in enumerate(best):
+        for current, kept in zip(network.state_of(i), state, strict=True):
             current.copy_(kept)
 
 

@@ -1,6 +1,6 @@
 """The evaluation of an encoder on one split of a dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +25,10 @@ from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_fi
 from dcodr.precision import float32_products
 from dcodr.words import counted
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the measurement protocol. Metrics of different versions must not be compared.
 
+3: the fast probes train on all codes and keep the last epoch; the metrics of several are averaged.
 2: the paper's probe is the one that the official code calls, retrieval searches the train and scored splits,
 ``informativeness`` excludes derived and trivial attributes.
 """
@@ -65,6 +66,7 @@ class EncodedSplit:
         train_factors: For each factor, the domain first, ``(n,)`` class ids or ``(n, K)`` values.
         factors: The same of the scored split.
         n_classes: For each factor its number of classes; ``None`` if it is continuous.
+        derived: Attributes that follow from others, so that the mean skill excludes them.
     """
 
     train_codes: Tensor
@@ -72,9 +74,22 @@ class EncodedSplit:
     train_factors: Mapping[str, Tensor]
     factors: Mapping[str, Tensor]
     n_classes: Mapping[str, int | None]
+    derived: Collection[str] = ()
+
+    @property
+    def mean_skill(self) -> str:
+        """Name of the mean skill over attributes."""
+        return IMAGE_INFORMATIVENESS if "appearance" in self.factors else "informativeness"
+
+    def probed(self, budget: ProbeBudget, seed: int) -> dict[str, Tensor]:
+        """Fit fresh probes to the train split, and return their answers for the scored split."""
+        attributes = [name for name in self.factors if name != "domain"]
+        repeats = budget.repeats(attributes, self.derived)
+        probes = fit_probes(self.train_codes, self.train_factors, self.n_classes, budget, seed, repeats)
+        return probes.predict(self.codes)
 
     def outcomes(self, predicted: Mapping[str, Tensor]) -> dict[str, Outcome]:
-        """Compare predictions for the scored split, one for each factor, with the labels."""
+        """Compare predictions for the scored split, as `Probes.predict` returns them, with the labels."""
         outcomes = {}
         for name, actual in self.factors.items():
             outcome = categorical_outcome if self.n_classes[name] else continuous_outcome
@@ -99,7 +114,8 @@ def encode_split(
     _check(data, split, len(scored))
     images = data.images if images is None else images
     train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
-    return EncodedSplit(train_codes, codes, *_factors(data, images, train, scored, device))
+    derived = [attribute.name for attribute in data.spec.attributes if attribute.derived]
+    return EncodedSplit(train_codes, codes, *_factors(data, images, train, scored, device), derived)
 
 
 @float32_products(tf32=False)
@@ -146,12 +162,11 @@ def evaluate(
     if not all_codes.isfinite().all():
         return Report({}, {}, infeasible)
     # 3. Fit the probes and compare their predictions with the labels.
-    probes = fit_probes(encoded.train_codes, encoded.train_factors, encoded.n_classes, budget, seed)
-    outcomes = encoded.outcomes(probes.predict(encoded.codes))
+    outcomes = encoded.outcomes(encoded.probed(budget, seed))
     domain = outcomes.pop("domain")
     unmeasured = tuple(name for name, one in {"domain": domain, **outcomes}.items() if one.trivial)
     # 4. Summarise the outcomes as metrics with intervals.
-    mean_skill, derived = summary(data.spec)
+    mean_skill, derived = encoded.mean_skill, encoded.derived
     figures = {"effective_rank": rank, "code_variance": variance}
     figures |= probe_figures(domain, outcomes, mean_skill, derived)
     intervals = probe_intervals(domain, outcomes, resamples, seed, mean_skill, derived)
@@ -161,12 +176,6 @@ def evaluate(
     if retrieval:
         figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, data.spec)
     return Report(figures, intervals, infeasible, unmeasured)
-
-
-def summary(spec: DatasetSpec) -> tuple[str, list[str]]:
-    """Return the name of a dataset's mean skill, and the attributes that it excludes as derived."""
-    mean_skill = "informativeness" if spec.attributes else IMAGE_INFORMATIVENESS
-    return mean_skill, [attribute.name for attribute in spec.attributes if attribute.derived]
 
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:

@@ -80,7 +80,8 @@ def nearest_in(gallery: Tensor, queries: Tensor, k: int) -> Tensor:
         ``(Q, min(k, N))`` int64 indices into the gallery, nearest first.
     """
     gallery = F.normalize(gallery, dim=1)
-    blocks = queries.split(max(1, _BLOCK_ELEMENTS // len(gallery)))
+    rows = max(1, _BLOCK_ELEMENTS // len(gallery))
+    blocks = queries.tensor_split(list(range(rows, len(queries), rows)))
     return torch.cat([(block @ gallery.T).topk(min(k, len(gallery))).indices for block in blocks])
 
 

@@ -10,26 +10,28 @@ from torch.nn import functional as F
 
 
 class StackedMLP(nn.Module):
-    """One network per factor.
+    """Independent networks on the same inputs.
 
     Each network is [linear without bias, BatchNorm, LeakyReLU] x (layers - 1), then linear with bias.
-    Activations have the layout ``(factors, features, images)``: one batched matrix product serves all
-    factors, and BatchNorm over ``factors * features`` channels keeps their statistics separate.
+    Activations have the layout ``(networks, features, images)``: one batched matrix product serves all
+    networks, and BatchNorm over ``networks * features`` channels keeps their statistics separate.
 
     Args:
         n_inputs: Length of an input, which all networks share.
         n_outputs: Number of outputs of each network.
         layers: Number of linear layers, the last one included; 1 makes every network linear.
         hidden: Width of the hidden layers.
-        seed: Every network is initialised like ``nn.Linear``, by a separate generator with this seed, so that
+        seeds: Seed of each network, which is initialised like ``nn.Linear`` by a separate generator, so that
             it does not depend on the others.
     """
 
-    def __init__(self, n_inputs: int, n_outputs: Sequence[int], layers: int, hidden: int, seed: int):
+    def __init__(
+        self, n_inputs: int, n_outputs: Sequence[int], layers: int, hidden: int, seeds: Sequence[int]
+    ):
         super().__init__()
         sizes = list(pairwise([n_inputs] + [hidden] * (layers - 1)))
         weights, heads, biases = [], [], []
-        for outputs in n_outputs:
+        for outputs, seed in zip(n_outputs, seeds, strict=True):
             # A new generator for every network: its weights do not depend on the number of networks.
             generator = torch.Generator().manual_seed(seed)
             weights.append([_uniform((n_out, n_in), n_in, generator) for n_in, n_out in sizes])
@@ -52,7 +54,7 @@ class StackedMLP(nn.Module):
             for features, head, bias in zip(hidden, self.heads, self.biases, strict=True)
         ]
 
-    def state_of(self, factor: int) -> list[Tensor]:
+    def state_of(self, network: int) -> list[Tensor]:
         """Return views of all weights and BatchNorm statistics of one network."""
         # Tensors with one dimension only: `num_batches_tracked` is a scalar that all networks share.
         stacked = [weight.detach() for weight in self.weights] + [
@@ -61,9 +63,9 @@ class StackedMLP(nn.Module):
             for values in norm.state_dict().values()
             if values.dim() == 1
         ]
-        return [values[factor] for values in stacked] + [
-            self.heads[factor].detach(),
-            self.biases[factor].detach(),
+        return [values[network] for values in stacked] + [
+            self.heads[network].detach(),
+            self.biases[network].detach(),
         ]
 
 

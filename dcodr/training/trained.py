@@ -111,5 +111,4 @@ def judge(
     encoded = report.encode_split(encoder.to(where), data, split, device=where)
     if not (encoded.train_codes.isfinite().all() and encoded.codes.isfinite().all()):
         raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")
-    mean_skill, derived = report.summary(data.spec)
-    return judge_all(encoded, seed=seed, mean_skill=mean_skill, derived=derived, on_judge=on_judge)
+    return judge_all(encoded, seed=seed, on_judge=on_judge)

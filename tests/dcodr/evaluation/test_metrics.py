@@ -36,7 +36,7 @@ def hits(right: int, constant_right: int, total: int) -> Outcome:
 def test_chance_is_the_share_of_the_training_codes_most_frequent_class(
     training: list[int], actual: list[int]
 ) -> None:
-    outcome = categorical_outcome(torch.zeros(len(actual)), torch.tensor(actual), torch.tensor(training))
+    outcome = categorical_outcome(torch.zeros(1, len(actual)), torch.tensor(actual), torch.tensor(training))
     count = Counter(training)
     most_frequent = min(count, key=lambda label: (-count[label], label))
     assert outcome.constant.mean().item() == pytest.approx(actual.count(most_frequent) / len(actual))
@@ -46,7 +46,7 @@ def test_error_of_the_median_is_the_least_error_of_any_constant_answer_per_dimen
     rng = np.random.default_rng(0)
     training = rng.exponential([1.0, 50.0], (101, 2)).astype(np.float32)
     actual = rng.exponential([1.0, 50.0], (40, 2)).astype(np.float32)
-    outcome = continuous_outcome(*map(torch.from_numpy, (actual + 2, actual, training)))
+    outcome = continuous_outcome(*map(torch.from_numpy, ((actual + 2)[None], actual, training)))
     expected = np.abs(np.median(training, axis=0) - actual).mean()
     assert outcome.constant.mean().item() == pytest.approx(expected, rel=1e-6)
     assert outcome.probe.mean().item() == pytest.approx(2, rel=1e-5)
@@ -177,6 +177,15 @@ def test_intervals_depend_on_the_seed_alone_and_not_on_blocks(monkeypatch: pytes
     assert probe_intervals(domain, attributes, resamples=50, seed=1) != first
     monkeypatch.setattr("dcodr.evaluation.metrics._BLOCK_ELEMENTS", 60)
     assert probe_intervals(domain, attributes, resamples=50, seed=0) == first
+
+
+def test_outcomes_of_several_probes_are_their_means() -> None:
+    actual = torch.tensor([0, 1, 2])
+    hits = categorical_outcome(torch.tensor([[0, 1, 1], [0, 2, 1]]), actual, actual).probe
+    assert hits.tolist() == [1, 0.5, 0]
+    values = torch.zeros(3, 1)
+    errors = continuous_outcome(torch.tensor([[[1.0], [2.0], [0.0]], [[3.0], [2.0], [0.0]]]), values, values)
+    assert errors.probe.tolist() == [2, 2, 0]
 
 
 def figures_of_codes(codes: Tensor, domain: Tensor, pose: Tensor) -> dict[str, float]:

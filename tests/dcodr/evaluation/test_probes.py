@@ -29,7 +29,7 @@ def labelled_codes(n: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
 def test_probes_read_categorical_and_continuous_factors_of_unseen_codes() -> None:
     probes = fit_probes(*labelled_codes(1200, seed=0), N_CLASSES, SMALL, seed=0)
     codes, factors = labelled_codes(400, seed=1)
-    predicted = probes.predict(codes)
+    predicted = {name: answers[0] for name, answers in probes.predict(codes).items()}
     for name in ("pose", "hue"):
         assert (predicted[name] == factors[name]).float().mean() > 0.95
     error = (predicted["landmarks"] - factors["landmarks"]).abs().mean(dim=0)
@@ -117,7 +117,9 @@ def test_prediction_in_blocks_equals_prediction_of_single_codes() -> None:
     many = labelled_codes(9001, seed=1)[0]
     predicted = probes.predict(many)
     for i in (0, 4500, 9000):
-        torch.testing.assert_close(probes.predict(many[i : i + 1])["landmarks"][0], predicted["landmarks"][i])
+        torch.testing.assert_close(
+            probes.predict(many[i : i + 1])["landmarks"][:, 0], predicted["landmarks"][:, i]
+        )
 
 
 @pytest.mark.parametrize("n", [3, 11, 65])
@@ -126,6 +128,52 @@ def test_few_codes_and_constant_dimensions_are_no_obstacle(n: int) -> None:
     codes[:, 0] = 1.0
     predicted = fit_probes(codes, factors, N_CLASSES, replace(SMALL, batch_size=8), seed=0).predict(codes)
     assert predicted["landmarks"].isfinite().all()
+
+
+def test_without_patience_a_probe_trains_on_all_codes_and_keeps_the_last_epoch() -> None:
+    """The last epoch is kept although an earlier one would have had the best score."""
+    codes, factors = labelled_codes(200, seed=0)
+    budget = replace(SMALL, epochs=3, patience=None)
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dcodr.evaluation.probes._score", lambda output, target: pytest.fail("scored"))
+        original = F.cross_entropy
+
+        def noting(output: Tensor, target: Tensor) -> Tensor:
+            seen.append(len(target))
+            return original(output, target)
+
+        patch.setattr(F, "cross_entropy", noting)
+        fit_probes(codes, {"pose": factors["pose"]}, N_CLASSES, budget, seed=0)
+    assert sum(seen) == 3 * 200
+
+
+def test_repeated_probes_differ_and_the_first_is_the_single_one() -> None:
+    codes, factors = labelled_codes(400, seed=0)
+    unseen = labelled_codes(300, seed=1)[0]
+    one, three = (
+        fit_probes(codes, factors, N_CLASSES, SMALL, 2, repeats).predict(unseen)
+        for repeats in ({}, {"landmarks": 3})
+    )
+    assert [len(one["landmarks"]), len(three["landmarks"]), len(three["pose"])] == [1, 3, 1]
+    torch.testing.assert_close(three["landmarks"][0], one["landmarks"][0], rtol=1e-3, atol=1e-3)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.equal(three["landmarks"][i], three["landmarks"][j])
+    assert (three["hue"] == one["hue"]).float().mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("attributes", "derived", "each"),
+    [(["a"], [], 3), (["a", "b"], [], 2), (["a", "b", "c"], ["c"], 2), (list("abcde"), [], 1)],
+)
+def test_both_means_rest_on_as_many_probes(attributes: list[str], derived: list[str], each: int) -> None:
+    repeats = replace(SMALL, probes=3).repeats(attributes, derived)
+    assert repeats["domain"] == 3
+    assert sum(repeats[name] for name in attributes if name not in derived) >= 3
+    assert {name: repeats[name] for name in attributes} == {
+        name: 1 if name in derived else each for name in attributes
+    }
+    assert set(replace(SMALL, probes=1).repeats(attributes, derived).values()) == {1}
 
 
 def test_the_paper_probe_is_that_of_the_official_call() -> None:

@@ -41,7 +41,7 @@ def batches(n_inputs: int) -> list[tuple[Tensor, list[Tensor]]]:
 @pytest.mark.parametrize("layers", [2, 3, 6])
 def test_training_equals_that_of_one_naive_network_a_factor(layers: int) -> None:
     n_inputs, hidden = 6, 8
-    stack = StackedMLP(n_inputs, N_OUTPUTS, layers, hidden, seed=0)
+    stack = StackedMLP(n_inputs, N_OUTPUTS, layers, hidden, seeds=[0] * 3)
     naive = [naive_network(stack, factor, n_inputs, layers, hidden) for factor in range(len(N_OUTPUTS))]
     optimisers = [torch.optim.Adam(network.parameters(), lr=1e-3) for network in [stack, *naive]]
     for inputs, targets in batches(n_inputs):
@@ -68,8 +68,8 @@ def test_training_equals_that_of_one_naive_network_a_factor(layers: int) -> None
 
 
 def test_initial_weights_are_those_of_linear_layers_and_do_not_depend_on_other_factors() -> None:
-    stack = StackedMLP(50, N_OUTPUTS, layers=3, hidden=40, seed=3)
-    alone = StackedMLP(50, N_OUTPUTS[1:2], layers=3, hidden=40, seed=3)
+    stack = StackedMLP(50, N_OUTPUTS, layers=3, hidden=40, seeds=[3] * 3)
+    alone = StackedMLP(50, N_OUTPUTS[1:2], layers=3, hidden=40, seeds=[3])
     for values, expected in zip(stack.state_of(1), alone.state_of(0), strict=True):
         assert torch.equal(values, expected)
     for weight, fan_in in zip(stack.weights, (50, 40), strict=True):
@@ -78,7 +78,7 @@ def test_initial_weights_are_those_of_linear_layers_and_do_not_depend_on_other_f
 
 
 def test_state_of_a_factor_is_all_that_its_outputs_depend_on() -> None:
-    source, target = (StackedMLP(6, N_OUTPUTS, layers=3, hidden=8, seed=seed) for seed in (0, 1))
+    source, target = (StackedMLP(6, N_OUTPUTS, layers=3, hidden=8, seeds=[seed] * 3) for seed in (0, 1))
     inputs = torch.randn(32, 6, generator=torch.Generator().manual_seed(0))
     source(inputs)
     before = target.eval()(inputs)
@@ -92,5 +92,5 @@ def test_state_of_a_factor_is_all_that_its_outputs_depend_on() -> None:
 
 def test_building_a_stack_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    StackedMLP(6, N_OUTPUTS, layers=3, hidden=8, seed=0)
+    StackedMLP(6, N_OUTPUTS, layers=3, hidden=8, seeds=[0] * 3)
     assert torch.equal(torch.get_rng_state(), before)

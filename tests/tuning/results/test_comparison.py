@@ -44,12 +44,15 @@ def test_pairing_by_seed_removes_the_noise_that_both_share() -> None:
     shared = np.array([[0.1], [-0.2], [0.15]])
     config, other = 0.5 + shared, 0.48 + shared + np.array([[0.001], [-0.001], [0.0]])
     found = compare(config, other, [0], ["maximize"])
-    assert found.low[0] > 0.01 and found.better[0] > 0.99
+    assert found.low[0] > 0.01
+    assert found.better[0] > 0.99
 
 
 def test_lower_is_better_for_a_minimised_objective() -> None:
     found = compare([[0.1, 0.9], [0.1, 0.91]], [[0.3, 0.8], [0.31, 0.8]], [0, 0], ["minimize", "maximize"])
-    assert (found.difference[0] < 0) and (found.better > 0.9).all() and found.better_in_all > 0.85
+    assert found.difference[0] < 0
+    assert (found.better > 0.9).all()
+    assert found.better_in_all > 0.85
 
 
 def test_equal_configs_are_better_with_a_probability_of_a_half_or_none() -> None:
