@@ -92,7 +92,10 @@ def test_why_there_is_no_baseline_is_said(
         search.ledger.note_epoch(0, epoch, training={}, figures=figures)
     if end is not None:
         search.ledger.end(0, full_budget=epochs == 8, **end)
-    assert better_everywhere(search) == f"There is no gain over the paper's settings to report, as {said}"
+    assert (
+        better_everywhere(search.results())
+        == f"There is no gain over the paper's settings to report, as {said}"
+    )
 
 
 def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> None:
@@ -102,7 +105,10 @@ def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> No
     )
     assignment = LedgerSearcher(search.ledger, search.space, search.ledger.over, Path("s")).suggest("")
     assert not assignment["baseline"]
-    assert better_everywhere(search) == "No trial has the paper's settings, so there is no gain to report."
+    assert (
+        better_everywhere(search.results())
+        == "No trial has the paper's settings, so there is no gain to report."
+    )
 
 
 class Hurried:

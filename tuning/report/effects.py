@@ -1,19 +1,13 @@
-"""Charts and tables of importances and effects, as :mod:`tuning.analysis` computes them."""
+"""Charts of importances and effects, as :mod:`tuning.analysis` computes them."""
 
 from collections.abc import Sequence
 
-from dcodr.words import counted
 from tuning.analysis.analysis import Analysis
-from tuning.analysis.attribution import Attribution, MemberEffect
-from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate
+from tuning.analysis.attribution import MemberEffect
+from tuning.analysis.evidence import NOT_ENOUGH, Estimate
 from tuning.analysis.importance import Importance
-from tuning.report.analysis_text import importance_cells
-from tuning.report.chart import SIGNED, Chart, Spec, axis, layout, plain
-from tuning.report.table import Table
-
-PALE = 0.35
-"""Opacity of effects that may be 0: their interval contains 0."""
-SHOWN_PAIRS = 10
+from tuning.report.analysis_text import interval
+from tuning.report.chart import PALE, SIGNED, Chart, Spec, axis, layout, plain
 
 
 def importance_charts(analyses: Sequence[Analysis]) -> list[Chart]:
@@ -26,30 +20,9 @@ def attribution_charts(analyses: Sequence[Analysis]) -> list[Chart]:
     return [_effects(i, analysis) for i, analysis in enumerate(analyses) if analysis.attribution]
 
 
-def effect_tables(analyses: Sequence[Analysis]) -> list[Table]:
-    """Return the effects as tables, and the interactions that are clear of 0."""
-    tables = []
-    for analysis in analyses:
-        if analysis.attribution:
-            tables += [_member_table(analysis), _pair_table(analysis, analysis.attribution)]
-    return tables
-
-
-def importance_tables(analyses: Sequence[Analysis]) -> list[Table]:
-    """Return the shares of importance as tables."""
-    return [
-        Table(
-            f"Share of importance for {analysis.objective}, {analysis.trials} trials, with 95 % intervals",
-            ("setting", "trials compared", "fANOVA", "PED-ANOVA"),
-            [(row.name, *importance_cells(row)) for row in analysis.importances],
-        )
-        for analysis in analyses
-    ]
-
-
 def _importance(i: int, analysis: Analysis) -> Chart:
     rows = analysis.importances
-    names = [_told(f"· {row.name.removeprefix(f'{row.of}.')}" if row.of else row.name, row) for row in rows]
+    names = [_told(row.short, row) for row in rows]
     data = [
         _bars("fANOVA", "--blue", names, [row.fanova for row in rows]),
         _bars("PED-ANOVA", "--orange", names, [row.ped_anova for row in rows]),
@@ -127,9 +100,7 @@ def _dots(
             "size": 10,
             "opacity": [1.0 if estimate.clear else PALE for estimate in known],
         },
-        "text": [
-            f"<b>{member}</b>, {name}<br>{_interval(e)}" for member, e in zip(names, known, strict=True)
-        ],
+        "text": [f"<b>{of}</b>, {name}<br>{interval(e)}" for of, e in zip(names, known, strict=True)],
         "hoverinfo": "text",
     }
     return [legend, points]
@@ -146,32 +117,3 @@ def _error_bars(estimates: Sequence[Estimate | None], color: str) -> Spec:
         "thickness": 1.5,
         "width": 3,
     }
-
-
-def _member_table(analysis: Analysis) -> Table:
-    return Table(
-        f"Effects of the augmentations on {analysis.objective}, with 95 % credible intervals",
-        ("augmentation", "trials with", "without", "main effect", "Shapley value"),
-        [_member_row(member) for member in analysis.ranked()],
-    )
-
-
-def _member_row(member: MemberEffect) -> tuple[str, ...]:
-    effects = [_interval(e) if e else NOT_ENOUGH for e in (member.main, member.shapley)]
-    return member.member, str(member.chosen), str(member.left_out), *effects
-
-
-def _pair_table(analysis: Analysis, attribution: Attribution) -> Table:
-    told = [(pair, pair.interaction) for pair in attribution.pairs if pair.interaction]
-    clear = [(pair, estimate) for pair, estimate in told if estimate.clear]
-    clear.sort(key=lambda item: abs(item[1].mean), reverse=True)
-    return Table(
-        f"Interactions on {analysis.objective}: of {counted(len(told), 'pair')} with {SUPPORT} trials of "
-        f"each kind, {len(clear) or 'none'} clear of 0",
-        ("pair", "trials with both", "interaction"),
-        [(f"{p.first} + {p.second}", str(p.both), _interval(e)) for p, e in clear[:SHOWN_PAIRS]],
-    )
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.mean:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"

@@ -13,9 +13,7 @@ from dcodr.palette import BLUE, GREY, ORANGE
 from tuning.analysis.analysis import Analysis
 from tuning.analysis.attribution import Attribution
 from tuning.analysis.evidence import NOT_ENOUGH, Estimate
-
-PALE = 0.4
-"""Opacity of effects that may be 0: their interval contains 0."""
+from tuning.report.chart import PALE
 
 
 def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
@@ -52,7 +50,7 @@ def _importance(analyses: Sequence[Analysis]) -> Figure:
                 _bar(axes, y - 0.19, row.fanova, BLUE, "fANOVA")
             else:
                 axes.text(0.004, y - 0.19, "not in all trials", va="center", fontsize=7, color=GREY)
-        axes.set_yticks(at, [row.name.replace(f"{row.of}.", "· ") for row in rows])
+        axes.set_yticks(at, [row.short for row in rows])
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
             label.set_color(GREY if row.of else "black")
         _finish(axes, f"{analysis.objective}, {analysis.trials} trials", "share of importance")
