@@ -72,7 +72,7 @@ def test_the_end_of_a_search_says_what_came_of_it(finished: Finished) -> None:
     assert "paper" in text
     assert "mlflow ui --backend-store-uri" in text
     assert str(finished.search.folder / "configs") in text
-    assert "Best invariance" in text
+    assert "Gain over the paper's settings" in text
 
 
 def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) -> None:
