@@ -36,7 +36,7 @@ def effect_tables(analysis: Analysis) -> list[TextTable]:
             "(*: excludes 0)",
             ("augmentation", "with/\nwithout", "main effect", "Shapley value"),
             [
-                (m.member, f"{m.chosen}/{m.left_out}", interval(m.main), interval(m.shapley))
+                (m.member, f"{m.chosen}/{m.left_out}", _interval(m.main), _interval(m.shapley))
                 for m in analysis.ranked()
             ],
         ),
@@ -50,20 +50,12 @@ def effect_tables(analysis: Analysis) -> list[TextTable]:
                     str(pair.both),
                     str(pair.only_first + pair.only_second),
                     str(pair.neither),
-                    interval(pair.interaction),
+                    _interval(pair.interaction),
                 )
                 for pair in clear[:SHOWN_PAIRS]
             ],
         ),
     ]
-
-
-def interval(estimate: Estimate | None) -> str:
-    """Return an effect with its interval, and a star if this excludes 0."""
-    if estimate is None:
-        return NOT_ENOUGH
-    star = "*" if estimate.clear else ""
-    return f"{star}{estimate.mean:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
 
 
 def print_analysis(analyses: Sequence[Analysis], console: Console) -> None:
@@ -95,6 +87,13 @@ def _importance(row: Importance) -> tuple[str, str, str]:
 
 def _share(estimate: Estimate) -> str:
     return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return NOT_ENOUGH
+    star = "*" if estimate.clear else ""
+    return f"{star}{estimate.mean:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
 
 
 def _about_importances(analysis: Analysis) -> str:

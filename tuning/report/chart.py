@@ -19,8 +19,6 @@ CLEAR = "rgba(0, 0, 0, 0)"
 SIGNED = "+~g"
 """The format of ticks of changes: six digits without the zeros at the end. With a fixed number of decimals
 the ticks of a small range would look the same."""
-PALE = 0.4
-"""Opacity of effects that may be 0: their interval contains 0."""
 MANY_POINTS = 2000
 """With more points than this, the graphics card draws a chart, as SVG would be slow."""
 

@@ -19,7 +19,7 @@ from dcodr.errors import UserError
 from dcodr.files import write_text
 from tuning.analysis.analysis import analyse
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.report import analysis_text, commands, effects, facts, tables
+from tuning.report import analysis_text, bars, commands, facts, tables
 from tuning.report.chart import Chart, figure, number
 from tuning.report.curves import curve_charts, hypervolume_chart
 from tuning.report.front_chart import front_chart
@@ -134,7 +134,9 @@ def _analysis(results: Results) -> tuple[list[Chart], list[Chart], list[Any], st
     listed += [table for one in analyses for table in analysis_text.effect_tables(one)]
     reason = analyses[0].no_attribution
     no_effects = None if reason is None else f"No effects of augmentations: {reason}."
-    return effects.importance_charts(analyses), effects.attribution_charts(analyses), listed, no_effects
+    importances = bars.bar_charts("importance", bars.importance_bars(analyses))
+    effects = bars.bar_charts("effects", bars.effect_bars(analyses))
+    return importances, effects, listed, no_effects
 
 
 def _pictures(results: Results, trial: TrialRecord) -> list[Picture]:

@@ -17,7 +17,7 @@ from tuning.ledger.ledger import Ledger
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
 from tuning.report.analysis_text import effect_tables, importance_table, print_analysis
-from tuning.report.effects import attribution_charts, importance_charts
+from tuning.report.bars import bar_charts, effect_bars, importance_bars
 from tuning.report.pictures import draw_pictures
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -106,13 +106,13 @@ def test_the_same_words_stand_in_all_places(analyses: list[Analysis], tmp_path: 
         assert told["perceptual.backbone"] == ("6/2", NOT_ENOUGH, "-")
     effects = {row[0]: row for row in effect_tables(analyses[0])[0].rows}
     assert effects["high_contrast"] == ("high_contrast", "1/7", NOT_ENOUGH, NOT_ENOUGH)
-    bars = importance_charts(analyses)[0].data[0]
+    (chart, *_) = bar_charts("importance", importance_bars(analyses))
+    bars = next(trace for trace in chart.data if "error_x" in trace)
     shown = dict(zip(bars["y"], bars["x"], strict=True))
     assert shown[f"· high_contrast ({NOT_ENOUGH})"] is None
     assert shown[f"perceptual.backbone ({NOT_ENOUGH})"] is None
-    assert f"perceptual.backbone {NOT_ENOUGH}" in importance_charts(analyses)[0].alt
-    axis = attribution_charts(analyses)[0].layout["yaxis"]
-    assert axis["ticktext"][-1] == f"high_contrast ({NOT_ENOUGH})"
+    assert f"perceptual.backbone ({NOT_ENOUGH})" in chart.alt
+    assert effect_bars(analyses)[0].rows[-1] == f"high_contrast ({NOT_ENOUGH})"
     assert len(draw_pictures(analyses, tmp_path)) == 3
     table, *_ = write_tables(analyses, tmp_path)
     with table.open() as file:

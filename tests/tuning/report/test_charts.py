@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -13,9 +12,9 @@ from tests.tuning.report.searches import TWO, made, spread
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.analysis.attribution import Attribution, MemberEffect
 from tuning.analysis.evidence import Estimate
+from tuning.report.bars import PALE, bar_charts, effect_bars, importance_bars
 from tuning.report.chart import Chart, plain, tick_texts
 from tuning.report.curves import curve_charts, hypervolume_chart
-from tuning.report.effects import attribution_charts, importance_charts
 from tuning.report.front_chart import front_chart
 from tuning.report.parallel import UNUSED, parallel_chart
 
@@ -163,24 +162,23 @@ def test_a_setting_that_a_trial_does_not_use_is_at_the_foot(tmp_path: Path) -> N
 def test_effects_show_what_the_analysis_says(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(16))
     analyses = analyse(search.results())
-    bars = [valid(chart) for chart in importance_charts(analyses)]
-    shares = {row.name: row.ped_anova for row in analyses[0].importances if not row.of and row.ped_anova}
-    shown = dict(zip(bars[0].data[1]["y"], bars[0].data[1]["x"], strict=True))
-    assert shares
-    assert {name: shown[name] for name in shares} == pytest.approx(
-        {name: share.mean for name, share in shares.items()}, abs=1e-4
-    )
-    intervals = bars[0].data[1]["error_x"]
-    for y, high, low in zip(bars[0].data[1]["y"], intervals["array"], intervals["arrayminus"], strict=True):
-        share = shares.get(y)
-        assert share is None or (high, low) == pytest.approx(
-            (share.high - share.mean, share.mean - share.low), abs=1e-4
-        )
-    dots = [valid(chart) for chart in attribution_charts(analyses)]
-    main = [m.main.mean for m in analyses[0].ranked() if m.main]
-    points = next(trace for trace in dots[0].data if "error_x" in trace)
-    np.testing.assert_allclose(points["x"], main, atol=1e-5)
-    assert len(points["error_x"]["array"]) == len(main)
+    for panels in (importance_bars(analyses), effect_bars(analyses)):
+        charts = [valid(chart) for chart in bar_charts("bars", panels)]
+        for bars, chart in zip(panels, charts, strict=True):
+            drawn = [trace for trace in chart.data if "error_x" in trace]
+            assert [trace["name"] for trace in drawn] == list(bars.series)
+            for trace, estimates in zip(drawn, bars.series.values(), strict=True):
+                assert trace["y"] == bars.rows
+                for i, estimate in enumerate(estimates):
+                    ends = trace["error_x"]["array"][i], trace["error_x"]["arrayminus"][i]
+                    if estimate is None:
+                        assert (trace["x"][i], *ends) == (None, None, None)
+                    else:
+                        low, high = estimate.mean - estimate.low, estimate.high - estimate.mean
+                        assert (trace["x"][i], *ends) == pytest.approx((estimate.mean, high, low), abs=1e-4)
+                        assert trace["marker"]["opacity"][i] == (1 if estimate.clear else PALE)
+    main = effect_bars(analyses)[0].series["main effect"]
+    assert main == [member.main for member in analyses[0].ranked()]
 
 
 def as_d3_does(spec: str, value: float) -> str:
@@ -195,7 +193,7 @@ def as_d3_does(spec: str, value: float) -> str:
 def test_ticks_of_effects_differ_however_small_these_are(step: float, tmp_path: Path) -> None:
     member = MemberEffect("crop", 9, 9, Estimate(step, -step, 3 * step), Estimate(step, -step, 3 * step))
     one = Analysis("invariance", "maximize", 18, [], Attribution([member], [], 0.5))
-    (chart,) = attribution_charts([one])
+    (chart,) = bar_charts("effects", effect_bars([one]))
     spec = chart.layout["xaxis"]["tickformat"]
     ticks = [as_d3_does(spec, i * step) for i in range(-3, 4)]
     assert len({*ticks}) == 7
