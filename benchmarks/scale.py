@@ -203,7 +203,7 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
         run._finish(search, tracker, outbox, console, run.PATIENCE)
-    run.print_summary(search, console)  # type: ignore[attr-defined]
+    run.print_summary(search.results(), console)  # type: ignore[attr-defined]
     return search
 
 

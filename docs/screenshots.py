@@ -31,7 +31,7 @@ def main(name: str, storage: str = "runs") -> None:
     tracker = Tracker(default_uri(search.folder.parent))
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
-        write_report(search, page)
+        write_report(search.results(), page)
         with Browser(Path(folder) / "report", 1280, 1000) as browser:
             _show(browser, 1280, 2240, "light")
             _take(browser, page.as_uri(), POINTS, "report")

@@ -13,6 +13,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.evaluation.embed import embed
 from dcodr.files import CHECKPOINT
 from tuning import Search, load_space, run_search
+from tuning.results.export import export
 
 SPACES = Path(__file__).parents[1] / "search_spaces"
 
@@ -25,8 +26,9 @@ def search() -> Search:
 
 def show(found: Search) -> None:
     """Print the trials that no other one dominates, and what they reach."""
-    for trial in found.front():
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in found.objectives(trial).items())
+    results = found.results()
+    for trial in results.front:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in results.objectives(trial).items())
         print(f"trial {trial.number:03d}: {figures}; {trial.readable}")
 
 
@@ -52,6 +54,6 @@ def test(config_file: Path, folder: Path) -> None:
 if __name__ == "__main__":
     found = search()
     show(Search.open(found.name, found.folder.parent))  # as any other process could, also while it runs
-    (best,) = found.export("knee", "best")
+    (best,) = export(found.results(), "knee", "best")
     train(best, Path("trained"))
     test(best, Path("trained"))

@@ -61,11 +61,11 @@ def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -
     from tuning.report.terminal import print_status, status_facts
     from tuning.results.search import Search
 
-    search = Search.open(name, storage)
+    results = Search.open(name, storage).results()
     if as_json:
-        print(json.dumps(status_facts(search), indent=2))
+        print(json.dumps(status_facts(results), indent=2))
     else:
-        print_status(search, Console())
+        print_status(results, Console())
 
 
 @app.command(
@@ -120,7 +120,7 @@ def export(
     from tuning.results.export import export as write
     from tuning.results.search import Search
 
-    for path in write(Search.open(name, storage), pick, out):
+    for path in write(Search.open(name, storage).results(), pick, out):
         print(path)
 
 
@@ -135,26 +135,29 @@ def analyse(
 ) -> None:
     """Compute which settings matter and what every augmentation does, from the complete trials."""
     from tuning.analysis import analysis
-    from tuning.report.alone import print_alone, subset_alone
     from tuning.report.analysis_files import write_files
     from tuning.report.analysis_text import print_analysis
-    from tuning.results.search import ANALYSIS, Search
+    from tuning.report.tables import alone_table, subset_alone
+    from tuning.report.terminal import print_table
+    from tuning.results.results import ANALYSIS
+    from tuning.results.search import Search
     from tuning.tracking.store import add_artifacts, default_uri, masked
 
-    search = Search.open(name, storage)
+    results = Search.open(name, storage).results()
     console = Console()
     analyses = []
-    if alone := subset_alone(search.space):
-        print_alone(search, alone, console)
+    if alone := subset_alone(results.space):
+        results.require_front()
+        print_table(alone_table(results, alone), console)
     else:
         with console.status("analysing"):
-            analyses = analysis.analyse(search)
+            analyses = analysis.analyse(results)
         print_analysis(analyses, console)
-    files = write_files(search, analyses)
+    files = write_files(results, analyses)
     for file in files:
         print(file)
     uri = tracking_uri or default_uri(storage)
-    run_id = str(search.ledger.facts().get("run_id"))
+    run_id = str(results.facts.get("run_id"))
     try:
         add_artifacts(uri, run_id, files, ANALYSIS)
     except UserError as error:
@@ -183,10 +186,10 @@ def report(
     from tuning.report.page import write_report
     from tuning.results.search import Search
 
-    search = Search.open(name, storage)
-    path = out or search.folder / "report.html"
+    results = Search.open(name, storage).results()
+    path = out or results.folder / "report.html"
     with Console().status("analysing"):
-        write_report(search, path)
+        write_report(results, path)
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

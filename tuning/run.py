@@ -36,7 +36,8 @@ from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
 from tuning.report.terminal import print_summary
 from tuning.results.export import export, versions
-from tuning.results.search import CONFIGS, Search
+from tuning.results.results import CONFIGS
+from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
 from tuning.tracking.encoders import register
@@ -122,7 +123,7 @@ def run_search(
                     search = _begin(folder, space, data.fingerprint, tracker, first)
             with guarded(folder, masked(uri)):
                 _drive(search, tracker, console)
-    print_summary(search, console, _where(tracker))
+    print_summary(search.results(), console, _where(tracker))
     return search
 
 
@@ -185,7 +186,7 @@ def _train(search: Search, outbox: Outbox, console: Console) -> None:
     ledger = search.ledger
     if ledger.over() is None:
         _search(search, outbox, console)
-    if search.unconfirmed():
+    if search.results().unconfirmed:
         _confirm(search, outbox, console)
     measure(search, outbox, console)
     ledger.drop_confirmations()
@@ -205,7 +206,7 @@ def _search(search: Search, outbox: Outbox, console: Console) -> None:
         title=f"search {search.name}",
         console=console,
     )
-    for trial, outcome in search.ended():
+    for trial, outcome in search.results().ended:
         if trial.confirms is None:
             display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
     recorder = Recorder(search, outbox, display)
@@ -219,7 +220,7 @@ def _search(search: Search, outbox: Outbox, console: Console) -> None:
 def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
     """Train the best candidates and the paper's settings again with other seeds."""
     ledger, space = search.ledger, search.space
-    for number, seed in search.unconfirmed():
+    for number, seed in search.results().unconfirmed:
         ledger.confirm(number, seed)
     trainings = counted(ledger.waiting(), "training")
     console.print(f"Confirming the front with other seeds: {trainings}", highlight=False)
@@ -240,7 +241,7 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
 def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
     """Train the paper's settings to their end, if the time budget has stopped them."""
     # The settings that a search must beat are never stopped early.
-    ledger, paper = search.ledger, search.paper()
+    ledger, paper = search.ledger, search.results().paper
     if paper is None or paper.status != "running":
         return
     recorder.close_all(but=paper.number)
@@ -354,8 +355,9 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, 
     """Export the front, if there is one, and write the search's results to MLflow."""
     try:
         search.forget_checkpoints()
-        if search.front():
-            export(search, "all-front", search.folder / CONFIGS)
+        results = search.results()
+        if results.front:
+            export(results, "all-front", search.folder / CONFIGS)
     finally:
         trouble = _close_mlflow(search, tracker, outbox, console, patience)
     if trouble is not None:
@@ -376,7 +378,7 @@ def _close_mlflow(
         try:
             require_file(tracker.uri)
             close_parent(search, tracker)
-            if search_status(search) == "FINISHED":
+            if search_status(search.results()) == "FINISHED":
                 register(search, tracker)
         except Exception as error:  # every database driver and server has its own exceptions
             return reason(tracker.uri, error)

@@ -38,7 +38,7 @@ def test_a_driver_and_a_worker_that_are_killed_ctrl_c_and_sigterm_lose_nothing(d
     before = {record.number: record for record in driver.records()}
     os.kill(driver.pid, signal.SIGKILL)
     driver.end()
-    assert not driver.search().driven
+    assert not driver.search().results().driven
     after = {record.number: record for record in driver.records()}
     for number, record in before.items():
         assert after[number] == record or record.status == "running"

@@ -420,9 +420,9 @@ def test_ledgers(data: st.DataObject, ledger: tuple[bytes, Path]) -> None:
 
     def read() -> None:
         search = Search.open("fuzzed", folder.parent)
-        print_status(search, Console(file=io.StringIO()))
+        print_status(search.results(), Console(file=io.StringIO()))
         if search.front():
-            front_csv(search)
-            export(search, "all-front", folder / "configs")
+            front_csv(search.results())
+            export(search.results(), "all-front", folder / "configs")
 
     clean(read)

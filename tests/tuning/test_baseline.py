@@ -1,6 +1,7 @@
 """The paper's settings, which a search must beat, are complete when it ends, or it is said why not."""
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -92,7 +93,10 @@ def test_why_there_is_no_baseline_is_said(
         search.ledger.note_epoch(0, epoch, training={}, figures=figures)
     if end is not None:
         search.ledger.end(0, full_budget=epochs == 8, **end)
-    assert better_everywhere(search) == f"There is no gain over the paper's settings to report, as {said}"
+    assert (
+        better_everywhere(search.results())
+        == f"There is no gain over the paper's settings to report, as {said}"
+    )
 
 
 def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> None:
@@ -102,7 +106,10 @@ def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> No
     )
     assignment = LedgerSearcher(search.ledger, search.space, search.ledger.over, Path("s")).suggest("")
     assert not assignment["baseline"]
-    assert better_everywhere(search) == "No trial has the paper's settings, so there is no gain to report."
+    assert (
+        better_everywhere(search.results())
+        == "No trial has the paper's settings, so there is no gain to report."
+    )
 
 
 class Hurried:
@@ -148,6 +155,6 @@ def test_a_time_budget_stops_all_trials_but_the_baseline(
     )
     assert [(trial.status, trial.epoch) for trial in search.trials()] == [("complete", 8), ("pruned", 1)]
     assert "trial 000, the paper's settings, trains to its end" in said.getvalue()
-    assert "Best invariance: 0.500 (trial 000), the paper's settings 0.500" in said.getvalue()
+    assert re.search(r"invariance +0\.500  0\.500 \(trial 000\)", said.getvalue())
     assert "Trial 000 has no metrics on the test images: its encoder was not kept" in said.getvalue()
     assert search.ledger.facts()["ended"] == "the time budget of 1 s is spent"

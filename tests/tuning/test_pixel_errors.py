@@ -61,7 +61,7 @@ def test_the_hypervolume_grows_and_the_best_tradeoff_is_one(space: Space, tmp_pa
     assert len({*volumes}) > 4
     assert volumes == sorted(volumes)
     assert volumes[-1] > 0.3 * 1.0 * MEDIAN
-    best = search.objectives(search.knee())
+    best = search.results().objectives(search.knee())
     products = {
         trial.number: trial.figures["invariance"] * (MEDIAN - trial.figures["error/landmarks"])
         for trial in search.front()

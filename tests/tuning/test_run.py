@@ -72,7 +72,7 @@ def test_the_end_of_a_search_says_what_came_of_it(finished: Finished) -> None:
     assert "paper" in text
     assert "mlflow ui --backend-store-uri" in text
     assert str(finished.search.folder / "configs") in text
-    assert "Best invariance" in text
+    assert "Gain over the paper's settings" in text
 
 
 def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) -> None:
@@ -98,7 +98,7 @@ def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(
 
 
 def test_trials_are_found_in_mlflow_by_their_figures_and_parameters(finished: Finished) -> None:
-    best = finished.search.best("invariance")
+    best = finished.search.results().best("invariance")
     experiment = finished.client.get_experiment_by_name("dcodr")
     assert experiment is not None
     query = f"metrics.invariance >= {best.figures['invariance'] - 1e-6} and tags.trial = '{best.number}'"
@@ -239,7 +239,7 @@ def test_nothing_is_left_running_after_bad_configs(hostile: Search) -> None:
     client = MlflowClient(f"sqlite:///{hostile.folder.parent / 'mlflow.db'}")
     parent, children = statuses(client, hostile)
     assert parent == "FINISHED"
-    assert len(children) == len(hostile.ended())
+    assert len(children) == len(hostile.results().ended)
     assert set(children) == {"FINISHED"}
 
 
@@ -264,30 +264,30 @@ def test_a_strength_is_trained_where_its_augmentation_is_chosen(hostile: Search)
 def test_the_paper_is_complete_whatever_else_is_stopped(hostile: Search) -> None:
     paper, *_ = hostile.trials()
     assert (paper.paper, paper.status, paper.epoch) == (True, "complete", 3)
-    assert gains(hostile)
+    assert gains(hostile.results())
 
 
 def test_the_best_and_the_paper_are_trained_again_with_new_seeds(hostile: Search) -> None:
-    (best, *_) = hostile.candidates(1)
-    confirmed = hostile.confirmed()
+    (best, *_) = hostile.results().candidates(1)
+    confirmed = hostile.results().confirmed
     assert {one.trial.number for one in confirmed} == {best.number, 0}
     for one in confirmed:
         assert one.seeds == 2
-        runs = [run for run, _ in hostile.ended() if run.confirms == one.trial.number]
+        runs = [run for run, _ in hostile.results().ended if run.confirms == one.trial.number]
         assert [run.seed for run in runs] == [1, 2]
         means = [sum(run.figures[name] for run in runs) / 2 for name in ("invariance", "informativeness")]
-        assert list(hostile.objectives(one.trial).values()) == pytest.approx(means)
+        assert list(hostile.results().objectives(one.trial).values()) == pytest.approx(means)
 
 
 def test_confirmations_of_the_best_trade_off_and_the_paper_are_tested(hostile: Search) -> None:
     chosen = {hostile.knee().number, 0}
     tested = [run for run in hostile.ledger.records() if run.test]
     assert [run.confirms for run in tested] == [
-        run.confirms for run, _ in hostile.ended() if run.confirms in chosen
+        run.confirms for run, _ in hostile.results().ended if run.confirms in chosen
     ]
     assert all(run.test["informativeness"] != run.figures["informativeness"] for run in tested)
     front = {trial.number for trial in hostile.front()}
-    for run, _ in hostile.ended():
+    for run, _ in hostile.results().ended:
         if run.confirms is not None:
             assert (kept_of(hostile.folder, run.number) / CHECKPOINT).is_file() == (run.confirms in front)
 
@@ -336,4 +336,4 @@ def test_a_space_made_in_python_is_kept_as_a_file_of_it(
         run_search(space, storage=tmp_path / "runs", console=Console(file=io.StringIO()))
     kept = load_space(tmp_path / "runs" / "made" / "space.yaml")
     assert kept.model_copy(update={"text": "", "name": "made"}) == space
-    assert caveat(Search.open("made", tmp_path / "runs")) is None
+    assert caveat(Search.open("made", tmp_path / "runs").results()) is None

@@ -1,19 +1,19 @@
 """Analysis of a search: per objective, the importance of settings and the effect of every augmentation."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcodr.errors import UserError
-from dcodr.files import appearing
+from dcodr.files import write_text
 from dcodr.words import counted
 from tuning.analysis.attribution import Attribution, MemberEffect, attribute
-from tuning.analysis.evidence import NOT_ENOUGH, Estimate
+from tuning.analysis.evidence import FEWEST_TRIALS, NOT_ENOUGH, Estimate
 from tuning.analysis.importance import Importance, importances
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
-from tuning.results.search import FEWEST_TRIALS, Search
+from tuning.results.csv_tables import csv_text
+from tuning.results.results import Results
 from tuning.space import Space
 from tuning.space.params import SubsetParam
 
@@ -48,7 +48,7 @@ class Analysis:
         return [member for _, member in known] + [member for member in members if not member.main]
 
 
-def analyse(search: Search) -> list[Analysis]:
+def analyse(results: Results) -> list[Analysis]:
     """Analyse a search, objective by objective, from its trials of full budget.
 
     Infeasible, stopped and failed trials are left out: their metrics do not judge their settings fairly.
@@ -56,27 +56,25 @@ def analyse(search: Search) -> list[Analysis]:
     Raises:
         UserError: If there are too few complete trials, or an objective is the same in all of them.
     """
-    trials = [trial for trial in search.trials() if trial.status == "complete"]
+    trials, space = results.complete, results.space
     if len(trials) < FEWEST_TRIALS:
         raise UserError(
-            f"search {search.name!r} has {counted(len(trials), 'complete trial')}, an analysis needs "
+            f"search {results.name!r} has {counted(len(trials), 'complete trial')}, an analysis needs "
             f"{FEWEST_TRIALS} at least: go on with the search (--resume, with more --trials)"
         )
-    space = search.space
     attributions, no_attribution = _attributions(space, trials)
-    result = []
-    for i, (name, direction) in enumerate(space.objectives.items()):
+    analyses = []
+    for name, direction in space.objectives.items():
         reached = [trial.figures[name] for trial in trials]
         if len(set(reached)) == 1:
             raise UserError(
-                f"{name} is {reached[0]} in all {len(trials)} complete trials of search {search.name!r}: no "
+                f"{name} is {reached[0]} in all {len(trials)} complete trials of search {results.name!r}: no "
                 "setting makes a difference that could be analysed"
             )
-        numbers = {trial.number for trial in trials}
-        important = importances(search.ledger.study, numbers, space.params, i, direction)
+        important = importances(space.params, trials, name, direction)
         attribution = attributions.get(name)
-        result.append(Analysis(name, direction, len(trials), important, attribution, no_attribution))
-    return result
+        analyses.append(Analysis(name, direction, len(trials), important, attribution, no_attribution))
+    return analyses
 
 
 def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str, Attribution], str | None]:
@@ -106,49 +104,43 @@ def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     Returns:
         The files written; existing files of these names are replaced.
     """
-    importance = folder / "importance.csv"
-    _write(
-        importance,
+    support = ["trials", "trials_one_side", "trials_other_side"]
+    importance = _write(
+        folder / "importance.csv",
+        ["objective", "setting", "member_of", *support, *_named("fanova"), *_named("ped_anova")],
         [
-            *("objective", "setting", "member_of", "trials", "trials_one_side", "trials_other_side"),
-            *_named("fanova"),
-            *_named("ped_anova"),
-        ],
-        (
-            [
+            (
                 *(a.objective, i.name, i.of, i.trials, *(i.compared or (None, None))),
-                *_cells(i.fanova),
-                *_cells(i.ped_anova),
-            ]
+                *(*_cells(i.fanova), *_cells(i.ped_anova)),
+            )
             for a in analyses
             for i in a.importances
-        ),
+        ],
     )
     attributed = [(a.objective, a.attribution) for a in analyses if a.attribution]
     if not attributed:
         return [importance]
-    attribution, interactions = folder / "attribution.csv", folder / "interactions.csv"
-    _write(
-        attribution,
+    attribution = _write(
+        folder / "attribution.csv",
         ["objective", "member", "trials_with", "trials_without", *_named("main"), *_named("shapley")],
-        (
-            [name, m.member, m.chosen, m.left_out, *_cells(m.main), *_cells(m.shapley)]
+        [
+            (name, m.member, m.chosen, m.left_out, *_cells(m.main), *_cells(m.shapley))
             for name, attribution in attributed
             for m in attribution.members
-        ),
+        ],
     )
     support = ["trials_both", "trials_first", "trials_second", "trials_neither"]
-    _write(
-        interactions,
+    interactions = _write(
+        folder / "interactions.csv",
         ["objective", "first", "second", *support, *_named("interaction")],
-        (
-            [
+        [
+            (
                 *(name, p.first, p.second, p.both, p.only_first, p.only_second, p.neither),
                 *_cells(p.interaction),
-            ]
+            )
             for name, attribution in attributed
             for p in attribution.pairs
-        ),
+        ],
     )
     return [importance, attribution, interactions]
 
@@ -157,13 +149,12 @@ def _named(figure: str) -> list[str]:
     return [figure, f"{figure}_low", f"{figure}_high"]
 
 
-def _cells(estimate: Estimate | None) -> list[float | None]:
-    return [None] * 3 if estimate is None else [estimate.mean, estimate.low, estimate.high]
+def _cells(estimate: Estimate | None) -> list[str]:
+    if estimate is None:
+        return [""] * 3
+    return [f"{value:.6g}" for value in (estimate.mean, estimate.low, estimate.high)]
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with appearing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+    write_text(path, csv_text(header, rows))
+    return path

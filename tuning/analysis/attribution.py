@@ -91,6 +91,12 @@ class Attribution:
     pairs: list[PairEffect]
     explained: float
 
+    def clear_pairs(self) -> list[PairEffect]:
+        """Return the pairs whose interaction is clear of 0, the largest first."""
+        clear = [(abs(p.interaction.mean), p) for p in self.pairs if p.interaction and p.interaction.clear]
+        clear.sort(key=lambda item: item[0], reverse=True)
+        return [pair for _, pair in clear]
+
 
 def attribute(
     params: Mapping[str, Param],

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 SUPPORT = 3
 """Fewest trials on each side of a comparison."""
+FEWEST_TRIALS = 8
+"""Fewest complete trials for an analysis."""
 NOT_ENOUGH = "not enough trials"
 """Text in place of an estimate."""
 

@@ -30,6 +30,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.analysis.evidence import Estimate, enough, sides
+from tuning.ledger.encoding import encode, needed
+from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
 from tuning.space.params import Param, SubsetParam
 
@@ -65,26 +67,28 @@ class Importance:
     fanova: Estimate | None
     ped_anova: Estimate | None
 
+    @property
+    def short(self) -> str:
+        """The name in a list where members follow their subset, e.g. ``· crop``."""
+        return f"· {self.name.removeprefix(f'{self.of}.')}" if self.of else self.name
+
 
 def importances(
-    study: optuna.Study,
-    numbers: Collection[int],
     params: Mapping[str, Param],
-    objective: int,
+    trials: Sequence[TrialRecord],
+    objective: str,
     direction: Direction,
     seed: int = 0,
 ) -> list[Importance]:
     """Compute the importance of each setting for an objective.
 
-    Optuna's evaluators use every trial that Optuna holds as complete, infeasible ones included. So they get
-    only the trials in ``numbers``. Settings that are searched on a logarithmic scale are judged on that scale
-    (fANOVA would otherwise weigh the space by its upper end).
+    Settings that are searched on a logarithmic scale are judged on that scale (fANOVA would otherwise weigh
+    the space by its upper end).
 
     Args:
-        study: The search's study.
-        numbers: The trials to judge by; the objective must not be the same in all of them.
         params: The searched parameters.
-        objective: Index of the objective.
+        trials: The trials to judge by; the objective must not be the same in all of them.
+        objective: Name of the objective.
         direction: Direction of the objective.
         seed: Seed of the resamples.
 
@@ -93,11 +97,7 @@ def importances(
         without a share. A subset has the sum of its members' shares, and its members follow it. Settings that
         no trial has are left out.
     """
-    chosen = [
-        _on_search_scale(trial, objective)
-        for trial in study.get_trials(deepcopy=False)
-        if trial.number in numbers
-    ]
+    chosen = [_on_search_scale(trial, params, objective) for trial in trials]
     compared = {name: _compared(name, chosen) for name in dict.fromkeys(n for t in chosen for n in t.params)}
     told = [name for name, groups in compared.items() if enough(*groups)]
     everywhere = [name for name in told if all(name in trial.params for trial in chosen)]
@@ -195,11 +195,13 @@ def _normalised(drawn: Iterator[Shares], told: Collection[str]) -> list[Shares]:
     return result
 
 
-def _on_search_scale(trial: FrozenTrial, objective: int) -> FrozenTrial:
+def _on_search_scale(trial: TrialRecord, params: Mapping[str, Param], objective: str) -> FrozenTrial:
     """Return a trial of one objective, with the logarithm of every parameter on a logarithmic scale."""
-    params, distributions = dict(trial.params), dict(trial.distributions)
-    for name, space in trial.distributions.items():
+    drawn = encode(params, trial.values)
+    distributions = needed(params, drawn)
+    for name, space in distributions.items():
         if isinstance(space, (FloatDistribution, IntDistribution)) and space.log:
-            params[name] = math.log(params[name])
+            drawn[name] = math.log(drawn[name])
             distributions[name] = FloatDistribution(math.log(space.low), math.log(space.high))
-    return optuna.create_trial(params=params, distributions=distributions, value=trial.values[objective])
+    values = {name: drawn[name] for name in distributions}
+    return optuna.create_trial(params=values, distributions=distributions, value=trial.figures[objective])

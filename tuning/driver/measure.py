@@ -18,13 +18,14 @@ from tuning.cluster.nodes import share
 from tuning.interrupts import undisturbed
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.results.final_figures import to_measure
+from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.outbox import Outbox
 
 
-def unmeasured(search: Search) -> list[TrialRecord]:
+def unmeasured(results: Results) -> list[TrialRecord]:
     """List the trainings of the best trade-off and the paper's settings that have no test metrics yet."""
-    return [run for _, _, trainings in to_measure(search) for run in trainings if not run.test]
+    return [run for _, _, trainings in to_measure(results) for run in trainings if not run.test]
 
 
 def measure(search: Search, outbox: Outbox, console: Console) -> None:
@@ -38,7 +39,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
         outbox: The queue of writes to MLflow.
         console: Console for progress.
     """
-    trainings, kept = unmeasured(search), {}
+    trainings, kept = unmeasured(search.results()), {}
     for run in trainings:
         path = kept_of(search.folder, run.number) / CHECKPOINT
         if path.is_file():

@@ -110,7 +110,7 @@ def _earlier_front(space: Space, folder: Path) -> Iterator[FirstTrial]:
     search = Search.open(folder.name, folder.parent)
     suggested = [
         _trial(space, search.space.config(trial.values), f"search {search.name} {trial.number:03d}")
-        for trial in search.require_front()
+        for trial in search.results().require_front()
     ]
     reasons = [space.reject_reason(trial.values) for trial in suggested]
     fitting = [trial for trial, reason in zip(suggested, reasons, strict=True) if reason is None]

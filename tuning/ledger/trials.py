@@ -89,6 +89,7 @@ class TrialRecord:
         reason: The reason why the trial is infeasible or failed.
         gpus: The trial's share of a GPU, if it differed from the search's.
         seconds: Duration in seconds.
+        began: Time of its beginning, in seconds since 1970.
         test: Test metrics, if they were measured.
     """
 
@@ -103,12 +104,18 @@ class TrialRecord:
     reason: str | None
     gpus: float | None
     seconds: float
+    began: float = 0.0
     test: dict[str, float] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
         """The number of completed epochs."""
         return max(self.epochs, default=0)
+
+    @property
+    def end(self) -> float:
+        """Time of its end, in seconds since 1970, if it has ended."""
+        return self.began + self.seconds
 
     @property
     def evaluated(self) -> dict[int, EpochRecord]:
@@ -203,6 +210,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         reason=facts.get("infeasible", facts.get("failure")),
         gpus=facts.get("gpus"),
         seconds=trial.duration.total_seconds() if trial.duration else 0.0,
+        began=trial.datetime_start.timestamp() if trial.datetime_start else 0.0,
     )
 
 

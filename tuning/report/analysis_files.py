@@ -6,14 +6,14 @@ from pathlib import Path
 from tuning.analysis.analysis import Analysis, write_tables
 from tuning.report.pictures import draw_pictures
 from tuning.report.plane import write_trials
-from tuning.results.search import ANALYSIS, Search
+from tuning.results.results import ANALYSIS, Results
 
 
-def write_files(search: Search, analyses: Sequence[Analysis]) -> list[Path]:
+def write_files(results: Results, analyses: Sequence[Analysis]) -> list[Path]:
     """Write tables and pictures of analyses, and all complete trials as a table and a picture.
 
     Args:
-        search: The search; the files go to its folder.
+        results: The results of the search; the files go to its folder.
         analyses: Analyses of the search; empty if its augmentations are searched alone.
 
     Returns:
@@ -22,6 +22,6 @@ def write_files(search: Search, analyses: Sequence[Analysis]) -> list[Path]:
     Raises:
         UserError: If no trial is complete, or a file cannot be written.
     """
-    folder = search.folder / ANALYSIS
+    folder = results.folder / ANALYSIS
     files = [*write_tables(analyses, folder), *draw_pictures(analyses, folder)] if analyses else []
-    return files + write_trials(search, folder)
+    return files + write_trials(results, folder)

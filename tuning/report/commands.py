@@ -7,31 +7,31 @@ from typing import Any
 from dcodr.config import with_absolute_paths
 from dcodr.errors import UserError
 from dcodr.yaml_core import dump_yaml
-from tuning.results.search import CONFIGS, Search
+from tuning.results.results import CONFIGS, Results
 from tuning.space import Space, load_space
 from tuning.space.checks import FIXED_SETTINGS
 from tuning.space.shipped import program
 
 
-def space_text(search: Search) -> str:
+def space_text(results: Results) -> str:
     """Return the text of the space file as it was written; empty if the search has none."""
-    path = search.folder / "space.yaml"
+    path = results.folder / "space.yaml"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def commands(search: Search) -> list[tuple[str, str]]:
+def commands(results: Results) -> list[tuple[str, str]]:
     """Return the purpose and the text of each command."""
-    name, storage = search.name, str(search.folder.parent)
+    name, storage = results.name, str(results.folder.parent)
     found = [
-        ("Go on with this search", f"{_search_again(search, name)} --resume"),
-        ("Search again, from the start", _search_again(search, f"{name}-again")),
+        ("Go on with this search", f"{_search_again(results, name)} --resume"),
+        ("Search again, from the start", _search_again(results, f"{name}-again")),
         (
             "Export the front",
             _joined("python", "-m", "tuning", "export", name, "--pick", "all-front", "--storage", storage),
         ),
     ]
-    if search.front():
-        config = str(search.folder / CONFIGS / search.config_file(search.knee()))
+    if results.front:
+        config = str(results.folder / CONFIGS / results.config_file(results.knee))
         found += [
             (
                 "Train the best trade-off",
@@ -42,27 +42,27 @@ def commands(search: Search) -> list[tuple[str, str]]:
     return [*found, ("This page", _joined("python", "-m", "tuning", "report", name, "--storage", storage))]
 
 
-def caveat(search: Search) -> str | None:
+def caveat(results: Results) -> str | None:
     """Return a warning if the command to search again would not make the same space; else ``None``."""
-    kept = search.folder / "space.yaml"
+    kept = results.folder / "space.yaml"
     try:
-        options = _options(search)
+        options = _options(results)
         again = load_space(kept, **options)
     except UserError as error:
         return f"The space file that was kept with the search does not load by itself: {error}"
-    if _comparable(again) != _comparable(search.space):
+    if _comparable(again) != _comparable(results.space):
         return (
             "The command lacks some changes that were made to the space file; the exported configs have all."
         )
     return None
 
 
-def _search_again(search: Search, name: str) -> str:
+def _search_again(results: Results, name: str) -> str:
     """Return the command that makes a search's space from its space file, if options can express it."""
-    words = [*program(), "--space", str(search.folder / "space.yaml"), "--name", name]
-    words += ["--storage", str(search.folder.parent)]
+    words = [*program(), "--space", str(results.folder / "space.yaml"), "--name", name]
+    words += ["--storage", str(results.folder.parent)]
     try:
-        options = _options(search)
+        options = _options(results)
     except UserError:
         return _joined(*words)
     for option in ("dataset", "data"):
@@ -74,9 +74,9 @@ def _search_again(search: Search, name: str) -> str:
     return _joined(*words)
 
 
-def _options(search: Search) -> dict[str, Any]:
+def _options(results: Results) -> dict[str, Any]:
     """Return the arguments with which ``load_space`` makes the search's space from the kept file."""
-    kept, space = search.folder / "space.yaml", search.space
+    kept, space = results.folder / "space.yaml", results.space
     file = load_space(kept)
     dataset = space.base.dataset if space.base.dataset != file.base.dataset else None
     # Another dataset brings its own preset, so settings are compared with those of that preset.

@@ -3,19 +3,19 @@
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import Chart, Spec, axis, better, figure, layout, number, plain
-from tuning.results.search import Search
+from tuning.results.results import Results
 
 
-def curve_charts(search: Search) -> list[Chart]:
+def curve_charts(results: Results) -> list[Chart]:
     """Return a chart for each objective: the front's members and the paper's settings over their epochs."""
-    trials = [trial for trial, _ in search.compared()]
+    trials = [trial for trial, _ in results.compared]
     if not trials:
         return []
-    knee = search.knee()
-    trials.sort(key=lambda trial: (trial.number == knee.number, trial.paper))
+    knee = results.knee.number
+    trials.sort(key=lambda trial: (trial.number == knee, trial.paper))
     charts = []
-    for i, (objective, direction) in enumerate(search.space.objectives.items()):
-        data = [_curve(trial, objective, trial.number == knee.number) for trial in trials]
+    for i, (objective, direction) in enumerate(results.space.objectives.items()):
+        data = [_curve(trial, objective, trial.number == knee) for trial in trials]
         for trace in data:
             trace["showlegend"] = trace["name"] not in [t["name"] for t in data[: data.index(trace)]]
         x, y = axis("epoch", dtick=_tick(trials)), axis(better(objective, direction))
@@ -27,9 +27,9 @@ def curve_charts(search: Search) -> list[Chart]:
     return charts
 
 
-def hypervolume_chart(search: Search) -> Chart | None:
+def hypervolume_chart(results: Results) -> Chart | None:
     """Return a chart of the hypervolume over the trials in order of their ends; ``None`` without any."""
-    history = hypervolumes(search)
+    history = [round(volume, 6) for _, volume in results.growth]
     if not history:
         return None
     trace: Spec = {
@@ -48,11 +48,6 @@ def hypervolume_chart(search: Search) -> Chart | None:
     alt = f"Hypervolume {history[-1]:.4f} after {after}; the last to raise it was number {best}."
     x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")
     return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 340)
-
-
-def hypervolumes(search: Search) -> list[float]:
-    """Return the hypervolume after each trial that ended, in order."""
-    return [round(volume, 6) for volume in search.ledger.budget.history[1:]]
 
 
 def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:

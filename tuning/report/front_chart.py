@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import Chart, Spec, axis, better, figure, hover, layout, number, scatter
-from tuning.results.search import Search
-
-Points = npt.NDArray[np.float64]
+from tuning.results.results import Results
 
 
-def front_chart(search: Search) -> Chart:
+def front_chart(results: Results) -> Chart:
     """Draw all complete trials as points; mark the front, the best trade-off and the paper's settings.
 
     The axes are the first two objectives, or the trial's number and the only objective.
@@ -21,70 +16,37 @@ def front_chart(search: Search) -> Chart:
     Raises:
         UserError: If no trial is complete.
     """
-    front = search.require_front()
-    rest = [trial for trial in search.trials() if trial.status == "complete" and trial not in front]
-    trials = [*front, *rest]
-    points = _points(search, trials)
-    texts = [
-        hover(trial, reached) for trial, reached in zip(trials, search.all_objectives(trials), strict=True)
+    results.require_front()
+    others = {"color": "--grey", "size": 7, "opacity": 0.55}
+    data = [
+        _trace(results, name, results.groups[name], {**others, "symbol": symbol})
+        for name, symbol in (("other trials", "circle"), ("not confirmed", "circle-open"))
+        if results.groups[name]
     ]
-    n, at = len(front), {trial.number: i for i, trial in enumerate(trials)}
-    data = _rest(search, points, texts, trials, n)
-    if len(search.space.objectives) == 2:
-        data.append(_staircase(search, points[:n]))
+    if len(results.space.objectives) == 2:
+        data.append(_staircase(results))
     front_marker = {"color": "--blue", "symbol": "diamond", "size": 10}
-    data.append(_trace("front", points[:n], texts[:n], front_marker))
-    knee, paper = at[search.knee().number], search.paper()
+    data.append(_trace(results, "front", results.front, front_marker))
     star = {"color": "--orange", "symbol": "star", "size": 17, "line": {"color": "--ink", "width": 1}}
-    data.append(_trace("best trade-off", points[[knee]], [texts[knee]], star))
-    if paper is not None and paper.number in at:
-        i = at[paper.number]
+    data.append(_trace(results, "best trade-off", [results.knee], star))
+    if results.baseline is not None:
         ring = {"color": "--ink", "symbol": "circle-open", "size": 19, "line": {"width": 2}}
-        data.append(_trace("the paper's settings", points[[i]], [texts[i]], ring))
-    x, y = _axes(search)
-    return Chart(
-        "front", "The front", _alt(search, front, len(trials)), data, layout(x, y, hovermode="closest"), 520
-    )
+        data.append(_trace(results, "the paper's settings", [results.baseline], ring))
+    titles = ["trial", *(better(name, direction) for name, direction in results.space.objectives.items())]
+    x, y = titles[-2:] if len(titles) == 2 else titles[1:3]
+    frame = layout(axis(x), axis(y), hovermode="closest")
+    return Chart("front", "The front", _alt(results), data, frame, 520)
 
 
-def _points(search: Search, trials: Sequence[TrialRecord]) -> Points:
-    values = search.values(list(trials))
-    if values.shape[1] > 1:
-        return values[:, :2]
-    return np.column_stack([[trial.number for trial in trials], values[:, 0]])
-
-
-def _axes(search: Search) -> tuple[Spec, Spec]:
-    titles = [better(name, direction) for name, direction in search.space.objectives.items()]
-    first = ["trial", *titles][-2:] if len(titles) == 1 else titles[:2]
-    return axis(first[0]), axis(first[1])
-
-
-def _rest(
-    search: Search, points: Points, texts: Sequence[str], trials: Sequence[TrialRecord], n: int
-) -> list[Spec]:
-    """Return the trials behind the front; if some are confirmed, the others have a trace of their own."""
-    confirmed = {row.trial.number for row in search.confirmed()}
-    behind = range(n, len(trials))
-    apart = [i for i in behind if confirmed and trials[i].number not in confirmed]
-    others = [i for i in behind if i not in set(apart)]
-    found = []
-    for name, rows, symbol in (("other trials", others, "circle"), ("not confirmed", apart, "circle-open")):
-        if rows:
-            marker = {"color": "--grey", "size": 7, "opacity": 0.55, "symbol": symbol}
-            found.append(_trace(name, points[rows], [texts[i] for i in rows], marker))
-    return found
-
-
-def _staircase(search: Search, front: Points) -> Spec:
+def _staircase(results: Results) -> Spec:
     """Return the line of the front in two objectives."""
-    joined = front[front[:, 0].argsort(kind="stable")]
-    rising = next(iter(search.space.objectives.values())) == "maximize"
+    x, y = results.staircase().T.tolist()
+    rising = next(iter(results.space.objectives.values())) == "maximize"
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": joined[:, 0].tolist(),
-        "y": joined[:, 1].tolist(),
+        "x": x,
+        "y": y,
         "line": {"color": "--blue", "width": 1.5, "shape": "vh" if rising else "hv"},
         "opacity": 0.6,
         "hoverinfo": "skip",
@@ -92,27 +54,28 @@ def _staircase(search: Search, front: Points) -> Spec:
     }
 
 
-def _trace(name: str, points: Points, texts: Sequence[str], marker: Spec) -> Spec:
+def _trace(results: Results, name: str, trials: Sequence[TrialRecord], marker: Spec) -> Spec:
+    reached = results.values(trials)
     return {
-        "type": scatter(len(points)),
+        "type": scatter(len(trials)),
         "mode": "markers",
         "name": name,
-        "x": points[:, 0].tolist(),
-        "y": points[:, 1].tolist(),
-        "text": list(texts),
+        "x": [trial.number for trial in trials] if reached.shape[1] == 1 else reached[:, 0].tolist(),
+        "y": reached[:, min(1, reached.shape[1] - 1)].tolist(),
+        "text": [hover(trial, results.objectives(trial)) for trial in trials],
         "hoverinfo": "text",
         "marker": marker,
     }
 
 
-def _alt(search: Search, front: Sequence[TrialRecord], complete: int) -> str:
-    values = search.values(list(front))
+def _alt(results: Results) -> str:
     spans = [
         f"{name} from {figure(column.min())} to {figure(column.max())}"
-        for name, column in zip(search.space.objectives, values.T, strict=True)
+        for name, column in zip(results.space.objectives, results.values(results.front).T, strict=True)
     ]
-    members = counted(len(front), "trial is", "trials are")
+    members = counted(len(results.front), "trial is", "trials are")
     return (
-        f"{members} on the front of {counted(complete, 'complete trial')}, with {', '.join(spans)}. "
-        f"The best trade-off is trial {number(search.knee())}. The table below has all of them."
+        f"{members} on the front of {counted(len(results.complete), 'complete trial')}, with "
+        f"{', '.join(spans)}. The best trade-off is trial {number(results.knee)}. The table below has all "
+        "of them."
     )

@@ -19,8 +19,7 @@ from dcodr.errors import UserError
 from dcodr.files import write_text
 from tuning.analysis.analysis import analyse
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.report import commands, effects, facts
-from tuning.report.alone import subset_alone
+from tuning.report import analysis_text, bars, commands, facts, tables
 from tuning.report.chart import Chart, figure, number
 from tuning.report.curves import curve_charts, hypervolume_chart
 from tuning.report.front_chart import front_chart
@@ -29,7 +28,7 @@ from tuning.report.plane import MEANING
 from tuning.results.csv_tables import trials_csv
 from tuning.results.export import provenance
 from tuning.results.gain import better_everywhere
-from tuning.results.search import CONFIGS, Search
+from tuning.results.results import CONFIGS, Results
 
 PICTURES = {
     "retrieval": "Queries and their nearest neighbours by code (embedding)",
@@ -59,18 +58,18 @@ class Exported:
     text: str
 
 
-def write_report(search: Search, path: Path) -> None:
+def write_report(results: Results, path: Path) -> None:
     """Write the page of a search that runs or has ended.
 
     Raises:
         UserError: If the file cannot be written.
     """
-    write_text(path, render(search))
+    write_text(path, render(results))
 
 
-def render(search: Search) -> str:
+def render(results: Results) -> str:
     """Render the page of a search: HTML that needs no other file and no network."""
-    content = _content(search)
+    content = _content(results)
     charts = [chart for group in content["charts"].values() for chart in group]
     library, script = get_plotlyjs(), _text("page.js")
     environment = Environment(
@@ -87,74 +86,77 @@ def render(search: Search) -> str:
     )
 
 
-def _content(search: Search) -> dict[str, Any]:
+def _content(results: Results) -> dict[str, Any]:
     """Return the values of the template that differ between searches."""
-    front = search.front()
-    importances, attributions, tables, why_not = _analysis(search)
-    hypervolume, parallel = hypervolume_chart(search), parallel_chart(search)
+    front = results.front
+    importances, attributions, listed, why_not = _analysis(results)
+    hypervolume, parallel = hypervolume_chart(results), parallel_chart(results)
     return {
-        "name": search.name,
-        "overview": facts.overview(search),
-        "gain": facts.gain_table(search) if front else None,
-        "better": better_everywhere(search) if front else None,
+        "name": results.name,
+        "overview": facts.overview(results),
+        "gain": tables.gain_table(results) if front else None,
+        "better": better_everywhere(results) if front else None,
         "charts": {
-            "front": [front_chart(search)] if front else [],
-            "curves": curve_charts(search),
+            "front": [front_chart(results)] if front else [],
+            "curves": curve_charts(results),
             "hypervolume": [hypervolume] if hypervolume else [],
             "parallel": [parallel] if parallel else [],
             "importances": importances,
             "attributions": attributions,
         },
-        "meanings": [MEANING[name] for name in search.space.objectives if name in MEANING],
-        "front": facts.front_table(search) if front else None,
-        "analysis": tables,
+        "meanings": [MEANING[name] for name in results.space.objectives if name in MEANING],
+        "front": tables.front_table(results) if front else None,
+        "analysis": listed,
         "why_not": why_not,
-        "pictures": [picture for trial in front for picture in _pictures(search, trial)],
-        "confirmed": facts.confirmed_table(search),
-        "finals": facts.finals_table(search),
-        "reasons": facts.reasons_table(search),
-        "exported": [_exported(search, trial) for trial in front],
-        "csv": _data_uri("text/csv", trials_csv(search).encode()) if front else None,
-        "commands": commands.commands(search),
-        "caveat": commands.caveat(search),
-        "space": commands.space_text(search),
+        "pictures": [picture for trial in front for picture in _pictures(results, trial)],
+        "confirmed": tables.confirmed_table(results),
+        "finals": tables.finals_table(results),
+        "reasons": tables.reasons_table(results),
+        "exported": [_exported(results, trial) for trial in front],
+        "csv": _data_uri("text/csv", trials_csv(results).encode()) if front else None,
+        "commands": commands.commands(results),
+        "caveat": commands.caveat(results),
+        "space": commands.space_text(results),
     }
 
 
-def _analysis(search: Search) -> tuple[list[Chart], list[Chart], list[Any], str | None]:
+def _analysis(results: Results) -> tuple[list[Chart], list[Chart], list[Any], str | None]:
     """Return charts of importances and of effects, tables, and the reason if there are none."""
-    alone = subset_alone(search.space)
+    alone = tables.subset_alone(results.space)
     if alone is not None:
         why_not = "Sets of one augmentation show neither effects nor interactions, only a ranking."
-        return [], [], [facts.alone_table(search, alone)], why_not
+        return [], [], [tables.alone_table(results, alone)], why_not
     try:
-        analyses = analyse(search)
+        analyses = analyse(results)
     except UserError as error:
         return [], [], [], f"There is no analysis: {error}."
-    tables = [*effects.importance_tables(analyses), *effects.effect_tables(analyses)]
+    listed = [analysis_text.importance_table(one) for one in analyses]
+    listed += [table for one in analyses for table in analysis_text.effect_tables(one)]
     reason = analyses[0].no_attribution
     no_effects = None if reason is None else f"No effects of augmentations: {reason}."
-    return effects.importance_charts(analyses), effects.attribution_charts(analyses), tables, no_effects
+    importances = bars.bar_charts("importance", bars.importance_bars(analyses))
+    effects = bars.bar_charts("effects", bars.effect_bars(analyses))
+    return importances, effects, listed, no_effects
 
 
-def _pictures(search: Search, trial: TrialRecord) -> list[Picture]:
+def _pictures(results: Results, trial: TrialRecord) -> list[Picture]:
     """Return the existing pictures of a trial."""
     found = []
     for kind, caption in PICTURES.items():
-        path = kept_of(search.folder, trial.number) / f"{kind}.png"
+        path = kept_of(results.folder, trial.number) / f"{kind}.png"
         if path.is_file():
             found.append(Picture(number(trial), kind, caption, _data_uri("image/png", path.read_bytes())))
     return found
 
 
-def _exported(search: Search, trial: TrialRecord) -> Exported:
+def _exported(results: Results, trial: TrialRecord) -> Exported:
     """Return a config from its file, or as ``export`` would write it."""
-    path = search.folder / CONFIGS / search.config_file(trial)
+    path = results.folder / CONFIGS / results.config_file(trial)
     written = path.is_file()
-    config = search.space.config(trial.values)
-    text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(search, trial))
-    reached = ", ".join(f"{name} {figure(value)}" for name, value in search.objectives(trial).items())
-    marks = ", the best trade-off" if trial.number == search.knee().number else ""
+    config = results.space.config(trial.values)
+    text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(results, trial))
+    reached = ", ".join(f"{name} {figure(value)}" for name, value in results.objectives(trial).items())
+    marks = ", the best trade-off" if trial.number == results.knee.number else ""
     return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import CLEAR, Chart, Spec, framed, plain, setting_text, tick_texts
-from tuning.results.search import Search
+from tuning.results.results import Results
+from tuning.space import Space
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
 MOST_AXES = 14
@@ -19,13 +20,16 @@ UNUSED = "unused"
 """Tick at the foot of an axis, for trials without a value of the setting."""
 
 
-def parallel_chart(search: Search) -> Chart | None:
+def parallel_chart(results: Results) -> Chart | None:
     """Return a chart of the complete trials, settings before objectives; ``None`` without any."""
-    trials = [trial for trial in search.trials() if trial.status == "complete"]
+    trials, objectives = results.complete, results.space.objectives
     if not trials:
         return None
-    objectives = search.space.objectives
-    dimensions = [*_settings(search, trials), *_objectives(search, trials)]
+    reached = [
+        {"label": plain(name), "values": [round(trial.figures[name], 5) for trial in trials]}
+        for name in objectives
+    ]
+    dimensions = [*_settings(results.space, trials), *reached]
     first, direction = next(iter(objectives.items()))
     colors = [trial.figures[first] for trial in trials]
     trace: Spec = {
@@ -53,11 +57,11 @@ def parallel_chart(search: Search) -> Chart | None:
     return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)
 
 
-def _settings(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
-    params = _leaves(search)
+def _settings(space: Space, trials: Sequence[TrialRecord]) -> list[Spec]:
+    params = _leaves(space)
     subsets = [param for param in params.values() if isinstance(param, SubsetParam)]
     members = sum(len(param.members) for param in subsets)
-    whole = len(params) - len(subsets) + members + len(search.space.objectives) <= MOST_AXES
+    whole = len(params) - len(subsets) + members + len(space.objectives) <= MOST_AXES
     axes = []
     for key, param in params.items():
         values = [trial.values.get(key) for trial in trials]
@@ -70,10 +74,10 @@ def _settings(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
     return axes
 
 
-def _leaves(search: Search) -> dict[str, Param]:
+def _leaves(space: Space) -> dict[str, Param]:
     """Return the searched parameters, each subset followed by the strengths of its members."""
     leaves: dict[str, Param] = {}
-    for key, param in search.space.params.items():
+    for key, param in space.params.items():
         leaves[key] = param
         if isinstance(param, SubsetParam):
             leaves |= param.strength_params(param.members)
@@ -114,13 +118,6 @@ def _size(key: str, param: SubsetParam, values: Sequence[Any]) -> Spec:
     sizes = [None if chosen is None else float(len(chosen)) for chosen in values]
     ticks = {float(size): str(size) for size in range(param.min_size, param.largest + 1)}
     return _dimension(f"number of {key}", sizes, ticks)
-
-
-def _objectives(search: Search, trials: Sequence[TrialRecord]) -> list[Spec]:
-    return [
-        {"label": plain(name), "values": [round(trial.figures[name], 5) for trial in trials]}
-        for name in search.space.objectives
-    ]
 
 
 def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, str]) -> Spec:

@@ -12,10 +12,8 @@ from dcodr.files import appearing
 from dcodr.palette import BLUE, GREY, ORANGE
 from tuning.analysis.analysis import Analysis
 from tuning.analysis.attribution import Attribution
-from tuning.analysis.evidence import NOT_ENOUGH, Estimate
-
-PALE = 0.4
-"""Opacity of effects that may be 0: their interval contains 0."""
+from tuning.analysis.evidence import NOT_ENOUGH
+from tuning.report.bars import PALE, Bars, effect_bars, importance_bars
 
 
 def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
@@ -24,10 +22,10 @@ def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     Returns:
         The files written; existing files of these names are replaced.
     """
-    figures = {"importance.png": _importance(analyses)}
+    figures = {"importance.png": _bars(importance_bars(analyses))}
     attributions = [(a.objective, a.attribution) for a in analyses if a.attribution]
     if attributions:
-        figures["attribution.png"] = _attribution(analyses)
+        figures["attribution.png"] = _bars(effect_bars(analyses))
         figures["interactions.png"] = _interactions(attributions)
     paths = []
     for name, figure in figures.items():
@@ -37,46 +35,31 @@ def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     return paths
 
 
-def _importance(analyses: Sequence[Analysis]) -> Figure:
+def _bars(panels: Sequence[Bars]) -> Figure:
     """Draw bars with intervals, each panel in its own order."""
-    figure, panels = _panels(len(analyses), width=5.6, height=1.6 + 0.3 * len(analyses[0].importances))
-    for axes, analysis in zip(panels, analyses, strict=True):
-        rows = analysis.importances
-        at = np.arange(len(rows))
-        for y, row in enumerate(rows):
-            if row.ped_anova is None:
-                axes.text(0.004, y, NOT_ENOUGH, va="center", fontsize=7, color=GREY)
-                continue
-            _bar(axes, y + 0.19, row.ped_anova, ORANGE, "PED-ANOVA")
-            if row.fanova:
-                _bar(axes, y - 0.19, row.fanova, BLUE, "fANOVA")
-            else:
-                axes.text(0.004, y - 0.19, "not in all trials", va="center", fontsize=7, color=GREY)
-        axes.set_yticks(at, [row.name.replace(f"{row.of}.", "· ") for row in rows])
-        for label, row in zip(axes.get_yticklabels(), rows, strict=True):
-            label.set_color(GREY if row.of else "black")
-        _finish(axes, f"{analysis.objective}, {analysis.trials} trials", "share of importance")
-    _legend(figure, panels[0])
-    return figure
-
-
-def _attribution(analyses: Sequence[Analysis]) -> Figure:
-    """Draw bars with intervals, all panels in the order of the first."""
-    order = [member.member for member in analyses[0].ranked()]
-    figure, panels = _panels(len(analyses), width=5.6, height=1.6 + 0.45 * len(order), share_y=True)
-    for axes, analysis in zip(panels, analyses, strict=True):
-        members = sorted(analysis.ranked(), key=lambda member: order.index(member.member))
-        for y, member in enumerate(members):
-            if member.main is None or member.shapley is None:
-                axes.text(0, y, f" {NOT_ENOUGH}", va="center", fontsize=8, color=GREY)
-                continue
-            _bar(axes, y - 0.19, member.main, BLUE, "main effect: averaged over the sets tried")
-            _bar(axes, y + 0.19, member.shapley, ORANGE, "Shapley value: averaged over sets of every size")
+    figure, all_axes = _panels(len(panels), width=5.6, height=1.6 + 0.35 * len(panels[0].rows))
+    for axes, bars in zip(all_axes, panels, strict=True):
+        for shift, color, (name, estimates) in zip(
+            (-0.19, 0.19), (BLUE, ORANGE), bars.series.items(), strict=True
+        ):
+            for y, estimate in enumerate(estimates):
+                if estimate:
+                    alpha = 1.0 if estimate.clear else PALE
+                    axes.barh(y + shift, estimate.mean, 0.36, color=color, alpha=alpha)
+                    interval = [estimate.low, estimate.high]
+                    axes.plot(interval, [y + shift] * 2, color="#303030", linewidth=1.1)
+            axes.barh(0, 0, color=color, label=name)
         axes.axvline(0, color="black", linewidth=0.8)
-        names = [f"{member.member}\n{member.chosen} with, {member.left_out} without" for member in members]
-        axes.set_yticks(range(len(members)), names, fontsize=8)
-        _finish(axes, f"{analysis.objective}, {analysis.trials} trials", f"change of {analysis.objective}")
-    _legend(figure, panels[0], "bars pale where the 95 % interval holds 0")
+        axes.set_yticks(range(len(bars.rows)), bars.rows, fontsize=8)
+        axes.set_title(bars.title, loc="left", fontweight="bold")
+        axes.set(xlabel=bars.unit, ylim=(len(bars.rows) - 0.5, -0.5))
+        axes.grid(axis="x", color="#E0E0E0", linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    note = "bars pale where the 95 % interval holds 0"
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, title=note, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -116,28 +99,6 @@ def _interactions(attributions: Sequence[tuple[str, Attribution]]) -> Figure:
     return figure
 
 
-def _bar(axes: Axes, y: float, estimate: Estimate, color: str, label: str) -> None:
-    axes.barh(y, estimate.mean, 0.36, color=color, alpha=1.0 if estimate.clear else PALE)
-    axes.plot([estimate.low, estimate.high], [y, y], color="#303030", linewidth=1.1, solid_capstyle="butt")
-    if label not in axes.get_legend_handles_labels()[1]:
-        axes.barh(y, 0, color=color, label=label)
-
-
 def _panels(n: int, width: float, height: float, share_y: bool = False) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width * n, height), layout="constrained")
     return figure, list(figure.subplots(1, n, squeeze=False, sharey=share_y)[0])
-
-
-def _finish(axes: Axes, title: str, unit: str) -> None:
-    axes.set_title(title, loc="left", fontweight="bold")
-    axes.set_xlabel(unit)
-    axes.set_ylim(len(axes.get_yticks()) - 0.5, -0.5)
-    axes.grid(axis="x", color="#E0E0E0", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-
-
-def _legend(figure: Figure, axes: Axes, note: str | None = None) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, title=note, loc="outside lower center", ncols=2, frameon=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,10 +14,10 @@ from dcodr.palette import BLUE, GREY
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
-from tuning.report.alone import subset_alone
 from tuning.report.labels import FloatArray, place
+from tuning.report.tables import subset_alone
 from tuning.results.csv_tables import trials_csv
-from tuning.results.search import Search
+from tuning.results.results import Results
 
 MEANING = {
     "invariance": "invariance (0: the domain is known, 1: it is guessed at chance)",
@@ -27,7 +28,7 @@ DPI, GAP = 150, 10
 """Pixels an inch, and around a point."""
 
 
-def write_trials(search: Search, folder: Path) -> list[Path]:
+def write_trials(results: Results, folder: Path) -> list[Path]:
     """Write the complete trials: ``trials.csv``, and ``trials.png`` unless there is only one objective.
 
     The picture has a point for each trial; with two objectives a line joins the front. Labels are the trials'
@@ -40,49 +41,48 @@ def write_trials(search: Search, folder: Path) -> list[Path]:
     Raises:
         UserError: If no trial is complete, or a file cannot be written.
     """
-    front = search.require_front()
+    results.require_front()
     table, picture = folder / "trials.csv", folder / "trials.png"
-    write_text(table, trials_csv(search))
-    if len(search.space.objectives) < 2:
+    write_text(table, trials_csv(results))
+    if len(results.space.objectives) < 2:
         return [table]
     with appearing(picture) as temporary:
-        _draw(search, front).savefig(temporary, format="png")
+        draw_trials(results).savefig(temporary, format="png")
     return [table, picture]
 
 
-def _draw(search: Search, front: Sequence[TrialRecord]) -> Figure:
-    complete = [trial for trial in search.trials() if trial.status == "complete"]
-    trials = [*front, *(trial for trial in complete if trial not in front)]
-    points = search.values(trials)[:, :2]
+def draw_trials(results: Results) -> Figure:
+    """Draw the picture of :func:`write_trials`."""
     figure = Figure(figsize=(8, 6), dpi=DPI, layout="constrained")
     axes = figure.subplots()
-    title = f"{search.name}: {counted(len(trials), 'complete trial')} on {search.space.base.dataset}"
-    axes.set_title(title, loc="left", fontweight="bold")
-    _describe(axes, search, front[0])
-    _draw_points(axes, search, points, trials, len(front))
+    title = f"{results.name}: {counted(len(results.complete), 'complete trial')} on "
+    axes.set_title(title + results.space.base.dataset, loc="left", fontweight="bold")
+    _describe(axes, results)
+    _draw_points(axes, results)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     # Labels are placed in pixels, and positions in pixels are final only after the layout.
     figure.draw_without_rendering()
-    _draw_labels(axes, points, [_label(search, trial) for trial in trials])
+    trials = [trial for group in results.groups.values() for trial in group]
+    _draw_labels(axes, results.values(trials)[:, :2], [_label(results, trial) for trial in trials])
     return figure
 
 
-def _label(search: Search, trial: TrialRecord) -> str:
-    subset = subset_alone(search.space)
+def _label(results: Results, trial: TrialRecord) -> str:
+    subset = subset_alone(results.space)
     if subset is not None:
         return str(trial.values[subset][0])
     return "paper" if trial.paper else f"{trial.number:03d}"
 
 
-def _describe(axes: Axes, search: Search, trial: TrialRecord) -> None:
+def _describe(axes: Axes, results: Results) -> None:
     """Label the axes; a raw accuracy has a line at its chance level."""
-    (x, x_direction), (y, y_direction), *_ = search.space.objectives.items()
+    (x, x_direction), (y, y_direction), *_ = results.space.objectives.items()
     axes.set_xlabel(_meaning(x, x_direction))
     axes.set_ylabel(_meaning(y, y_direction))
+    figures = results.front[0].figures
     for objective, line in ((x, axes.axvline), (y, axes.axhline)):
         factor = objective.removeprefix("accuracy/").removesuffix("_accuracy")
-        if f"chance/{factor}" in trial.figures:
-            chance = trial.figures[f"chance/{factor}"]
+        if (chance := figures.get(f"chance/{factor}")) is not None:
             line(chance, color=GREY, linewidth=0.8, linestyle=":", label=f"chance of {objective}")
     axes.grid(color="#E0E0E0", linewidth=0.7)
     axes.set_axisbelow(True)
@@ -93,25 +93,19 @@ def _meaning(objective: str, direction: Direction) -> str:
     return MEANING.get(objective, f"{objective} (to {direction})")
 
 
-def _draw_points(
-    axes: Axes, search: Search, points: FloatArray, trials: Sequence[TrialRecord], n_front: int
-) -> None:
-    """Draw points, the first ``n_front`` of them as the front."""
-    confirmed = {row.trial.number for row in search.confirmed()}
-    apart = np.array([bool(confirmed) and trial.number not in confirmed for trial in trials])
-    front = np.arange(len(trials)) < n_front
-    if len(search.space.objectives) == 2:
-        direction = next(iter(search.space.objectives.values()))
+def _draw_points(axes: Axes, results: Results) -> None:
+    if len(results.space.objectives) == 2:
+        direction = next(iter(results.space.objectives.values()))
         drawstyle = "steps-pre" if direction == "maximize" else "steps-post"
-        joined = points[front][points[front, 0].argsort()]
-        axes.plot(*joined.T, color=BLUE, linewidth=1.2, alpha=0.6, drawstyle=drawstyle)
-    axes.scatter(points[front, 0], points[front, 1], s=40, color=BLUE, marker="D", zorder=3, label="front")
-    rest = points[~front & ~apart]
-    if len(rest):
-        axes.scatter(rest[:, 0], rest[:, 1], s=26, color=GREY, label="other trials")
-    if apart.any():
-        x, y = points[apart].T
-        axes.scatter(x, y, s=26, facecolor="none", edgecolor=GREY, label="not confirmed")
+        axes.plot(*results.staircase().T, color=BLUE, linewidth=1.2, alpha=0.6, drawstyle=drawstyle)
+    styles: dict[str, dict[str, Any]] = {
+        "front": {"s": 40, "color": BLUE, "marker": "D", "zorder": 3},
+        "other trials": {"s": 26, "color": GREY},
+        "not confirmed": {"s": 26, "facecolor": "none", "edgecolor": GREY},
+    }
+    for name, trials in results.groups.items():
+        if trials:
+            axes.scatter(*results.values(trials)[:, :2].T, label=name, **styles[name])
     axes.margins(0.1)
 
 

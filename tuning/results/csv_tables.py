@@ -1,35 +1,47 @@
-"""Tables of a search's trials as CSV."""
+"""Tables of a search as CSV."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tuning.ledger.trials import TrialRecord
-from tuning.results.search import Search
+from tuning.results.gain import gains
+from tuning.results.results import Results
 
 
-def front_csv(search: Search) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV, with an empty cell for ``None``."""
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([header, *rows])
+    return table.getvalue()
+
+
+def front_csv(results: Results) -> str:
     """Return the front as CSV, including the paper's settings."""
-    return _csv(search, search.compared())
+    return _trials(results, results.compared)
 
 
-def trials_csv(search: Search) -> str:
+def trials_csv(results: Results) -> str:
     """Return all complete trials as CSV, by number."""
-    front = {trial.number for trial in search.front()}
-    complete = [trial for trial in search.trials() if trial.status == "complete"]
-    return _csv(search, [(trial, trial.number in front) for trial in complete])
+    front = {trial.number for trial in results.front}
+    return _trials(results, [(trial, trial.number in front) for trial in results.complete])
 
 
-def _csv(search: Search, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
+def gain_csv(results: Results) -> str:
+    """Return the gains over the paper's settings as CSV, with one row for each objective."""
+    return csv_text(
+        ["objective", "direction", "paper", "best", "best_trial", "change", "knee"],
+        [(g.objective, g.direction, g.paper, g.best, g.trial, g.change, g.knee) for g in gains(results)],
+    )
+
+
+def _trials(results: Results, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
     """Return trials as CSV, with their settings, metrics and place on the front or off it."""
     figures = sorted({name for trial, _ in rows for name in trial.figures})
     settings = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["trial", "paper", "on_front", *settings, *figures])
-    objectives = search.all_objectives([trial for trial, _ in rows])
-    for (trial, on_front), means in zip(rows, objectives, strict=True):
-        measured = [means.get(name, trial.figures.get(name)) for name in figures]
+    lines = []
+    for trial, on_front in rows:
+        measured = trial.figures | results.objectives(trial)
         values = [trial.readable.get(key) for key in settings]
-        writer.writerow([trial.number, trial.paper, on_front, *values, *measured])
-    return table.getvalue()
+        lines.append([trial.number, trial.paper, on_front, *values, *map(measured.get, figures)])
+    return csv_text(["trial", "paper", "on_front", *settings, *figures], lines)

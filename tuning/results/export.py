@@ -4,44 +4,42 @@ import datetime
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dcodr.config import dump_config
 from dcodr.errors import UserError
 from dcodr.files import write_text
 from tuning.ledger.trials import TrialRecord
-
-if TYPE_CHECKING:
-    from tuning.results.search import Search
+from tuning.results.results import Results
 
 PACKAGES = ("dcodr-tuning", "torch", "torchvision", "numpy", "optuna", "ray")
 
 
-def pick(search: "Search", which: str) -> list[TrialRecord]:
+def pick(results: Results, which: str) -> list[TrialRecord]:
     """Choose trials of a front.
 
     Args:
-        search: The search.
+        results: The results of a search.
         which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
 
     Raises:
         UserError: If ``which`` is none of these, or no trial is complete.
     """
     if which == "knee":
-        return [search.knee()]
+        return [results.knee]
     if which == "all-front":
-        return search.require_front()
+        return results.require_front()
     kind, _, objective = which.partition(":")
     if kind != "best":
         raise UserError(f"--pick {which}: expected knee, best:OBJECTIVE or all-front")
-    return [search.best(objective)]
+    return [results.best(objective)]
 
 
-def export(search: "Search", which: str, out: Path) -> list[Path]:
+def export(results: Results, which: str, out: str | Path) -> list[Path]:
     """Write the configs of chosen trials.
 
     Args:
-        search: The search.
+        results: The results of a search.
         which: The trials to choose; see :func:`pick`.
         out: Folder to write to; existing files of the same names are replaced.
 
@@ -52,22 +50,22 @@ def export(search: "Search", which: str, out: Path) -> list[Path]:
         UserError: If nothing can be chosen.
     """
     written = []
-    for trial in pick(search, which):
-        path = out / search.config_file(trial)
-        config = search.space.config(trial.values)
-        write_text(path, dump_config(config, provenance(search, trial)))
+    for trial in pick(results, which):
+        path = Path(out) / results.config_file(trial)
+        config = results.space.config(trial.values)
+        write_text(path, dump_config(config, provenance(results, trial)))
         written.append(path)
     return written
 
 
-def provenance(search: "Search", trial: TrialRecord) -> dict[str, Any]:
+def provenance(results: Results, trial: TrialRecord) -> dict[str, Any]:
     """Return the origin of a config: search, trial, versions, dataset, validation metrics."""
     return {
-        "search": search.name,
+        "search": results.name,
         "trial": trial.number,
         "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "mlflow_run": search.ledger.facts().get("run_id"),
-        "dataset_fingerprint": search.ledger.facts().get("fingerprint"),
+        "mlflow_run": results.facts.get("run_id"),
+        "dataset_fingerprint": results.facts.get("fingerprint"),
         "validation": trial.figures,
         "intervals": {name: list(bounds) for name, bounds in trial.intervals.items()},
         "versions": versions(),

@@ -1,15 +1,9 @@
 """Gain of a search over the paper's settings, objective by objective."""
 
-import csv
-import io
 from dataclasses import dataclass
 
-from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
-from tuning.results.search import Search
-
-HEADER = ("objective", "the paper's settings", "best of the front", "change", "best trade-off")
-"""Titles of `Gain.cells`."""
+from tuning.results.results import Results
 
 
 @dataclass(frozen=True)
@@ -37,61 +31,32 @@ class Gain:
         """Change from the paper's settings to the best trial; above 0 is better if maximised."""
         return self.best - self.paper
 
-    def cells(self) -> tuple[str, ...]:
-        """Return one row of a table of text."""
-        better = "higher" if self.direction == "maximize" else "lower"
-        best = f"{self.best:.3f} (trial {self.trial:03d})"
-        return (
-            f"{self.objective} ({better} is better)",
-            f"{self.paper:.3f}",
-            best,
-            f"{self.change:+.3f}",
-            f"{self.knee:.3f}",
-        )
 
-
-def gains(search: Search) -> list[Gain]:
+def gains(results: Results) -> list[Gain]:
     """Return the gain in each objective; empty if the paper's settings have no metrics."""
-    paper = _paper(search)
-    if paper is None:
+    if results.baseline is None:
         return []
-    start, knee = search.objectives(paper), search.objectives(search.knee())
-    best = {name: search.best(name) for name in search.space.objectives}
-    return [
-        Gain(name, direction, start[name], search.objectives(best[name])[name], best[name].number, knee[name])
-        for name, direction in search.space.objectives.items()
-    ]
+    paper, knee = results.objectives(results.baseline), results.objectives(results.knee)
+    found = []
+    for name, direction in results.space.objectives.items():
+        best = results.best(name)
+        reached = results.objectives(best)[name]
+        found.append(Gain(name, direction, paper[name], reached, best.number, knee[name]))
+    return found
 
 
-def better_everywhere(search: Search) -> str:
+def better_everywhere(results: Results) -> str:
     """Return a sentence with the trials of the front that beat the paper's settings in every objective."""
-    paper = _paper(search)
-    if paper is None:
-        return _no_gain(search)
-    beaten = ", ".join(f"{trial.number:03d}" for trial in search.all_better(search.front(), paper))
+    if results.baseline is None:
+        return _no_gain(results)
+    better = results.better(results.front, results.baseline)
+    beaten = ", ".join(f"{trial.number:03d}" for trial in better)
     return f"Better than the paper's settings in every objective at once: {beaten or 'none'}."
 
 
-def gain_csv(search: Search) -> str:
-    """Return the gains as CSV, with one row for each objective."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["objective", "direction", "paper", "best", "best_trial", "change", "knee"])
-    for gain in gains(search):
-        figures = (gain.paper, gain.best, gain.trial, gain.change, gain.knee)
-        writer.writerow([gain.objective, gain.direction, *figures])
-    return table.getvalue()
-
-
-def _paper(search: Search) -> TrialRecord | None:
-    """Return the trial with the paper's settings, if it is complete."""
-    paper = search.paper()
-    return paper if paper is not None and paper.status == "complete" else None
-
-
-def _no_gain(search: Search) -> str:
+def _no_gain(results: Results) -> str:
     """Return a sentence with the reason why the search cannot be compared with the paper's settings."""
-    paper = search.paper()
+    paper = results.paper
     if paper is None:
         return "No trial has the paper's settings, so there is no gain to report."
     how = {
@@ -103,5 +68,5 @@ def _no_gain(search: Search) -> str:
     because = f": {paper.reason.rstrip('.')}" if paper.reason else ""
     return (
         f"There is no gain over the paper's settings to report, as their trial {paper.number:03d} {how} "
-        f"after {paper.epoch} of {search.space.config(paper.values).epochs} epochs{because}."
+        f"after {paper.epoch} of {results.space.config(paper.values).epochs} epochs{because}."
     )

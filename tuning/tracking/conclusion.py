@@ -1,31 +1,30 @@
 """The conclusion of a search on its parent run in MLflow: gain and importances."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from dcodr.errors import UserError
-from tuning.results.final_figures import CAPTION, final_figures, header
-from tuning.results.gain import HEADER, better_everywhere, gains
-from tuning.results.search import Search
+from tuning.report.tables import finals_table, gain_table, subset_alone
+from tuning.results.gain import better_everywhere
+from tuning.results.results import Results
 
 MOST_TRIALS = 500
 """Most complete trials that are analysed at a search's end; this many take half a minute on one core."""
 
 
-def what_mattered(search: Search) -> tuple[list[Path], str]:
+def what_mattered(results: Results) -> tuple[list[Path], str]:
     """Analyse a search that has ended, as ``python -m tuning analyse`` does.
 
     Returns:
         The files written, and a sentence about them or about the reason why there are none.
     """
-    command = f"`python -m tuning analyse {search.name}`"
-    if search.ledger.facts().get("ended") is None:
+    command = f"`python -m tuning analyse {results.name}`"
+    if results.facts.get("ended") is None:
         return [], f"The search is not over; {command} tells what mattered so far."
-    complete = sum(trial.status == "complete" for trial in search.trials())
+    complete = len(results.complete)
     if complete > MOST_TRIALS:
         return [], f"An analysis of {complete} complete trials takes minutes: {command} tells what mattered."
     try:
-        files = _analyse(search)
+        files = _analyse(results)
     except UserError as error:
         return [], f"There is no analysis: {error}."
     except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
@@ -33,30 +32,22 @@ def what_mattered(search: Search) -> tuple[list[Path], str]:
     return files, "What mattered: the artifacts in `analysis`."
 
 
-def describe(search: Search, mattered: str) -> str:
+def describe(results: Results, mattered: str) -> str:
     """Return the description of a search on the page of its run, in Markdown.
 
     Args:
-        search: A search with a front.
+        results: The results of a search with a front.
         mattered: The sentence of :func:`what_mattered`.
     """
-    objectives = list(search.space.objectives)
-    gained = [gain.cells() for gain in gains(search)]
-    tested = [final.cells(objectives) for final in final_figures(search)]
-    parts = [_table(HEADER, gained)] if gained else []
-    parts.append(better_everywhere(search))
-    parts += [f"{CAPTION}:", _table(header(objectives), tested)] if tested else []
+    gained, tested = gain_table(results), finals_table(results)
+    parts = [gained.markdown()] if gained else []
+    parts.append(better_everywhere(results))
+    parts += [f"{tested.caption}:", tested.markdown()] if tested else []
     return "\n\n".join([*parts, mattered])
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
-
-
-def _analyse(search: Search) -> list[Path]:
+def _analyse(results: Results) -> list[Path]:
     from tuning.analysis.analysis import analyse
-    from tuning.report.alone import subset_alone
     from tuning.report.analysis_files import write_files
 
-    return write_files(search, [] if subset_alone(search.space) else analyse(search))
+    return write_files(results, [] if subset_alone(results.space) else analyse(results))

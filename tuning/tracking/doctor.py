@@ -20,7 +20,9 @@ from tuning.ledger.journal import cut_short, mend
 from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import TrialRecord, checkpoint_of
-from tuning.results.search import CONFIGS, Search
+from tuning.results.export import export
+from tuning.results.results import CONFIGS
+from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking import mirror
 from tuning.tracking.encoders import doubled, register, unregistered
@@ -208,24 +210,24 @@ def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
 
 def _examine_end(search: Search) -> Iterator[Finding]:
     """Yield a missing end of the search, and missing configs."""
-    if search.ledger.facts().get("ended") is None:
-        over, trials = search.ledger.over(), search.ledger.records()
-        if over is None or search.unconfirmed() or any(trial.status == "running" for trial in trials):
+    results = search.results()
+    if results.facts.get("ended") is None:
+        over = search.ledger.over()
+        if over is None or results.unconfirmed or any(t.status == "running" for t in results.records):
             again = f"the command that began it goes on with it, with --name {search.name} --resume"
             yield Finding(f"the search was stopped before its end; {again}", None)
             return
         what = "all trials have ended, but the ledger does not say that the search has ended"
         yield Finding(what, partial(search.ledger.remember, "ended", over))
     folder = search.folder / CONFIGS
-    lacking = [name for name in map(search.config_file, search.front()) if not (folder / name).is_file()]
+    lacking = [name for name in map(results.config_file, results.front) if not (folder / name).is_file()]
     if lacking:
-        write = partial(search.export, "all-front", folder)
-        yield Finding(f"{folder} lacks {', '.join(lacking)}", write)
+        yield Finding(f"{folder} lacks {', '.join(lacking)}", partial(export, results, "all-front", folder))
 
 
 def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
     """Yield missing encoders of a finished search, and repeated versions of its model."""
-    if mirror.search_status(search) == "FINISHED" and (lacking := unregistered(search, tracker)):
+    if mirror.search_status(search.results()) == "FINISHED" and (lacking := unregistered(search, tracker)):
         aliases = ", ".join(itertools.chain(*lacking.values()))
         yield Finding(
             f"MLflow's registered model {search.name} lacks {aliases}", partial(register, search, tracker)
@@ -260,7 +262,7 @@ def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
         for run in unknown:
             what = f"MLflow run {run.run_id} is of a trial {number:03d} that the ledger does not know"
             yield Finding(what, partial(tracker.discard, run.run_id))
-    wanted = mirror.search_status(search)
+    wanted = mirror.search_status(search.results())
     if found != wanted:
         yield Finding(
             f"the search is {found} in MLflow, and should be {wanted}",

@@ -13,6 +13,7 @@ from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.results.export import versions
+from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.store import default_uri
 from tuning.tracking.tracker import Tracker
@@ -31,12 +32,12 @@ DIGESTS = "encoder_sha256"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
 
-def chosen(search: Search) -> dict[str, TrialRecord]:
+def chosen(results: Results) -> dict[str, TrialRecord]:
     """Return the trials whose encoders are registered, by alias: best trade-off, best in each objective."""
-    aliases = {"knee": search.knee()}
-    for i, name in enumerate(search.space.objectives):
+    aliases = {"knee": results.knee}
+    for i, name in enumerate(results.space.objectives):
         alias = ALIASES.get(name) or re.sub(r"[^\w-]+", "-", f"best-{name}")
-        aliases[f"{alias}-{i}" if alias in aliases else alias] = search.best(name)
+        aliases[f"{alias}-{i}" if alias in aliases else alias] = results.best(name)
     return aliases
 
 
@@ -107,7 +108,7 @@ def doubled(search: Search, tracker: Tracker) -> list[str]:
 def _kept(search: Search) -> dict[int, list[str]]:
     """Return the aliases of the trials whose encoders were kept, by trial."""
     aliases = defaultdict(list)
-    for alias, trial in chosen(search).items():
+    for alias, trial in chosen(search.results()).items():
         if (kept_of(search.folder, trial.number) / CHECKPOINT).is_file():
             aliases[trial.number].append(alias)
     return dict(aliases)

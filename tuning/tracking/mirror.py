@@ -14,12 +14,11 @@ from time import time
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from dcodr.config.methods import has_effect
-from tuning.ledger.budget import Budget
 from tuning.ledger.trials import Status as TrialStatus
 from tuning.ledger.trials import TrialRecord, kept_of, label
-from tuning.results.csv_tables import front_csv
-from tuning.results.gain import gain_csv
-from tuning.results.search import ANALYSIS, Search
+from tuning.results.csv_tables import front_csv, gain_csv
+from tuning.results.results import ANALYSIS, Results
+from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking.conclusion import describe, what_mattered
 from tuning.tracking.tracker import Figures, Status, Tracker, TrialRun
@@ -219,11 +218,11 @@ def tested(record: TrialRecord) -> dict[str, float]:
     return {f"test/{name}": value for name, value in record.test.items()}
 
 
-def search_status(search: Search) -> Status:
+def search_status(results: Results) -> Status:
     """Return the status of the parent run of a search that no process works on."""
-    if search.ledger.facts().get("ended") is None:
+    if results.facts.get("ended") is None:
         return "KILLED"
-    return "FINISHED" if search.front() else "FAILED"
+    return "FINISHED" if results.front else "FAILED"
 
 
 def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> str:
@@ -263,47 +262,37 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
 
 def close_parent(search: Search, tracker: Tracker) -> None:
     """Write the results of a search so far to MLflow: its trials' ranks and the parent run."""
-    counts = Counter(trial.status for trial in search.trials())
+    results = search.results()
+    counts = Counter(trial.status for trial in results.trials)
     kinds: tuple[TrialStatus, ...] = ("complete", "pruned", "infeasible", "failed")
-    front = search.front()
-    tags = {f"trials_{kind}": str(counts[kind]) for kind in kinds} | {"front": str(len(front))}
-    artifacts = {"environment.json": json.dumps(search.ledger.facts().get("versions"), indent=2)}
-    if front:
-        artifacts["front.csv"] = front_csv(search)
-        artifacts["gain.csv"] = gain_csv(search)
-        _tell_ranks(search, tracker)
-        tracker.log_epochs(tracker.search_id, hypervolumes(search))
-        files, mattered = what_mattered(search)
+    tags = {f"trials_{kind}": str(counts[kind]) for kind in kinds} | {"front": str(len(results.front))}
+    artifacts = {"environment.json": json.dumps(results.facts.get("versions"), indent=2)}
+    if results.front:
+        artifacts["front.csv"] = front_csv(results)
+        artifacts["gain.csv"] = gain_csv(results)
+        _tell_ranks(results, tracker)
+        tracker.log_epochs(tracker.search_id, hypervolumes(results))
+        files, mattered = what_mattered(results)
         tracker.add_files(tracker.search_id, files, ANALYSIS)
-        tags[DESCRIPTION] = describe(search, mattered)
+        tags[DESCRIPTION] = describe(results, mattered)
     tracker.keep(tracker.search_id, tags, artifacts)
-    tracker.set_status(tracker.search_id, search_status(search), {})
+    tracker.set_status(tracker.search_id, search_status(results), {})
 
 
-def _tell_ranks(search: Search, tracker: Tracker) -> None:
+def _tell_ranks(results: Results, tracker: Tracker) -> None:
     """Tag every complete trial with its place on the front or off it, and its rank: 1 for the front, 2..."""
-    ranks = search.ranks()
-    front = {trial.number for trial in search.front()}
     for run in tracker.trial_runs():
-        if run.number in ranks:
-            tags = {"front": str(run.number in front).lower(), "rank": str(ranks[run.number])}
+        if rank := results.ranks.get(run.number):
+            tags = {"front": str(rank == 1).lower(), "rank": str(rank)}
             if not tags.items() <= run.tags.items():
                 tracker.keep(run.run_id, tags, {})
 
 
-def hypervolumes(search: Search) -> list[Figures]:
+def hypervolumes(results: Results) -> list[Figures]:
     """Return the front's hypervolume after each complete trial, in the order of their ends."""
-    budget = Budget(
-        search.space.search,
-        search.space.base.epochs,
-        list(search.space.objectives.values()),
-        search.space.reference,
-    )
-    # Sorted by the ends of the trials and computed from the ledger alone, so a second write gives the same.
-    ended = [trial for trial in search.trials() if trial.status == "complete"]
-    ended.sort(key=lambda trial: trial.epochs[trial.epoch].at)
-    history = []
-    for count, trial in enumerate(ended, start=1):
-        budget.end(trial.epoch, [trial.figures[name] for name in search.space.objectives])
-        history.append(Figures(count, trial.epochs[trial.epoch].at, {"hypervolume": budget.hypervolume}))
-    return history
+    # The times are those of the ledger, so a second write gives the same.
+    growth = [(trial, volume) for trial, volume in results.growth if trial.status == "complete"]
+    return [
+        Figures(count, trial.epochs[trial.epoch].at, {"hypervolume": volume})
+        for count, (trial, volume) in enumerate(growth, start=1)
+    ]

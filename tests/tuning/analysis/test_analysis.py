@@ -67,7 +67,7 @@ def analyses(tmp_path_factory: pytest.TempPathFactory) -> list[Analysis]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "DRAWS", 300)
         patch.setattr(regression, "WARM_UP", 100)
-        return analyse(search_of(tmp_path_factory.mktemp("search"), 30))
+        return analyse(search_of(tmp_path_factory.mktemp("search"), 30).results())
 
 
 def test_each_objective_is_explained_by_what_makes_it(analyses: list[Analysis]) -> None:
@@ -108,8 +108,7 @@ def test_what_only_some_trials_have_is_left_to_ped_anova(analyses: list[Analysis
 
 def test_a_logarithmic_parameter_is_judged_on_its_scale(tmp_path: Path) -> None:
     search = search_of(tmp_path, 30, noise=0.0)
-    numbers = [trial.number for trial in search.trials() if trial.status == "complete"]
-    rows = importances(search.ledger.study, numbers, search.space.params, 0, "maximize")
+    rows = importances(search.space.params, search.results().complete, "invariance", "maximize")
     assert rows[0].name == "encoder_lr"
     assert rows[0].fanova is not None
     assert rows[0].fanova.mean > 0.9
@@ -123,13 +122,13 @@ def test_how_many_trials_count_as_best(trials: int, best: int) -> None:
 
 def test_too_few_trials_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has 7 complete trials, an analysis needs 8"):
-        analyse(search_of(tmp_path, 7))
+        analyse(search_of(tmp_path, 7).results())
 
 
 def test_an_objective_without_differences_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis, "FEWEST_TRIALS", 1)
     with pytest.raises(UserError, match="in all 1 complete trials"):
-        analyse(search_of(tmp_path, 1))
+        analyse(search_of(tmp_path, 1).results())
 
 
 def test_tables_hold_every_figure_with_its_support(analyses: list[Analysis], tmp_path: Path) -> None:
@@ -213,7 +212,7 @@ def test_what_a_method_does_not_use_is_judged_by_the_others(
     monkeypatch.setattr(attribution, "DRAWS", 300)
     monkeypatch.setattr(regression, "WARM_UP", 100)
     search = systems(tmp_path, 40)
-    found = analyse(search)
+    found = analyse(search.results())
     lords = sum(trial.values["method"] == "lord" for trial in search.trials())
     rows = {row.name: row for row in found[0].importances}
     assert found[0].importances[0].name == "method"
@@ -231,4 +230,4 @@ def test_what_a_method_does_not_use_is_judged_by_the_others(
 
 
 def test_a_subset_that_hardly_any_method_used_is_not_attributed(tmp_path: Path) -> None:
-    assert [one.attribution for one in analyse(systems(tmp_path, 10))] == [None, None]
+    assert [one.attribution for one in analyse(systems(tmp_path, 10).results())] == [None, None]

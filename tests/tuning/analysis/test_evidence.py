@@ -16,13 +16,8 @@ from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate, enough, side
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
-from tuning.report.analysis_text import print_analysis
-from tuning.report.effects import (
-    attribution_charts,
-    effect_tables,
-    importance_charts,
-    importance_tables,
-)
+from tuning.report.analysis_text import effect_tables, importance_table, print_analysis
+from tuning.report.bars import bar_charts, effect_bars, importance_bars
 from tuning.report.pictures import draw_pictures
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -70,7 +65,7 @@ def analyses(search: Search) -> list[Analysis]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "DRAWS", 50)
         patch.setattr(regression, "WARM_UP", 10)
-        return analyse(search)
+        return analyse(search.results())
 
 
 UNTOLD = ("augmentations.high_contrast", "perceptual.backbone")
@@ -103,21 +98,21 @@ def test_the_same_words_stand_in_all_places(analyses: list[Analysis], tmp_path: 
     console = Console(file=io.StringIO(), width=100, record=True)
     print_analysis(analyses, console)
     lines = [line for line in console.export_text().splitlines() if NOT_ENOUGH in line]
-    named = [line.split()[0] for line in lines]
+    named = [line.removeprefix("· ").split()[0] for line in lines]
     assert named == 2 * ["high_contrast", "perceptual.backbone", "high_contrast"]
-    for importances in importance_tables(analyses):
-        told = {row[0]: row[1:] for row in importances.rows}
-        assert told["augmentations.high_contrast"] == ("1/7", NOT_ENOUGH, "-")
+    for one in analyses:
+        told = {row[0]: row[1:] for row in importance_table(one).rows}
+        assert told["· high_contrast"] == ("1/7", NOT_ENOUGH, "-")
         assert told["perceptual.backbone"] == ("6/2", NOT_ENOUGH, "-")
-    effects = {row[0]: row for row in effect_tables(analyses)[0].rows}
-    assert effects["high_contrast"] == ("high_contrast", "1", "7", NOT_ENOUGH, NOT_ENOUGH)
-    bars = importance_charts(analyses)[0].data[0]
+    effects = {row[0]: row for row in effect_tables(analyses[0])[0].rows}
+    assert effects["high_contrast"] == ("high_contrast", "1/7", NOT_ENOUGH, NOT_ENOUGH)
+    (chart, *_) = bar_charts("importance", importance_bars(analyses))
+    bars = next(trace for trace in chart.data if "error_x" in trace)
     shown = dict(zip(bars["y"], bars["x"], strict=True))
     assert shown[f"· high_contrast ({NOT_ENOUGH})"] is None
     assert shown[f"perceptual.backbone ({NOT_ENOUGH})"] is None
-    assert f"perceptual.backbone {NOT_ENOUGH}" in importance_charts(analyses)[0].alt
-    axis = attribution_charts(analyses)[0].layout["yaxis"]
-    assert axis["ticktext"][-1] == f"high_contrast ({NOT_ENOUGH})"
+    assert f"perceptual.backbone ({NOT_ENOUGH})" in chart.alt
+    assert effect_bars(analyses)[0].rows[-1] == f"high_contrast ({NOT_ENOUGH})"
     assert len(draw_pictures(analyses, tmp_path)) == 3
     table, *_ = write_tables(analyses, tmp_path)
     with table.open() as file:

@@ -93,7 +93,7 @@ def test_the_best_and_the_paper_are_measured_once_with_what_a_trial_gets(
     ]
     assert inline.options_of == [{"num_cpus": 1.0, "num_gpus": 0.0, "resources": {}}] * 2
     again = Search.open(search.name, search.folder.parent)
-    assert unmeasured(again) == []
+    assert unmeasured(again.results()) == []
     assert ask(again, monkeypatch, task)[0] == ""
     assert asked == [BEST, PAPER]
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(
     assert sent == []
     assert "code is not finite" in ask(search, monkeypatch, lambda *_: {})[0]
     ask(search, monkeypatch, lambda *_: {"invariance": 0.5})
-    assert [run.number for run in unmeasured(search)] == [PAPER]
+    assert [run.number for run in unmeasured(search.results())] == [PAPER]
 
 
 def test_a_search_that_is_interrupted_keeps_what_was_measured(
@@ -126,7 +126,7 @@ def test_a_search_that_is_interrupted_keeps_what_was_measured(
     with pytest.raises(KeyboardInterrupt):
         ask(search, monkeypatch, press)
     again = Search.open(search.name, search.folder.parent)
-    assert [run.number for run in unmeasured(again)] == [PAPER]
+    assert [run.number for run in unmeasured(again.results())] == [PAPER]
 
 
 def test_confirmations_keep_their_encoders_until_the_front_is_known(search: Search) -> None:

@@ -9,4 +9,4 @@ from tuning.report.page import render
 @pytest.fixture(scope="session")
 def evil_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of a search whose names, figures, reasons and space file are markup."""
-    return render(hostile(tmp_path_factory.mktemp("evil")))
+    return render(hostile(tmp_path_factory.mktemp("evil")).results())

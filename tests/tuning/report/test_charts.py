@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -13,9 +12,9 @@ from tests.tuning.report.searches import TWO, made, spread
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.analysis.attribution import Attribution, MemberEffect
 from tuning.analysis.evidence import Estimate
+from tuning.report.bars import PALE, bar_charts, effect_bars, importance_bars
 from tuning.report.chart import Chart, plain, tick_texts
-from tuning.report.curves import curve_charts, hypervolume_chart, hypervolumes
-from tuning.report.effects import attribution_charts, importance_charts
+from tuning.report.curves import curve_charts, hypervolume_chart
 from tuning.report.front_chart import front_chart
 from tuning.report.parallel import UNUSED, parallel_chart
 
@@ -46,7 +45,7 @@ def named(chart: Chart, name: str) -> dict[str, Any]:
 
 def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
     values = spread(12)
-    chart = valid(front_chart(made(tmp_path / "s", values)))
+    chart = valid(front_chart(made(tmp_path / "s", values).results()))
     front = [a for a in values if not any(b[0] >= a[0] and b[1] >= a[1] and b != a for b in values)]
     shown, others = named(chart, "front"), named(chart, "other")
     assert sorted(zip(shown["x"], shown["y"], strict=True)) == sorted(map(tuple, front))
@@ -58,7 +57,7 @@ def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
 def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
     raw = {"domain_accuracy": 0.25, "chance/domain": 0.125, "accuracy/<b>hue": 0.5, "recall/hue": 0.1}
     search = made(tmp_path / "s", [[0.5, 0.25]], extra=raw)
-    (text,) = named(front_chart(search), "front")["text"]
+    (text,) = named(front_chart(search.results()), "front")["text"]
     for words in (
         "<b>trial 000</b> (paper)",
         "invariance: <b>0.500</b>",
@@ -74,28 +73,32 @@ def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
 
 def test_one_objective_is_shown_over_the_trials(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5], [0.75], [0.25]], {"invariance": "maximize"})
-    chart = valid(front_chart(search))
+    chart = valid(front_chart(search.results()))
     assert (named(chart, "front")["x"], named(chart, "front")["y"]) == ([1], [0.75])
     assert chart.layout["xaxis"]["title"]["text"] == "trial"
 
 
 def test_three_objectives_show_the_first_two(tmp_path: Path) -> None:
     objectives = {**TWO, "domain_accuracy": "minimize"}
-    chart = valid(front_chart(made(tmp_path / "s", [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25]], objectives)))
+    chart = valid(
+        front_chart(made(tmp_path / "s", [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25]], objectives).results())
+    )
     assert (named(chart, "front")["x"], named(chart, "front")["y"]) == ([0.5, 0.25], [0.5, 0.25])
     assert not [trace for trace in chart.data if trace["mode"] == "lines"]
 
 
 def test_the_edge_goes_through_no_point_that_nobody_reached(tmp_path: Path) -> None:
     edge = next(
-        t for t in front_chart(made(tmp_path / "s", [[0.25, 0.75], [0.75, 0.25]])).data if "line" in t
+        t
+        for t in front_chart(made(tmp_path / "s", [[0.25, 0.75], [0.75, 0.25]]).results()).data
+        if "line" in t
     )
     assert (edge["x"], edge["y"], edge["line"]["shape"]) == ([0.25, 0.75], [0.75, 0.25], "vh")
 
 
 def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.25, 0.25], [0.5, 0.75], [0.75, 0.5]])
-    charts = [valid(chart) for chart in curve_charts(search)]
+    charts = [valid(chart) for chart in curve_charts(search.results())]
     assert [chart.title for chart in charts] == list(TWO)
     curves = {tuple(trace["y"]) for trace in charts[0].data}
     assert curves == {(0.125, 0.25), (0.25, 0.5), (0.375, 0.75)}
@@ -106,16 +109,16 @@ def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
 
 def test_the_hypervolume_grows_by_what_a_trial_adds(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5], [0.25, 0.25], [1.0, 0.25]])
-    assert hypervolumes(search) == [0.25, 0.25, 0.375]
-    assert search.ledger.budget.hypervolume == 0.375
-    chart = hypervolume_chart(search)
+    assert [volume for _, volume in search.results().growth] == [0.25, 0.25, 0.375]
+    assert search.results().hypervolume == search.ledger.budget.hypervolume == 0.375
+    chart = hypervolume_chart(search.results())
     assert chart is not None
     assert valid(chart).alt == "Hypervolume 0.3750 after 3 trials; the last to raise it was number 3."
 
 
 def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(6))
-    chart = parallel_chart(search)
+    chart = parallel_chart(search.results())
     assert chart is not None
     axes = {axis["label"]: axis for axis in valid(chart).data[0]["dimensions"]}
     members = ["crop", "high_contrast", "high_saturation", "gaussian_blur"]
@@ -132,7 +135,7 @@ def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> No
 
 def test_many_augmentations_are_counted(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(4), params=TWELVE)
-    chart = parallel_chart(search)
+    chart = parallel_chart(search.results())
     assert chart is not None
     first = chart.data[0]["dimensions"][0]
     assert first["label"] == "number of augmentations"
@@ -145,7 +148,7 @@ def test_a_setting_that_a_trial_does_not_use_is_at_the_foot(tmp_path: Path) -> N
     strengths: {gaussian_blur: {sigma: {type: float, low: 0.5, high: 2}}}}
 """
     search = made(tmp_path / "s", spread(8), params=strong)
-    chart = parallel_chart(search)
+    chart = parallel_chart(search.results())
     assert chart is not None
     axis = next(a for a in valid(chart).data[0]["dimensions"] if a["label"] == "gaussian_blur.sigma")
     foot = dict(zip(axis["ticktext"], axis["tickvals"], strict=True))[UNUSED]
@@ -158,25 +161,24 @@ def test_a_setting_that_a_trial_does_not_use_is_at_the_foot(tmp_path: Path) -> N
 
 def test_effects_show_what_the_analysis_says(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(16))
-    analyses = analyse(search)
-    bars = [valid(chart) for chart in importance_charts(analyses)]
-    shares = {row.name: row.ped_anova for row in analyses[0].importances if not row.of and row.ped_anova}
-    shown = dict(zip(bars[0].data[1]["y"], bars[0].data[1]["x"], strict=True))
-    assert shares
-    assert {name: shown[name] for name in shares} == pytest.approx(
-        {name: share.mean for name, share in shares.items()}, abs=1e-4
-    )
-    intervals = bars[0].data[1]["error_x"]
-    for y, high, low in zip(bars[0].data[1]["y"], intervals["array"], intervals["arrayminus"], strict=True):
-        share = shares.get(y)
-        assert share is None or (high, low) == pytest.approx(
-            (share.high - share.mean, share.mean - share.low), abs=1e-4
-        )
-    dots = [valid(chart) for chart in attribution_charts(analyses)]
-    main = [m.main.mean for m in analyses[0].ranked() if m.main]
-    points = next(trace for trace in dots[0].data if "error_x" in trace)
-    np.testing.assert_allclose(points["x"], main, atol=1e-5)
-    assert len(points["error_x"]["array"]) == len(main)
+    analyses = analyse(search.results())
+    for panels in (importance_bars(analyses), effect_bars(analyses)):
+        charts = [valid(chart) for chart in bar_charts("bars", panels)]
+        for bars, chart in zip(panels, charts, strict=True):
+            drawn = [trace for trace in chart.data if "error_x" in trace]
+            assert [trace["name"] for trace in drawn] == list(bars.series)
+            for trace, estimates in zip(drawn, bars.series.values(), strict=True):
+                assert trace["y"] == bars.rows
+                for i, estimate in enumerate(estimates):
+                    ends = trace["error_x"]["array"][i], trace["error_x"]["arrayminus"][i]
+                    if estimate is None:
+                        assert (trace["x"][i], *ends) == (None, None, None)
+                    else:
+                        low, high = estimate.mean - estimate.low, estimate.high - estimate.mean
+                        assert (trace["x"][i], *ends) == pytest.approx((estimate.mean, high, low), abs=1e-4)
+                        assert trace["marker"]["opacity"][i] == (1 if estimate.clear else PALE)
+    main = effect_bars(analyses)[0].series["main effect"]
+    assert main == [member.main for member in analyses[0].ranked()]
 
 
 def as_d3_does(spec: str, value: float) -> str:
@@ -191,7 +193,7 @@ def as_d3_does(spec: str, value: float) -> str:
 def test_ticks_of_effects_differ_however_small_these_are(step: float, tmp_path: Path) -> None:
     member = MemberEffect("crop", 9, 9, Estimate(step, -step, 3 * step), Estimate(step, -step, 3 * step))
     one = Analysis("invariance", "maximize", 18, [], Attribution([member], [], 0.5))
-    (chart,) = attribution_charts([one])
+    (chart,) = bar_charts("effects", effect_bars([one]))
     spec = chart.layout["xaxis"]["tickformat"]
     ticks = [as_d3_does(spec, i * step) for i in range(-3, 4)]
     assert len({*ticks}) == 7

@@ -3,34 +3,31 @@
 from pathlib import Path
 
 from tests.tuning.report.searches import TWO, made
-from tuning.report.facts import (
-    confirmed_table,
-    finals_table,
-    front_table,
-    gain_table,
-    overview,
-    reasons_table,
-)
+from tuning.report.facts import overview
+from tuning.report.tables import confirmed_table, finals_table, front_table, gain_table, reasons_table
 from tuning.results.gain import better_everywhere
 
 
 def test_the_gain_is_the_best_less_the_papers(tmp_path: Path) -> None:
     objectives = {"informativeness": "maximize", "domain_accuracy": "minimize"}
     search = made(tmp_path / "s", [[0.5, 0.5], [0.75, 0.25], [0.25, 0.125]], objectives)
-    table = gain_table(search)
+    table = gain_table(search.results())
     assert table is not None
     assert [row[1:4] for row in table.rows] == [
         ("0.500", "0.750 (trial 001)", "+0.250"),
         ("0.500", "0.125 (trial 002)", "-0.375"),
     ]
-    assert better_everywhere(search) == "Better than the paper's settings in every objective at once: 001."
+    assert (
+        better_everywhere(search.results())
+        == "Better than the paper's settings in every objective at once: 001."
+    )
 
 
 def test_a_dominated_paper_is_below_the_front(tmp_path: Path) -> None:
-    table = front_table(made(tmp_path / "s", [[0.25, 0.25], [0.5, 0.75], [0.75, 0.5]]))
+    table = front_table(made(tmp_path / "s", [[0.25, 0.25], [0.5, 0.75], [0.75, 0.5]]).results())
     assert [row[1:3] for row in table.rows] == [("0.750", "0.500"), ("0.500", "0.750"), ("0.250", "0.250")]
-    assert table.rows[2][0] == "000 (the paper's settings, not on the front)"
-    assert sum("the best trade-off" in row[0] for row in table.rows) == 1
+    assert table.rows[2][0] == "000\npaper\noff-front"
+    assert sum("★" in row[0] for row in table.rows) == 1
     assert list(table.header) == ["trial", *TWO, "augmentations", "temperature"]
 
 
@@ -42,22 +39,22 @@ def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
         search.ledger.note_epoch(begun.number, 1, training={}, figures=dict.fromkeys(TWO, 0.125))
         search.ledger.end(begun.number, full_budget=False, infeasible=reason)
     search.ledger.begin()
-    facts = dict(overview(search))
+    facts = dict(overview(search.results()))
     assert facts["Trials"] == "5: 2 complete, 1 infeasible, 1 stopped early, 1 cut off"
     assert facts["Ended"] == "not yet: the search was interrupted, --resume goes on"
     assert facts["Dataset"] == "synthetic, fingerprint abc"
     assert facts["Versions"] == "python 3.12"
     assert facts["Training"].startswith("6 epochs")
-    reasons = reasons_table(search)
+    reasons = reasons_table(search.results())
     assert reasons is not None
     assert reasons.rows == [("002", "infeasible", "the code is constant")]
     search.ledger.remember("ended", "5 trials have begun")
-    assert dict(overview(search))["Ended"] == "because 5 trials have begun"
+    assert dict(overview(search.results()))["Ended"] == "because 5 trials have begun"
 
 
 def test_confirmations_have_mean_and_deviation(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5]])
-    assert confirmed_table(search) is None
+    assert confirmed_table(search.results()) is None
     for seed, value in ((1, 0.25), (2, 0.75)):
         search.ledger.confirm(0, seed)
         begun = search.ledger.begin()
@@ -65,15 +62,15 @@ def test_confirmations_have_mean_and_deviation(tmp_path: Path) -> None:
         figures = dict.fromkeys(TWO, value)
         search.ledger.note_epoch(begun.number, 2, training={}, figures=figures)
         search.ledger.end(begun.number, full_budget=True)
-    table = confirmed_table(search)
+    table = confirmed_table(search.results())
     assert table is not None
     mean = ("0.500 ± 0.354", "0.500 ± 0.354")
     assert list(table.rows) == [("000", "2", *mean, "100%")]
-    assert "; 2 confirmations" in dict(overview(search))["Trials"]
-    assert finals_table(search) is None
+    assert "; 2 confirmations" in dict(overview(search.results()))["Trials"]
+    assert finals_table(search.results()) is None
     for run, value in ((1, 0.125), (2, 0.375)):
         search.ledger.note_test(run, dict.fromkeys(TWO, value))
-    tested = finals_table(search)
+    tested = finals_table(search.results())
     assert tested is not None
     names = "best trade-off, the paper's settings"
     assert list(tested.rows) == [(names, "000", "2", "0.250 ± 0.177", "0.250 ± 0.177")]

@@ -94,7 +94,7 @@ def test_headings_images_and_tables_are_told_to_screen_readers(evil_page: str) -
 
 
 def test_a_search_without_a_complete_trial_has_a_page(tmp_path: Path) -> None:
-    text = render(made(tmp_path / "s", []))
+    text = render(made(tmp_path / "s", []).results())
     assert "No trial is complete yet" in text
     assert "an analysis needs 8 at least" in text
 
@@ -106,7 +106,7 @@ def test_augmentations_alone_are_ranked(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.25, 0.5], [0.75, 0.5], [0.5, 0.5]], params=alone, paper=False)
     complete = [trial for trial in search.trials() if trial.status == "complete"]
     ranked = [complete[i].values["augmentations"][0] for i in (1, 2, 0)]
-    text = render(search)
+    text = render(search.results())
     rows = re.findall(r'<th scope="row">(\w+)</th>', text[text.index("Each augmentation alone") :])
     assert rows == ranked
     assert "no gain to report" in text
@@ -114,7 +114,7 @@ def test_augmentations_alone_are_ranked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("objectives", [{"invariance": "maximize"}, {**TWO, "domain_accuracy": "minimize"}])
 def test_any_number_of_objectives(tmp_path: Path, objectives: dict[str, str]) -> None:
-    page = Elements(render(made(tmp_path / "s", spread(5, len(objectives)), objectives)))
+    page = Elements(render(made(tmp_path / "s", spread(5, len(objectives)), objectives).results()))
     charts = [attributes for attributes in page.all("div") if attributes.get("class") == "chart"]
     assert len(charts) == 3 + len(objectives)
 
@@ -126,5 +126,5 @@ def test_the_command_writes_one_file(tmp_path: Path) -> None:
     file = search.folder / "report.html"
     assert str(file) in done.output.replace("\n", "")
     before = file.read_text(encoding="utf-8")
-    write_report(search, tmp_path / "other.html")
+    write_report(search.results(), tmp_path / "other.html")
     assert (tmp_path / "other.html").read_text(encoding="utf-8").count("<h2") == before.count("<h2") == 7

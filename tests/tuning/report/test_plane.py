@@ -5,11 +5,11 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -19,10 +19,9 @@ from tuning.cli import app
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
-from tuning.report import plane
-from tuning.report.alone import print_alone, subset_alone
 from tuning.report.analysis_text import print_analysis
-from tuning.report.plane import write_trials
+from tuning.report.plane import draw_trials, write_trials
+from tuning.report.tables import alone_table, subset_alone
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
@@ -69,89 +68,90 @@ def alone(folder: Path) -> Search:
     return search_of(folder, ALONE, list(FIGURES.values()), first)
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return the axes that ``write_trials`` draws, after it has written their picture."""
-    seen: dict[str, Any] = {}
-    original = plane._draw_labels
-
-    def draw_labels(axes: Axes, points: np.ndarray, names: Sequence[str]) -> None:
-        original(axes, points, names)
-        seen.update(axes=axes, points=points, names=list(names))
-
-    monkeypatch.setattr(plane, "_draw_labels", draw_labels)
-    return seen
+def confirm(search: Search, number: int, runs: Sequence[Sequence[float]]) -> None:
+    """Train a trial again with other seeds, to these objectives."""
+    for seed, row in enumerate(runs, start=1):
+        search.ledger.confirm(number, seed)
+        begun = search.ledger.begin()
+        assert begun is not None
+        figures = dict(zip(search.space.objectives, row, strict=True))
+        search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+        search.ledger.end(begun.number, full_budget=True)
 
 
-def test_augmentations_alone_are_named_and_the_front_joined(tmp_path: Path, drawn: dict[str, Any]) -> None:
-    table, picture = write_trials(alone(tmp_path), tmp_path)
+def drawn(search: Search) -> Axes:
+    """Return the axes of the picture of a search's trials."""
+    (axes,) = draw_trials(search.results()).axes
+    return axes
+
+
+def positions(group: Collection) -> list[list[float]]:
+    return [[float(x), float(y)] for x, y in np.asarray(group.get_offsets())]
+
+
+def labels(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_augmentations_alone_are_named_and_the_front_joined(tmp_path: Path) -> None:
+    search = alone(tmp_path)
+    table, picture = write_trials(search.results(), tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert {
-        name: tuple(point) for name, point in zip(drawn["names"], drawn["points"], strict=True)
-    } == FIGURES
-    assert [text.get_text() for text in drawn["axes"].texts] == drawn["names"]
-    line = drawn["axes"].lines[0]
-    assert line.get_xydata().tolist() == [[0.6, 0.95], [0.8, 0.9], [0.9, 0.7]]
+    axes = drawn(search)
+    assert sorted(labels(axes)) == sorted(FIGURES)
+    points = [tuple(point) for group in axes.collections for point in positions(group)]
+    assert sorted(points) == sorted(FIGURES.values())
+    line = axes.lines[0]
+    assert np.asarray(line.get_xydata()).tolist() == [[0.6, 0.95], [0.8, 0.9], [0.9, 0.7]]
     assert line.get_drawstyle() == "steps-pre"
     with table.open() as file:
         rows = {row["augmentations"]: row["on_front"] for row in csv.DictReader(file)}
     assert rows == {"crop": "True", "gaussian_blur": "True", "grayscale": "False", "affine": "True"}
 
 
-def test_other_trials_have_their_numbers_and_the_papers_are_called_so(
-    tmp_path: Path, drawn: dict[str, Any]
-) -> None:
+def test_other_trials_have_their_numbers_and_the_papers_are_called_so(tmp_path: Path) -> None:
     first = [FirstTrial({"temperature": 0.1}, "paper")]
-    write_trials(search_of(tmp_path, TEMPERATURES, [(0.5, 0.5), (0.6, 0.6), (0.4, 0.4)], first), tmp_path)
-    assert drawn["names"] == ["001", "paper", "002"]
+    axes = drawn(search_of(tmp_path, TEMPERATURES, [(0.5, 0.5), (0.6, 0.6), (0.4, 0.4)], first))
+    assert labels(axes) == ["001", "paper", "002"]
 
 
-def test_the_front_of_a_minimised_objective_is_joined_from_its_side(
-    tmp_path: Path, drawn: dict[str, Any]
-) -> None:
+def test_the_front_of_a_minimised_objective_is_joined_from_its_side(tmp_path: Path) -> None:
     text = TEMPERATURES.replace("invariance: maximize", "domain_accuracy: minimize")
     rows = [(0.1, 0.5), (0.3, 0.8), (0.2, 0.4)]
-    write_trials(search_of(tmp_path, text, rows, chance={"chance/domain": 0.05}), tmp_path)
-    labels = [line.get_label() for line in drawn["axes"].lines]
-    assert labels[0] == "chance of domain_accuracy"
-    assert drawn["axes"].lines[0].get_xdata() == [0.05, 0.05]
-    assert drawn["axes"].lines[1].get_drawstyle() == "steps-post"
+    axes = drawn(search_of(tmp_path, text, rows, chance={"chance/domain": 0.05}))
+    assert axes.lines[0].get_label() == "chance of domain_accuracy"
+    assert axes.lines[0].get_xdata() == [0.05, 0.05]
+    assert axes.lines[1].get_drawstyle() == "steps-post"
 
 
-def test_a_front_of_three_objectives_is_marked_and_not_joined(tmp_path: Path, drawn: dict[str, Any]) -> None:
+def test_a_front_of_three_objectives_is_marked_and_not_joined(tmp_path: Path) -> None:
     rows = [(0.1, 0.5, 0.3), (0.2, 0.4, 0.2), (0.3, 0.3, 0.4)]
-    write_trials(search_of(tmp_path, ACCURACIES, rows), tmp_path)
-    assert not drawn["axes"].lines
-    front, others = drawn["axes"].collections
-    assert front.get_offsets().tolist() == [[0.1, 0.5], [0.2, 0.4]]
-    assert others.get_offsets().tolist() == [[0.3, 0.3]]
+    axes = drawn(search_of(tmp_path, ACCURACIES, rows))
+    assert not axes.lines
+    front, others = axes.collections
+    assert positions(front) == [[0.1, 0.5], [0.2, 0.4]]
+    assert positions(others) == [[0.3, 0.3]]
 
 
-def test_trials_without_a_confirmation_are_set_apart(tmp_path: Path, drawn: dict[str, Any]) -> None:
+def test_trials_without_a_confirmation_are_set_apart(tmp_path: Path) -> None:
     search = search_of(tmp_path, TEMPERATURES, [(0.5, 0.5), (0.9, 0.9)])
-    for seed in (1, 2):
-        search.ledger.confirm(0, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        figures = {"invariance": 0.4 + seed / 10, "informativeness": 0.3}
-        search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
-        search.ledger.end(begun.number, full_budget=True)
-    write_trials(search, tmp_path)
-    front, apart = drawn["axes"].collections
-    assert front.get_offsets().tolist() == [[pytest.approx(0.55), 0.3]]
+    confirm(search, 0, [(0.5, 0.3), (0.6, 0.3)])
+    axes = drawn(search)
+    front, apart = axes.collections
+    assert positions(front) == [[pytest.approx(0.55), 0.3]]
     assert apart.get_label() == "not confirmed"
-    assert apart.get_offsets().tolist() == [[0.9, 0.9]]
+    assert positions(apart) == [[0.9, 0.9]]
 
 
 def test_one_objective_makes_no_picture(tmp_path: Path) -> None:
     text = TEMPERATURES.replace(", informativeness: maximize", "")
-    written = write_trials(search_of(tmp_path, text, [(0.5,), (0.6,)]), tmp_path / "analysis")
+    written = write_trials(search_of(tmp_path, text, [(0.5,), (0.6,)]).results(), tmp_path / "analysis")
     assert [path.name for path in written] == ["trials.csv"]
 
 
 def test_without_a_complete_trial_there_is_nothing_to_draw(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no complete trial yet"):
-        write_trials(search_of(tmp_path, TEMPERATURES, []), tmp_path)
+        write_trials(search_of(tmp_path, TEMPERATURES, []).results(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -180,15 +180,19 @@ def test_when_augmentations_are_searched_alone(tmp_path: Path, params: str, expe
 
 
 def test_augmentations_alone_are_ranked_by_the_first_objective(tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), width=80, record=True)
-    print_alone(alone(tmp_path), "augmentations", console)
-    lines = [line.split() for line in console.export_text().splitlines()]
-    assert lines[2:6] == [
-        ["gaussian_blur", "0.900", "0.700", "yes"],
-        ["crop", "0.800", "0.900", "yes"],
-        ["grayscale", "0.700", "0.800"],
-        ["affine", "0.600", "0.950", "yes"],
+    search = alone(tmp_path)
+    assert alone_table(search.results(), "augmentations").rows == [
+        ("gaussian_blur", "0.900", "0.700", "yes"),
+        ("crop", "0.800", "0.900", "yes"),
+        ("grayscale", "0.700", "0.800", ""),
+        ("affine", "0.600", "0.950", "yes"),
     ]
+    confirmed = search.trials()[1]
+    assert confirmed.values["augmentations"] == ("gaussian_blur",)
+    confirm(search, confirmed.number, [(0.5, 0.5), (0.7, 0.5)])
+    ranked = alone_table(search.results(), "augmentations").rows
+    assert [row[0] for row in ranked] == ["crop", "grayscale", "gaussian_blur", "affine"]
+    assert ranked[2] == ("gaussian_blur", "0.600", "0.500", "yes")
 
 
 def test_the_command_ranks_augmentations_alone_and_estimates_no_effects(tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ def test_the_command_ranks_augmentations_alone_and_estimates_no_effects(tmp_path
 def test_sets_of_one_member_have_no_effects_beside_other_settings_either(tmp_path: Path) -> None:
     text = ALONE.replace("params: {", "params: {temperature: {type: float, low: 0.05, high: 0.5}, ")
     rng = np.random.default_rng(0)
-    analyses = analyse(search_of(tmp_path, text, rng.random((8, 2)).tolist()))
+    analyses = analyse(search_of(tmp_path, text, rng.random((8, 2)).tolist()).results())
     assert [one.attribution for one in analyses] == [None, None]
     console = Console(file=io.StringIO(), width=80, record=True)
     print_analysis(analyses, console)

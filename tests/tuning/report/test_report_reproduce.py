@@ -58,9 +58,9 @@ def asked(command: str) -> Space:
 )
 def test_the_command_makes_the_same_space(tmp_path: Path, options: dict[str, Any]) -> None:
     search = begun(tmp_path / "my search", **options)
-    again = dict(commands(search))["Search again, from the start"]
+    again = dict(commands(search.results()))["Search again, from the start"]
     assert asked(again) == search.space.model_copy(update={"name": "space"})
-    assert caveat(search) is None
+    assert caveat(search.results()) is None
     assert shlex.split(again)[4:6] == ["--name", "my search-again"]
 
 
@@ -68,12 +68,14 @@ def test_what_options_cannot_say_is_said(tmp_path: Path) -> None:
     search = begun(tmp_path / "s")
     text = (search.folder / "space.yaml").read_text()
     (search.folder / "space.yaml").write_text(text.replace("low: 0.05", "low: 0.1"))
-    assert caveat(search) == (
+    assert caveat(search.results()) == (
         "The command lacks some changes that were made to the space file; the exported configs have all."
     )
     (search.folder / "space.yaml").unlink()
-    assert "does not load by itself" in str(caveat(search))
-    assert dict(commands(search))["Search again, from the start"].startswith("python tune.py --space ")
+    assert "does not load by itself" in str(caveat(search.results()))
+    assert dict(commands(search.results()))["Search again, from the start"].startswith(
+        "python tune.py --space "
+    )
 
 
 def words_after(command: str, option: str) -> Sequence[str]:
@@ -83,6 +85,6 @@ def words_after(command: str, option: str) -> Sequence[str]:
 
 def test_the_best_tradeoff_is_what_is_trained(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5]])
-    export(search, "all-front", search.folder / "configs")
-    config = words_after(dict(commands(search))["Train the best trade-off"], "--config")[0]
+    export(search.results(), "all-front", search.folder / "configs")
+    config = words_after(dict(commands(search.results()))["Train the best trade-off"], "--config")[0]
     assert read_config(Path(config))[0] == search.space.config(search.knee().values)

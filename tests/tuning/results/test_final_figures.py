@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.tuning.report.searches import TWO, made
+from tuning.report.tables import finals_table
 from tuning.results.final_figures import final_figures, to_measure
 from tuning.results.search import Search
 
@@ -31,7 +32,7 @@ def confirm(search: Search, number: int, *values: float) -> list[int]:
 
 
 def numbers(search: Search) -> list[tuple[int, list[int]]]:
-    return [(trial.number, [run.number for run in runs]) for _, trial, runs in to_measure(search)]
+    return [(trial.number, [run.number for run in runs]) for _, trial, runs in to_measure(search.results())]
 
 
 def test_without_confirmations_the_trials_themselves_are_measured(search: Search) -> None:
@@ -52,19 +53,21 @@ def test_the_papers_settings_are_measured_once_where_they_are_the_best(tmp_path:
 
 
 def test_without_a_front_nothing_is_measured(tmp_path: Path) -> None:
-    assert to_measure(made(tmp_path / "s", [])) == []
+    assert to_measure(made(tmp_path / "s", []).results()) == []
 
 
 def test_what_was_measured_is_summed_up_and_outlives_the_process(search: Search) -> None:
-    assert final_figures(search) == []
+    assert final_figures(search.results()) == []
     best = confirm(search, BEST, 0.75, 0.75)
     confirm(search, PAPER, 0.5, 0.5)
     for run, value in zip(best, (0.5, 0.75), strict=True):
         search.ledger.note_test(run, {"invariance": value})
     for seen in (search, Search.open(search.name, search.folder.parent)):
-        (final,) = final_figures(seen)
+        (final,) = final_figures(seen.results())
         assert (final.trial.number, final.trainings) == (BEST, 2)
         assert final.mean == {"invariance": 0.625}
         assert final.deviation == {"invariance": pytest.approx(0.25 / 2**0.5)}
-        assert final.cells(list(TWO)) == ("best trade-off", "001", "2", "0.625 ± 0.177", "-")
+        table = finals_table(seen.results())
+        assert table is not None
+        assert table.rows == [("best trade-off", "001", "2", "0.625 ± 0.177", "-")]
         assert [trial.number for trial in seen.ledger.records() if trial.test] == best

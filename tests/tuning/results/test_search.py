@@ -96,27 +96,27 @@ def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: S
 
 def test_candidates_add_the_most_hypervolume_and_the_paper_is_among_them(search: Search) -> None:
     # (0.9, 0.1) adds 0.02 to the front's 0.51, (0.7, 0.7) adds 0.42
-    assert [trial.number for trial in search.candidates(1)] == [LUCKY, PAPER]
-    assert [trial.number for trial in search.candidates(2)] == [LUCKY, CORNER, PAPER]
-    assert [trial.number for trial in search.candidates(3)][:2] == [LUCKY, CORNER]
-    assert [trial.number for trial in search.candidates(9)] == [LUCKY, CORNER, MIDDLE, PAPER, WORST]
+    assert [trial.number for trial in search.results().candidates(1)] == [LUCKY, PAPER]
+    assert [trial.number for trial in search.results().candidates(2)] == [LUCKY, CORNER, PAPER]
+    assert [trial.number for trial in search.results().candidates(3)][:2] == [LUCKY, CORNER]
+    assert [trial.number for trial in search.results().candidates(9)] == [LUCKY, CORNER, MIDDLE, PAPER, WORST]
 
 
 def test_what_is_unconfirmed_gets_less_until_nothing_is(search: Search) -> None:
     wanted = [(number, seed) for number in (LUCKY, CORNER, PAPER) for seed in (1, 2)]
-    assert search.unconfirmed() == wanted
+    assert search.results().unconfirmed == wanted
     confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
-    assert search.unconfirmed() == wanted[2:]
+    assert search.results().unconfirmed == wanted[2:]
     search.ledger.confirm(CORNER, 1)
     failed = search.ledger.begin()
     assert failed is not None
     search.ledger.end(failed.number, full_budget=False, failure="loss is nan")
-    assert search.unconfirmed() == wanted[3:]
-    for number, seed in search.unconfirmed():
+    assert search.results().unconfirmed == wanted[3:]
+    for number, seed in search.results().unconfirmed:
         search.ledger.confirm(number, seed)
         train(search, (0.3, 0.3))
-    assert search.unconfirmed() == []
-    assert [row.trial.number for row in search.confirmed()] == [PAPER, LUCKY]
+    assert search.results().unconfirmed == []
+    assert [row.trial.number for row in search.results().confirmed] == [PAPER, LUCKY]
 
 
 def test_a_confirmed_front_is_that_of_the_means(search: Search) -> None:
@@ -125,24 +125,24 @@ def test_a_confirmed_front_is_that_of_the_means(search: Search) -> None:
     confirm(search, CORNER, (0.8, 0.2), (0.6, 0.4))
     confirm(search, PAPER, (0.5, 0.5), (0.3, 0.5))
     assert [trial.number for trial in search.front()] == [CORNER, PAPER]
-    paper, corner, lucky = search.confirmed()
+    paper, corner, lucky = search.results().confirmed
     assert np.allclose(list(lucky.mean.values()), (0.3, 0.4))
-    assert corner.mean == pytest.approx(search.objectives(search.trials()[CORNER]))
+    assert corner.mean == pytest.approx(search.results().objectives(search.trials()[CORNER]))
     assert paper.seeds == 2
-    assert search.best("invariance").number == CORNER
-    assert not search.better(search.trials()[LUCKY], search.trials()[PAPER])
+    assert search.results().best("invariance").number == CORNER
+    assert search.results().better([lucky.trial], paper.trial) == []
 
 
 def test_one_confirmation_alone_changes_nothing(search: Search) -> None:
     confirm(search, LUCKY, (0.0, 0.0))
     assert [trial.number for trial in search.front()] == [CORNER, LUCKY]
-    assert search.confirmed() == []
+    assert search.results().confirmed == []
 
 
 def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
     confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
     assert [trial.number for trial in search.trials()] == list(range(6))
-    assert [trial.confirms for trial, _ in search.ended()][6:] == [LUCKY, LUCKY]
+    assert [trial.confirms for trial, _ in search.results().ended][6:] == [LUCKY, LUCKY]
     assert search.ledger.budget.trials == 6
 
 
@@ -171,21 +171,23 @@ def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
     search = made(tmp_path / "cars", [[0.964, 0.806], [0.982, 0.675], [1.0, 0.011]])
     assert [trial.number for trial in search.front()] == [2, 1, 0]
     assert search.knee().number == 0
-    assert pick(search, "knee") == [search.knee()]
-    assert chosen(search)["knee"].number == 0
-    assert [row["trial"] for row in status_facts(search)["compared"] if row["knee"]] == [0]
-    assert [gain.knee for gain in gains(search)] == [0.964, 0.806]
-    star = next(trace for trace in front_chart(search).data if trace.get("name") == "best trade-off")
+    assert pick(search.results(), "knee") == [search.knee()]
+    assert chosen(search.results())["knee"].number == 0
+    assert [row["trial"] for row in status_facts(search.results())["compared"] if row["knee"]] == [0]
+    assert [gain.knee for gain in gains(search.results())] == [0.964, 0.806]
+    star = next(
+        trace for trace in front_chart(search.results()).data if trace.get("name") == "best trade-off"
+    )
     assert (star["x"], star["y"]) == ([0.964], [0.806])
-    assert "cars-000.yaml" in dict(commands(search))["Train the best trade-off"]
+    assert "cars-000.yaml" in dict(commands(search.results()))["Train the best trade-off"]
     said = io.StringIO()
-    print_status(search, Console(file=said, width=120))
-    assert [line.split()[0] for line in said.getvalue().splitlines() if "★" in line] == ["000"]
+    print_status(search.results(), Console(file=said, width=120))
+    assert re.findall(r"(?m)^(\d{3}) ★", said.getvalue()) == ["000"]
 
 
 def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None:
     objectives = {"invariance": "maximize", "error/land.marks": "minimize", "error/land marks": "minimize"}
-    aliases = chosen(made(tmp_path / "s", [[0.5, 20.0, 9.0], [0.25, 10.0, 9.5]], objectives))
+    aliases = chosen(made(tmp_path / "s", [[0.5, 20.0, 9.0], [0.25, 10.0, 9.5]], objectives).results())
     assert [trial.number for trial in aliases.values()] == [0, 0, 1, 0]
     assert list(aliases)[:3] == ["knee", "most-invariant", "best-error-land-marks"]
     for alias in aliases:

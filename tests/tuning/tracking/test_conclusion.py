@@ -10,6 +10,7 @@ import pytest
 from tests.tuning.report.searches import made, spread
 from tests.tuning.store import Store
 from tuning.analysis import analysis, attribution, regression
+from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking import conclusion, mirror
 from tuning.tracking.tracker import Tracker
@@ -79,7 +80,7 @@ def test_too_few_or_too_many_trials_are_said_to_be(
 def test_a_search_ends_though_its_analysis_fails(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(search: Search) -> None:
+    def fail(results: Results) -> None:
         raise np.linalg.LinAlgError("singular matrix")
 
     monkeypatch.setattr(analysis, "analyse", fail)
@@ -89,7 +90,7 @@ def test_a_search_ends_though_its_analysis_fails(
 
 
 def test_a_search_that_was_cut_off_is_not_analysed(tmp_path: Path) -> None:
-    files, said = conclusion.what_mattered(made(tmp_path / "s", spread(9)))
+    files, said = conclusion.what_mattered(made(tmp_path / "s", spread(9)).results())
     assert files == []
     assert said.startswith("The search is not over")
     assert not (tmp_path / "s" / "analysis").exists()

@@ -1,0 +1,143 @@
+"""Tables of a search's results, each defined once for the terminal, the page and MLflow."""
+
+from tuning.ledger.trials import TrialRecord
+from tuning.report.chart import better, figure, number, setting_text
+from tuning.report.text_table import TextTable
+from tuning.results.final_figures import Final, final_figures
+from tuning.results.gain import gains
+from tuning.results.results import Results
+from tuning.space import Space
+from tuning.space.params import SubsetParam
+
+MOST_REASONS = 50
+"""Most infeasible and failed trials that are listed with their reasons."""
+
+
+def gain_table(results: Results) -> TextTable | None:
+    """Return the front's gains over the paper's settings; ``None`` if these have no metrics."""
+    rows = [
+        (
+            better(gain.objective, gain.direction).replace(" (", "\n("),
+            figure(gain.paper),
+            f"{figure(gain.best)} (trial {gain.trial:03d})",
+            f"{gain.change:+.3f}",
+            figure(gain.knee),
+        )
+        for gain in gains(results)
+    ]
+    header = ("objective", "the paper's\nsettings", "best of\nthe front", "change", "best\ntrade-off")
+    return TextTable("Gain over the paper's settings, on validation images", header, rows) if rows else None
+
+
+def front_table(results: Results) -> TextTable:
+    """Return the front and the paper's settings, with objectives, intervals and settings."""
+    keys = list(dict.fromkeys(key for trial, _ in results.compared for key in trial.values))
+    rows = [
+        (
+            _marked(results, trial, on_front),
+            *(_with_interval(trial, name, value) for name, value in results.objectives(trial).items()),
+            *(setting_text(trial.values[key]) if key in trial.values else "-" for key in keys),
+        )
+        for trial, on_front in results.compared
+    ]
+    objectives = list(results.space.objectives)
+    caption = (
+        "The front (★: best trade-off, paper: the paper's settings), with 95 % intervals of one training"
+    )
+    return TextTable(caption, ("trial", *objectives, *keys), rows, figures=len(objectives))
+
+
+def with_settings_together(table: TextTable) -> TextTable:
+    """Return the table of the front with all settings in one column."""
+    head = 1 + (table.figures or 0)
+    rows = []
+    for row in table.rows:
+        named = zip(table.header[head:], row[head:], strict=True)
+        rows.append((*row[:head], "  ".join(f"{key}={value}" for key, value in named if value != "-")))
+    return TextTable(table.caption, (*table.header[:head], "settings"), rows, table.figures)
+
+
+def subset_alone(space: Space) -> str | None:
+    """Return the key of the subset, if a space searches nothing else and its sets have one member.
+
+    The paper's study of single augmentations (supplement, section 1.2) is such a space. Sets of one member
+    have no effects and no interactions, only a ranking.
+
+    Returns:
+        The key; ``None`` for any other space.
+    """
+    (key, param), *more = space.params.items()
+    alone = not more and isinstance(param, SubsetParam) and param.largest == 1 and not param.strengths
+    return key if alone else None
+
+
+def alone_table(results: Results, subset: str) -> TextTable:
+    """Return the single augmentations, best in the first objective first."""
+    objectives, front = list(results.space.objectives), {trial.number for trial in results.front}
+    rows = [
+        (
+            setting_text(trial.values[subset]),
+            *map(figure, results.objectives(trial).values()),
+            "yes" if trial.number in front else "",
+        )
+        for trial in results.ranked(results.complete, objectives[0])
+    ]
+    header = ("augmentation", *objectives, "front")
+    return TextTable("Each augmentation alone", header, rows, figures=len(objectives))
+
+
+def confirmed_table(results: Results) -> TextTable | None:
+    """Return the confirmed trials; ``None`` if there are none."""
+    names = list(results.space.objectives)
+    rows = [
+        (
+            number(row.trial),
+            str(row.seeds),
+            *(f"{figure(row.mean[name])} ± {figure(row.spread[name])}" for name in names),
+            f"{row.share:.0%}",
+        )
+        for row in results.confirmed
+    ]
+    caption = "Trained again with other seeds: mean ± deviation from seed to seed, share of resamples"
+    return TextTable(caption, ("trial", "seeds", *names, "on the front in"), rows) if rows else None
+
+
+def finals_table(results: Results) -> TextTable | None:
+    """Return the test metrics of the best trade-off and the paper's settings; ``None`` before they exist."""
+    names = list(results.space.objectives)
+    rows = [
+        (final.name, number(final.trial), str(final.trainings), *(_tested(final, name) for name in names))
+        for final in final_figures(results)
+    ]
+    caption = "On the test images, under the paper's probe"
+    return TextTable(caption, ("settings", "trial", "trainings", *names), rows) if rows else None
+
+
+def reasons_table(results: Results) -> TextTable | None:
+    """Return the reasons of infeasible and failed trials; ``None`` if there are none."""
+    rows = [(number(t), t.status, t.reason) for t in results.trials if t.reason is not None]
+    more = f", the first {MOST_REASONS} of {len(rows)}" if len(rows) > MOST_REASONS else ""
+    caption = f"Infeasible and failed trials{more}"
+    header = ("trial", "outcome", "reason")
+    return TextTable(caption, header, rows[:MOST_REASONS], figures=0) if rows else None
+
+
+def _marked(results: Results, trial: TrialRecord, on_front: bool) -> str:
+    lines = [f"{number(trial)} ★" if trial == results.knee else number(trial)]
+    lines += ["paper"] if trial.paper else []
+    lines += [] if on_front else ["off-front"]
+    return "\n".join(lines)
+
+
+def _with_interval(trial: TrialRecord, name: str, value: float) -> str:
+    if name not in trial.intervals or value != trial.figures.get(name):
+        return figure(value)
+    low, high = trial.intervals[name]
+    return f"{figure(value)} [{low:.2f}, {high:.2f}]"
+
+
+def _tested(final: Final, name: str) -> str:
+    if name not in final.mean:
+        return "-"
+    deviation = f" ± {figure(final.deviation[name])}" if name in final.deviation else ""
+    return f"{figure(final.mean[name])}{deviation}"

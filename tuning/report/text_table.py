@@ -1,0 +1,55 @@
+"""Tables of text, which the terminal, the page and MLflow show alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table whose first column names its rows; the page's template shows it as HTML.
+
+    Attributes:
+        caption: Title of the table.
+        header: Titles of the columns.
+        rows: Cells of each row.
+        figures: Number of columns after the first that hold numbers; ``None`` if all do.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    figures: int | None = None
+
+    def rich(self) -> Table:
+        """Return the table for a terminal: numbers on the right and never broken, words on the left."""
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="bold",
+        )
+        last = len(self.header) - 1 if self.figures is None else self.figures
+        for i, title in enumerate(self.header):
+            number = 0 < i <= last
+            # A column without spaces would break words.
+            broken = not number and any(" " in row[i] for row in self.rows)
+            name = title if number else title.replace("_", "\n")
+            table.add_column(Text(name), justify="right" if number else "left", no_wrap=not broken)
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        return table
+
+    def least_width(self, console: Console) -> int:
+        """Return the least number of characters in a line of a terminal that break no word of the table."""
+        return console.measure(self.rich(), options=console.options.update(width=10_000)).minimum
+
+    def markdown(self) -> str:
+        """Return the table in Markdown."""
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
