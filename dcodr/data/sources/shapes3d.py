@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset, stratified_split
 from dcodr.data.sources.images import SIZE, Progress
-from dcodr.data.store import own_dataset
 from dcodr.errors import UserError
 
 FILE = "3dshapes.h5"
@@ -133,6 +131,8 @@ def _classes(
 
 
 def _open(path: Path) -> Any:
+    import h5py  # here, because the command line imports this file for its table of datasets
+
     if not path.is_file():
         raise UserError(f"no {path}: give the folder of {FILE}, as published")
     try:
@@ -142,6 +142,8 @@ def _open(path: Path) -> Any:
 
 
 def _dataset(path: Path, file: Any, name: str, dtype: type, row: tuple[int, ...]) -> Any:
+    from dcodr.data.store import own_dataset
+
     dataset = own_dataset(file, name)
     if dataset is None:
         raise UserError(f"{path} has no {name}: expected the file as published")

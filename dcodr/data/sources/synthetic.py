@@ -97,11 +97,7 @@ def render(factors: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
 
     Returns:
         ``(n, 64, 64, 3)`` RGB.
-
-    Raises:
-        UserError: If the factors have another shape or type, or a value is out of range.
     """
-    _check(factors)
     images = np.empty((len(factors), SIZE * SIZE, 3), dtype=np.uint8)
     for image, (*hues, scale, shape, orientation) in zip(images, factors.tolist(), strict=True):
         image[:] = (_layers(scale, shape, orientation) @ FIFTHS[hues] + 128) >> 8
@@ -134,20 +130,6 @@ def _rendered(factors: Ints, on_progress: Progress | None) -> Iterator[Images]:
         yield render(factors[start : start + CHUNK])
         if on_progress:
             on_progress(min(start + CHUNK, len(factors)), len(factors))
-
-
-def _check(factors: npt.NDArray[np.integer[Any]]) -> None:
-    if factors.ndim != 2 or factors.shape[1] != len(FACTORS) or not np.issubdtype(factors.dtype, np.integer):
-        raise UserError(
-            f"synthetic: factors are {factors.dtype} {factors.shape}; give integers of shape "
-            f"(n, {len(FACTORS)}), columns {', '.join(FACTORS)}"
-        )
-    for (name, cardinality), column in zip(FACTORS.items(), factors.T, strict=True):
-        wrong = np.flatnonzero((column < 0) | (column >= cardinality))
-        if wrong.size:
-            raise UserError(
-                f"synthetic: {name} is {column[wrong[0]]} in row {wrong[0]}; allowed are 0..{cardinality - 1}"
-            )
 
 
 @cache
