@@ -7,7 +7,7 @@ The cold run includes casting the rays of all 480 geometries; the warm run uses 
 
 import time
 
-from dcodr.data.sources.synthetic import synthetic
+from dcodr.data.sources.synthetic import read_synthetic
 
 N_IMAGES = 10_000
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Render twice and print both rates."""
     for state in ("cold", "warm"):
         start = time.perf_counter()
-        synthetic(N_IMAGES, seed=0)
+        read_synthetic(N_IMAGES, seed=0)
         seconds = time.perf_counter() - start
         print(f"{state}: {N_IMAGES} images in {seconds:.2f} s, {N_IMAGES / seconds:.0f} images/s, 1 thread")
 

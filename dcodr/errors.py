@@ -1,7 +1,6 @@
 """Exceptions that are not defects of the program: wrong input, a failed disk, a failed training."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -15,32 +14,6 @@ class UserError(ValueError):
     def of(cls, errors: Iterable["UserError"]) -> "UserError":
         """Combine several errors into one."""
         return cls("\n".join(dict.fromkeys(map(str, errors))))
-
-
-class Mistakes:
-    """A collection of errors from independent checks, raised as one."""
-
-    def __init__(self) -> None:
-        self.found: list[UserError] = []
-
-    @contextmanager
-    def collected(self, *, last: bool = False) -> Iterator[None]:
-        """Keep the error of a check, and continue after it.
-
-        Args:
-            last: True if later checks depend on this one, so that its error ends them.
-        """
-        try:
-            yield
-        except UserError as error:
-            self.found.append(error)
-            if last:
-                self.refuse()
-
-    def refuse(self) -> None:
-        """Raise the collected errors, if any."""
-        if self.found:
-            raise UserError.of(self.found) from None
 
 
 class StorageError(UserError):

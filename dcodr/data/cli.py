@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples
+from dcodr.data.datasets import PUBLISHED, Name
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.prepare_cli import app as prepare_app
 from dcodr.errors import UserError
@@ -28,10 +29,7 @@ Store = Annotated[Path, typer.Argument(metavar="FILE", help="A prepared dataset,
 
 @app.command(epilog=examples("python -m dcodr data download shapes3d --out downloads/shapes3d"))
 def download(
-    name: Annotated[
-        Literal["cars3d", "smallnorb", "shapes3d", "celeba", "edges2shoes"],
-        typer.Argument(help="Dataset.", metavar="NAME"),
-    ],
+    name: Annotated[Name, typer.Argument(help="Dataset.", metavar="NAME")],
     out: Annotated[Path, typer.Option(help="Folder for the published files.")],
 ) -> None:
     """Download and verify the published files of cars3d, smallnorb, shapes3d or edges2shoes.
@@ -41,15 +39,13 @@ def download(
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
 
-    from dcodr.data.sources.download import RAW, SOURCES
     from dcodr.data.sources.download import download as fetch
 
-    if name not in SOURCES:
+    dataset = PUBLISHED[name]
+    if not dataset.remotes:
         raise UserError(
-            f"{name} has no address for automatic download: get img_align_celeba.zip, "
-            "identity_CelebA.txt and list_landmarks_align_celeba.txt from "
-            f"https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, unpack them "
-            f"in {out} and run `python -m dcodr data prepare {name} --raw {out}`"
+            f"{name} has no address for automatic download: get {dataset.by_hand}, unpack them in {out} and "
+            f"run `python -m dcodr data prepare {name} --raw {out}`"
         )
     tasks: dict[str, TaskID] = {}
     columns = *Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()
@@ -60,9 +56,9 @@ def download(
                 tasks[file] = progress.add_task(file)
             progress.update(tasks[file], completed=done, total=total)
 
-        verdicts = fetch(SOURCES[name], out, on_progress)
+        verdicts = fetch(dataset.remotes, out, on_progress)
     typer.echo("\n".join(verdicts))
-    typer.echo(f"Prepare it: python -m dcodr data prepare {name} --raw {out / RAW.get(name, '')}")
+    typer.echo(f"Prepare it: python -m dcodr data prepare {name} --raw {out / dataset.unpacked}")
 
 
 @app.command(

@@ -1,9 +1,9 @@
 """A dataset of images, each with one domain label and any number of attributes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from dcodr.errors import UserError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,26 @@ class DatasetSpec:
     domains: tuple[str, ...] = ()
 
 
+class RawDataset(NamedTuple):
+    """A dataset as its reader returns it, from which a store is written.
+
+    Attributes:
+        spec: The meaning of the labels.
+        images: ``(n, H, H, 3)`` uint8 RGB, in chunks along N, which are read when they are needed.
+        domain: ``(N,)`` whole numbers from 0; they may have gaps.
+        attributes: For each attribute of the spec ``(N,)`` int64 or ``(N, K)`` float32.
+        source: Origin of the images, and what was done to them.
+        split: ``(N,)`` uint8, index into ``SPLITS``; ``None`` for a stratified split of 8 to 1 to 1.
+    """
+
+    spec: DatasetSpec
+    images: Iterator[Images]
+    domain: npt.NDArray[np.int64]
+    attributes: Mapping[str, Labels]
+    source: str
+    split: npt.NDArray[np.uint8] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class FactorDataset:
     """Images and labels of a store; images may be memory-mapped.
@@ -69,9 +91,9 @@ class FactorDataset:
     """
 
     spec: DatasetSpec
-    images: npt.NDArray[np.uint8]
+    images: Images
     domain: npt.NDArray[np.int64]
-    attributes: Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float32]]
+    attributes: Mapping[str, Labels]
     split: npt.NDArray[np.uint8]
     fingerprint: str
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Any
 from dcodr.console import printable
 from dcodr.data.coverage import coverage_warnings
 from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.data.datasets import PUBLISHED
 from dcodr.words import counted
 
 
@@ -37,7 +38,7 @@ def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
     rows = {
         "file": f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB)",
         "images": f"{facts['n_images']:,} of {size} x {size}",
-        "domains": f"{facts['n_domains']:,} ({spec['domain']})",
+        "domains": f"{_n_domains(spec['name'], facts['n_domains'])} ({spec['domain']})",
         "attributes": "\n".join(map(_attribute, spec["attributes"])) or "none",
         "splits": ", ".join(f"{n:,} {split}" for split, n in facts["splits"].items()),
         **{key: str(value) for key, value in facts["provenance"].items()},
@@ -54,6 +55,12 @@ def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
         Console(stderr=True).print(
             f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def _n_domains(name: str, n: int) -> str:
+    """Return the number of domains, and that of the published dataset if some are missing."""
+    whole = next((dataset.n_domains for known, dataset in PUBLISHED.items() if known == name), None)
+    return f"{n:,}" if whole in (None, n) else f"{n:,} of {whole}"
 
 
 def _attribute(attribute: dict[str, Any]) -> str:

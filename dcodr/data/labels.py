@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, Labels
 from dcodr.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -41,9 +41,7 @@ def check_spec(spec: DatasetSpec, where: str) -> None:
             )
 
 
-def attribute_labels(
-    values: npt.NDArray[Any], attribute: Attribute, n_images: int, where: str
-) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+def attribute_labels(values: npt.NDArray[Any], attribute: Attribute, n_images: int, where: str) -> Labels:
     """Convert the labels of one attribute to the type of a dataset's labels.
 
     Args:

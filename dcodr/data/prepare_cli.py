@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,10 @@ import typer
 
 from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples, printable
+from dcodr.data.dataset import RawDataset
+from dcodr.data.datasets import PUBLISHED, Name, Published
 from dcodr.data.facts import print_facts, store_facts
+from dcodr.data.sources.images import Progress
 from dcodr.errors import UserError
 from dcodr.files import default_store
 
@@ -28,6 +30,7 @@ Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="d
 Seed = Annotated[
     int, typer.Option(min=0, max=MAX_SEED, help="Seed of the train, validation and test splits.")
 ]
+DrawSeed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the draw and of the splits.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
@@ -39,108 +42,53 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 )
 def synthetic(
     images: Annotated[int, typer.Option(min=1, help="Number of images to render.")] = 6000,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the scenes and of the splits.")] = 0,
+    seed: DrawSeed = 0,
     out: Out = None,
     force: Force = False,
 ) -> None:
     """Render the embedded dataset, solids in a room like those of Shapes3D. Needs no download."""
-    from dcodr.data.prepare import prepare_synthetic
+    from dcodr.data.sources.synthetic import read_synthetic
 
-    with _preparing("synthetic", out, force) as (path, on_progress):
-        prepare_synthetic(path, images, seed, on_progress)
-
-
-@app.command(epilog=examples("python -m dcodr data prepare cars3d --raw downloads/cars3d"))
-def cars3d(
-    raw: Annotated[Path, typer.Option(help="Folder of the original car_*_mesh.mat files.")],
-    seed: Seed = 0,
-    out: Out = None,
-    force: Force = False,
-) -> None:
-    """Read Cars3D: 183 cars from 96 directions each."""
-    from dcodr.data.prepare import prepare_cars3d
-
-    with _preparing("cars3d", out, force) as (path, on_progress):
-        prepare_cars3d(path, raw, seed, on_progress)
+    _prepare("synthetic", out, force, seed, lambda progress: read_synthetic(images, seed, progress))
 
 
-@app.command(epilog=examples("python -m dcodr data prepare smallnorb --raw downloads/smallnorb"))
-def smallnorb(
-    raw: Annotated[Path, typer.Option(help="Folder of the original smallnorb-5x*.mat or .mat.gz files.")],
-    seed: Seed = 0,
-    out: Out = None,
-    force: Force = False,
-) -> None:
-    """Read SmallNORB: 50 toys from 162 directions under 6 lightings."""
-    from dcodr.data.prepare import prepare_smallnorb
+def _add(name: Name, dataset: Published) -> None:
+    """Add the command of a published dataset."""
+    help_of_raw = f"Folder of {dataset.raw}."
+    command = f"python -m dcodr data prepare {name} --raw downloads/{name}"
 
-    with _preparing("smallnorb", out, force) as (path, on_progress):
-        prepare_smallnorb(path, raw, seed, on_progress)
+    def whole(
+        raw: Annotated[Path, typer.Option(help=help_of_raw)],
+        seed: Seed = 0,
+        out: Out = None,
+        force: Force = False,
+    ) -> None:
+        _prepare(name, out, force, seed, lambda progress: dataset.read(raw, seed, 0, progress))
 
+    def drawn(
+        raw: Annotated[Path, typer.Option(help=help_of_raw)],
+        images: Annotated[
+            int,
+            typer.Option(
+                min=1,
+                help="Number of images to draw, up to 480000, with which retrieval has the gallery of the "
+                "paper. At most 50000 are for training, as in the paper.",
+            ),
+        ] = dataset.n_images,
+        seed: DrawSeed = 0,
+        out: Out = None,
+        force: Force = False,
+    ) -> None:
+        _prepare(name, out, force, seed, lambda progress: dataset.read(raw, seed, images, progress))
 
-@app.command(
-    epilog=examples(
-        "python -m dcodr data prepare shapes3d --raw downloads/shapes3d",
-        "python -m dcodr data prepare shapes3d --raw downloads/shapes3d --images 480000",
-    )
-)
-def shapes3d(
-    raw: Annotated[Path, typer.Option(help="Folder of the original 3dshapes.h5.")],
-    images: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Number of images to draw, up to 480000, with which retrieval has the gallery of the "
-            "paper. At most 50000 are for training, as in the paper.",
-        ),
-    ] = 62_500,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the draw and of the splits.")] = 0,
-    out: Out = None,
-    force: Force = False,
-) -> None:
-    """Read Shapes3D: images drawn from its 480,000 scenes."""
-    from dcodr.data.prepare import prepare_shapes3d
-
-    with _preparing("shapes3d", out, force) as (path, on_progress):
-        prepare_shapes3d(path, raw, images, seed, on_progress)
+    if dataset.n_images:
+        app.command(name, help=dataset.about, epilog=examples(command, f"{command} --images 480000"))(drawn)
+    else:
+        app.command(name, help=dataset.about, epilog=examples(command))(whole)
 
 
-@app.command(epilog=examples("python -m dcodr data prepare celeba --raw downloads/celeba"))
-def celeba(
-    raw: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of img_align_celeba, identity_CelebA.txt and list_landmarks_align_celeba.txt."
-        ),
-    ],
-    seed: Seed = 0,
-    out: Out = None,
-    force: Force = False,
-) -> None:
-    """Read CelebA: faces of people with at least 20 training images."""
-    from dcodr.data.prepare import prepare_celeba
-
-    with _preparing("celeba", out, force) as (path, on_progress):
-        prepare_celeba(path, raw, seed, on_progress)
-
-
-@app.command(epilog=examples("python -m dcodr data prepare edges2shoes --raw downloads/edges2shoes"))
-def edges2shoes(
-    raw: Annotated[
-        Path, typer.Option(help="Folder of edges2shoes, ut-zap50k-data and ut-zap50k-images-square.")
-    ],
-    seed: Seed = 0,
-    out: Out = None,
-    force: Force = False,
-) -> None:
-    """Read Edges2Shoes: photos of shoes and their edges, labelled by UT-Zappos50K.
-
-    First the photos of both datasets are matched, which takes some minutes.
-    """
-    from dcodr.data.prepare import prepare_edges2shoes
-
-    with _preparing("edges2shoes", out, force) as (path, on_progress):
-        prepare_edges2shoes(path, raw, seed, on_progress)
+for _name, _dataset in PUBLISHED.items():
+    _add(_name, _dataset)
 
 
 @app.command(
@@ -175,34 +123,31 @@ def folder(
 
     The CSV has the columns path and domain; every other column is an attribute.
     """
-    from dcodr.data.prepare import prepare_folder
+    from dcodr.data.sources.folder import read_folder
 
-    name = name or csv.resolve().parent.name  # resolved, because a relative path may have no folder
-    with _preparing(name, out, force) as (path, on_progress):
-        prepare_folder(
-            path,
-            csv,
-            name,
-            root,
-            image_size,
-            continuous or (),
-            seed,
-            on_progress,
-            categorical=categorical or (),
-            warn=_warn,
-        )
+    dataset = name or csv.resolve().parent.name  # resolved, because a relative path may have no folder
+    given = continuous or (), categorical or ()
+    _prepare(
+        dataset,
+        out,
+        force,
+        seed,
+        lambda progress: read_folder(csv, dataset, root, image_size, *given, progress, warn=_warn),
+    )
 
 
 def _warn(message: str) -> None:
     print(f"warning: {printable(message)}", file=sys.stderr)
 
 
-@contextmanager
-def _preparing(name: str, out: Path | None, force: bool) -> Iterator[tuple[Path, Callable[[int, int], None]]]:
-    """Provide the store's path and a progress callback; print facts about the store at the end."""
+def _prepare(
+    name: str, out: Path | None, force: bool, seed: int, read: Callable[[Progress], RawDataset]
+) -> None:
+    """Read a dataset, write its store with a progress bar, and print facts about the store."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import Progress
 
+    from dcodr.data.prepare import prepare
     from dcodr.data.store import open_store
 
     path = out or default_store(name)
@@ -211,8 +156,9 @@ def _preparing(name: str, out: Path | None, force: bool) -> Iterator[tuple[Path,
     if path.exists() and not force:
         raise UserError(f"{path} exists: give another file with --out, or replace it with --force")
     start = time.perf_counter()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(name, total=None)
-        yield path, lambda done, total: progress.update(task, completed=done, total=total)
+    with progress.Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        raw = read(lambda done, total: bar.update(task, completed=done, total=total))
+        prepare(path, raw, seed)
     seconds = time.perf_counter() - start
     print_facts(store_facts(open_store(path), path), {"prepared in": f"{seconds:.1f} s"})

@@ -1,9 +1,9 @@
 """Datasets at a URI: downloaded once per machine, then opened like any other."""
 
-import fcntl
 import shutil
 
 import fsspec
+from filelock import FileLock
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
@@ -25,9 +25,7 @@ def open_dataset(config: Config) -> FactorDataset:
     """
     if is_uri(config.data) and not config.store.is_file():
         config.store.parent.mkdir(parents=True, exist_ok=True)
-        # The system releases the lock when the file is closed, even if the process dies.
-        with config.store.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(config.store.with_suffix(".lock")):  # released even if the process is killed
             # Another process may have downloaded it while this one waited for the lock.
             if not config.store.is_file():
                 _fetch(config)

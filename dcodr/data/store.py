@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
+from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset, Images, Labels
 from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
 from dcodr.data.sources.cars3d import CARS3D
 from dcodr.errors import UserError
@@ -29,9 +29,6 @@ from dcodr.files import appearing
 
 FORMAT_VERSION = 1
 CHUNK = 1024
-
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,11 @@ def open_store(path: Path) -> FactorDataset:
         UserError: If the file is missing, or is not a complete and valid store.
     """
     if not path.is_file():
+        from dcodr.data.datasets import PUBLISHED
+
         raise UserError(
-            f"{path} is not there: make it with "
-            f"`python -m dcodr data prepare NAME --out {path}`; NAME is synthetic, "
-            "cars3d, smallnorb, shapes3d, celeba, edges2shoes or folder"
+            f"{path} is not there: make it with `python -m dcodr data prepare NAME --out {path}`; "
+            f"NAME is synthetic, {', '.join(PUBLISHED)} or folder"
         )
     try:
         # Labels and images are read through one open file, even if the path is replaced meanwhile.

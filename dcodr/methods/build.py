@@ -1,7 +1,5 @@
 """Construction of methods, encoders and distances from a config."""
 
-from collections.abc import Callable, Mapping
-
 from torch import nn
 
 from dcodr.config import Config, EncoderConfig, PerceptualConfig
@@ -16,7 +14,7 @@ from dcodr.methods.weights import load_encoder, load_features
 from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder, Generator
-from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, PixelDistance, backbone_features
+from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, backbone_features
 
 
 def build_method(config: Config, n_domains: int, image_size: int, n_images: int) -> Method:
@@ -31,7 +29,37 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
     Raises:
         UserError: If pretrained weights are not available.
     """
-    return _BUILDERS[config.method](config, n_domains, image_size, n_images)
+    # The order of construction determines the weights that a seed gives.
+    encoder = _encoder(config)
+    code_dim, domain_dim = config.encoder.code_dim, config.generator.domain_dim
+    n_in_batch, temperature = config.batch.n_domains, config.temperature
+    match config.method:
+        case "dcodr":
+            generator, distance = _generator(config, n_domains, image_size), build_distance(config.perceptual)
+            return DCoDR(encoder, generator, distance, temperature, n_in_batch, config.reconstruction_weight)
+        case "dcodr_norec":
+            return DCoDRNorec(encoder, temperature, n_in_batch)
+        case "simclr":
+            return SimCLR(encoder, temperature, code_dim, config.simclr.projection_dim)
+        case "lord":
+            generator, distance = _generator(config, n_domains, image_size), build_distance(config.perceptual)
+            own = config.lord
+            return LORD(encoder, generator, distance, n_images, code_dim, own.noise, own.norm_weight)
+        case "ml_vae":
+            posterior, decoder = _encoder(config, code_dim + 2 * domain_dim), _decoder(config, image_size)
+            distance, weight = build_distance(config.perceptual), config.ml_vae.kl_weight
+            return MLVAE(encoder, posterior, decoder, distance, n_in_batch, code_dim, domain_dim, weight)
+        case "drnet":
+            return DrNet(
+                encoder,
+                _encoder(config, domain_dim),
+                _decoder(config, image_size),
+                PairDiscriminator(code_dim),
+                build_distance(config.perceptual),
+                n_in_batch,
+                config.drnet.similarity_weight,
+                config.drnet.adversarial_weight,
+            )
 
 
 def build_distance(config: PerceptualConfig) -> nn.Module:
@@ -41,7 +69,7 @@ def build_distance(config: PerceptualConfig) -> nn.Module:
         UserError: If the backbone's weights are not available.
     """
     if config.backbone == "pixel":
-        return PixelDistance()
+        return nn.L1Loss()
     layers = config.layers or DEFAULT_LAYERS[config.backbone]
     features = backbone_features(config.backbone, max(layers))
     load_features(features, config.backbone, config.weights)
@@ -74,72 +102,3 @@ def _generator(config: Config, n_domains: int, image_size: int) -> Generator:
 def _decoder(config: Config, image_size: int) -> Decoder:
     settings = config.generator
     return Decoder(config.encoder.code_dim, settings.domain_dim, settings.channels, image_size)
-
-
-# All builders share one signature, so some of them have unused arguments.
-def _dcodr(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDR:
-    return DCoDR(
-        _encoder(config),
-        _generator(config, n_domains, image_size),
-        build_distance(config.perceptual),
-        config.temperature,
-        config.batch.n_domains,
-        config.reconstruction_weight,
-    )
-
-
-def _dcodr_norec(config: Config, n_domains: int, image_size: int, n_images: int) -> DCoDRNorec:
-    return DCoDRNorec(_encoder(config), config.temperature, config.batch.n_domains)
-
-
-def _simclr(config: Config, n_domains: int, image_size: int, n_images: int) -> SimCLR:
-    return SimCLR(_encoder(config), config.temperature, config.encoder.code_dim, config.simclr.projection_dim)
-
-
-def _lord(config: Config, n_domains: int, image_size: int, n_images: int) -> LORD:
-    return LORD(
-        _encoder(config),
-        _generator(config, n_domains, image_size),
-        build_distance(config.perceptual),
-        n_images,
-        config.encoder.code_dim,
-        config.lord.noise,
-        config.lord.norm_weight,
-    )
-
-
-def _ml_vae(config: Config, n_domains: int, image_size: int, n_images: int) -> MLVAE:
-    code_dim, domain_dim = config.encoder.code_dim, config.generator.domain_dim
-    return MLVAE(
-        _encoder(config),
-        _encoder(config, code_dim + 2 * domain_dim),
-        _decoder(config, image_size),
-        build_distance(config.perceptual),
-        config.batch.n_domains,
-        code_dim,
-        domain_dim,
-        config.ml_vae.kl_weight,
-    )
-
-
-def _drnet(config: Config, n_domains: int, image_size: int, n_images: int) -> DrNet:
-    return DrNet(
-        _encoder(config),
-        _encoder(config, config.generator.domain_dim),
-        _decoder(config, image_size),
-        PairDiscriminator(config.encoder.code_dim),
-        build_distance(config.perceptual),
-        config.batch.n_domains,
-        config.drnet.similarity_weight,
-        config.drnet.adversarial_weight,
-    )
-
-
-_BUILDERS: Mapping[str, Callable[[Config, int, int, int], Method]] = {
-    "dcodr": _dcodr,
-    "dcodr_norec": _dcodr_norec,
-    "simclr": _simclr,
-    "lord": _lord,
-    "ml_vae": _ml_vae,
-    "drnet": _drnet,
-}

@@ -27,14 +27,6 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class PixelDistance(nn.Module):
-    """Mean absolute difference of two batches of images ``(B, 3, H, W)``; a scalar."""
-
-    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Compare a generated batch with the real one."""
-        return F.l1_loss(output, target)
-
-
 class PerceptualDistance(nn.Module):
     """Mean absolute difference of pixels plus that of a frozen network's features, summed over layers.
 

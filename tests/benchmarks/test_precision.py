@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.precision import FIGURES, PRECISIONS, change, figures, recorded, table
 from dcodr.config import Config, EncoderConfig
-from dcodr.data.prepare import prepare_cars3d
+from dcodr.data.prepare import prepare
+from dcodr.data.sources.cars3d import read_cars3d
 from dcodr.data.store import open_store
 from dcodr.training.trainer import fit
 
@@ -40,7 +41,7 @@ def test_a_short_training_in_bfloat16_reaches_what_float32_does(tmp_path: Path) 
     (tmp_path / "cars").mkdir()
     for file in originals:
         (tmp_path / "cars" / file.name).symlink_to(file.resolve())
-    prepare_cars3d(tmp_path / "cars3d.h5", tmp_path / "cars")
+    prepare(tmp_path / "cars3d.h5", read_cars3d(tmp_path / "cars"))
     config = Config(
         method="dcodr_norec",
         dataset="cars3d",

@@ -253,7 +253,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tables(content: bytes, pictures: Path) -> None:
     path = pictures / "labels.csv"
     path.write_bytes(content)
-    clean(lambda: list(read_folder(path, "fuzzed", image_size=4, warn=str)[1]))
+    clean(lambda: list(read_folder(path, "fuzzed", image_size=4, warn=str).images))
 
 
 # Binary files, in a process of their own

@@ -75,7 +75,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "ranking.csv": read_ranking,
     "checkpoint.pt": load_checkpoint,
     "weights.pth": lambda path: load_encoder(Encoder("resnet18", 8, False), "resnet18", path),
-    "car_001_mesh.mat": lambda path: read_cars3d(path.parent),
+    "car_001_mesh.mat": lambda path: list(read_cars3d(path.parent).images),
     "photo.jpg": open_jpeg,
     "ledger.log": Ledger.open,
 }

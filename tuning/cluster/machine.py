@@ -93,6 +93,7 @@ def lacking(folder: Path) -> str | None:
                 # Unbuffered and synced: the file system has to take the bytes now.
                 file.write(bytes(2**20))
                 os.fsync(file.fileno())
+                # The system calls themselves: the lock files need the first, SQLite the second.
                 doing = "{} is on a file system without file locks (flock)"
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 fcntl.flock(file.fileno(), fcntl.LOCK_UN)

@@ -3,16 +3,17 @@
 import fcntl
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from dcodr.errors import UserError
 
 LOCK = "driver.lock"
 PATIENCE = 1.0
-"""Seconds within which a process that only checks for a driver gives the lock back."""
+"""Seconds within which processes that only check for a driver give the lock back."""
 
 
 @contextmanager
@@ -22,36 +23,31 @@ def driving(folder: Path) -> Iterator[None]:
     Raises:
         UserError: If another process is the driver.
     """
-    # Opened without truncation: the file names the process that holds the lock.
-    with (folder / LOCK).open("a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + PATIENCE
-        # `driven` holds the lock for a moment, so one refusal does not mean that there is a driver.
-        while not _locked(file.fileno(), fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                file.seek(0)
-                raise UserError(
-                    f"search {folder.name!r} is running already, {file.read().strip()}: wait for its end, or "
-                    f"look at it with: python -m tuning status {folder.name} --storage {folder.parent}"
-                )
-            time.sleep(0.05)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+    path = folder / LOCK
+    # `driven` holds the lock for a moment, so one refusal does not mean that there is a driver.
+    # No soft lock, because its file would outlive a killed driver.
+    try:
+        held = FileLock(path, timeout=PATIENCE, fallback_to_soft=False).acquire()
+    except Timeout:
+        driver = path.read_text(encoding="utf-8").strip()
+        raise UserError(
+            f"search {folder.name!r} is running already, {driver}: wait for its end, or "
+            f"look at it with: python -m tuning status {folder.name} --storage {folder.parent}"
+        ) from None
+    with held:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
 
 
 def driven(folder: Path) -> bool:
     """Return whether a process drives the search in a folder."""
+    # A shared lock on the file that `driving` locks. filelock's native locks are exclusive and need write
+    # access: two readers would take each other for a driver, and a folder of another user would fail.
     try:
         with (folder / LOCK).open(encoding="utf-8") as file:
-            return not _locked(file.fileno(), fcntl.LOCK_SH)
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-
-
-def _locked(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    return True
+        return True
+    return False

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from dcodr.config import PRESETS, Config, merged, nested, override, read_config, setting
 from dcodr.config.methods import MethodName
-from dcodr.errors import Mistakes, UserError
+from dcodr.errors import UserError
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml, without
 from dcodr.yaml_core import dump_yaml
 from tuning.pareto import Direction
@@ -22,6 +22,7 @@ from tuning.space.checks import (
     wrong_param,
     wrong_scheduler,
 )
+from tuning.space.mistakes import Mistakes
 from tuning.space.params import Param, SubsetParam, used
 from tuning.space.settings import Resources, SearchSettings, WarmStart
 from tuning.space.shipped import space_path

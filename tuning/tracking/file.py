@@ -4,20 +4,20 @@ MLflow makes its tables in some sixty steps, which SQLite cannot undo together. 
 steps, MLflow can neither use the file nor finish it.
 """
 
-import fcntl
 import itertools
 import logging
 import os
 import shlex
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
+
+from filelock import FileLock
 
 from dcodr.errors import UserError
 
@@ -86,7 +86,7 @@ def ensure(file: Path) -> None:
     if _state(file).whole:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(file):
+    with FileLock(file.with_name(f".{file.name}.lock")):  # released even if the process is killed
         while not _awaited(file).whole:
             new = _make(file)
             if aside := _set_aside(file):
@@ -176,14 +176,6 @@ def _foreign(file: Path, revision: str | None) -> UserError:
         f"{file} was written by an older MLflow than this one, {mlflow.__version__}. Copy the file, so that "
         f"you can go back, then bring it up to date with: mlflow db upgrade {shlex.quote(sqlite_uri(file))}"
     )
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Hold the lock of the process that makes this database; the system releases it with the process."""
-    with file.with_name(f".{file.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _awaited(file: Path) -> _State:

@@ -1,20 +1,20 @@
 """Cars3D (Reed et al., "Deep Visual Analogy-Making", NIPS 2015): 183 cars, each from 24 x 4 directions."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset
+from dcodr.data.sources.images import SIZE, Progress
 from dcodr.errors import UserError
 
 N_AZIMUTHS = 24
 N_ELEVATIONS = 4
 N_POSES = N_AZIMUTHS * N_ELEVATIONS
 RAW_SHAPE = (128, 128, 3, N_AZIMUTHS, N_ELEVATIONS)
-SIZE = 64
 
 CARS3D = DatasetSpec(
     name="cars3d",
@@ -29,9 +29,7 @@ CARS3D = DatasetSpec(
 combines both, ``elevation * 24 + azimuth``: the only factor in the paper's tables, derived from the two."""
 
 
-def read_cars3d(
-    raw_dir: Path, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
+def read_cars3d(raw_dir: Path, on_progress: Progress | None = None) -> RawDataset:
     """Read the original MATLAB files, at half the image size.
 
     Args:
@@ -39,23 +37,26 @@ def read_cars3d(
         on_progress: Called with the number of images read and of all images.
 
     Returns:
-        Images ``(N, 64, 64, 3)``, the number of the car ``(N,)``, and each attribute of ``CARS3D`` ``(N,)``.
+        Images in chunks ``(96, 64, 64, 3)``; a domain is the number of the car.
 
     Raises:
-        UserError: If there are no such files, or one is not as published.
+        UserError: If there are no such files, or one is not as published. A file is checked when it is read.
     """
     files = sorted(raw_dir.glob("car_*_mesh.mat"))
     if not files:
         raise UserError(f"no car_*_mesh.mat in {raw_dir}: give the folder of the original Cars3D files")
     cars = [_number(file) for file in files]
-    images = np.empty((len(files), N_POSES, SIZE, SIZE, 3), dtype=np.uint8)
-    for done, (car, file) in enumerate(zip(images, files, strict=True), start=1):
-        car[:] = _read_car(file)
-        if on_progress:
-            on_progress(done * N_POSES, len(files) * N_POSES)
     pose = np.tile(np.arange(N_POSES), len(files))
     attributes = {"azimuth": pose % N_AZIMUTHS, "elevation": pose // N_AZIMUTHS, "pose": pose}
-    return images.reshape(-1, SIZE, SIZE, 3), np.repeat(cars, N_POSES), attributes
+    source = "car_*_mesh.mat, averaged from 128 x 128 to 64 x 64"
+    return RawDataset(CARS3D, _images(files, on_progress), np.repeat(cars, N_POSES), attributes, source)
+
+
+def _images(files: list[Path], on_progress: Progress | None) -> Iterator[Images]:
+    for done, file in enumerate(files, start=1):
+        yield _read_car(file)
+        if on_progress:
+            on_progress(done * N_POSES, len(files) * N_POSES)
 
 
 def halve(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -12,14 +12,13 @@ images that are scored in the same way as the test images.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, stratified_split
-from dcodr.data.sources.images import SIZE, Images, Progress, in_chunks, open_jpeg, scaled
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, Images, RawDataset, stratified_split
+from dcodr.data.sources.images import SIZE, Progress, in_chunks, open_jpeg, scaled
 from dcodr.errors import UserError
 
 IMAGES = "img_align_celeba"
@@ -44,11 +43,7 @@ CELEBA = DatasetSpec(name="celeba", domain="person", attributes=(Attribute("land
 image. The official code detects 68 points with a network instead, so its L1 errors are not comparable."""
 
 
-def read_celeba(
-    raw_dir: Path, seed: int = 0, on_progress: Progress | None = None
-) -> tuple[
-    Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.float32]], npt.NDArray[np.uint8]
-]:
+def read_celeba(raw_dir: Path, seed: int = 0, on_progress: Progress | None = None) -> RawDataset:
     """Read people with enough training images: the middle of each image, at half its size.
 
     Splits are made first. Then people with fewer than 20 training images are removed with all their images.
@@ -60,8 +55,7 @@ def read_celeba(
         on_progress: Called with the number of images read and of all images to read.
 
     Returns:
-        Images in chunks ``(<= 1024, 64, 64, 3)``, the published number of each person ``(N,)``, the landmarks
-        ``(N, 10)``, and the split ``(N,)``, an index into ``SPLITS``.
+        Images in chunks ``(<= 1024, 64, 64, 3)``; a domain is the published number of a person; with splits.
 
     Raises:
         UserError: If a file is missing or not as published, or nobody has enough images. Image files are
@@ -80,7 +74,9 @@ def read_celeba(
     pixels = np.array([points[name] for name in names]).reshape(-1, 5, 2)
     landmarks = ((pixels - FACE[:2]) / REDUCTION).reshape(-1, len(COLUMNS)).astype(np.float32)
     files = [raw_dir / IMAGES / name for name in names]
-    return in_chunks(files, _read, on_progress), person[kept], {"landmarks": landmarks}, split
+    images = in_chunks(files, _read, on_progress)
+    source = f"{IMAGES}, middle 128 x 128 averaged to 64 x 64, people of {MIN_TRAINING} training images"
+    return RawDataset(CELEBA, images, person[kept], {"landmarks": landmarks}, source, split)
 
 
 def _with_enough_training(

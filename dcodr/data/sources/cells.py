@@ -25,11 +25,12 @@ def is_continuous(cells: Sequence[str]) -> bool:
 
 def class_names(cells: Sequence[str]) -> tuple[str, ...]:
     """Return the distinct cells, sorted as numbers if all are numbers, otherwise as text."""
-    if all(map(INTEGER.fullmatch, cells)):
-        return tuple(sorted(set(cells), key=lambda cell: (int(cell), cell)))
-    if all(map(NUMBER.fullmatch, cells)):
-        return tuple(sorted(set(cells), key=lambda cell: (float(cell), cell)))
-    return tuple(sorted(set(cells)))
+    distinct = sorted(set(cells))
+    if all(map(INTEGER.fullmatch, distinct)):
+        distinct.sort(key=int)
+    elif all(map(NUMBER.fullmatch, distinct)):
+        distinct.sort(key=float)
+    return tuple(distinct)
 
 
 def same_classes(names: Sequence[str]) -> Iterator[list[str]]:

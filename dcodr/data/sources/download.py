@@ -3,7 +3,6 @@
 import hashlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from dcodr.data.datasets import Remote
 from dcodr.errors import UserError
 
 TIMEOUT = 30
@@ -19,59 +19,6 @@ BLOCK = 1 << 20
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes received, and the total, if the server announces it."""
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A published file.
-
-    Attributes:
-        url: The file's address.
-        checksum: ``md5:...`` or ``sha256:...``, as recorded by several independent projects (the authors are
-            not known to publish any), or ``None`` if none is known.
-    """
-
-    url: str
-    checksum: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's name, the last part of the address."""
-        return self.url.rsplit("/", 1)[1]
-
-
-_NORB = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/smallnorb-5x"
-_ZAPPOS = "https://vision.cs.utexas.edu/projects/finegrained/utzap50k/"
-
-SOURCES: dict[str, tuple[Remote, ...]] = {
-    "cars3d": (
-        Remote(
-            "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
-            "md5:4e866a7919c1beedf53964e6f7a23686",
-        ),
-    ),
-    "smallnorb": (
-        Remote(f"{_NORB}46789x9x18x6x2x96x96-training-dat.mat.gz", "md5:66054832f9accfe74a0f4c36a75bc0a2"),
-        Remote(f"{_NORB}46789x9x18x6x2x96x96-training-cat.mat.gz", "md5:23c8b86101fbf0904a000b43d3ed2fd9"),
-        Remote(f"{_NORB}46789x9x18x6x2x96x96-training-info.mat.gz", "md5:51dee1210a742582ff607dfd94e332e3"),
-        Remote(f"{_NORB}01235x9x18x6x2x96x96-testing-dat.mat.gz", "md5:e4ad715691ed5a3a5f138751a4ceb071"),
-        Remote(f"{_NORB}01235x9x18x6x2x96x96-testing-cat.mat.gz", "md5:5aa791cd7e6016cf957ce9bdb93b8603"),
-        Remote(f"{_NORB}01235x9x18x6x2x96x96-testing-info.mat.gz", "md5:a9454f3864d7fd4bb3ea7fc3eb84924e"),
-    ),
-    "shapes3d": (
-        Remote(
-            "https://storage.googleapis.com/3d-shapes/3dshapes.h5",
-            "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785",
-        ),
-    ),
-    "edges2shoes": (
-        Remote("http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/edges2shoes.tar.gz"),
-        Remote(f"{_ZAPPOS}ut-zap50k-data.zip"),
-        Remote(f"{_ZAPPOS}ut-zap50k-images-square.zip"),
-    ),
-}
-RAW = {"cars3d": "data/cars"}
-"""The subfolder of the download that ``prepare`` reads, for datasets that have one."""
 
 
 def download(remotes: tuple[Remote, ...], folder: Path, on_progress: Progress) -> list[str]:
@@ -124,13 +71,10 @@ def _verify(path: Path, remote: Remote, remedy: str) -> None:
     assert remote.checksum
     kind, expected = remote.checksum.split(":")
     with path.open("rb") as file:
-        digest = hashlib.new(kind, usedforsecurity=False)
-        while block := file.read(BLOCK):
-            digest.update(block)
-    if digest.hexdigest() != expected:
-        raise UserError(
-            f"{path} has {kind}:{digest.hexdigest()}, not {remote.checksum} as recorded: {remedy}"
-        )
+        digest = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False))
+    found = digest.hexdigest()
+    if found != expected:
+        raise UserError(f"{path} has {kind}:{found}, not {remote.checksum} as recorded: {remedy}")
 
 
 def _transfer(remote: Remote, path: Path, part: Path, on_progress: Progress) -> None:

@@ -16,15 +16,14 @@ the labels of the most similar photo.
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dcodr.data.dataset import Attribute, DatasetSpec
-from dcodr.data.sources.images import SIZE, Images, Progress, in_chunks, open_jpeg, scaled
+from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset
+from dcodr.data.sources.images import SIZE, Progress, in_chunks, open_jpeg, scaled
 from dcodr.errors import UserError
 
 PAIRS, METADATA, PHOTOS = "edges2shoes", "ut-zap50k-data", "ut-zap50k-images-square"
@@ -43,9 +42,7 @@ MAX_DIFFERENCE = 12
 ours, not the official code's."""
 
 
-def read_edges2shoes(
-    raw_dir: Path, on_progress: Progress | None = None
-) -> tuple[DatasetSpec, Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
+def read_edges2shoes(raw_dir: Path, on_progress: Progress | None = None) -> RawDataset:
     """Match the photos of both sets and read each pair as two images.
 
     Args:
@@ -53,8 +50,7 @@ def read_edges2shoes(
         on_progress: Called after the matching, with the number of pairs read and of all pairs.
 
     Returns:
-        The spec with the names of the classes, images in chunks ``(<= 2048, 64, 64, 3)``, the domain
-        ``(N,)``, 0 for edges and 1 for photos, and ``shoe_type`` and ``gender`` ``(N,)``.
+        Images in chunks ``(<= 2048, 64, 64, 3)``; domain 0 is edges, 1 photos.
 
     Raises:
         UserError: If a file is missing or not as published, or the two sets do not show the same shoes. Image
@@ -78,7 +74,8 @@ def read_edges2shoes(
         classes[name] = np.repeat(ids[match], 2)  # a pair gives two images with the same labels
     spec = DatasetSpec("edges2shoes", "kind", tuple(attributes), domains=("edges", "photo"))
     images = (pair.reshape(-1, SIZE, SIZE, 3) for pair in in_chunks(pairs, _pair, on_progress))
-    return spec, images, np.tile(np.arange(2), len(pairs)), classes
+    source = f"{PAIRS}, averaged to 64 x 64; labels of the closest photo of {PHOTOS}"
+    return RawDataset(spec, images, np.tile(np.arange(2), len(pairs)), classes, source)
 
 
 def closest(

@@ -12,21 +12,20 @@ sorted as numbers if all are numbers, otherwise as text.
 """
 
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.dataset import Attribute, DatasetSpec, Labels, RawDataset
 from dcodr.data.labels import NAME
 from dcodr.data.sources.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
 from dcodr.data.sources.csv_table import Table, read_table
 from dcodr.data.sources.image_files import squares
-from dcodr.data.sources.images import Images
+from dcodr.data.sources.images import Progress
 from dcodr.errors import UserError
 
-Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 Warn = Callable[[str], object]
 
 
@@ -36,11 +35,11 @@ def read_folder(
     root: Path | None = None,
     image_size: int = 64,
     continuous: Collection[str] = (),
-    on_progress: Callable[[int, int], None] | None = None,
-    *,
     categorical: Collection[str] = (),
+    on_progress: Progress | None = None,
+    *,
     warn: Warn = warnings.warn,
-) -> tuple[DatasetSpec, Iterator[Images], npt.NDArray[np.int64], dict[str, Labels]]:
+) -> RawDataset:
     """Read labels at once and images lazily; see :func:`dcodr.data.sources.image_files.squares`.
 
     Args:
@@ -49,13 +48,12 @@ def read_folder(
         root: Folder that the paths are relative to; by default the CSV's own.
         image_size: Height and width to resize to, in pixels.
         continuous: Attributes to take as continuous though their values are all integers.
-        on_progress: Called with the number of images read and of all images.
         categorical: Attributes to take as categorical though their values are numbers.
+        on_progress: Called with the number of images read and of all images.
         warn: Called with a message about columns of doubtful type, and about images with several frames.
 
     Returns:
-        The spec with the names of domains and classes, images ``(n, image_size, image_size, 3)`` in chunks
-        along N, domain ``(N,)`` and each attribute, class ids ``(N,)`` or numbers ``(N, 1)``.
+        Images ``(n, image_size, image_size, 3)`` in chunks; the spec names domains and classes.
 
     Raises:
         UserError: If a label or an image cannot be used; the message names file, line and column. Images are
@@ -77,7 +75,9 @@ def read_folder(
     )
     paths = _paths(table, (root or csv_path.parent).resolve())
     images = squares(paths, image_size, lambda row, why: table.error(row, "path", why), warn, on_progress)
-    return spec, images, domain, {column: values for column, (_, values) in labels.items()}
+    attributes_of = {column: values for column, (_, values) in labels.items()}
+    source = f"{csv_path.name}, centre squares resized to {image_size} x {image_size}"
+    return RawDataset(spec, images, domain, attributes_of, source)
 
 
 def _check_names(table: Table, attributes: list[str]) -> None:

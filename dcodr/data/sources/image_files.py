@@ -9,7 +9,8 @@ from threading import Lock
 import numpy as np
 from PIL import Image, ImageOps
 
-from dcodr.data.sources.images import Images, Progress, in_chunks
+from dcodr.data.dataset import Images
+from dcodr.data.sources.images import Progress, in_chunks
 from dcodr.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from dcodr.data.dataset import Images
 from dcodr.errors import UserError
 
 SIZE = 64
 """Height and width of all images of the paper, in pixels."""
 CHUNK = 1024
 
-Images = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Number = TypeVar("Number", np.uint8, np.float32)

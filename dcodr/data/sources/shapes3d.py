@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import Attribute, DatasetSpec
-from dcodr.data.sources.images import SIZE, Images, Progress
-from dcodr.data.store import own_dataset
+from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset, stratified_split
+from dcodr.data.sources.images import SIZE, Progress
 from dcodr.errors import UserError
 
 FILE = "3dshapes.h5"
@@ -48,18 +46,18 @@ SHAPES3D = DatasetSpec(
 
 def read_shapes3d(
     raw_dir: Path, n_images: int, seed: int = 0, on_progress: Progress | None = None
-) -> tuple[Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
+) -> RawDataset:
     """Draw images without replacement, and read only these.
 
     Args:
         raw_dir: Folder of ``3dshapes.h5``.
-        n_images: Number of images to draw.
-        seed: Seed of the draw.
+        n_images: Number of images to draw. At most 50,000 of them are for training, as in the paper, and
+            6,250 for validation; the others are for testing.
+        seed: Seed of the draw and of the splits.
         on_progress: Called with the number of images read and of all images to read.
 
     Returns:
-        Images in chunks ``(n, 64, 64, 3)``, the class of the shape ``(N,)``, and each attribute of
-        ``SHAPES3D`` ``(N,)``.
+        Images in chunks ``(n, 64, 64, 3)``; a domain is the class of the shape; with splits.
 
     Raises:
         UserError: If the file is missing, is not as published, or has fewer images.
@@ -83,7 +81,9 @@ def read_shapes3d(
         for name, column in zip(FACTORS, labels[drawn].T, strict=True)
     }
     shape = classes.pop("shape")
-    return _images(path, drawn, on_progress), shape, classes
+    split = stratified_split(shape, seed, split_fractions(n_images))
+    images = _images(path, drawn, on_progress)
+    return RawDataset(SHAPES3D, images, shape, classes, f"{FILE}, {n_images} images drawn", split)
 
 
 def split_fractions(n_images: int) -> tuple[float, float, float]:
@@ -131,6 +131,8 @@ def _classes(
 
 
 def _open(path: Path) -> Any:
+    import h5py  # here, because the command line imports this file for its table of datasets
+
     if not path.is_file():
         raise UserError(f"no {path}: give the folder of {FILE}, as published")
     try:
@@ -140,6 +142,8 @@ def _open(path: Path) -> Any:
 
 
 def _dataset(path: Path, file: Any, name: str, dtype: type, row: tuple[int, ...]) -> Any:
+    from dcodr.data.store import own_dataset
+
     dataset = own_dataset(file, name)
     if dataset is None:
         raise UserError(f"{path} has no {name}: expected the file as published")

@@ -16,8 +16,8 @@ from typing import BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import Attribute, DatasetSpec
-from dcodr.data.sources.images import CHUNK, Images, Progress
+from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset
+from dcodr.data.sources.images import CHUNK, Progress
 from dcodr.errors import UserError
 
 CATEGORIES = ("animal", "human", "airplane", "truck", "car")
@@ -54,9 +54,7 @@ numbers, tens of degrees); elevation goes from 30 to 70 degrees in steps of 5. I
 three steps counts as a match (supplement, section 3.2)."""
 
 
-def read_smallnorb(
-    raw_dir: Path, on_progress: Progress | None = None
-) -> tuple[Iterator[Images], npt.NDArray[np.int64], dict[str, npt.NDArray[np.int64]]]:
+def read_smallnorb(raw_dir: Path, on_progress: Progress | None = None) -> RawDataset:
     """Read the left image of each stereo pair from the original files.
 
     The right image shows the same scene from a few centimetres away. It would be a near copy, often in
@@ -67,8 +65,7 @@ def read_smallnorb(
         on_progress: Called with the number of images read and of all images.
 
     Returns:
-        Images in chunks ``(<= 1024, 64, 64, 3)``, the domain ``(N,)`` as a position in ``SMALLNORB.domains``,
-        and each attribute of ``SMALLNORB`` ``(N,)``.
+        Images in chunks ``(<= 1024, 64, 64, 3)``; a domain is a position in ``SMALLNORB.domains``.
 
     Raises:
         UserError: If a file is missing or not as published. Image data are checked when they are read.
@@ -76,7 +73,9 @@ def read_smallnorb(
     category, info = (np.concatenate(part) for part in zip(*map(_labels, _files(raw_dir)), strict=True))
     instance, elevation, azimuth, lighting = info.T
     attributes = {"azimuth": azimuth // 2, "elevation": elevation, "lighting": lighting}
-    return _images(raw_dir, len(info), on_progress), category * N_INSTANCES + instance, attributes
+    images = _images(raw_dir, len(info), on_progress)
+    source = "smallnorb-5x*.mat, left images, averaged from 96 x 96 to 64 x 64"
+    return RawDataset(SMALLNORB, images, category * N_INSTANCES + instance, attributes, source)
 
 
 def thirds(images: Images) -> Images:

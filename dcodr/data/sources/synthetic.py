@@ -11,17 +11,16 @@ The unit of length is the edge of the cube at scale 1; x points right along the 
 
 import colorsys
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset
+from dcodr.data.sources.images import SIZE, Progress
 from dcodr.errors import UserError
-
-__all__ = ["FACTORS", "SYNTHETIC", "draw_factors", "render", "synthetic"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -58,7 +57,6 @@ CAMERA_DISTANCE, CAMERA_HEIGHT, TARGET_HEIGHT = 3.6, 1.7, 0.75
 HALF_FIELD_OF_VIEW = math.radians(23)
 LIGHT = np.array([-0.7, -1.8, 4.0])[:, None]
 AMBIENT = 0.4
-SIZE = 64
 SUPERSAMPLING = 2
 
 # The channels of the ten hues are multiples of 1/5. With brightness in units of 1 / FULL, brightness x fifths
@@ -99,57 +97,39 @@ def render(factors: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
 
     Returns:
         ``(n, 64, 64, 3)`` RGB.
-
-    Raises:
-        UserError: If the factors have another shape or type, or a value is out of range.
     """
-    _check(factors)
     images = np.empty((len(factors), SIZE * SIZE, 3), dtype=np.uint8)
     for image, (*hues, scale, shape, orientation) in zip(images, factors.tolist(), strict=True):
         image[:] = (_layers(scale, shape, orientation) @ FIFTHS[hues] + 128) >> 8
     return images.reshape(-1, SIZE, SIZE, 3)
 
 
-def synthetic(
-    n_images: int, seed: int, on_progress: Callable[[int], None] | None = None
-) -> tuple[npt.NDArray[np.uint8], Ints, dict[str, Ints]]:
+def read_synthetic(n_images: int, seed: int, on_progress: Progress | None = None) -> RawDataset:
     """Draw and render a dataset.
 
     Args:
         n_images: Number of different scenes, 1..480,000.
         seed: Seed of the draw.
-        on_progress: Called with the number of images rendered so far.
+        on_progress: Called with the number of images rendered so far, and of all images.
 
     Returns:
-        Images ``(n, 64, 64, 3)``, domain ``(n,)`` and each attribute of ``SYNTHETIC`` ``(n,)``.
+        Images in chunks ``(<= 512, 64, 64, 3)``; a domain is a shape.
 
     Raises:
         UserError: If ``n_images`` is out of this range.
     """
     factors = draw_factors(n_images, seed)
-    images = np.empty((n_images, SIZE, SIZE, 3), dtype=np.uint8)
-    for start in range(0, n_images, CHUNK):
-        chunk = slice(start, start + CHUNK)
-        images[chunk] = render(factors[chunk])
-        if on_progress:
-            on_progress(min(start + CHUNK, n_images))
     labels = {name: np.ascontiguousarray(column) for name, column in zip(FACTORS, factors.T, strict=True)}
     domain = labels.pop(SYNTHETIC.domain)
-    return images, domain, labels
+    source = "rendered by dcodr.data.sources.synthetic"
+    return RawDataset(SYNTHETIC, _rendered(factors, on_progress), domain, labels, source)
 
 
-def _check(factors: npt.NDArray[np.integer[Any]]) -> None:
-    if factors.ndim != 2 or factors.shape[1] != len(FACTORS) or not np.issubdtype(factors.dtype, np.integer):
-        raise UserError(
-            f"synthetic: factors are {factors.dtype} {factors.shape}; give integers of shape "
-            f"(n, {len(FACTORS)}), columns {', '.join(FACTORS)}"
-        )
-    for (name, cardinality), column in zip(FACTORS.items(), factors.T, strict=True):
-        wrong = np.flatnonzero((column < 0) | (column >= cardinality))
-        if wrong.size:
-            raise UserError(
-                f"synthetic: {name} is {column[wrong[0]]} in row {wrong[0]}; allowed are 0..{cardinality - 1}"
-            )
+def _rendered(factors: Ints, on_progress: Progress | None) -> Iterator[Images]:
+    for start in range(0, len(factors), CHUNK):
+        yield render(factors[start : start + CHUNK])
+        if on_progress:
+            on_progress(min(start + CHUNK, len(factors)), len(factors))
 
 
 @cache

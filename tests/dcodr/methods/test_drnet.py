@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from dcodr.augmentations.views import Augment
 from dcodr.config import BatchConfig, Config
@@ -13,7 +14,6 @@ from dcodr.methods.drnet import DrNet
 from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder
-from dcodr.models.perceptual import PixelDistance
 
 ANCHORS = range(9)
 PARTNER = [2, 0, 1, 5, 3, 4, 8, 6, 7]  # of each image, in its own domain
@@ -25,7 +25,7 @@ def build(n_domains: int) -> DrNet:
         torch.manual_seed(0)
         encoders = Encoder("small", 4), Encoder("small", 5)
         decoder = Decoder(4, style_dim=5, channels=8, image_size=32)
-        return DrNet(*encoders, decoder, PairDiscriminator(4, 16), PixelDistance(), n_domains, 2.0, 0.5)
+        return DrNet(*encoders, decoder, PairDiscriminator(4, 16), nn.L1Loss(), n_domains, 2.0, 0.5)
 
 
 @pytest.fixture

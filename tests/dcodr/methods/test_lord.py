@@ -3,13 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from dcodr.augmentations.views import Augment
 from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.lord import LORD
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
-from dcodr.models.perceptual import PixelDistance
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def method() -> LORD:
         torch.manual_seed(0)
         generator = Generator(4, n_domains=2, domain_dim=5, channels=8, image_size=32)
         encoder = Encoder("small", 4)
-        return LORD(encoder, generator, PixelDistance(), 10, code_dim=4, noise=0.5, norm_weight=0.1)
+        return LORD(encoder, generator, nn.L1Loss(), 10, code_dim=4, noise=0.5, norm_weight=0.1)
 
 
 def a_batch() -> Batch:

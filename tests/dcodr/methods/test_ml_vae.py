@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from dcodr.augmentations.views import Augment
@@ -9,7 +10,6 @@ from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.ml_vae import MLVAE
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder
-from dcodr.models.perceptual import PixelDistance
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def method() -> MLVAE:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         decoder = Decoder(4, style_dim=5, channels=8, image_size=32)
-        return MLVAE(Encoder("small", 4), Encoder("small", 4 + 2 * 5), decoder, PixelDistance(), 2, 4, 5, 3.0)
+        return MLVAE(Encoder("small", 4), Encoder("small", 4 + 2 * 5), decoder, nn.L1Loss(), 2, 4, 5, 3.0)
 
 
 def a_batch() -> Batch:

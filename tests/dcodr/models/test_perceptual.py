@@ -11,7 +11,6 @@ from dcodr.models.perceptual import (
     DEFAULT_LAYERS,
     Backbone,
     PerceptualDistance,
-    PixelDistance,
     backbone_features,
     distance_of_each,
 )
@@ -71,7 +70,7 @@ def test_pixel_distance_is_the_mean_absolute_difference() -> None:
     target = images(0)
     output = target.clone()
     output[:, 0] += 0.3
-    assert PixelDistance()(output, target).item() == pytest.approx(0.1)
+    assert nn.L1Loss()(output, target).item() == pytest.approx(0.1)
 
 
 def test_perceptual_distance_adds_pixels_and_layers(toy: nn.Sequential) -> None:
@@ -109,7 +108,7 @@ def test_distance_of_equal_images_is_zero_and_of_others_symmetric(toy: nn.Sequen
 def test_gradient_reaches_the_output_alone(toy: nn.Sequential) -> None:
     output, target = images(0).requires_grad_(), images(1)
     distance = PerceptualDistance(toy, (1, 3))
-    pixels_only = torch.autograd.grad(PixelDistance()(output, target), output)[0]
+    pixels_only = torch.autograd.grad(nn.L1Loss()(output, target), output)[0]
     distance(output, target).backward()
     assert output.grad is not None
     assert not torch.allclose(output.grad, pixels_only)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dcodr.config import PRESETS
-from dcodr.data.prepare import prepare_celeba
+from dcodr.data.prepare import prepare
 from dcodr.data.sources.celeba import read_celeba
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
@@ -35,12 +35,13 @@ def write(folder: Path, sizes: dict[int, int], draw: Callable[[int], Image.Image
 
 
 def test_labels_belong_to_their_images(tmp_path: Path) -> None:
-    chunks, person, attributes, split = read_celeba(write(tmp_path, {200: 30, 40: 26, 120: 3}))
+    _, chunks, person, attributes, _, split = read_celeba(write(tmp_path, {200: 30, 40: 26, 120: 3}))
     images = np.concatenate(list(chunks))
     assert images.shape == (56, 64, 64, 3)
     assert set(person) == {40, 200}
     np.testing.assert_allclose(images[:, 30, 30, 0], person, atol=3)
     assert attributes["landmarks"].shape == (56, 10)
+    assert split is not None
     assert split.shape == (56,)
 
 
@@ -50,7 +51,7 @@ def test_landmarks_are_where_they_were_in_the_picture(tmp_path: Path) -> None:
         ImageDraw.Draw(image).rectangle((77 - 4, 142 - 4, 77 + 3, 142 + 3), fill="white")
         return image
 
-    chunks, _, attributes, _ = read_celeba(write(tmp_path, {1: 30, 2: 30}, dot_at_the_nose))
+    _, chunks, _, attributes, *_ = read_celeba(write(tmp_path, {1: 30, 2: 30}, dot_at_the_nose))
     image = next(chunks)[0, :, :, 0].astype(float)
     rows, columns = np.indices(image.shape) + 0.5
     centre = (columns * image).sum() / image.sum(), (rows * image).sum() / image.sum()
@@ -59,7 +60,8 @@ def test_landmarks_are_where_they_were_in_the_picture(tmp_path: Path) -> None:
 
 def test_people_with_fewer_than_twenty_training_images_are_left_out(tmp_path: Path) -> None:
     sizes = {number: number for number in range(1, 32)}
-    _, person, _, split = read_celeba(write(tmp_path, sizes, lambda _: Image.new("RGB", (1, 1))))
+    _, _, person, _, _, split = read_celeba(write(tmp_path, sizes, lambda _: Image.new("RGB", (1, 1))))
+    assert split is not None
     kept, counts = np.unique(person, return_counts=True)
     np.testing.assert_array_equal(kept, counts)
     assert kept.max() == 31
@@ -74,7 +76,9 @@ def test_people_with_fewer_than_twenty_training_images_are_left_out(tmp_path: Pa
 def test_it_is_prepared_and_the_preset_can_train_on_it(tmp_path: Path) -> None:
     write(tmp_path, dict.fromkeys(range(1, 11), 26))
     calls: list[tuple[int, int]] = []
-    prepare_celeba(tmp_path / "c.h5", tmp_path, on_progress=lambda done, total: calls.append((done, total)))
+    prepare(
+        tmp_path / "c.h5", read_celeba(tmp_path, on_progress=lambda done, total: calls.append((done, total)))
+    )
     data = open_store(tmp_path / "c.h5")
     assert calls == [(260, 260)]
     assert data.spec.domains == tuple(map(str, range(1, 11)))
@@ -145,4 +149,4 @@ def test_an_image_that_is_not_as_published_is_refused(
     elif content:
         content.save(path)
     with pytest.raises(UserError, match=message):
-        list(read_celeba(tmp_path)[0])
+        list(read_celeba(tmp_path).images)

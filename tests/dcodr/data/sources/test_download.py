@@ -7,15 +7,17 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
 
 from dcodr.data.cli import app
-from dcodr.data.sources import download as module
-from dcodr.data.sources.download import SOURCES, Remote, download
+from dcodr.data.datasets import PUBLISHED, Published, Remote
+from dcodr.data.sources.download import download
 from dcodr.errors import UserError
 
 CONTENT = bytes(range(256)) * 4000
@@ -191,7 +193,7 @@ def test_an_archive_writes_nothing_outside_of_its_folder(server: Server, tmp_pat
 
 def test_known_checksums_have_the_length_of_their_kind() -> None:
     lengths = {"md5": 32, "sha256": 64}
-    for remote in (remote for remotes in SOURCES.values() for remote in remotes):
+    for remote in (remote for dataset in PUBLISHED.values() for remote in dataset.remotes):
         if remote.checksum:
             kind, digest = remote.checksum.split(":")
             assert re.fullmatch(r"[0-9a-f]+", digest)
@@ -202,7 +204,8 @@ def test_the_command_says_how_to_go_on(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.files["/a.tar.gz"] = archive(tmp_path, "a.tar.gz")
-    monkeypatch.setitem(module.SOURCES, "cars3d", (Remote(server.url("a.tar.gz")),))
+    cars3d = replace(PUBLISHED["cars3d"], remotes=(Remote(server.url("a.tar.gz")),))
+    monkeypatch.setitem(cast(dict[str, Published], PUBLISHED), "cars3d", cars3d)
     out = tmp_path / "out"
     result = CliRunner().invoke(app, ["download", "cars3d", "--out", str(out)], catch_exceptions=False)
     assert result.exit_code == 0

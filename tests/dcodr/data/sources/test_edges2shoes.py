@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from dcodr.data.prepare import prepare_edges2shoes
+from dcodr.data.prepare import prepare
 from dcodr.data.sources.edges2shoes import closest, common, read_edges2shoes
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
@@ -70,7 +70,7 @@ def raw(published: Path, tmp_path: Path) -> Path:
 
 
 def test_photos_get_the_labels_of_the_same_shoe(published: Path) -> None:
-    spec, chunks, domain, attributes = read_edges2shoes(published)
+    spec, chunks, domain, attributes, *_ = read_edges2shoes(published)
     images = np.concatenate(list(chunks))
     shoe_type, gender = spec.attributes
     assert shoe_type.classes == ("Boots", "Other", "Shoes")
@@ -111,9 +111,8 @@ def test_it_is_prepared(published: Path, tmp_path: Path) -> None:
     for number in range(30):
         write_pair(tmp_path / "edges2shoes" / "train" / f"{number}_AB.jpg", number * 17)
     calls: list[tuple[int, int]] = []
-    prepare_edges2shoes(
-        tmp_path / "e.h5", tmp_path, on_progress=lambda done, total: calls.append((done, total))
-    )
+    raw = read_edges2shoes(tmp_path, lambda done, total: calls.append((done, total)))
+    prepare(tmp_path / "e.h5", raw)
     data = open_store(tmp_path / "e.h5")
     assert np.bincount(data.split).tolist() == [48, 6, 6]
     assert calls == [(30, 30)]

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.data.dataset import Attribute, DatasetSpec, Images
 from dcodr.data.sources import image_files
 from dcodr.data.sources.folder import read_folder
-from dcodr.data.sources.images import Images
 from dcodr.errors import UserError
 
 HEADER = "path,domain,colour,angle,x"
@@ -36,8 +35,8 @@ def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) 
 
 def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
     """Return the result of ``read_folder`` with all images at once; fail on a warning."""
-    spec, images, domain, attributes = read_folder(*args, **{"warn": lambda message: None} | options)
-    return spec, np.concatenate([*images]), domain, attributes
+    spec, images, domain, attributes, *_ = read_folder(*args, **{"warn": lambda message: None} | options)
+    return spec, np.concatenate([*images]), domain, dict(attributes)
 
 
 def changed(row: int, old: str, new: str) -> list[str]:
@@ -466,7 +465,7 @@ def test_images_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(image_files, "CHUNK_BYTES", 2 * 3 * 100**2)
     read: list[int] = []
     path = folder(tmp_path)
-    images = read_folder(path, "n", None, 100, (), lambda done, _: read.append(done), warn=str)[1]
+    images = read_folder(path, "n", None, 100, on_progress=lambda done, _: read.append(done), warn=str).images
     assert read == []
     assert next(images).shape == (2, 100, 100, 3)
     assert len(next(images)) == 2

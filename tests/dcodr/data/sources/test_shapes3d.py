@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dcodr.data.dataset import stratified_split
-from dcodr.data.prepare import prepare_shapes3d
+from dcodr.data.prepare import prepare
 from dcodr.data.sources.shapes3d import SHAPES3D, read_shapes3d, split_fractions
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
@@ -55,7 +55,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_labels_belong_to_their_images(tmp_path: Path, layout: dict[str, Any]) -> None:
     raw, labels = scenes(400)
-    chunks, shape, attributes = read_shapes3d(write(tmp_path, raw, labels, **layout), 90)
+    _, chunks, shape, attributes, *_ = read_shapes3d(write(tmp_path, raw, labels, **layout), 90)
     images = np.concatenate(list(chunks))
     assert images.dtype == np.uint8
     rows = images[:, 0, 0].astype(int) @ [256, 1, 0]
@@ -87,16 +87,16 @@ def test_only_blocks_with_drawn_images_are_read(tmp_path: Path, monkeypatch: pyt
         return result
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", counted)
-    chunks, _, _ = read_shapes3d(tmp_path, 5)
+    _, chunks, *_ = read_shapes3d(tmp_path, 20)
     assert not read
-    assert sum(map(len, chunks)) == 5
-    assert len(read) <= 5
+    assert sum(map(len, chunks)) == 20
+    assert len(read) <= 20
     assert max(read) <= 10
 
 
 def test_the_seed_alone_determines_the_draw(tmp_path: Path) -> None:
     write(tmp_path, *scenes(300))
-    draws = [np.concatenate(list(read_shapes3d(tmp_path, 40, seed)[0])) for seed in (0, 0, 1)]
+    draws = [np.concatenate(list(read_shapes3d(tmp_path, 40, seed).images)) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).any()
 
@@ -141,9 +141,8 @@ def test_with_all_images_a_match_is_in_the_gallery_and_with_the_default_seldom()
 def test_it_is_prepared(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     write(tmp_path, *scenes(300), chunks=(100, 8, 8, 1))
-    prepare_shapes3d(
-        tmp_path / "s.h5", tmp_path, 200, on_progress=lambda done, total: calls.append((done, total))
-    )
+    raw = read_shapes3d(tmp_path, 200, on_progress=lambda done, total: calls.append((done, total)))
+    prepare(tmp_path / "s.h5", raw)
     data = open_store(tmp_path / "s.h5")
     assert np.bincount(data.split).tolist() == [160, 20, 20]
     assert calls[-1] == (200, 200)
@@ -177,7 +176,7 @@ def test_damaged_images_are_refused(tmp_path: Path) -> None:
     raw[len(raw) // 3 : len(raw) // 2] = bytes(len(raw) // 2 - len(raw) // 3)
     path.write_bytes(raw)
     with pytest.raises(UserError, match=r"3dshapes\.h5"):
-        list(read_shapes3d(tmp_path, 30)[0])
+        list(read_shapes3d(tmp_path, 30).images)
 
 
 @pytest.mark.parametrize(

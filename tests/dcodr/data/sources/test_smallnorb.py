@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dcodr.data.prepare import prepare_smallnorb
+from dcodr.data.prepare import prepare
 from dcodr.data.sources.smallnorb import PARTS, SMALLNORB, read_smallnorb
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
@@ -53,7 +53,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_labels_belong_to_their_left_images(raw: Path) -> None:
-    chunks, domain, attributes = read_smallnorb(raw)
+    _, chunks, domain, attributes, *_ = read_smallnorb(raw)
     images = np.concatenate(list(chunks))
     assert images.shape == (200, 64, 64, 3)
     assert images.dtype == np.uint8
@@ -80,26 +80,26 @@ def test_three_pixels_become_two_by_area(raw: Path) -> None:
     pairs = np.random.default_rng(1).integers(0, 256, (5, 2, 96, 96), dtype=np.uint8)
     for kind, values in (("cat", category), ("info", info), ("dat", pairs)):
         write_matrix(raw / f"{PARTS[0]}-{kind}.mat", values)
-    images = next(read_smallnorb(raw)[0])
+    images = next(read_smallnorb(raw).images)
     weights = np.kron(np.eye(32), np.array([[2, 1, 0], [0, 1, 2]])) / 3
     expected = weights @ pairs[:, 0] @ weights.T
     assert np.abs(images - expected[..., None]).max() <= 0.5 + 1e-9
 
 
 def test_gzipped_files_read_the_same(raw: Path, tmp_path: Path) -> None:
-    plain, domain, _ = read_smallnorb(raw)
+    _, plain, domain, *_ = read_smallnorb(raw)
     expected = np.concatenate(list(plain))
     for path in list(raw.glob("*.mat")):
         path.with_suffix(".mat.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
         path.unlink()
-    zipped, domain_again, _ = read_smallnorb(raw)
+    _, zipped, domain_again, *_ = read_smallnorb(raw)
     np.testing.assert_array_equal(np.concatenate(list(zipped)), expected)
     np.testing.assert_array_equal(domain_again, domain)
 
 
 def test_it_is_prepared_with_all_toys_in_all_splits(raw: Path) -> None:
     calls: list[tuple[int, int]] = []
-    prepare_smallnorb(raw / "s.h5", raw, on_progress=lambda done, total: calls.append((done, total)))
+    prepare(raw / "s.h5", read_smallnorb(raw, lambda done, total: calls.append((done, total))))
     data = open_store(raw / "s.h5")
     assert data.spec == SMALLNORB
     assert calls == [(100, 200), (200, 200)]
@@ -128,7 +128,7 @@ def test_a_missing_file_is_named(raw: Path, kind: str) -> None:
 def test_what_is_not_as_published_is_refused(raw: Path, kind: str, values: np.ndarray, message: str) -> None:
     write_matrix(raw / f"{PARTS[0]}-{kind}.mat", values)
     with pytest.raises(UserError, match=rf"{PARTS[0]}-.*{message}"):
-        list(read_smallnorb(raw)[0])
+        list(read_smallnorb(raw).images)
 
 
 @pytest.mark.parametrize("kind", ["dat", "cat"])
@@ -141,8 +141,8 @@ def test_a_damaged_file_is_refused(raw: Path, kind: str, suffix: str) -> None:
     target = path.with_name(path.name + suffix)
     target.write_bytes(packed[:-20])
     with pytest.raises(UserError, match=r"(ends too early|is damaged).*download it again"):
-        list(read_smallnorb(raw)[0])
+        list(read_smallnorb(raw).images)
     longer = content + b"\0"
     target.write_bytes(gzip.compress(longer, 1) if suffix else longer)
     with pytest.raises(UserError, match="more data than its header says"):
-        list(read_smallnorb(raw)[0])
+        list(read_smallnorb(raw).images)
