@@ -2,7 +2,7 @@
 
     python -m benchmarks.noise trained_0 trained_1 trained_2 --seeds 8
 
-Takes output folders of ``python -m dcodr train``, best of one config with several training seeds, and measures
+Takes output folders of ``python -m dcodr train``, best of one config with several training seeds. Measures
 each on its validation images with the fast probes of several seeds: as they are now, and as they were up to
 protocol 2 (a tenth held out, best epoch kept, one probe a factor). Prints standard deviations of invariance
 and informativeness, and the CPU seconds of an evaluation.
@@ -40,9 +40,7 @@ def main() -> None:
     parser.add_argument("trained", nargs="+", type=Path, help="output folders of 'train'")
     parser.add_argument("--seeds", type=int, default=8, help="probe seeds of each encoder")
     options = parser.parse_args()
-    found = {
-        name: [measure(folder, name, options.seeds) for folder in options.trained] for name in BUDGETS
-    }
+    found = {name: [measure(folder, name, options.seeds) for folder in options.trained] for name in BUDGETS}
     table = Table("noise of", "objective", *BUDGETS, title="standard deviations", title_justify="left")
     for i, objective in enumerate(("invariance", "informativeness")):
         parts = {name: split_noise([one[0][:, i] for one in each]) for name, each in found.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dcodr.data.dataset import RawDataset, stratified_split
 from dcodr.data.sources.images import Progress
-from dcodr.data.sources.synthetic import read_synthetic
+from dcodr.data.sources.synthetic import N_IMAGES, read_synthetic
 from dcodr.data.store import write_store
 
 
@@ -27,7 +27,7 @@ def prepare(path: Path, raw: RawDataset, seed: int = 0) -> None:
 
 
 def prepare_synthetic(
-    path: Path, n_images: int = 6000, seed: int = 0, on_progress: Progress | None = None
+    path: Path, n_images: int = N_IMAGES, seed: int = 0, on_progress: Progress | None = None
 ) -> None:
     """Render the embedded dataset. Several processes may do so at once: each writes the same complete file.
 

@@ -41,7 +41,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
     )
 )
 def synthetic(
-    images: Annotated[int, typer.Option(min=1, help="Number of images to render.")] = 6000,
+    images: Annotated[int, typer.Option(min=1, help="Number of images to render.")] = 10_800,
     seed: DrawSeed = 0,
     out: Out = None,
     force: Force = False,

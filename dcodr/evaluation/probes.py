@@ -19,8 +19,11 @@ from dcodr.evaluation.stacked_mlp import StackedMLP
 HELD_OUT_FRACTION = 0.1
 _SMALLEST_STD = 1e-6
 _PREDICTION_BATCH = 4096
-_SEED_STRIDE = 2**31
-"""Distance between the seeds of repeated probes, beyond the small seeds that trainings have."""
+_SEED_STRIDE = 1_000_003
+"""Distance between the seeds of repeated probes, beyond the small seeds that trainings have.
+
+PyTorch's generator uses the lower 32 bits of a seed only, so a power of two would not do.
+"""
 
 
 @dataclass(frozen=True)

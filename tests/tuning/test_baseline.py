@@ -17,7 +17,7 @@ from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.storage import LEDGER
-from tuning.results.gain import better_everywhere
+from tuning.results.answer import answer_text
 from tuning.results.search import Search
 from tuning.run import run_search
 from tuning.sampling.sampler import SpaceSampler
@@ -93,10 +93,7 @@ def test_why_there_is_no_baseline_is_said(
         search.ledger.note_epoch(0, epoch, training={}, figures=figures)
     if end is not None:
         search.ledger.end(0, full_budget=epochs == 8, **end)
-    assert (
-        better_everywhere(search.results())
-        == f"There is no gain over the paper's settings to report, as {said}"
-    )
+    assert answer_text(search.results()) == f"There is no gain over the paper's settings to report, as {said}"
 
 
 def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> None:
@@ -107,8 +104,7 @@ def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> No
     assignment = LedgerSearcher(search.ledger, search.space, search.ledger.over, Path("s")).suggest("")
     assert not assignment["baseline"]
     assert (
-        better_everywhere(search.results())
-        == "No trial has the paper's settings, so there is no gain to report."
+        answer_text(search.results()) == "No trial has the paper's settings, so there is no gain to report."
     )
 
 

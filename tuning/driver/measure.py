@@ -1,7 +1,7 @@
 """Final measurement of a search: Ray measures kept encoders on the test images, with the paper's probe."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import ray
 import torch
@@ -21,6 +21,9 @@ from tuning.results.final_figures import to_measure
 from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.outbox import Outbox
+
+Measured: TypeAlias = tuple[dict[str, float], dict[str, tuple[float, float]]]
+"""Metrics on the test images, and the 95 % intervals of some of them."""
 
 
 def unmeasured(results: Results) -> list[TrialRecord]:
@@ -60,15 +63,15 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
             ended = len(kept) - len(waiting)
             status.update(f"{ended} of {encoders} measured on the test images")
             (done, *_), waiting = ray.wait(waiting)
-            figures = _result(done, kept[done], console)
-            if figures:
+            measured = _result(done, kept[done], console)
+            if measured is not None:
                 # A signal must not fall between ledger and outbox: MLflow would lack the metrics.
                 with undisturbed():
-                    search.ledger.note_test(kept[done].number, figures)
+                    search.ledger.note_test(kept[done].number, *measured)
                     outbox.put(search.ledger.record(kept[done].number))
 
 
-def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
+def figures_of(checkpoint: str, gpus: float) -> Measured:
     """Measure a kept encoder on the test images; runs on a worker.
 
     Args:
@@ -76,7 +79,8 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
         gpus: GPUs, or the share of one, that the measurement may use.
 
     Returns:
-        The metrics of ``python -m dcodr evaluate``; empty if the code has collapsed to non-finite numbers.
+        The metrics of ``python -m dcodr evaluate`` and their intervals; no metrics if the code has collapsed
+        to non-finite numbers.
     """
     hold_to_share(gpus)
     state = load_checkpoint(Path(checkpoint))
@@ -84,10 +88,10 @@ def figures_of(checkpoint: str, gpus: float) -> dict[str, float]:
     torch.set_num_threads(config.threads)
     data = open_dataset(config)
     report = evaluate(trained_encoder(state), data, "test", seed=config.seed, device=config.device)
-    return dict(report.figures)
+    return dict(report.figures), dict(report.intervals)
 
 
-def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[dict[str, float]]":
+def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[Measured]":
     """Start a measurement with the resources of a trial."""
     resources = search.space.resources
     gpus = run.gpus or resources.gpus_per_trial
@@ -98,18 +102,17 @@ def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef
     return task.remote(str(checkpoint), gpus)
 
 
-def _result(
-    done: "ray.ObjectRef[dict[str, float]]", run: TrialRecord, console: Console
-) -> dict[str, float] | None:
-    """Return the metrics of a measurement that has ended; print the reason if there are none."""
+def _result(done: "ray.ObjectRef[Measured]", run: TrialRecord, console: Console) -> Measured | None:
+    """Return the result of a measurement that has ended; print the reason if there are no metrics."""
     try:
-        figures = ray.get(done)
+        measured = ray.get(done)
     except RayError as error:
         _say(console, run, str(error).strip().splitlines()[-1])
         return None
-    if not figures:
+    if not measured[0]:
         _say(console, run, "its code is not finite there")
-    return figures
+        return None
+    return measured
 
 
 def _say(console: Console, run: TrialRecord, why: str) -> None:

@@ -22,7 +22,7 @@ from tuning.ledger.trials import PAPER, Begun, FirstTrial, Outcome, TrialRecord,
 from tuning.space import Space
 
 STUDY = "search"
-TESTED = "tested"
+TESTED, TEST_INTERVALS = "tested", "test_intervals"
 _RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
 """Number of draws in a row that repeat earlier trials, after which a space counts as exhausted."""
@@ -44,6 +44,7 @@ class Ledger:
         self._cut_off: list[int] = []
         self._ended: dict[int, TrialRecord] = {}
         self._tested: dict[str, dict[str, float]] = study.user_attrs.get(TESTED, {})
+        self._test_intervals: dict[str, Any] = study.user_attrs.get(TEST_INTERVALS, {})
         self._exhausted = False
         self._count()
 
@@ -229,14 +230,21 @@ class Ledger:
         """
         self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
 
-    def note_test(self, number: int, figures: Mapping[str, float]) -> None:
-        """Record the test metrics of a trial that has ended.
+    def note_test(
+        self,
+        number: int,
+        figures: Mapping[str, float],
+        intervals: Mapping[str, tuple[float, float]] = {},
+    ) -> None:
+        """Record the test metrics of a trial that has ended, and 95 % intervals of some of them.
 
         Optuna does not allow additions to such a trial, so the metrics are a fact of the search.
         """
         self._tested[str(number)] = dict(figures)
+        self._test_intervals[str(number)] = dict(intervals)
         self.remember(TESTED, self._tested)
-        self._ended[number] = replace(self._ended[number], test=dict(figures))
+        self.remember(TEST_INTERVALS, self._test_intervals)
+        self._ended[number] = self._with_test(self._ended[number])
 
     def begun(self, number: int) -> Begun:
         """Return a running trial that this process has begun or resumed."""
@@ -327,13 +335,20 @@ class Ledger:
         """Return all trials whose parameters were drawn, by number."""
         return [self._read(trial) for trial in self.begun_trials()]
 
+    def _with_test(self, record: TrialRecord) -> TrialRecord:
+        """Return a trial's record with its test metrics, if there are any."""
+        number = str(record.number)
+        limits = self._test_intervals.get(number, {})
+        intervals = {name: (low, high) for name, (low, high) in limits.items()}
+        return replace(record, test=dict(self._tested.get(number, {})), test_intervals=intervals)
+
     def _read(self, trial: FrozenTrial) -> TrialRecord:
         """Return a trial's record; an ended trial is read only once, as it never changes."""
         if not trial.state.is_finished():
             return read(trial, self.space)
         if trial.number not in self._ended:
             record = read(trial, self.space)
-            self._ended[trial.number] = replace(record, test=self._tested.get(str(trial.number), {}))
+            self._ended[trial.number] = self._with_test(record)
         return self._ended[trial.number]
 
     def begun_trials(self) -> list[FrozenTrial]:

@@ -91,6 +91,7 @@ class TrialRecord:
         seconds: Duration in seconds.
         began: Time of its beginning, in seconds since 1970.
         test: Test metrics, if they were measured.
+        test_intervals: 95 % confidence intervals of some test metrics.
     """
 
     number: int
@@ -106,6 +107,7 @@ class TrialRecord:
     seconds: float
     began: float = 0.0
     test: dict[str, float] = field(default_factory=dict)
+    test_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:

@@ -25,9 +25,9 @@ from tuning.report.curves import curve_charts, hypervolume_chart
 from tuning.report.front_chart import front_chart
 from tuning.report.parallel import parallel_chart
 from tuning.report.plane import MEANING
+from tuning.results.answer import answer_text
 from tuning.results.csv_tables import trials_csv
 from tuning.results.export import provenance
-from tuning.results.gain import better_everywhere
 from tuning.results.results import CONFIGS, Results
 
 PICTURES = {
@@ -95,7 +95,8 @@ def _content(results: Results) -> dict[str, Any]:
         "name": results.name,
         "overview": facts.overview(results),
         "gain": tables.gain_table(results) if front else None,
-        "better": better_everywhere(results) if front else None,
+        "answer": answer_text(results) if front else None,
+        "differences": tables.answer_table(results) if front else None,
         "charts": {
             "front": [front_chart(results)] if front else [],
             "curves": curve_charts(results),

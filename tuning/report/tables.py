@@ -3,6 +3,7 @@
 from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import better, figure, number, setting_text
 from tuning.report.text_table import TextTable
+from tuning.results.answer import answer
 from tuning.results.final_figures import Final, final_figures
 from tuning.results.gain import gains
 from tuning.results.results import Results
@@ -27,6 +28,27 @@ def gain_table(results: Results) -> TextTable | None:
     ]
     header = ("objective", "the paper's\nsettings", "best of\nthe front", "change", "best\ntrade-off")
     return TextTable("Gain over the paper's settings, on validation images", header, rows) if rows else None
+
+
+def answer_table(results: Results) -> TextTable | None:
+    """Return the differences behind the search's answer; ``None`` if no interval can be given."""
+    found = answer(results)
+    if found is None:
+        return None
+    compared, rows = found.comparison, []
+    for i, (name, direction) in enumerate(results.space.objectives.items()):
+        cells = (
+            better(name, direction).replace(" (", "\n("),
+            f"{compared.difference[i]:+.3f}",
+            f"[{compared.low[i]:+.3f}, {compared.high[i]:+.3f}]",
+            f"{compared.better[i]:.2f}",
+            found.verdict(i),
+        )
+        rows.append(cells)
+    seeds = f"{compared.seeds} seeds each, {found.split} images"
+    caption = f"Trial {found.trial:03d} minus the paper's settings, {seeds}"
+    header = ("objective", "difference", "95 % interval", "probability\nof better", "verdict")
+    return TextTable(caption, header, rows, figures=3)
 
 
 def front_table(results: Results) -> TextTable:

@@ -10,6 +10,7 @@ from rich.console import Console
 from dcodr.words import counted
 from tuning.analysis.evidence import FEWEST_TRIALS
 from tuning.report.tables import (
+    answer_table,
     confirmed_table,
     finals_table,
     front_table,
@@ -17,24 +18,26 @@ from tuning.report.tables import (
     with_settings_together,
 )
 from tuning.report.text_table import TextTable
+from tuning.results.answer import answer_figures, answer_text
 from tuning.results.final_figures import final_figures
-from tuning.results.gain import better_everywhere
 from tuning.results.results import ANALYSIS, CONFIGS, Results
 
 
 def print_summary(results: Results, console: Console, where: Sequence[str] = ()) -> None:
-    """Print the result of a search: its front, its gain, its files and the next commands.
+    """Print the result of a search: its answer, its front, its gain, its files and the next commands.
 
     Args:
         results: The results of a search that has ended.
         console: Console to print to.
         where: Lines that explain how to compare the trials in MLflow.
     """
+    if results.front:
+        _line(console, answer_text(results))
+        print_table(answer_table(results), console)
     print_status(results, console)
     _line(console, f"It ended because {results.facts['ended']}.")
     if results.front:
         print_table(gain_table(results), console)
-        _line(console, better_everywhere(results))
         configs = _from_here(results.folder / CONFIGS)
         _line(console, f"Configs of the front: {configs}")
         best = shlex.quote(str(configs / results.config_file(results.knee)))
@@ -79,6 +82,7 @@ def status_facts(results: Results) -> dict[str, Any]:
         "trials": results.counts,
         "epochs": results.epochs,
         "hypervolume": results.hypervolume,
+        "answer": answer_figures(results),
         "compared": [
             {
                 "trial": trial.number,

@@ -1,10 +1,10 @@
-"""The conclusion of a search on its parent run in MLflow: gain and importances."""
+"""The conclusion of a search on its parent run in MLflow: answer, gain and importances."""
 
 from pathlib import Path
 
 from dcodr.errors import UserError
-from tuning.report.tables import finals_table, gain_table, subset_alone
-from tuning.results.gain import better_everywhere
+from tuning.report.tables import answer_table, finals_table, gain_table, subset_alone
+from tuning.results.answer import answer_text
 from tuning.results.results import Results
 
 MOST_TRIALS = 500
@@ -39,9 +39,10 @@ def describe(results: Results, mattered: str) -> str:
         results: The results of a search with a front.
         mattered: The sentence of :func:`what_mattered`.
     """
-    gained, tested = gain_table(results), finals_table(results)
-    parts = [gained.markdown()] if gained else []
-    parts.append(better_everywhere(results))
+    compared, gained, tested = answer_table(results), gain_table(results), finals_table(results)
+    parts = [answer_text(results)]
+    parts += [f"{compared.caption}:", compared.markdown()] if compared else []
+    parts += [f"{gained.caption}:", gained.markdown()] if gained else []
     parts += [f"{tested.caption}:", tested.markdown()] if tested else []
     return "\n\n".join([*parts, mattered])
 

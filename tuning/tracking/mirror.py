@@ -16,6 +16,7 @@ from dcodr.config import Config, dump_config
 from dcodr.config.methods import has_effect
 from tuning.ledger.trials import Status as TrialStatus
 from tuning.ledger.trials import TrialRecord, kept_of, label
+from tuning.results.answer import answer_figures
 from tuning.results.csv_tables import front_csv, gain_csv
 from tuning.results.results import ANALYSIS, Results
 from tuning.results.search import Search
@@ -271,7 +272,7 @@ def close_parent(search: Search, tracker: Tracker) -> None:
         artifacts["front.csv"] = front_csv(results)
         artifacts["gain.csv"] = gain_csv(results)
         _tell_ranks(results, tracker)
-        tracker.log_epochs(tracker.search_id, hypervolumes(results))
+        tracker.log_epochs(tracker.search_id, [*hypervolumes(results), *_answer(results)])
         files, mattered = what_mattered(results)
         tracker.add_files(tracker.search_id, files, ANALYSIS)
         tags[DESCRIPTION] = describe(results, mattered)
@@ -286,6 +287,15 @@ def _tell_ranks(results: Results, tracker: Tracker) -> None:
             tags = {"front": str(rank == 1).lower(), "rank": str(rank)}
             if not tags.items() <= run.tags.items():
                 tracker.keep(run.run_id, tags, {})
+
+
+def _answer(results: Results) -> list[Figures]:
+    """Return the search's answer as metrics, timed by the training that ended last."""
+    figures = answer_figures(results)
+    trials = [trial for trial, _ in results.ended]
+    # The step grows with every training and every test, so that MLflow shows the newest answer.
+    step = len(trials) + sum(bool(trial.test) for trial in trials)
+    return [Figures(step, max(trial.end for trial in trials), dict(figures))] if figures else []
 
 
 def hypervolumes(results: Results) -> list[Figures]:

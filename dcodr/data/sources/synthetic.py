@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset
+from dcodr.data.dataset import Attribute, DatasetSpec, Images, RawDataset, stratified_split
 from dcodr.data.sources.images import SIZE, Progress
 from dcodr.errors import UserError
 
@@ -44,6 +44,9 @@ SYNTHETIC = DatasetSpec(
     ),
 )
 N_SCENES = math.prod(FACTORS.values())
+N_TRAIN, N_SCORED = 4_800, 3_000
+N_IMAGES = N_TRAIN + 2 * N_SCORED
+"""Number of images by default."""
 CHUNK = 512
 
 CUBE, CYLINDER, SPHERE, CAPSULE = range(FACTORS["shape"])
@@ -122,7 +125,18 @@ def read_synthetic(n_images: int, seed: int, on_progress: Progress | None = None
     labels = {name: np.ascontiguousarray(column) for name, column in zip(FACTORS, factors.T, strict=True)}
     domain = labels.pop(SYNTHETIC.domain)
     source = "rendered by dcodr.data.sources.synthetic"
-    return RawDataset(SYNTHETIC, _rendered(factors, on_progress), domain, labels, source)
+    split = stratified_split(domain, seed, split_fractions(n_images))
+    return RawDataset(SYNTHETIC, _rendered(factors, on_progress), domain, labels, source, split)
+
+
+def split_fractions(n_images: int) -> tuple[float, float, float]:
+    """Return the shares of train, validation and test: 8 to 1 to 1, with a large validation and test split.
+
+    These two get up to 3,000 images each, as long as 4,800 remain for training: metrics of few scored images
+    are too noisy to tell trials apart (``benchmarks/noise.py``), and rendered images cost nothing.
+    """
+    held_out = max(0.1 * n_images, min(N_SCORED, (n_images - N_TRAIN) / 2)) / n_images
+    return 1 - 2 * held_out, held_out, held_out
 
 
 def _rendered(factors: Ints, on_progress: Progress | None) -> Iterator[Images]:

@@ -159,7 +159,6 @@ def test_repeated_probes_differ_and_the_first_is_the_single_one() -> None:
     torch.testing.assert_close(three["landmarks"][0], one["landmarks"][0], rtol=1e-3, atol=1e-3)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert not torch.equal(three["landmarks"][i], three["landmarks"][j])
-    assert (three["hue"] == one["hue"]).float().mean() > 0.95
 
 
 @pytest.mark.parametrize(

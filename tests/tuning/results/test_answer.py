@@ -1,0 +1,112 @@
+"""The answer of a search, on made-up trainings with known differences."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.tuning.report.searches import TWO, made
+from tuning.results.answer import answer, answer_figures, answer_text
+from tuning.results.search import Search
+
+PAPER, BEST = range(2)
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    return made(tmp_path / "s", [[0.5, 0.5], [0.75, 0.75]])
+
+
+def confirm(
+    search: Search,
+    number: int,
+    rows: Sequence[Sequence[float]],
+    *,
+    first_seed: int = 1,
+    width: float = 0.0,
+    test: bool = False,
+) -> None:
+    """Train a trial again, once for each row of objectives, with intervals of a width."""
+    for seed, row in enumerate(rows, start=first_seed):
+        search.ledger.confirm(number, seed)
+        begun = search.ledger.begin()
+        assert begun is not None
+        figures = dict(zip(TWO, row, strict=True))
+        limits = {name: (value - width / 2, value + width / 2) for name, value in figures.items()}
+        search.ledger.note_epoch(begun.number, 2, training={}, figures=figures, intervals=limits)
+        search.ledger.end(begun.number, full_budget=True)
+        if test:
+            lower = {name: value - 0.1 for name, value in figures.items()}
+            search.ledger.note_test(begun.number, lower, limits)
+
+
+def test_a_clear_gain_is_named_with_its_seeds_and_images(search: Search) -> None:
+    confirm(search, PAPER, [[0.5, 0.5], [0.52, 0.51], [0.51, 0.5]])
+    confirm(search, BEST, [[0.7, 0.69], [0.72, 0.71], [0.7, 0.7]])
+    found = answer(search.results())
+    assert found is not None
+    assert (found.trial, found.split, found.comparison.seeds) == (BEST, "validation", 3)
+    assert found.comparison.difference == pytest.approx([0.59 / 3] * 2)
+    assert [found.verdict(i) for i in (0, 1)] == ["better", "better"]
+    said = answer_text(search.results())
+    assert "Trial 001, the best trade-off, is better in invariance and informativeness" in said
+    assert "(3 seeds each, validation images)" in said
+
+
+def test_gain_loss_and_noise_are_told_apart(search: Search) -> None:
+    confirm(search, PAPER, [[0.5, 0.70], [0.5, 0.71], [0.5, 0.70], [0.5, 0.7]])
+    confirm(search, BEST, [[0.9, 0.60], [0.95, 0.61], [0.92, 0.60], [0.9, 0.6]])
+    assert "is better in invariance, worse in informativeness" in answer_text(search.results())
+    figures = answer_figures(search.results())
+    assert figures["gain_probability/invariance"] > 0.99
+    assert figures["gain_probability/informativeness"] < 0.01
+    assert figures["gain_probability/all"] < 0.01
+    assert figures["gain_low/invariance"] < figures["gain/invariance"] < figures["gain_high/invariance"]
+
+
+def test_noise_of_the_images_widens_the_interval(search: Search) -> None:
+    confirm(search, PAPER, [[0.50, 0.5], [0.50, 0.51], [0.5, 0.5]], width=0.3)
+    confirm(search, BEST, [[0.55, 0.6], [0.56, 0.61], [0.55, 0.6]], width=0.3)
+    found = answer(search.results())
+    assert found is not None
+    # One training's interval is 0.3 wide; a difference of two has 0.3 * sqrt(2).
+    assert found.comparison.high[0] - found.comparison.low[0] == pytest.approx(0.3 * 2**0.5, rel=0.05)
+    assert "within the noise in invariance and informativeness" in answer_text(search.results())
+
+
+def test_only_seeds_of_both_are_paired(search: Search) -> None:
+    confirm(search, PAPER, [[0.5, 0.5], [0.1, 0.1]], first_seed=1)
+    confirm(search, BEST, [[0.7, 0.7], [0.8, 0.8]], first_seed=2)
+    assert answer(search.results()) is None
+    confirm(search, PAPER, [[0.6, 0.6]], first_seed=3)
+    found = answer(search.results())
+    assert found is not None
+    assert found.comparison.difference == pytest.approx([(0.6 + 0.2) / 2] * 2)
+
+
+def test_test_images_answer_once_all_are_measured(search: Search) -> None:
+    confirm(search, PAPER, [[0.5, 0.5], [0.52, 0.51]], test=True)
+    confirm(search, BEST, [[0.7, 0.69]], test=True)
+    confirm(search, BEST, [[0.72, 0.71]], first_seed=2)
+    found = answer(search.results())
+    assert found is not None
+    assert found.split == "validation"
+    run = max(search.ledger.records(), key=lambda trial: trial.number).number
+    search.ledger.note_test(run, {"invariance": 0.9, "informativeness": 0.9}, {"invariance": (0.8, 1.0)})
+    for seen in (search, Search.open(search.name, search.folder.parent)):
+        found = answer(seen.results())
+        assert found is not None
+        assert found.split == "test"
+        assert found.comparison.difference[0] == pytest.approx((0.2 + 0.48) / 2)
+
+
+def test_without_confirmations_nothing_is_claimed(search: Search) -> None:
+    assert answer(search.results()) is None
+    assert answer_figures(search.results()) == {}
+    assert "Not known: trial 001" in answer_text(search.results())
+
+
+def test_the_papers_settings_may_be_the_best_themselves(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.75, 0.75], [0.5, 0.5]])
+    assert answer(search.results()) is None
+    assert "they are themselves the best trade-off" in answer_text(search.results())

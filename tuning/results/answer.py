@@ -1,0 +1,142 @@
+"""The answer of a search: is its best trade-off better than the paper's settings, and how sure is that?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tuning.ledger.trials import TrialRecord
+from tuning.pareto import FloatArray
+from tuning.results.comparison import Comparison, compare
+from tuning.results.results import Results
+
+STANDARD_ERRORS = 2 * 1.96
+"""Width of a 95 % interval in standard errors."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best trade-off of a search against the paper's settings, trained with the same other seeds.
+
+    Attributes:
+        trial: Number of the best trade-off.
+        split: The scored images: ``test`` once all compared trainings are measured on them, until then
+            ``validation``.
+        objectives: Names of the objectives.
+        comparison: Differences in the objectives, the best trade-off minus the paper's settings.
+    """
+
+    trial: int
+    split: Literal["test", "validation"]
+    objectives: Sequence[str]
+    comparison: Comparison
+
+    def verdict(self, index: int) -> str:
+        """Return ``better``, ``worse`` or ``within the noise`` for an objective, by its 95 % interval."""
+        low, high = self.comparison.low[index], self.comparison.high[index]
+        if low <= 0 <= high:
+            return "within the noise"
+        return "better" if self.comparison.better[index] > 0.5 else "worse"
+
+
+def answer(results: Results) -> Answer | None:
+    """Compare the best trade-off with the paper's settings, if two seeds or more confirmed both."""
+    paper = results.baseline
+    if paper is None or not results.front or results.knee == paper:
+        return None
+    pairs = _paired(results.trainings(results.knee), results.trainings(paper))
+    if len(pairs) < 2:
+        return None
+    objectives = list(results.space.objectives)
+    on_test = all(run.test.keys() >= set(objectives) for pair in pairs for run in pair)
+    best, other = ([_values(pair[i], objectives, on_test) for pair in pairs] for i in (0, 1))
+    runs = [run for pair in pairs for run in pair]
+    errors = np.array([_image_error(runs, name, on_test) for name in objectives])
+    comparison = compare(best, other, errors, list(results.space.objectives.values()))
+    return Answer(results.knee.number, "test" if on_test else "validation", objectives, comparison)
+
+
+def answer_text(results: Results) -> str:
+    """Return the answer in sentences; also the reason if there is none."""
+    if results.baseline is None:
+        return _no_baseline(results)
+    knee = results.knee
+    if knee == results.baseline:
+        return "Better than the paper's settings? No: they are themselves the best trade-off that was found."
+    found = answer(results)
+    if found is None:
+        return (
+            f"Better than the paper's settings? Not known: trial {knee.number:03d}, the best trade-off, was "
+            "trained once, and seeds differ. search.confirm in the space trains both with further seeds."
+        )
+    verdicts: dict[str, list[str]] = {}
+    for i, name in enumerate(found.objectives):
+        verdicts.setdefault(found.verdict(i), []).append(name)
+    parts = [f"{verdict} in {' and '.join(names)}" for verdict, names in verdicts.items()]
+    probability = found.comparison.better_in_all
+    shown = f"{probability:.2f}" if 0.005 <= probability <= 0.995 else f"{probability:.3f}"
+    return (
+        f"Better than the paper's settings? Trial {found.trial:03d}, the best trade-off, is "
+        f"{', '.join(parts)} ({found.comparison.seeds} seeds each, {found.split} images). "
+        f"It is better in every objective with a probability of {shown}."
+    )
+
+
+def answer_figures(results: Results) -> Mapping[str, float]:
+    """Return the answer as metrics: ``gain/OBJECTIVE`` with its limits, and the probabilities."""
+    found = answer(results)
+    if found is None:
+        return {}
+    comparison, figures = found.comparison, {}
+    for i, name in enumerate(found.objectives):
+        figures[f"gain/{name}"] = float(comparison.difference[i])
+        figures[f"gain_low/{name}"] = float(comparison.low[i])
+        figures[f"gain_high/{name}"] = float(comparison.high[i])
+        figures[f"gain_probability/{name}"] = float(comparison.better[i])
+    return {**figures, "gain_probability/all": comparison.better_in_all}
+
+
+def _paired(
+    one: Sequence[TrialRecord], other: Sequence[TrialRecord]
+) -> list[tuple[TrialRecord, TrialRecord]]:
+    """Return the trainings of both configs with equal seeds, without the search's own trials.
+
+    The search's own training takes no part, as it was chosen for its metrics.
+    """
+    by_seed = {run.seed: run for run in other if run.confirms is not None}
+    return [(run, by_seed[run.seed]) for run in one if run.confirms is not None and run.seed in by_seed]
+
+
+def _values(run: TrialRecord, objectives: Sequence[str], on_test: bool) -> list[float]:
+    figures = run.test if on_test else run.figures
+    return [figures[name] for name in objectives]
+
+
+def _image_error(runs: Sequence[TrialRecord], name: str, on_test: bool) -> float:
+    """Return the standard error of a difference that stems from the choice of scored images.
+
+    Both configs are scored on the same images, so their errors partly cancel. They count as independent,
+    which is on the safe side. A metric without intervals counts as free of this error.
+    """
+    limits = [(run.test_intervals if on_test else run.intervals).get(name) for run in runs]
+    errors: FloatArray = np.array([(one[1] - one[0]) / STANDARD_ERRORS for one in limits if one is not None])
+    return float(np.sqrt(2 * np.mean(errors**2))) if len(errors) else 0.0
+
+
+def _no_baseline(results: Results) -> str:
+    """Return a sentence with the reason why the search cannot be compared with the paper's settings."""
+    paper = results.paper
+    if paper is None:
+        return "No trial has the paper's settings, so there is no gain to report."
+    how = {
+        "running": "is not complete",
+        "pruned": "was stopped early",
+        "infeasible": "is infeasible",
+        "failed": "failed",
+    }.get(paper.status, paper.status)
+    because = f": {paper.reason.rstrip('.')}" if paper.reason else ""
+    return (
+        f"There is no gain over the paper's settings to report, as their trial {paper.number:03d} {how} "
+        f"after {paper.epoch} of {results.space.config(paper.values).epochs} epochs{because}."
+    )
