@@ -47,8 +47,11 @@ class LedgerSearcher(Searcher):
         if begun is None:
             return None
         search = self._space.search
-        config = self._space.config(begun.values).model_copy(update={"seed": begun.seed})
-        config = with_absolute_paths(config)
+        config = with_absolute_paths(self._space.config(begun.values))
+        config = config.model_copy(update={"seed": begun.seed})
+        if begun.confirms is not None:
+            # A confirmation is never stopped early, so only its end needs an evaluation.
+            config = config.model_copy(update={"evaluate_every": config.epochs})
         grace_period = search.scheduler.grace_period if search.scheduler else 1
         to_the_end = begun.baseline or begun.confirms is not None
         return Assignment(

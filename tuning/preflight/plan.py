@@ -23,7 +23,8 @@ from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
 from tuning.preflight.reference import with_constant_answers
 from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
-from tuning.results.front_table import FrontRow, front_table
+from tuning.report.tables import settings_table
+from tuning.report.terminal import print_table
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
 from tuning.space.size import describe_size, n_configurations
@@ -123,12 +124,9 @@ def _stopping(space: Space) -> str:
 
 def _print_first(space: Space, first: list[FirstTrial], console: Console) -> None:
     records = rehearsed(space, first)
-    console.print("\nFirst configurations")
-    rows = [
-        FrontRow(number=record.number, figures={}, params=record.readable, label=record.origin or "drawn")
-        for record in records
-    ]
-    console.print(front_table(rows, [], console.width))
+    names = [(f"{record.number:03d}\n{record.origin or 'drawn'}",) for record in records]
+    console.print()
+    print_table(settings_table("First configurations", ("trial",), names, records), console)
     more, random = len(first) - len(records), max(len(first), space.search.startup)
     if more > 0:
         console.print(f"and {more} more first trials", highlight=False)

@@ -121,7 +121,7 @@ def _about_members(analysis: Analysis, attribution: Attribution) -> str:
 def _print(console: Console, table: TextTable, explanation: str) -> None:
     _say(console, f"{table.caption}:")
     if table.rows:
-        console.print(table.rich())
+        console.print(table.rich(console))
     _say(console, f"{explanation}\n")
 
 

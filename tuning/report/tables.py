@@ -1,5 +1,7 @@
 """Tables of a search's results, each defined once for the terminal, the page and MLflow."""
 
+from collections.abc import Sequence
+
 from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import better, figure, number, setting_text
 from tuning.report.text_table import TextTable
@@ -53,30 +55,28 @@ def answer_table(results: Results) -> TextTable | None:
 
 def front_table(results: Results) -> TextTable:
     """Return the front and the paper's settings, with objectives, intervals and settings."""
-    keys = list(dict.fromkeys(key for trial, _ in results.compared for key in trial.values))
-    rows = [
+    marked = [
         (
-            _marked(results, trial, on_front),
+            "\n".join(_marks(results, trial, on_front)),
             *(_with_interval(trial, name, value) for name, value in results.objectives(trial).items()),
-            *(setting_text(trial.values[key]) if key in trial.values else "-" for key in keys),
         )
         for trial, on_front in results.compared
     ]
-    objectives = list(results.space.objectives)
-    caption = (
-        "The front (★: best trade-off, paper: the paper's settings), with 95 % intervals of one training"
-    )
-    return TextTable(caption, ("trial", *objectives, *keys), rows, figures=len(objectives))
+    caption = "The front (★: best trade-off, paper: the paper's settings), with 95 % intervals of a training"
+    trials = [trial for trial, _ in results.compared]
+    return settings_table(caption, ("trial", *results.space.objectives), marked, trials)
 
 
-def with_settings_together(table: TextTable) -> TextTable:
-    """Return the table of the front with all settings in one column."""
-    head = 1 + (table.figures or 0)
-    rows = []
-    for row in table.rows:
-        named = zip(table.header[head:], row[head:], strict=True)
-        rows.append((*row[:head], "  ".join(f"{key}={value}" for key, value in named if value != "-")))
-    return TextTable(table.caption, (*table.header[:head], "settings"), rows, table.figures)
+def settings_table(
+    caption: str, header: Sequence[str], cells: Sequence[Sequence[str]], trials: Sequence[TrialRecord]
+) -> TextTable:
+    """Return a table of trials with a column for each setting, after the given first columns."""
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
+    rows = [
+        (*first, *(setting_text(trial.values[key]) if key in trial.values else "-" for key in keys))
+        for first, trial in zip(cells, trials, strict=True)
+    ]
+    return TextTable(caption, (*header, *keys), rows, figures=len(header) - 1)
 
 
 def subset_alone(space: Space) -> str | None:
@@ -144,11 +144,10 @@ def reasons_table(results: Results) -> TextTable | None:
     return TextTable(caption, header, rows[:MOST_REASONS], figures=0) if rows else None
 
 
-def _marked(results: Results, trial: TrialRecord, on_front: bool) -> str:
-    lines = [f"{number(trial)} ★" if trial == results.knee else number(trial)]
-    lines += ["paper"] if trial.paper else []
-    lines += [] if on_front else ["off-front"]
-    return "\n".join(lines)
+def _marks(results: Results, trial: TrialRecord, on_front: bool) -> list[str]:
+    marks = [f"{number(trial)} ★" if trial == results.knee else number(trial)]
+    marks += ["paper"] if trial.paper else []
+    return marks if on_front else [*marks, "off-front"]
 
 
 def _with_interval(trial: TrialRecord, name: str, value: float) -> str:

@@ -9,14 +9,7 @@ from rich.console import Console
 
 from dcodr.words import counted
 from tuning.analysis.evidence import FEWEST_TRIALS
-from tuning.report.tables import (
-    answer_table,
-    confirmed_table,
-    finals_table,
-    front_table,
-    gain_table,
-    with_settings_together,
-)
+from tuning.report.tables import answer_table, confirmed_table, finals_table, front_table, gain_table
 from tuning.report.text_table import TextTable
 from tuning.results.answer import answer_figures, answer_text
 from tuning.results.final_figures import final_figures
@@ -120,10 +113,7 @@ def print_status(results: Results, console: Console) -> None:
     if not results.front:
         _line(console, "No trial is complete yet: there is no front.")
         return
-    front = front_table(results)
-    if front.least_width(console) > console.width:
-        front = with_settings_together(front)
-    for table in (front, confirmed_table(results), finals_table(results)):
+    for table in (front_table(results), confirmed_table(results), finals_table(results)):
         print_table(table, console)
 
 
@@ -131,7 +121,7 @@ def print_table(table: TextTable | None, console: Console) -> None:
     """Print a table, if there is one, below its caption."""
     if table is not None:
         _line(console, f"{table.caption}:")
-        console.print(table.rich())
+        console.print(table.rich(console))
 
 
 def _line(console: Console, text: str) -> None:

@@ -16,7 +16,7 @@ class TextTable:
     Attributes:
         caption: Title of the table.
         header: Titles of the columns.
-        rows: Cells of each row.
+        rows: Cells of each row; ``-`` for a cell without a value.
         figures: Number of columns after the first that hold numbers; ``None`` if all do.
     """
 
@@ -25,8 +25,21 @@ class TextTable:
     rows: Sequence[Sequence[str]]
     figures: int | None = None
 
-    def rich(self) -> Table:
-        """Return the table for a terminal: numbers on the right and never broken, words on the left."""
+    def rich(self, console: Console) -> Table:
+        """Return the table for a terminal: numbers on the right and never broken, words on the left.
+
+        If that would break words, the last columns, those of words, become one.
+        """
+        table, wide = self._rich(), console.options.update(width=10_000)
+        fits = console.measure(table, options=wide).minimum <= console.width
+        return table if fits or self.figures is None else self._together(1 + self.figures)._rich()
+
+    def markdown(self) -> str:
+        """Return the table in Markdown."""
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
+
+    def _rich(self) -> Table:
         table = Table(
             box=box.SIMPLE_HEAD,
             show_edge=False,
@@ -45,11 +58,10 @@ class TextTable:
             table.add_row(*map(Text, row))
         return table
 
-    def least_width(self, console: Console) -> int:
-        """Return the least number of characters in a line of a terminal that break no word of the table."""
-        return console.measure(self.rich(), options=console.options.update(width=10_000)).minimum
-
-    def markdown(self) -> str:
-        """Return the table in Markdown."""
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
+    def _together(self, head: int) -> "TextTable":
+        """Return the table with one column for all settings after the first columns."""
+        rows = []
+        for row in self.rows:
+            named = zip(self.header[head:], row[head:], strict=True)
+            rows.append((*row[:head], "  ".join(f"{key}={value}" for key, value in named if value != "-")))
+        return TextTable(self.caption, (*self.header[:head], "settings"), rows, self.figures)

@@ -76,7 +76,7 @@ def draw_factors(n: int, seed: int) -> Ints:
 
     Args:
         n: Number of scenes, 1..480,000.
-        seed: Seed of the draw.
+        seed: Seed of the draw and of the splits.
 
     Returns:
         ``(n, 6)`` factor values in the order of ``FACTORS``.
@@ -112,7 +112,7 @@ def read_synthetic(n_images: int, seed: int, on_progress: Progress | None = None
 
     Args:
         n_images: Number of different scenes, 1..480,000.
-        seed: Seed of the draw.
+        seed: Seed of the draw and of the splits.
         on_progress: Called with the number of images rendered so far, and of all images.
 
     Returns:

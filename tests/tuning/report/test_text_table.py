@@ -59,7 +59,7 @@ def test_a_wide_table_has_a_column_a_parameter_and_marks(search: Search) -> None
 def test_cells_are_no_markup() -> None:
     table = TextTable("of cells", ("name", "count"), [("[bold]one", "1"), ("two\nlines", "[red]2")])
     console = Console(file=io.StringIO(), width=80, record=True)
-    console.print(table.rich())
+    console.print(table.rich(console))
     assert "[bold]one" in console.export_text(clear=False)
     assert "[red]2" in console.export_text()
     assert table.markdown().splitlines() == [
