@@ -7,7 +7,14 @@ import numpy.typing as npt
 import pytest
 
 from dcodr.data.sources import synthetic as module
-from dcodr.data.sources.synthetic import FACTORS, SYNTHETIC, draw_factors, read_synthetic, render
+from dcodr.data.sources.synthetic import (
+    FACTORS,
+    SYNTHETIC,
+    draw_factors,
+    read_synthetic,
+    render,
+    split_fractions,
+)
 from dcodr.errors import UserError
 
 Mask = npt.NDArray[np.bool_]
@@ -271,3 +278,14 @@ def test_labels_belong_to_the_images_and_follow_the_spec(monkeypatch: pytest.Mon
         np.stack([{**attributes, "shape": domain}[name] for name in FACTORS], axis=1), factors
     )
     np.testing.assert_array_equal(images, render(factors))
+
+
+@pytest.mark.parametrize(
+    ("n_images", "sizes"),
+    [(80, (64, 8, 8)), (6000, (4800, 600, 600)), (8000, (4800, 1600, 1600)), (10_800, (4800, 3000, 3000)),
+     (20_000, (14_000, 3000, 3000)), (60_000, (48_000, 6000, 6000))],
+)  # fmt: skip
+def test_thousands_are_held_out_as_long_as_train_keeps_its_size(
+    n_images: int, sizes: tuple[int, ...]
+) -> None:
+    assert tuple(round(share * n_images) for share in split_fractions(n_images)) == sizes
