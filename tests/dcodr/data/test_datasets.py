@@ -27,14 +27,11 @@ def test_commands_presets_and_the_readme_have_the_same_datasets() -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_the_help_of_a_command_says_what_is_read_and_from_which_files(
-    name: Name, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+def test_the_help_of_a_command_says_what_is_read_and_from_which_files(name: Name) -> None:
     dataset = PUBLISHED[name]
     shown = re.sub(r"[\s│]", "", CliRunner().invoke(app, ["prepare", name, "--help"]).output)
-    for text in (dataset.about, dataset.raw):
-        assert re.sub(r"\s", "", text) in shown
+    assert re.sub(r"\s", "", dataset.about) in shown
+    assert f"Folderof{dataset.raw.split(',')[0].replace(' ', '')}" in shown
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
