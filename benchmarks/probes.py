@@ -46,8 +46,10 @@ def _of_size(size: str) -> list[Row]:
     codes, factors = mixed_codes(n, classes, seed=1)
     scored, actual = mixed_codes(N_SCORED, classes, seed=2)
 
+    repeats = FAST.repeats([name for name in factors if name != "domain"], derived=["pose"])
+
     def ours() -> Labels:
-        return fit_probes(codes, factors, classes, FAST, seed=0).predict(scored)
+        return fit_probes(codes, factors, classes, FAST, seed=0, repeats=repeats).predict(scored)
 
     started = clock()
     theirs = accuracies(codes, factors, scored, actual)

@@ -4,23 +4,24 @@ Kahana & Hoshen, "A Contrastive Objective for Learning Disentangled Representati
 https://arxiv.org/abs/2203.11284.
 
 The API for scripts: ``fit`` trains a config, ``load`` reads the trained encoder back, ``evaluate`` measures
-its codes. PyTorch is imported when one of them is first used.
+its codes, ``judge`` asks several kinds of classifiers. PyTorch is imported when one of them is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dcodr.training.trained import evaluate, load
+    from dcodr.training.trained import evaluate, judge, load
     from dcodr.training.trainer import fit
 
-__all__ = ["evaluate", "fit", "load"]
+__all__ = ["evaluate", "fit", "judge", "load"]
 
 # Hidden from type checkers, which would accept any attribute of a module with a ``__getattr__``.
 if not TYPE_CHECKING:
     _HOMES = {
         "evaluate": "dcodr.training.trained",
         "fit": "dcodr.training.trainer",
+        "judge": "dcodr.training.trained",
         "load": "dcodr.training.trained",
     }
 
