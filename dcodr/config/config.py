@@ -115,6 +115,12 @@ class Config(StrictModel):
     """Factor of the schedule ``step``."""
     lr_decay_epochs: int = Field(default=30, ge=1)
     """Epochs between two decays of the schedule ``step``."""
+    lr_warmup_epochs: int = Field(default=0, ge=0)
+    """Epochs at the start with lower learning rates, which rise in equal steps: with 3 epochs a quarter, a half
+    and three quarters of the schedule's rates."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decay of all learned weights, apart from their gradients (AdamW, Loshchilov & Hutter 2019): a step
+    multiplies them by 1 minus learning rate times this. The paper has none."""
     evaluate_every: int = Field(default=10, ge=1)
     """Epochs between two evaluations on the validation images; the last epoch is always evaluated."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"

@@ -109,9 +109,11 @@ def fit(
         for network in method.children():
             network.compile()
     # A group's name is the key of its learning rate, see `_set_learning_rates`.
-    optimizer = torch.optim.Adam(
+    # Without weight decay, AdamW is Adam.
+    optimizer = torch.optim.AdamW(
         [{"params": params, "setting": name} for name, params in method.learned().items()],
         betas=ADAM_BETAS,
+        weight_decay=config.weight_decay,
         fused=True,
     )
     # 2. Restore the checkpoint, if there is one.
@@ -186,7 +188,13 @@ def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch:
 
 
 def _learning_rate(first: float, config: Config, epoch: int) -> float:
-    """Return the learning rate of an epoch, counted from 0, which is ``first`` in epoch 0."""
+    """Return the learning rate of an epoch, counted from 0; without a warm-up epoch 0 has ``first``."""
+    warmed = min(1.0, (epoch + 1) / (config.lr_warmup_epochs + 1))
+    return warmed * _scheduled(first, config, epoch)
+
+
+def _scheduled(first: float, config: Config, epoch: int) -> float:
+    """Return the learning rate that the schedule gives an epoch."""
     if config.lr_schedule == "cosine":
         end = min(first, COSINE_END)  # a rate that starts lower must not rise
         return end + (first - end) * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
