@@ -123,14 +123,15 @@ def evaluate(
 
     state = load_checkpoint(folder / CHECKPOINT)
     config = state.config if data is None else state.config.model_copy(update={"data": data})
+    if judges == "all" and probe != "paper":
+        raise UserError("--judges all asks both probes and reports the paper's: leave out --probe")
     dataset = open_dataset(config)
     torch.set_num_threads(config.threads)
     console = Console(stderr=as_json)
     encoder, verdicts = trained_encoder(state), None
     with console.status(f"fitting the {probe} probe on {len(dataset.indices('train'))} codes") as status:
-        report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
         if judges == "all":
-            verdicts = judge(
+            report, verdicts = judge(
                 encoder,
                 dataset,
                 split,
@@ -139,6 +140,8 @@ def evaluate(
                 on_judge=lambda name: status.update(f"asking the judge {name}"),
             )
             report = replace(report, figures={**report.figures, **verdicts.summary})
+        else:
+            report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
     written = _write_report(folder / f"{split}.json", report, verdicts)
     if as_json:
         print(written, end="")

@@ -116,8 +116,8 @@ class Config(StrictModel):
     lr_decay_epochs: int = Field(default=30, ge=1)
     """Epochs between two decays of the schedule ``step``."""
     lr_warmup_epochs: int = Field(default=0, ge=0)
-    """Epochs at the start with lower learning rates, which rise in equal steps: with 3 epochs a quarter, a half
-    and three quarters of the schedule's rates."""
+    """Epochs at the start with lower learning rates, which rise in equal steps: with 3 epochs a quarter, a
+    half and three quarters of the schedule's rates."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decay of all learned weights, apart from their gradients (AdamW, Loshchilov & Hutter 2019): a step
     multiplies them by 1 minus learning rate times this. The paper has none."""

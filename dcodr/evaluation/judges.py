@@ -85,28 +85,35 @@ class Verdicts:
         return {f"{name}/strongest": value for name, value in self.strongest_figures.items() if name in means}
 
 
-def judge_all(
-    encoded: EncodedSplit,
-    *,
-    seed: int,
-    on_judge: Callable[[str], None] = lambda name: None,
-) -> Verdicts:
+def ask_all(
+    encoded: EncodedSplit, seed: int, on_judge: Callable[[str], None] = lambda name: None
+) -> dict[str, dict[str, Tensor]]:
     """Ask every judge about every factor.
 
-    The strongest judge of a factor is chosen on the scored images, so its metric is a little too strict: an
-    upper bound of what the judges can read.
-
     Args:
-        encoded: Codes and labels.
+        encoded: Finite codes, and labels.
         seed: Seed of the probes and the trees.
         on_judge: Called with the name of each judge before it is asked.
+
+    Returns:
+        The predictions of each judge.
     """
-    outcomes: dict[str, dict[str, Outcome]] = {}
+    answers = {}
     for name, judge in JUDGES.items():
         on_judge(name)
-        outcomes[name] = encoded.outcomes(judge(encoded, seed))
+        answers[name] = judge(encoded, seed)
+    return answers
+
+
+def verdicts(encoded: EncodedSplit, answers: Mapping[str, Mapping[str, Tensor]]) -> Verdicts:
+    """Compare the answers of all judges, and find the strongest judge of each factor.
+
+    It is chosen on the scored images, so its metric is a little too strict: a bound of what the judges can
+    read.
+    """
+    outcomes = {name: encoded.outcomes(predicted) for name, predicted in answers.items()}
     strongest = {
-        factor: max(JUDGES, key=lambda judge: outcomes[judge][factor].merit) for factor in encoded.factors
+        factor: max(outcomes, key=lambda judge: outcomes[judge][factor].merit) for factor in encoded.factors
     }
     best = {factor: outcomes[judge][factor] for factor, judge in strongest.items()}
 

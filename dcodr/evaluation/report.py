@@ -1,6 +1,6 @@
 """The evaluation of an encoder on one split of a dataset."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +66,8 @@ class EncodedSplit:
         train_factors: For each factor, the domain first, ``(n,)`` class ids or ``(n, K)`` values.
         factors: The same of the scored split.
         n_classes: For each factor its number of classes; ``None`` if it is continuous.
-        derived: Attributes that follow from others, so that the mean skill excludes them.
+        split: Name of the scored split.
+        spec: The meaning of the labels.
     """
 
     train_codes: Tensor
@@ -74,12 +75,23 @@ class EncodedSplit:
     train_factors: Mapping[str, Tensor]
     factors: Mapping[str, Tensor]
     n_classes: Mapping[str, int | None]
-    derived: Collection[str] = ()
+    split: Split
+    spec: DatasetSpec
 
     @property
     def mean_skill(self) -> str:
         """Name of the mean skill over attributes."""
-        return IMAGE_INFORMATIVENESS if "appearance" in self.factors else "informativeness"
+        return "informativeness" if self.spec.attributes else IMAGE_INFORMATIVENESS
+
+    @property
+    def derived(self) -> list[str]:
+        """Attributes that follow from others, so that the mean skill excludes them."""
+        return [attribute.name for attribute in self.spec.attributes if attribute.derived]
+
+    @property
+    def finite(self) -> bool:
+        """True if all codes are finite; probes cannot be fitted on others."""
+        return bool(self.train_codes.isfinite().all() and self.codes.isfinite().all())
 
     def probed(self, budget: ProbeBudget, seed: int) -> dict[str, Tensor]:
         """Fit fresh probes to the train split, and return their answers for the scored split."""
@@ -114,8 +126,8 @@ def encode_split(
     _check(data, split, len(scored))
     images = data.images if images is None else images
     train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
-    derived = [attribute.name for attribute in data.spec.attributes if attribute.derived]
-    return EncodedSplit(train_codes, codes, *_factors(data, images, train, scored, device), derived)
+    factors = _factors(data, images, train, scored, device)
+    return EncodedSplit(train_codes, codes, *factors, split, data.spec)
 
 
 @float32_products(tf32=False)
@@ -153,28 +165,50 @@ def evaluate(
     Raises:
         UserError: If the split is ``train`` or has fewer than two images.
     """
-    # 1. Encode the images of both splits.
     encoded = encode_split(encoder, data, split, device=device, images=images)
-    # 2. Check for collapse. Probes cannot be fitted on codes that are not finite.
+    predicted = encoded.probed(budget, seed) if encoded.finite else {}
+    return summarise(encoded, predicted, seed=seed, resamples=resamples, retrieval=retrieval)
+
+
+def summarise(
+    encoded: EncodedSplit,
+    predicted: Mapping[str, Tensor],
+    *,
+    seed: int,
+    resamples: int = 1000,
+    retrieval: bool = True,
+) -> Report:
+    """Compare the predictions of probes with the labels; see :func:`evaluate`.
+
+    Args:
+        encoded: Codes and labels.
+        predicted: Predictions for the scored split, as `Probes.predict` returns them; unused if a code is not
+            finite.
+        seed: Seed of the bootstrap.
+        resamples: Bootstrap resamples of the confidence intervals.
+        retrieval: True to measure retrieval as well.
+    """
+    # 1. Check for collapse.
     all_codes = torch.cat([encoded.train_codes, encoded.codes])
     variance, rank = code_variance(all_codes), effective_rank(all_codes)
     infeasible = collapse_reason(variance, rank)
-    if not all_codes.isfinite().all():
+    if not encoded.finite:
         return Report({}, {}, infeasible)
-    # 3. Fit the probes and compare their predictions with the labels.
-    outcomes = encoded.outcomes(encoded.probed(budget, seed))
+    # 2. Compare the predictions with the labels.
+    outcomes = encoded.outcomes(predicted)
     domain = outcomes.pop("domain")
     unmeasured = tuple(name for name, one in {"domain": domain, **outcomes}.items() if one.trivial)
-    # 4. Summarise the outcomes as metrics with intervals.
+    # 3. Summarise the outcomes as metrics with intervals.
     mean_skill, derived = encoded.mean_skill, encoded.derived
     figures = {"effective_rank": rank, "code_variance": variance}
     figures |= probe_figures(domain, outcomes, mean_skill, derived)
     intervals = probe_intervals(domain, outcomes, resamples, seed, mean_skill, derived)
     for name in ("invariance", mean_skill):
         if name not in figures and infeasible is None:
-            infeasible = f"{name} cannot be measured: a constant answer is right for every {split} image"
+            always = f"a constant answer is right for every {encoded.split} image"
+            infeasible = f"{name} cannot be measured: {always}"
     if retrieval:
-        figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, data.spec)
+        figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, encoded.spec)
     return Report(figures, intervals, infeasible, unmeasured)
 
 

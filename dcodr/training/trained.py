@@ -10,7 +10,7 @@ from torch import nn
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.evaluation import report
-from dcodr.evaluation.judges import Verdicts, judge_all
+from dcodr.evaluation.judges import Verdicts, ask_all, verdicts
 from dcodr.evaluation.probes import FAST, PAPER
 from dcodr.evaluation.report import Report
 from dcodr.files import CHECKPOINT
@@ -93,8 +93,8 @@ def judge(
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     on_judge: Callable[[str], None] = lambda name: None,
-) -> Verdicts:
-    """Ask all judges of :mod:`dcodr.evaluation.judges` about an encoder's codes.
+) -> tuple[Report, Verdicts]:
+    """Measure an encoder's codes with the paper's probe, and by all judges of `dcodr.evaluation.judges`.
 
     Args:
         encoder: See :func:`evaluate`.
@@ -104,11 +104,15 @@ def judge(
         device: Device of the encoder and of the probes; the trees always use the CPU.
         on_judge: Called with the name of each judge before it is asked.
 
+    Returns:
+        The report of :func:`evaluate` with the paper's probe, and the answers of all judges.
+
     Raises:
         UserError: If the split has fewer than two images, there is no such device, or a code is not finite.
     """
     where = resolve_device(device)
     encoded = report.encode_split(encoder.to(where), data, split, device=where)
-    if not (encoded.train_codes.isfinite().all() and encoded.codes.isfinite().all()):
+    if not encoded.finite:
         raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")
-    return judge_all(encoded, seed=seed, on_judge=on_judge)
+    answers = ask_all(encoded, seed, on_judge)
+    return report.summarise(encoded, answers["paper"], seed=seed), verdicts(encoded, answers)

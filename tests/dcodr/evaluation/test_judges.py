@@ -6,10 +6,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from torch.nn import functional as F
 
-from dcodr.evaluation.judges import JUDGES, ask_neighbours, ask_trees, judge_all
+from dcodr.data.dataset import Attribute, DatasetSpec
+from dcodr.evaluation.judges import JUDGES, ask_all, ask_neighbours, ask_trees, verdicts
 from dcodr.evaluation.report import EncodedSplit
 
 N_CLASSES = {"domain": 2, "pose": 4, "size": None}
+SPEC = DatasetSpec(
+    name="made",
+    domain="domain",
+    domains=("a", "b"),
+    attributes=(Attribute("pose", 4), Attribute("size", None)),
+)
 
 
 def factors_and_codes(n: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -26,33 +33,35 @@ def factors_and_codes(n: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
 def encoded(n: int = 600) -> EncodedSplit:
     train, known = factors_and_codes(n, seed=0)
     scored, actual = factors_and_codes(300, seed=1)
-    return EncodedSplit(train, scored, known, actual, N_CLASSES)
+    return EncodedSplit(train, scored, known, actual, N_CLASSES, "validation", SPEC)
 
 
 @pytest.mark.train
 def test_only_a_linear_judge_misses_a_parity_and_all_read_what_is_linear() -> None:
-    verdicts = judge_all(encoded(), seed=0)
+    split = encoded()
+    found = verdicts(split, ask_all(split, seed=0))
     for name in JUDGES:
-        assert verdicts.figures[name]["accuracy/pose"] > 0.9, name
-        found = verdicts.figures[name]["domain_accuracy"]
-        assert found < 0.65 if name == "linear" else found > 0.9, name
+        assert found.figures[name]["accuracy/pose"] > 0.9, name
+        domain = found.figures[name]["domain_accuracy"]
+        assert domain < 0.65 if name == "linear" else domain > 0.9, name
 
 
 @pytest.mark.train
 def test_the_strongest_judge_of_each_factor_is_the_one_with_the_best_metric() -> None:
-    verdicts = judge_all(encoded(), seed=0)
-    accuracy = {name: figures["domain_accuracy"] for name, figures in verdicts.figures.items()}
-    errors = {name: figures["error/size"] for name, figures in verdicts.figures.items()}
-    assert accuracy[verdicts.strongest["domain"]] == max(accuracy.values())
-    assert errors[verdicts.strongest["size"]] == min(errors.values())
-    assert verdicts.strongest_figures["domain_accuracy"] == max(accuracy.values())
-    assert verdicts.strongest_figures["error/size"] == min(errors.values())
+    split = encoded()
+    found = verdicts(split, ask_all(split, seed=0))
+    accuracy = {name: figures["domain_accuracy"] for name, figures in found.figures.items()}
+    errors = {name: figures["error/size"] for name, figures in found.figures.items()}
+    assert accuracy[found.strongest["domain"]] == max(accuracy.values())
+    assert errors[found.strongest["size"]] == min(errors.values())
+    assert found.strongest_figures["domain_accuracy"] == max(accuracy.values())
+    assert found.strongest_figures["error/size"] == min(errors.values())
     # Invariance by the strongest judge is the lowest, informativeness the highest.
-    assert verdicts.summary["invariance/strongest"] == min(
-        figures["invariance"] for figures in verdicts.figures.values()
+    assert found.summary["invariance/strongest"] == min(
+        figures["invariance"] for figures in found.figures.values()
     )
-    assert verdicts.summary["informativeness/strongest"] >= max(
-        figures["informativeness"] for figures in verdicts.figures.values()
+    assert found.summary["informativeness/strongest"] >= max(
+        figures["informativeness"] for figures in found.figures.values()
     )
 
 
@@ -84,5 +93,5 @@ def test_trees_keep_the_form_of_labels_and_follow_the_seed() -> None:
 
 def test_every_judge_is_announced_before_it_is_asked() -> None:
     named: list[str] = []
-    judge_all(encoded(60), seed=0, on_judge=named.append)
+    ask_all(encoded(60), seed=0, on_judge=named.append)
     assert named == list(JUDGES)
