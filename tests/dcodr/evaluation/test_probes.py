@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from dcodr.evaluation.probes import FAST, PAPER, ProbeBudget, fit_probes
+from dcodr.evaluation.probes import FAST, LINEAR, PAPER, ProbeBudget, fit_probes
 
 SMALL = ProbeBudget(
     layers=3, hidden=32, epochs=8, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=8
@@ -179,6 +180,16 @@ def test_the_paper_probe_is_that_of_the_official_call() -> None:
     """Hidden 128 and 100 epochs are what the official evaluation passes, not its functions' defaults."""
     assert (PAPER.layers, PAPER.hidden, PAPER.epochs) == (6, 128, 100)
     assert (PAPER.batch_size, PAPER.learning_rate, PAPER.one_cycle) == (128, 1e-3, False)
+
+
+def test_a_linear_probe_is_as_good_as_an_exact_logistic_regression() -> None:
+    codes, factors = labelled_codes(3000, seed=0)
+    unseen, actual = labelled_codes(2000, seed=1)
+    exact = LogisticRegression(max_iter=2000, C=1e4).fit(codes.numpy(), factors["hue"].numpy())
+    expected = exact.score(unseen.numpy(), actual["hue"].numpy())
+    hue = {"hue": factors["hue"]}
+    found = fit_probes(codes, hue, N_CLASSES, LINEAR, seed=0).predict(unseen)["hue"][0]
+    assert (found == actual["hue"]).float().mean().item() == pytest.approx(expected, abs=0.02)
 
 
 @pytest.mark.train
