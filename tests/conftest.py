@@ -1,12 +1,15 @@
 """Share one thread, a tiny rendered dataset, and the stack of a test process that crashed."""
 
+import dataclasses
 import faulthandler
+import os
 import signal
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import threadpoolctl
 import torch
 
 from dcodr.config import BatchConfig, Config, EncoderConfig, GeneratorConfig, PerceptualConfig
@@ -46,7 +49,10 @@ def pytest_handlecrashitem(report: Any) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
+    """Threads of BLAS wait for each other in a loop: two processes on two cores become three times slower."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
     torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -58,16 +64,26 @@ def _ctrl_c() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 400 rendered scenes."""
+    """A store of 160 rendered scenes."""
     path = tmp_path_factory.mktemp("data") / "tiny.h5"
-    prepare_synthetic(path, 400)
+    prepare_synthetic(path, 160)
     return path
 
 
 @pytest.fixture(scope="session")
 def tiny(tiny_store: Path) -> FactorDataset:
-    """400 rendered scenes."""
+    """160 rendered scenes."""
     return open_store(tiny_store)
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> FactorDataset:
+    """Two batches of 16 training images, with two attributes."""
+    path = tmp_path_factory.mktemp("data") / "few.h5"
+    prepare_synthetic(path, 48)
+    data = open_store(path)
+    spec = dataclasses.replace(data.spec, attributes=data.spec.attributes[:2])
+    return dataclasses.replace(data, spec=spec)
 
 
 @pytest.fixture
@@ -84,3 +100,10 @@ def tiny_config(tiny_store: Path) -> Config:
         evaluate_every=1,
         device="cpu",
     )
+
+
+@pytest.fixture
+def short_config(tiny_config: Config) -> Config:
+    """A training of two steps on the few images."""
+    update = {"epochs": 1, "batch": BatchConfig(n_domains=4, n_per_domain=4)}
+    return tiny_config.model_copy(update=update)

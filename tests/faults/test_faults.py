@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from dcodr.errors import UserError
 from tests.faults.searching import Driver, mend, statuses, trials_of, wait_for
 from tests.faults.server import MlflowServer
+from tests.tuning.store import place
 from tuning.ledger.lock import driving
 from tuning.tracking.store import default_uri
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.ray
 @pytest.fixture
 def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
     driver = Driver(tmp_path, tiny_store, 6)
+    place(driver.storage)
     try:
         yield driver
     finally:
@@ -69,6 +71,7 @@ def test_a_driver_and_a_worker_that_are_killed_ctrl_c_and_sigterm_lose_nothing(d
 
 
 def test_an_mlflow_server_that_is_away_for_a_while_and_at_the_end(tmp_path: Path, tiny_store: Path) -> None:
+    place(tmp_path / "server")
     with MlflowServer(tmp_path / "server") as server:
         driver = Driver(tmp_path, tiny_store, 8, "--tracking-uri", server.uri)
         try:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dcodr.config import BatchConfig, Config
-from dcodr.data.dataset import FactorDataset
+from dcodr.config import Config
 from dcodr.evaluation.probes import FAST, ProbeBudget
 from tests.gpu.fake import FakeGPU, fake_gpu
-from tuning.preflight.rehearsal import thinned
 
 BRIEF = dataclasses.replace(FAST, epochs=1)
 """The fast probes, for tests of something else."""
@@ -26,18 +24,9 @@ def gpu() -> Iterator[FakeGPU]:
 
 
 @pytest.fixture
-def cuda_config(tiny_config: Config) -> Config:
-    """The tiny training, on the GPU, for one epoch."""
-    batch = BatchConfig(n_domains=4, n_per_domain=4)
-    quick = {"epochs": 1, "batch": batch, "augmentations": ("crop",)}
-    return tiny_config.model_copy(update={"device": "cuda", **quick})
-
-
-@pytest.fixture(scope="session")
-def few(tiny: FactorDataset) -> FactorDataset:
-    """Two batches of training images, with two attributes."""
-    spec = dataclasses.replace(tiny.spec, attributes=tiny.spec.attributes[:2])
-    return dataclasses.replace(thinned(tiny, 9), spec=spec)
+def cuda_config(short_config: Config) -> Config:
+    """The short training, on the GPU."""
+    return short_config.model_copy(update={"device": "cuda", "augmentations": ("crop",)})
 
 
 @pytest.fixture

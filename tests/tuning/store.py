@@ -1,7 +1,9 @@
-"""An MLflow store on a real database, for all tests of a run: a new one takes seconds."""
+"""An MLflow store on a real database: to make one takes seconds, so that all are copies of one."""
 
 import contextlib
 import io
+import tempfile
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,24 +13,36 @@ from mlflow.entities import Run
 from tuning.tracking.tracker import Figures, Tracker
 
 
+@cache
+def fresh() -> tuple[bytes, str]:
+    """The content of a database in which nothing was written, and what was printed as it was made."""
+    terminal = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "deep" / "down" / "mlflow.db"
+        with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
+            Tracker(f"sqlite:///{file}")
+        return file.read_bytes(), terminal.getvalue()
+
+
+def place(folder: Path) -> Path:
+    """A fresh database in a folder, which is made, under the name that a search looks for."""
+    folder.mkdir(parents=True)
+    file = folder / "mlflow.db"
+    file.write_bytes(fresh()[0])
+    return file
+
+
 class Store:
     """A database and a folder of artifacts.
 
     Attributes:
         uri: Its tracking URI.
         artifacts: The folder.
-        said: What was printed as it was made.
-        fresh: The database's content before anything was written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.uri = f"sqlite:///{folder}/deep/down/mlflow.db"
+        self.uri = f"sqlite:///{place(folder / 'store')}"
         self.artifacts = folder / "artifacts"
-        terminal = io.StringIO()
-        with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
-            Tracker(self.uri)
-        self.said = terminal.getvalue()
-        self.fresh = (folder / "deep" / "down" / "mlflow.db").read_bytes()
         self.client = MlflowClient(self.uri)
 
     def begin(self, name: str, **tags: str) -> Tracker:

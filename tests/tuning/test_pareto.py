@@ -25,7 +25,7 @@ from tuning.pareto import (
 
 Problem = tuple[FloatArray, list[Direction]]
 DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
-unhurried = settings(deadline=None)
+unhurried = settings(deadline=None, max_examples=50)
 
 
 @st.composite

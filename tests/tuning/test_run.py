@@ -1,10 +1,14 @@
-"""A whole search, for real: Ray, Optuna, MLflow, export, retraining, kill -9 and resume."""
+"""A whole search, for real: Ray, Optuna, MLflow, export, retraining and resume.
+
+All searches share one Ray, as it takes seconds to start; tests/docs has searches that start their own.
+"""
 
 import csv
 import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,6 +23,8 @@ from dcodr.files import CHECKPOINT
 from dcodr.training.trained import evaluate, load
 from tests.faults.searching import runs_of, statuses
 from tests.streams import Broken
+from tests.tuning.store import place
+from tuning.cluster.session import ray_session
 from tuning.ledger.trials import kept_of
 from tuning.report.commands import caveat
 from tuning.results.gain import gains
@@ -32,11 +38,20 @@ ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
 
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for all searches of this process."""
+    with ray_session(None), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuning.run.ray_session", lambda *_: nullcontext())
+        yield
+
+
 class Finished:
     """A finished search of four trials, and what it printed."""
 
     def __init__(self, folder: Path, store: Path) -> None:
         self.storage = folder / "runs"
+        place(self.storage)
         self.store = store
         self.output = io.StringIO()
         self.search = self.run(trials=4)
@@ -52,7 +67,7 @@ class Finished:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Finished:
+def finished(one_ray: None, tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Finished:
     return Finished(tmp_path_factory.mktemp("search"), tiny_store)
 
 
@@ -201,12 +216,13 @@ search:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Search:
+def hostile(one_ray: None, tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Search:
     """A search whose learning rates make codes collapse and losses diverge, with early stopping.
 
     It has nobody to show anything to: its stream raises whatever is written.
     """
     folder = tmp_path_factory.mktemp("hostile")
+    place(folder / "runs")
     base = load_space(QUICK, data=str(tiny_store), settings=["epochs=3"]).base
     (folder / "base.yaml").write_text(dump_config(base.model_copy(update={"threads": 1, "device": "auto"})))
     (folder / "hostile.yaml").write_text(HOSTILE % (folder / "base.yaml"))

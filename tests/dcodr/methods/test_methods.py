@@ -69,9 +69,10 @@ def test_the_loss_falls(config: Config, tiny: FactorDataset) -> None:
 
 @every_method
 @pytest.mark.train
-def test_a_resumed_training_goes_on_bit_equally(config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
-    config = config.model_copy(update={"epochs": 3})
-    whole = history(config, tiny)
+def test_a_resumed_training_goes_on_bit_equally(config: Config, few: FactorDataset, tmp_path: Path) -> None:
+    batch = BatchConfig(n_domains=4, n_per_domain=4)
+    config = config.model_copy(update={"epochs": 3, "evaluate_every": 3, "batch": batch})
+    whole = history(config, few)
 
     class Stop(Exception):  # noqa: N818
         pass
@@ -80,15 +81,15 @@ def test_a_resumed_training_goes_on_bit_equally(config: Config, tiny: FactorData
         raise Stop
 
     with pytest.raises(Stop):
-        fit(config, tiny, on_epoch=stop, checkpoint=tmp_path / "c.pt")
+        fit(config, few, on_epoch=stop, checkpoint=tmp_path / "c.pt")
     assert load_checkpoint(tmp_path / "c.pt").last.epoch == 1
-    rest = history(config, tiny, tmp_path / "c.pt")
+    rest = history(config, few, tmp_path / "c.pt")
     assert [epoch.epoch for epoch in rest] == [1, 2, 3]
     assert [epoch.losses for epoch in rest] == [epoch.losses for epoch in whole]
     assert rest[-1].report is not None
     assert whole[-1].report is not None
     assert rest[-1].report.figures == whole[-1].report.figures
-    finished = fit(config, tiny, checkpoint=tmp_path / "c.pt")
+    finished = fit(config, few, checkpoint=tmp_path / "c.pt")
     assert finished.report.figures == whole[-1].report.figures
 
     images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -1,5 +1,6 @@
 """One training of a table: measured once, gone on with where it was cut off."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,17 @@ import pytest
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
+from dcodr.evaluation.probes import PAPER
+from dcodr.studies import reproduce as one_training
 from dcodr.studies.reproduce import RESULT, Result, reproduce
 from dcodr.training.checkpoint import Epoch
 
 pytestmark = pytest.mark.train
+
+
+@pytest.fixture(autouse=True)
+def _brief_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_training, "PAPER", replace(PAPER, epochs=2))
 
 
 def run(config: Config, data: FactorDataset, folder: Path) -> tuple[Result, list[int]]:

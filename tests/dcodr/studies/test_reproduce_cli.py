@@ -12,7 +12,14 @@ from dcodr.config import Config, dump_config
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.store import write_store
 from dcodr.errors import UserError
+from dcodr.evaluation.probes import PAPER
+from dcodr.studies import reproduce as one_training
 from dcodr.studies.reproduce_cli import reproduce
+
+
+@pytest.fixture(autouse=True)
+def _brief_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_training, "PAPER", replace(PAPER, epochs=2))
 
 
 @pytest.fixture

@@ -26,21 +26,21 @@ def history(config: Config, data: FactorDataset, checkpoint: Path | None = None)
     return epochs
 
 
-def test_equal_trainings_have_bit_equal_figures(tiny_config: Config, tiny: FactorDataset) -> None:
-    one, two = history(tiny_config, tiny), history(tiny_config, tiny)
+def test_equal_trainings_have_bit_equal_figures(short_config: Config, few: FactorDataset) -> None:
+    one, two = history(short_config, few), history(short_config, few)
     assert [epoch.losses for epoch in one] == [epoch.losses for epoch in two]
     assert one[-1].report is not None
     assert two[-1].report is not None
     assert one[-1].report.figures == two[-1].report.figures
     blur = {"gaussian_blur": {"sigma": 3.0}}
     for change in ({"seed": 1}, {"strengths": blur}):
-        other = history(tiny_config.model_copy(update=change), tiny)
+        other = history(short_config.model_copy(update=change), few)
         assert other[0].losses != one[0].losses
 
 
 @pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
 def test_compiled_networks_train_alike(
-    method: str, tiny_config: Config, tiny: FactorDataset, monkeypatch: pytest.MonkeyPatch
+    method: str, short_config: Config, few: FactorDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[str] = []
     inner = nn.Module.compile
@@ -50,10 +50,10 @@ def test_compiled_networks_train_alike(
         inner(self, backend="eager")  # the same graphs, without a minute of a C++ compiler
 
     monkeypatch.setattr(nn.Module, "compile", spy)
-    config = tiny_config.model_copy(update={"method": method, "epochs": 1})
-    plain = history(config, tiny)
+    config = short_config.model_copy(update={"method": method})
+    plain = history(config, few)
     assert compiled == []
-    faster = history(config.model_copy(update={"compile": True}), tiny)
+    faster = history(config.model_copy(update={"compile": True}), few)
     assert "Encoder" in compiled
     assert ("Generator" in compiled) == (method == "dcodr")
     assert faster[0].losses == pytest.approx(plain[0].losses, rel=1e-4)
@@ -62,19 +62,19 @@ def test_compiled_networks_train_alike(
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
-def test_steps_do_not_wait_for_the_gpu(method: str, tiny_config: Config, tiny: FactorDataset) -> None:
+def test_steps_do_not_wait_for_the_gpu(method: str, short_config: Config, few: FactorDataset) -> None:
     def on_step(done: int, total: int) -> None:
         torch.cuda.set_sync_debug_mode("error" if done < total else "default")
 
-    config = tiny_config.model_copy(update={"method": method, "epochs": 1, "device": "cuda"})
+    config = short_config.model_copy(update={"method": method, "device": "cuda"})
     try:
-        fit(config, tiny, on_step=on_step)
+        fit(config, few, on_step=on_step)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
-def test_learning_rates_decay_in_steps(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
-    config = tiny_config.model_copy(
+def test_learning_rates_decay_in_steps(short_config: Config, few: FactorDataset, tmp_path: Path) -> None:
+    config = short_config.model_copy(
         update={"epochs": 3, "lr_decay_epochs": 2, "lr_decay": 0.5, "evaluate_every": 9}
     )
     rates = []
@@ -83,7 +83,7 @@ def test_learning_rates_decay_in_steps(tiny_config: Config, tiny: FactorDataset,
         groups = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
         rates.append({group["setting"]: group["lr"] for group in groups})
 
-    fit(config, tiny, on_epoch=note, checkpoint=tmp_path / "c.pt")
+    fit(config, few, on_epoch=note, checkpoint=tmp_path / "c.pt")
     first = {"encoder_lr": 1e-3, "generator_lr": 3e-4, "embedding_lr": 3e-3}
     assert rates == [first, first, {name: rate / 2 for name, rate in first.items()}]
 
@@ -114,9 +114,9 @@ def test_weight_decay_shrinks_weights_as_adamw_does(tiny_config: Config, tiny: F
 
 
 def test_the_cosine_schedule_is_that_of_pytorch(
-    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    short_config: Config, few: FactorDataset, tmp_path: Path
 ) -> None:
-    config = tiny_config.model_copy(
+    config = short_config.model_copy(
         update={"method": "lord", "lr_schedule": "cosine", "epochs": 4, "evaluate_every": 9}
     )
     rates = []
@@ -125,7 +125,7 @@ def test_the_cosine_schedule_is_that_of_pytorch(
         groups = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
         rates.append({group["setting"]: group["lr"] for group in groups})
 
-    fit(config, tiny, on_epoch=note, checkpoint=tmp_path / "c.pt")
+    fit(config, few, on_epoch=note, checkpoint=tmp_path / "c.pt")
     for name in ("encoder_lr", "generator_lr", "embedding_lr"):
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=getattr(config, name))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4, eta_min=1e-5)
@@ -138,22 +138,21 @@ def test_the_cosine_schedule_is_that_of_pytorch(
 
 
 def test_a_rate_below_the_end_of_the_cosine_is_not_raised(
-    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    short_config: Config, few: FactorDataset, tmp_path: Path
 ) -> None:
     update = {"method": "dcodr_norec", "lr_schedule": "cosine", "encoder_lr": 1e-6, "epochs": 2}
-    fit(tiny_config.model_copy(update=update), tiny, checkpoint=tmp_path / "c.pt")
+    fit(short_config.model_copy(update=update), few, checkpoint=tmp_path / "c.pt")
     (group,) = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
     assert group["lr"] == pytest.approx(1e-6)
 
 
 def test_a_checkpoint_of_another_training_is_refused(
-    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    short_config: Config, few: FactorDataset, tmp_path: Path
 ) -> None:
-    config = tiny_config.model_copy(update={"epochs": 1})
-    fit(config, tiny, checkpoint=tmp_path / "c.pt")
-    other = config.model_copy(update={"temperature": 0.5})
+    fit(short_config, few, checkpoint=tmp_path / "c.pt")
+    other = short_config.model_copy(update={"temperature": 0.5})
     with pytest.raises(UserError, match=r"another config; temperature: 0\.2 there, 0\.5 here"):
-        fit(other, tiny, checkpoint=tmp_path / "c.pt")
+        fit(other, few, checkpoint=tmp_path / "c.pt")
 
 
 def test_only_training_images_are_trained_on(
@@ -179,9 +178,9 @@ def test_only_training_images_are_trained_on(
     assert not keys(batches) & keys(tiny.images[held_out])
 
 
-def test_a_diverged_training_says_so(tiny_config: Config, tiny: FactorDataset) -> None:
+def test_a_diverged_training_says_so(short_config: Config, few: FactorDataset) -> None:
     with pytest.raises(DivergedError, match=r"not finite in epoch \d"):
-        fit(tiny_config.model_copy(update={"encoder_lr": 1e30, "generator_lr": 1e30}), tiny)
+        fit(short_config.model_copy(update={"encoder_lr": 1e30, "generator_lr": 1e30}), few)
 
 
 def test_what_does_not_fit_is_refused(tiny_config: Config, tiny: FactorDataset) -> None:
@@ -193,51 +192,49 @@ def test_what_does_not_fit_is_refused(tiny_config: Config, tiny: FactorDataset) 
             fit(tiny_config.model_copy(update={"device": "cuda"}), tiny)
 
 
-def test_bfloat16_trains_close_to_float32(tiny_config: Config, tiny: FactorDataset) -> None:
-    config = tiny_config.model_copy(update={"epochs": 1})
-    full = history(config, tiny)[0].losses
-    half = history(config.model_copy(update={"precision": "bfloat16"}), tiny)[0].losses
+def test_bfloat16_trains_close_to_float32(short_config: Config, few: FactorDataset) -> None:
+    full = history(short_config, few)[0].losses
+    half = history(short_config.model_copy(update={"precision": "bfloat16"}), few)[0].losses
     assert half["loss"] == pytest.approx(full["loss"], rel=0.03)
     assert half["loss"] != full["loss"]
 
 
-def test_tf32_is_float32_on_the_cpu(tiny_config: Config, tiny: FactorDataset) -> None:
-    config = tiny_config.model_copy(update={"epochs": 1})
+def test_tf32_is_float32_on_the_cpu(short_config: Config, few: FactorDataset) -> None:
     exact, rounded = (
-        history(config.model_copy(update={"precision": precision}), tiny)[0]
+        history(short_config.model_copy(update={"precision": precision}), few)[0]
         for precision in ("float32", "tf32")
     )
     assert rounded.losses == exact.losses
     assert rounded.report == exact.report
 
 
-def test_the_callers_random_state_is_left_alone(tiny_config: Config, tiny: FactorDataset) -> None:
+def test_the_callers_random_state_is_left_alone(short_config: Config, few: FactorDataset) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    fit(tiny_config.model_copy(update={"epochs": 1}), tiny)
+    fit(short_config, few)
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_damaged_checkpoint_costs_one_epoch(
-    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    short_config: Config, few: FactorDataset, tmp_path: Path
 ) -> None:
     path = tmp_path / "c.pt"
-    config = tiny_config.model_copy(update={"epochs": 3})
-    whole = history(config, tiny)
+    config = short_config.model_copy(update={"epochs": 3, "evaluate_every": 3})
+    whole = history(config, few)
 
     def stop(epoch: Epoch) -> None:
         if epoch.epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(config, tiny, on_epoch=stop, checkpoint=path)
+        fit(config, few, on_epoch=stop, checkpoint=path)
     path.write_bytes(path.read_bytes()[:1000])
     resumed: list[tuple[int, str | None]] = []
     epochs: list[Epoch] = []
     fit(
         config,
-        tiny,
+        few,
         on_epoch=epochs.append,
         on_resume=lambda epoch, damage: resumed.append((epoch, damage)),
         checkpoint=path,
@@ -251,14 +248,15 @@ def test_a_damaged_checkpoint_costs_one_epoch(
 
 
 def test_a_full_disk_ends_a_training_or_is_told(
-    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    short_config: Config, few: FactorDataset, tmp_path: Path
 ) -> None:
     path, told = tmp_path / "checkpoint.pt", list[str]()
-    reference = fit(tiny_config, tiny).report
+    config = short_config.model_copy(update={"method": "dcodr_norec", "epochs": 2})
+    reference = fit(config, few).report
     with files_end_at(1000):
         with pytest.raises(UserError, match=r"cannot write .*checkpoint\.pt: .*is the disk full"):
-            fit(tiny_config, tiny, checkpoint=path)
-        found = fit(tiny_config, tiny, checkpoint=path, on_unsaved=lambda error: told.append(str(error)))
+            fit(config, few, checkpoint=path)
+        found = fit(config, few, checkpoint=path, on_unsaved=lambda error: told.append(str(error)))
     assert found.report.figures == reference.figures
     assert ["cannot write" in text for text in told] == [True, True]
     assert list(tmp_path.iterdir()) == []

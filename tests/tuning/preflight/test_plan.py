@@ -56,7 +56,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_store: Path) -> 
 
 def test_a_plan_says_what_is_searched(shown: Plan, tiny_store: Path, tmp_path: Path) -> None:
     lines = shown()
-    assert lines["Dataset"] == "synthetic, 400 images (320 train, 40 validation, 40 test), 4 domains"
+    assert lines["Dataset"] == "synthetic, 160 images (128 train, 16 validation, 16 test), 4 domains"
     assert lines["Store"] == str(tiny_store)
     assert lines["Training"].startswith("dcodr, encoder small, 2 epochs, evaluated every 1")
     assert lines["Space"] == "56 augmentation sets x 3 continuous settings"  # 6 + 15 + 20 + 15

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dcodr.config import Config, EncoderConfig, PerceptualConfig
+from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset, Split
 from dcodr.errors import UserError
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
-from tuning.preflight.rehearsal import RANKED, cost_depends, largest, rehearse, thinned
+from tests.tuning.preflight.refusing import refuse
+from tuning.preflight import rehearsal
+from tuning.preflight.rehearsal import RANKED, cost_depends, largest, measure, rehearse, thinned
 from tuning.space import Space, load_space
 
 SPACE: dict[str, Any] = {
@@ -145,7 +147,7 @@ def test_a_rehearsal_measures_and_changes_nothing_here(tiny_config: Config) -> N
     threads, random = torch.get_num_threads(), torch.get_rng_state()
     config = tiny_config.model_copy(update={"threads": 2})
     timing = rehearse(config, 2)
-    assert timing.steps == 10  # 320 training images in batches of 4 x 8
+    assert timing.steps == 4  # 128 training images in batches of 4 x 8
     assert timing.timed >= 2
     assert 1e-4 < timing.step < 60
     assert 1e-3 < timing.evaluation < 600
@@ -154,15 +156,19 @@ def test_a_rehearsal_measures_and_changes_nothing_here(tiny_config: Config) -> N
     assert torch.equal(torch.get_rng_state(), random)
 
 
-@pytest.mark.train
-def test_a_rehearsal_passes_on_what_is_wrong(tiny_config: Config) -> None:
-    perceptual = PerceptualConfig(backbone="squeezenet1_1", weights="none.pth")
-    config = tiny_config.model_copy(update={"perceptual": perceptual})
-    with pytest.raises(UserError, match=r"none\.pth"):
-        rehearse(config, 1)
+def test_a_rehearsal_passes_on_what_is_wrong(tiny_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "measure", refuse)
+    with pytest.raises(UserError, match=r"cannot train .* on 0\.5 GPUs"):
+        rehearse(tiny_config, 1, 0.5)
 
 
 @pytest.mark.train
-def test_a_larger_network_is_measured_as_slower(tiny_config: Config) -> None:
-    large = tiny_config.model_copy(update={"encoder": EncoderConfig(arch="resnet50", code_dim=16)})
-    assert rehearse(large, 1).step > 2 * rehearse(tiny_config, 1).step
+def test_a_larger_network_is_measured_as_slower(
+    short_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "STEP_SECONDS", 0.1)
+    monkeypatch.setattr(rehearsal, "EVALUATION_SECONDS", 0.1)
+    small = short_config.model_copy(update={"method": "dcodr_norec"})
+    large = small.model_copy(update={"encoder": EncoderConfig(arch="resnet50", code_dim=16)})
+    seconds = [measure(config.model_dump_json(), 0).step for config in (small, large)]
+    assert seconds[1] > 2 * seconds[0]

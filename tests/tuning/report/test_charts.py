@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.tuning.report.searches import TWO, made, spread
+from tuning.analysis import attribution, regression
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.analysis.attribution import Attribution, MemberEffect
 from tuning.analysis.evidence import Estimate
@@ -159,7 +160,9 @@ def test_a_setting_that_a_trial_does_not_use_is_at_the_foot(tmp_path: Path) -> N
     assert foot < 0.5
 
 
-def test_effects_show_what_the_analysis_says(tmp_path: Path) -> None:
+def test_effects_show_what_the_analysis_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attribution, "DRAWS", 50)
+    monkeypatch.setattr(regression, "WARM_UP", 10)
     search = made(tmp_path / "s", spread(16))
     analyses = analyse(search.results())
     for panels in (importance_bars(analyses), effect_bars(analyses)):

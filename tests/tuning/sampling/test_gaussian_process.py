@@ -37,7 +37,7 @@ def test_samples_have_the_mean_and_covariance_of_the_posterior() -> None:
     process = GaussianProcess(3)
     process.fit(X, WHOLE, Y)
     rng = np.random.default_rng(1)
-    drawn = np.array([process.sample(NEW, rng) for _ in range(4000)])
+    drawn = np.array([process.sample(NEW, rng) for _ in range(1500)])
     mean, covariance = reference(process).predict(NEW, return_cov=True)
     # scikit-learn counts the noise of new judgements too: a drawn function has none.
     covariance -= np.eye(8) * (np.exp(process._log[1])) * Y.std() ** 2

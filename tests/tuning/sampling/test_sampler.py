@@ -42,7 +42,7 @@ def size_and_heat(values: dict[str, Any]) -> list[float]:
 
 @each_sampler
 def test_every_drawn_trial_is_allowed_however_the_others_ended(sampler: str) -> None:
-    @settings(deadline=None, max_examples=15)
+    @settings(deadline=None, max_examples=5 if sampler == "gp" else 15)
     @given(params=spaces, seed=st.integers(0, 99))
     def check(params: dict[str, Param], seed: int) -> None:
         check_trials(study_of(params, sampler, startup_trials=2, seed=seed), params)
@@ -121,7 +121,7 @@ def test_subsets_that_break_the_rules_never_reach_optuna(sampler: str) -> None:
         )
     }
     study = study_of(params, sampler)
-    run(study, params, 30, size_and_heat)
+    run(study, params, 20, size_and_heat)
     for trial in study.trials:
         chosen = {name.removeprefix("s.") for name, inside in trial.params.items() if inside}
         assert 2 <= len(chosen) <= 3
@@ -155,7 +155,7 @@ def test_what_is_infeasible_is_avoided(state: TrialState, sampler: str) -> None:
     def late_draws(limit: float) -> "np.ndarray[Any, np.dtype[np.float64]]":
         """Of a search that wants as much as is feasible: up to the limit."""
         study, drawn = study_of(params, sampler, startup_trials=10), []
-        for _ in range(50):
+        for _ in range(30):
             trial = study.ask()
             drawn.append(suggest(trial, params)["f"])
             trial.set_constraint("feasible", float(drawn[-1] > limit))
@@ -163,7 +163,7 @@ def test_what_is_infeasible_is_avoided(state: TrialState, sampler: str) -> None:
                 study.tell(trial, state=state)
             else:
                 study.tell(trial, [drawn[-1], 0.0])
-        return np.array(drawn[25:])
+        return np.array(drawn[15:])
 
     assert np.mean(late_draws(limit=1.0) > 0.7) > 0.6
     assert np.mean(late_draws(limit=0.5) > 0.7) < 0.2
@@ -186,7 +186,7 @@ def test_a_trial_draws_what_its_method_uses_and_no_more(sampler: str) -> None:
     study = study_of(params, sampler, startup_trials=4)
     subset = cast("SubsetParam", params["augmentations"])
     methods = set()
-    for i in range(24):
+    for i in range(16):
         trial = study.ask()
         values = suggest(trial, params)
         known = {key for key in params if has_effect(key, values["method"])}

@@ -4,7 +4,7 @@ import io
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
-from tests.tuning.store import Store, figures
+from tests.tuning.store import Store, figures, fresh
 from tests.tuning.tracking.test_mirror import bring_all, check
 from tests.tuning.trained import begin
 from tuning.ledger.lock import driving
@@ -61,8 +61,15 @@ class Patient:
         return diagnosis.well, said.getvalue()
 
 
+@pytest.fixture(scope="module")
+def patient(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Patient:
+    """One for all tests that leave it as healthy as it was."""
+    return Patient(tmp_path_factory.mktemp("patient") / "s", store)
+
+
 @pytest.fixture
-def patient(store: Store, tmp_path: Path) -> Patient:
+def changed(store: Store, tmp_path: Path) -> Patient:
+    """One for a test that does not."""
     return Patient(tmp_path / "s", store)
 
 
@@ -214,10 +221,12 @@ def save_quickly(checkpoint: Path, folder: Path) -> str:
     return "0" * 64
 
 
-@pytest.fixture
-def finished(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finished:
-    monkeypatch.setattr("tuning.tracking.encoders._save", save_quickly)
-    return Finished(tmp_path / uuid4().hex, store)
+@pytest.fixture(scope="module")
+def finished(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """One for all tests that mend what they break."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuning.tracking.encoders._save", save_quickly)
+        yield Finished(tmp_path_factory.mktemp("finished") / uuid4().hex, store)
 
 
 def lose_exports(finished: Finished) -> str:
@@ -315,7 +324,7 @@ def test_a_doctor_that_is_killed_makes_nothing_twice(
         monkeypatch.setattr(DiscreetClient, "__getattr__", method)
 
     die(-1, arrives=False)
-    file.write_bytes(finished.store.fresh)
+    file.write_bytes(fresh()[0])
     assert finished.ask(fix=True, uri=other)[0]
     requests = list(made)
     client = MlflowClient(other, registry_uri=other)
@@ -326,7 +335,7 @@ def test_a_doctor_that_is_killed_makes_nothing_twice(
         ("create_model_version", True),
         ("set_registered_model_alias", False),
     ):
-        reset(file, finished.store.fresh)
+        reset(file, fresh()[0])
         die(requests.index(name), arrives)
         with pytest.raises(KeyboardInterrupt):
             finished.ask(fix=True, uri=other)
@@ -347,14 +356,14 @@ def reset(file: Path, content: bytes) -> None:
         source.backup(database)
 
 
-def test_all_of_a_search_is_written_to_another_store(patient: Patient, tmp_path: Path) -> None:
+def test_all_of_a_search_is_written_to_another_store(changed: Patient, tmp_path: Path) -> None:
     other = Store(tmp_path)
-    well, said = patient.ask(uri=other.uri)
+    well, said = changed.ask(uri=other.uri)
     assert not well
-    assert f"has no run {patient.tracker.search_id} of the search" in said
-    assert patient.ask(fix=True, uri=other.uri)[0]
-    assert patient.ask() == (True, NOTE)
-    search = Search.open(patient.search.name, patient.search.folder.parent)
+    assert f"has no run {changed.tracker.search_id} of the search" in said
+    assert changed.ask(fix=True, uri=other.uri)[0]
+    assert changed.ask() == (True, NOTE)
+    search = Search.open(changed.search.name, changed.search.folder.parent)
     parent = search.ledger.facts()["run_id"]
     runs = {int(run.data.tags["trial"]): run.info.status for run in other.children(parent)}
     assert [runs[number] for number in range(6)] == LEFT
@@ -369,7 +378,7 @@ def test_a_running_search_and_an_unknown_store_are_refused(patient: Patient, tmp
     assert not (tmp_path / "none.db").exists()
 
 
-def test_secrets_are_not_kept_and_asked_for(patient: Patient) -> None:
-    patient.search.ledger.remember("tracking_uri", "https://me:***@mlflow.example.org")
+def test_secrets_are_not_kept_and_asked_for(changed: Patient) -> None:
+    changed.search.ledger.remember("tracking_uri", "https://me:***@mlflow.example.org")
     with pytest.raises(UserError, match=r"--tracking-uri: https://me:.* give it again"):
-        patient.ask()
+        changed.ask()

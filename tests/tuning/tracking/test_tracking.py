@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from dcodr.errors import UserError
-from tests.tuning.store import Store, figures
+from tests.tuning.store import Store, figures, fresh
 from tuning.tracking.tracker import Figures, Tracker
 
 
@@ -193,5 +193,5 @@ def test_models_are_registered_where_the_runs_are(
     assert client.get_model_version_by_alias("registered", "knee").run_id == tracker.search_id
 
 
-def test_a_new_database_is_made_in_silence(store: Store) -> None:
-    assert store.said == ""
+def test_a_new_database_is_made_in_silence() -> None:
+    assert fresh()[1] == ""

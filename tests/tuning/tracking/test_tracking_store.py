@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from dcodr.errors import UserError
-from tests.tuning.store import Store
+from tests.tuning.store import Store, place
 from tuning.tracking.store import (
     DiscreetClient,
     add_artifacts,
@@ -265,10 +265,9 @@ def test_a_store_that_fails_before_there_is_an_outbox_is_told_in_one_message() -
 
 
 def test_a_store_that_fails_prints_no_traceback(
-    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "mlflow.db"
-    file.write_bytes(store.fresh)
+    file = place(tmp_path / "runs")
     client = connect(f"sqlite:///{file}")
     client.create_experiment("moved")
     file.unlink()
