@@ -10,11 +10,7 @@ from tuning.report.page import render
 @pytest.fixture(scope="session")
 def evil_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of a search whose names, figures, reasons and space file are markup."""
-<<<<<<< HEAD
-    return render(hostile(tmp_path_factory.mktemp("evil")).results())
-=======
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "DRAWS", 50)
         patch.setattr(regression, "WARM_UP", 10)
-        return render(hostile(tmp_path_factory.mktemp("evil")))
->>>>>>> h2
+        return render(hostile(tmp_path_factory.mktemp("evil")).results())
