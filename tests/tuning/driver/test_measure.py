@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.tuning.report.searches import made
 from tests.tuning.results.test_final_figures import confirm
 from tuning.driver import measure as measuring
-from tuning.driver.measure import measure, unmeasured
+from tuning.driver.measure import Measured, measure, unmeasured
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.results.search import Search
 
@@ -38,8 +38,9 @@ class Inline:
     def wait(self, waiting: list[Any]) -> tuple[list[Any], list[Any]]:
         return waiting[:1], waiting[1:]
 
-    def get(self, words: Any) -> dict[str, float]:
-        return self.task(*words)
+    def get(self, words: Any) -> Measured:
+        figures = self.task(*words)
+        return figures, {name: (value - 0.1, value + 0.1) for name, value in figures.items()}
 
 
 class Sent:
@@ -91,6 +92,7 @@ def test_the_best_and_the_paper_are_measured_once_with_what_a_trial_gets(
         (BEST, {"invariance": 0.125}),
         (PAPER, {"invariance": 0.0}),
     ]
+    assert sent[0].test_intervals == {"invariance": (pytest.approx(0.025), pytest.approx(0.225))}
     assert inline.options_of == [{"num_cpus": 1.0, "num_gpus": 0.0, "resources": {}}] * 2
     again = Search.open(search.name, search.folder.parent)
     assert unmeasured(again.results()) == []
