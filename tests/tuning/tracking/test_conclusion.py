@@ -44,7 +44,7 @@ def test_the_parent_compares_with_the_papers_settings(store: Store, tmp_path: Pa
         ["domain_accuracy", "0.5", "0.125", "2", "-0.375"],
     ]
     assert "| informativeness (higher is better) | 0.500 | 0.750 (trial 001) | +0.250 |" in description
-    assert (
+    assert "Not known: trial 001, the best trade-off, was trained once" in description
         "Better than the paper's settings? Not known: trial 001, the best trade-off, was trained once"
         in description
     )
