@@ -146,13 +146,13 @@ def cut_the_power(patient: Patient) -> str:
 
 
 def leave_a_checkpoint(patient: Patient) -> str:
-    patient.search.checkpoints.mkdir()
+    patient.search.checkpoints.mkdir(exist_ok=True)
     (patient.search.checkpoints / "003.pt").touch()
     return "003.pt is left over from a trial that has ended"
 
 
 def damage_a_checkpoint(patient: Patient) -> str:
-    patient.search.checkpoints.mkdir()
+    patient.search.checkpoints.mkdir(exist_ok=True)
     (patient.search.checkpoints / "005.pt").write_bytes(b"PK")
     return "005.pt: damaged, or not a checkpoint of dcodr"
 
