@@ -28,6 +28,8 @@ PARTS = {
     "lord": {"reconstruction", "norm", "encoding"},
 }
 
+SMALL = BatchConfig(n_domains=4, n_per_domain=4)
+
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
@@ -60,8 +62,8 @@ def history(config: Config, data: FactorDataset, checkpoint: Path | None = None)
 
 @every_method
 @pytest.mark.train
-def test_the_loss_falls(config: Config, tiny: FactorDataset) -> None:
-    epochs = history(config.model_copy(update={"epochs": 5, "evaluate_every": 5}), tiny)
+def test_the_loss_falls(config: Config, few: FactorDataset) -> None:
+    epochs = history(config.model_copy(update={"epochs": 5, "evaluate_every": 5, "batch": SMALL}), few)
     assert epochs[-1].losses["loss"] < epochs[0].losses["loss"]
     assert set(epochs[-1].losses) == {"loss"} | PARTS[config.method]
     assert [epoch.report is not None for epoch in epochs] == [False] * 4 + [True]
@@ -70,8 +72,7 @@ def test_the_loss_falls(config: Config, tiny: FactorDataset) -> None:
 @every_method
 @pytest.mark.train
 def test_a_resumed_training_goes_on_bit_equally(config: Config, few: FactorDataset, tmp_path: Path) -> None:
-    batch = BatchConfig(n_domains=4, n_per_domain=4)
-    config = config.model_copy(update={"epochs": 3, "evaluate_every": 3, "batch": batch})
+    config = config.model_copy(update={"epochs": 3, "evaluate_every": 3, "batch": SMALL})
     whole = history(config, few)
 
     class Stop(Exception):  # noqa: N818

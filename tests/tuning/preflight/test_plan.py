@@ -13,9 +13,11 @@ from rich.console import Console
 
 from dcodr.config import Config
 from dcodr.errors import UserError
+from tests.docs.commands import run_python
+from tests.tuning.preflight.parts import brief
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
-from tuning.preflight import plan
+from tuning.preflight import plan, rehearsal
 from tuning.preflight.plan import duration, rehearsed, show_plan
 from tuning.preflight.rehearsal import Timing
 from tuning.sampling.sampler import SpaceSampler
@@ -166,15 +168,11 @@ def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def dry_run(folder: Path, space: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-X", "importtime", str(ROOT / "tune.py"), "--space", str(space), "--dry-run"]
-    return subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True)
-
-
 def test_a_wrong_file_fails_before_anything_is_imported(tmp_path: Path) -> None:
     space = tmp_path / "wrong.yaml"
     space.write_text(QUICK.read_text().replace("temperature:", "temprature:"))
-    done = dry_run(tmp_path, space)
+    words = [sys.executable, "-X", "importtime", str(ROOT / "tune.py"), "--space", str(space), "--dry-run"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert "did you mean temperature?" in done.stderr
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
@@ -182,11 +180,15 @@ def test_a_wrong_file_fails_before_anything_is_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.train
-def test_a_real_dry_run(tmp_path: Path, tiny_store: Path) -> None:
-    done = dry_run(tmp_path, QUICK, "--data", str(tiny_store))
-    assert done.returncode == 0, done.stderr
-    step = re.search(r"Step +([\d.]+) (ms|s) for", done.stdout)
+def test_a_real_dry_run(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rehearsal, "measure", brief)
+    command = f"python {ROOT / 'tune.py'} --space {QUICK} --data {tiny_store} --dry-run"
+    run_python(f"{command} --set resources.max_concurrent=1", tmp_path, monkeypatch)
+    printed = capsys.readouterr().out
+    step = re.search(r"Step +([\d.]+) (ms|s) for", printed)
     assert step is not None
     assert float(step[1]) > 0
-    assert re.search(r"Time +about [\d.]+ (s|min):", done.stdout)
+    assert re.search(r"Time +about [\d.]+ (s|min):", printed)
     assert not list(tmp_path.iterdir())

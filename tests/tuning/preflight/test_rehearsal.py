@@ -15,7 +15,7 @@ from dcodr.errors import UserError
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
-from tests.tuning.preflight.refusing import refuse
+from tests.tuning.preflight.parts import brief, refusing
 from tuning.preflight import rehearsal
 from tuning.preflight.rehearsal import RANKED, cost_depends, largest, measure, rehearse, thinned
 from tuning.space import Space, load_space
@@ -143,7 +143,10 @@ def test_a_thinned_dataset_has_its_share_of_the_images(tiny: FactorDataset, ever
 
 
 @pytest.mark.train
-def test_a_rehearsal_measures_and_changes_nothing_here(tiny_config: Config) -> None:
+def test_a_rehearsal_measures_and_changes_nothing_here(
+    tiny_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "measure", brief)
     threads, random = torch.get_num_threads(), torch.get_rng_state()
     config = tiny_config.model_copy(update={"threads": 2})
     timing = rehearse(config, 2)
@@ -157,7 +160,7 @@ def test_a_rehearsal_measures_and_changes_nothing_here(tiny_config: Config) -> N
 
 
 def test_a_rehearsal_passes_on_what_is_wrong(tiny_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "measure", refuse)
+    monkeypatch.setattr(rehearsal, "measure", refusing)
     with pytest.raises(UserError, match=r"cannot train .* on 0\.5 GPUs"):
         rehearse(tiny_config, 1, 0.5)
 
@@ -169,6 +172,6 @@ def test_a_larger_network_is_measured_as_slower(
     monkeypatch.setattr(rehearsal, "STEP_SECONDS", 0.1)
     monkeypatch.setattr(rehearsal, "EVALUATION_SECONDS", 0.1)
     small = short_config.model_copy(update={"method": "dcodr_norec"})
-    large = small.model_copy(update={"encoder": EncoderConfig(arch="resnet50", code_dim=16)})
+    large = small.model_copy(update={"encoder": EncoderConfig(arch="resnet18", code_dim=16)})
     seconds = [measure(config.model_dump_json(), 0).step for config in (small, large)]
     assert seconds[1] > 2 * seconds[0]

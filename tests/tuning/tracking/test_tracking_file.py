@@ -36,7 +36,7 @@ def maker(file):
     return child
 
 killed, shared = map(Path, sys.argv[1:])
-for after in (0.05, 0.3, 0.6, 0.9, 1.3):
+for after in (0.05, 0.5, 1.0):
     child = maker(killed)
     time.sleep(after)
     os.kill(child, signal.SIGKILL)
