@@ -47,14 +47,14 @@ def one_ray() -> Iterator[None]:
 
 
 class Finished:
-    """A finished search of four trials, and what it printed."""
+    """A finished search of three trials, and what it printed."""
 
     def __init__(self, folder: Path, store: Path) -> None:
         self.storage = folder / "runs"
         place(self.storage)
         self.store = store
         self.output = io.StringIO()
-        self.search = self.run(trials=4)
+        self.search = self.run(trials=3)
 
     def run(self, trials: int, **options: object) -> Search:
         space = load_space(QUICK, data=str(self.store), search={"trials": trials})
@@ -73,16 +73,16 @@ def finished(one_ray: None, tmp_path_factory: pytest.TempPathFactory, tiny_store
 
 def test_all_trials_are_complete_and_the_first_has_the_papers_settings(finished: Finished) -> None:
     trials = finished.search.trials()
-    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    assert [trial.number for trial in trials] == [0, 1, 2]
     assert {trial.status for trial in trials} <= {"complete", "infeasible"}
-    assert [trial.paper for trial in trials] == [True, False, False, False]
+    assert [trial.paper for trial in trials] == [True, False, False]
     assert all(trial.epoch == 2 for trial in trials)
     assert finished.search.front()
 
 
 def test_the_end_of_a_search_says_what_came_of_it(finished: Finished) -> None:
     text = finished.output.getvalue()
-    for number in range(4):
+    for number in range(3):
         assert f"trial {number:03d}" in text
     assert "paper" in text
     assert "mlflow ui --backend-store-uri" in text
@@ -91,7 +91,7 @@ def test_the_end_of_a_search_says_what_came_of_it(finished: Finished) -> None:
 
 
 def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) -> None:
-    assert statuses(finished.client, finished.search) == ("FINISHED", ["FINISHED"] * 4)
+    assert statuses(finished.client, finished.search) == ("FINISHED", ["FINISHED"] * 3)
 
 
 def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(finished: Finished) -> None:
@@ -158,12 +158,12 @@ def test_an_exported_config_retrains_to_exactly_the_same_figures(finished: Finis
 
 def test_a_finished_search_resumes_to_nothing_and_extends_by_more_trials(finished: Finished) -> None:
     before = finished.search.trials()
-    assert finished.run(trials=4, name="quick", resume=True).trials() == before
+    assert finished.run(trials=3, name="quick", resume=True).trials() == before
     assert finished.output.getvalue().count("Measuring") == 1
-    extended = finished.run(trials=5, name="quick", resume=True)
-    assert extended.trials()[:4] == before
-    assert len(extended.trials()) == 5
-    assert statuses(finished.client, extended) == ("FINISHED", ["FINISHED"] * 5)
+    extended = finished.run(trials=4, name="quick", resume=True)
+    assert extended.trials()[:3] == before
+    assert len(extended.trials()) == 4
+    assert statuses(finished.client, extended) == ("FINISHED", ["FINISHED"] * 4)
 
 
 def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -> None:
@@ -180,7 +180,7 @@ def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -
 
 def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
     with pytest.raises(UserError, match="there is a search of that name"):
-        finished.run(trials=4, name="quick")
+        finished.run(trials=3, name="quick")
     space = load_space(QUICK, data=str(finished.store), settings=["epochs=3"])
     with pytest.raises(UserError, match=r"differs from that of the search:\n  base\.epochs: 2 there, 3 here"):
         run_search(space, storage=finished.storage, resume=True, console=Console(file=io.StringIO()))
@@ -207,7 +207,7 @@ params:
     {crop: {min_scale: {type: float, low: 0.3, high: 0.9}}}}
   encoder_lr: {type: categorical, choices: [1.0e-4, 1.0e8, 1.0e18]}
 search:
-  trials: 9
+  trials: 6
   sampler: random
   seed: 0
   scheduler: {grace_period: 1, reduction_factor: 2}
@@ -235,7 +235,7 @@ def hostile(one_ray: None, tmp_path_factory: pytest.TempPathFactory, tiny_store:
 
 def test_bad_configs_end_early_as_infeasible_and_stay_off_the_front(hostile: Search) -> None:
     trials = [trial for trial in hostile.trials() if trial.status != "reused"]
-    assert len(trials) == 9
+    assert len(trials) == 6
     by_rate = {rate: [t for t in trials if t.values["encoder_lr"] == rate] for rate in (1e-4, 1e8, 1e18)}
     assert all(by_rate.values())
     for rate, why in ((1e8, "constant"), (1e18, "not finite")):
