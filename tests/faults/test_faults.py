@@ -73,7 +73,7 @@ def test_a_driver_and_a_worker_that_are_killed_ctrl_c_and_sigterm_lose_nothing(d
 def test_an_mlflow_server_that_is_away_for_a_while_and_at_the_end(tmp_path: Path, tiny_store: Path) -> None:
     place(tmp_path / "server")
     with MlflowServer(tmp_path / "server") as server:
-        driver = Driver(tmp_path, tiny_store, 8, "--tracking-uri", server.uri)
+        driver = Driver(tmp_path, tiny_store, 10, "--tracking-uri", server.uri)
         try:
             driver.start()
             driver.await_epochs(2)
