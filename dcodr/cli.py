@@ -148,7 +148,7 @@ def evaluate(
         return
     console.print(_table(f"{split}, {probe} probe", report))
     if verdicts is not None:
-        console.print(_verdicts(split, verdicts))
+        console.print(_verdicts(split, verdicts, folder / f"{split}.json"))
 
 
 def _write_report(path: Path, report: "Report", verdicts: "Verdicts | None" = None) -> str:
@@ -179,17 +179,16 @@ def _table(title: str, report: "Report") -> Table:
     return table
 
 
-def _verdicts(split: str, verdicts: "Verdicts") -> Table:
-    """Return a table with one row for each metric and one column for each judge."""
-    table = Table(
-        "metric", *verdicts.figures, "strongest", title=f"{split}, all judges", title_justify="left"
-    )
+def _verdicts(split: str, verdicts: "Verdicts", file: Path) -> Table:
+    """Return a table of the metrics by the paper's probe and by the strongest judge of each factor."""
+    title = f"{split}, the strongest judges"
+    table = Table("metric", "paper", "strongest", "judge", title=title, title_justify="left")
     for metric, value in verdicts.strongest_figures.items():
         if not metric.startswith(("chance/", "error_of_median/")):
-            cells = [f"{figures[metric]:.4f}" for figures in verdicts.figures.values()]
-            table.add_row(metric, *cells, f"{value:.4f}")
-    best = ", ".join(f"{factor}: {judge}" for factor, judge in verdicts.strongest.items())
-    table.caption = f"The strongest judge of each factor: {best}"
+            factor = "domain" if metric in ("invariance", "domain_accuracy") else metric.partition("/")[2]
+            judge = verdicts.strongest.get(factor, "each factor's")
+            table.add_row(metric, f"{verdicts.figures['paper'][metric]:.4f}", f"{value:.4f}", judge)
+    table.caption = f"asked: {', '.join(verdicts.figures)}; all answers are in {escape(str(file))}"
     return table
 
 

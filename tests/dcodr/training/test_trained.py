@@ -1,16 +1,20 @@
 """Trained encoders, read back and measured as a script would."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 import dcodr
+from dcodr.cli import app
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.evaluation.embed import embed
+from dcodr.evaluation.judges import JUDGES
 from dcodr.files import CHECKPOINT
 
 
@@ -34,6 +38,31 @@ def test_a_training_is_read_back_and_measured(
     assert torch.equal(codes, embed(dcodr.load(str(tmp_path / CHECKPOINT)), tiny.images, indices, cpu))
     again = dcodr.evaluate(encoder, tiny, "validation", probe="fast", seed=tiny_config.seed, device="cpu")
     assert again == trained.report
+
+
+def test_the_battery_reports_what_each_probe_reports_alone(tiny: FactorDataset) -> None:
+    report, verdicts = dcodr.judge(MeanColours(), tiny, device="cpu")
+    assert report == dcodr.evaluate(MeanColours(), tiny, device="cpu")
+    fast = dcodr.evaluate(MeanColours(), tiny, probe="fast", device="cpu").figures
+    assert {name: fast[name] for name in verdicts.figures["fast"]} == verdicts.figures["fast"]
+    assert verdicts.summary["invariance/strongest"] <= report.figures["invariance"]
+
+
+@pytest.mark.train
+def test_the_command_prints_and_writes_the_judges(
+    few: FactorDataset, short_config: Config, tmp_path: Path
+) -> None:
+    dcodr.fit(short_config, few, checkpoint=tmp_path / CHECKPOINT)
+    command = ["evaluate", str(tmp_path), "--judges", "all"]
+    done = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
+    written = json.loads(done.stdout)
+    assert written == json.loads((tmp_path / "test.json").read_text())
+    assert set(written["judges"]["figures"]) == set(JUDGES)
+    assert set(written["judges"]["strongest"].values()) <= set(JUDGES)
+    worst = min(figures["invariance"] for figures in written["judges"]["figures"].values())
+    assert written["figures"]["invariance/strongest"] == worst
+    with pytest.raises(UserError, match="--judges all asks both probes"):
+        CliRunner().invoke(app, [*command, "--probe", "fast"], catch_exceptions=False)
 
 
 def test_no_training_is_there(tmp_path: Path) -> None:
