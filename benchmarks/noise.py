@@ -26,12 +26,11 @@ from dcodr.evaluation.report import encode_split
 from dcodr.files import CHECKPOINT
 from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.trainer import resolve_device
+from tuning.results.answer import STANDARD_ERRORS
 
 EARLIER = replace(FAST, patience=12, probes=1)
 """The fast probes up to protocol 2."""
 BUDGETS = {"earlier": EARLIER, "now": FAST}
-WIDTH = 2 * 1.96
-"""Width of a 95 % interval in standard errors."""
 
 
 def main() -> None:
@@ -77,7 +76,7 @@ def measure(folder: Path, budget: str, seeds: int) -> tuple[np.ndarray, tuple[fl
     fitting = (process_time() - started) / seeds
     limits = probe_intervals(domain, outcomes, 1000, 0, encoded.mean_skill, encoded.derived)
     low, high = zip(limits["invariance"], limits[encoded.mean_skill], strict=True)
-    errors = ((high[0] - low[0]) / WIDTH, (high[1] - low[1]) / WIDTH)
+    errors = ((high[0] - low[0]) / STANDARD_ERRORS, (high[1] - low[1]) / STANDARD_ERRORS)
     return np.array(rows), errors, encoding + fitting
 
 

@@ -76,7 +76,7 @@ def draw_factors(n: int, seed: int) -> Ints:
 
     Args:
         n: Number of scenes, 1..480,000.
-        seed: Seed of the draw and of the splits.
+        seed: Seed of the draw.
 
     Returns:
         ``(n, 6)`` factor values in the order of ``FACTORS``.
