@@ -48,7 +48,7 @@ def answer_table(results: Results) -> TextTable | None:
         )
         rows.append(cells)
     seeds = f"{compared.seeds} seeds each, {found.split} images"
-    caption = f"Trial {found.trial:03d} minus the paper's settings, {seeds}"
+    caption = f"Trial {found.trial:03d} minus {results.space.baseline}, {seeds}"
     header = ("objective", "difference", "95 % interval", "probability\nof better", "verdict")
     return TextTable(caption, header, rows, figures=3)
 

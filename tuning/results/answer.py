@@ -61,13 +61,13 @@ def answer_text(results: Results) -> str:
     """Return the answer in sentences; also the reason if there is none."""
     if results.baseline is None:
         return _no_baseline(results)
-    knee = results.knee
+    knee, question = results.knee, f"Better than {results.space.baseline}?"
     if knee == results.baseline:
-        return "Better than the paper's settings? No: they are themselves the best trade-off that was found."
+        return f"{question} No: they are themselves the best trade-off that was found."
     found = answer(results)
     if found is None:
         return (
-            f"Better than the paper's settings? Not known: trial {knee.number:03d}, the best trade-off, was "
+            f"{question} Not known: trial {knee.number:03d}, the best trade-off, was "
             "trained once, and seeds differ. search.confirm in the space trains both with further seeds."
         )
     verdicts: dict[str, list[str]] = {}
@@ -77,7 +77,7 @@ def answer_text(results: Results) -> str:
     probability = found.comparison.better_in_all
     shown = f"{probability:.2f}" if 0.005 <= probability <= 0.995 else f"{probability:.3f}"
     return (
-        f"Better than the paper's settings? Trial {found.trial:03d}, the best trade-off, is "
+        f"{question} Trial {found.trial:03d}, the best trade-off, is "
         f"{', '.join(parts)} ({found.comparison.seeds} seeds each, {found.split} images). "
         f"It is better in every objective with a probability of {shown}."
     )

@@ -35,8 +35,13 @@ Mistake = tuple[Key, str]
 """The place of a mistake, and a message."""
 
 
-def paper_value(base: Config, key: str) -> Any:
-    """Return the paper's value of a searched setting, or the base's if the paper gives none."""
+def paper_value(base: Config, key: str, paper_with: Mapping[str, Any]) -> Any:
+    """Return the baseline's value of a searched setting.
+
+    It is the value of ``search.warm_start.paper_with``, or else the paper's, or else the base's.
+    """
+    if key in paper_with:
+        return setting(override(base, nested(key, paper_with[key]), lambda _, text: UserError(text)), key)
     source = paper_config(base.method, base.dataset) if key in PAPER_SETTINGS else base
     return setting(source, key)
 
@@ -74,7 +79,7 @@ def wrong_param(
         return
     wrong = [*_out_of_bounds(key, param, base)]
     if not wrong and search.warm_start.paper and has_effect(key, base.method):
-        wrong += _without_the_papers(key, param, base)
+        wrong += _without_the_papers(key, param, base, search.warm_start.paper_with)
     yield from (((key, *at), message) for at, message in wrong)
     yield from _twice(key, param, params, overrides)
 
@@ -91,6 +96,19 @@ def wrong_scheduler(search: SearchSettings, base: Config) -> str | None:
         f"stops nothing: none of epochs {grace} to {base.epochs - 1} is evaluated (epochs {base.epochs}, "
         f"evaluate_every {base.evaluate_every}); set evaluate_every or grace_period, or remove it"
     )
+
+
+def wrong_paper_with(base: Config, params: Mapping[str, Param], paper_with: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Find values of ``search.warm_start.paper_with`` without a searched parameter, and invalid ones."""
+    searched = {key for key in params if key not in FIXED_SETTINGS}
+    for param in params.values():
+        searched |= param.strength_params(param.members).keys() if isinstance(param, SubsetParam) else set()
+    for key, value in paper_with.items():
+        at = ("search", "warm_start", "paper_with", key)
+        if key not in searched:
+            yield at, f"is no searched parameter{did_you_mean(key, searched)}"
+        else:
+            yield from ((at, message) for _, message in _refused(base, key, value))
 
 
 def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[Mistake]:
@@ -153,16 +171,19 @@ def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
                 break
 
 
-def _without_the_papers(key: str, param: Param, base: Config) -> Iterator[Mistake]:
+def _without_the_papers(
+    key: str, param: Param, base: Config, paper_with: Mapping[str, Any]
+) -> Iterator[Mistake]:
     """Yield mistakes of ranges that do not contain the paper's value, which is the first trial."""
-    value = paper_value(base, key)
+    value = paper_value(base, key, paper_with)
     advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
     if not param.allows(value):
         yield (), f"does not allow {value!r}, {advice}"
     elif isinstance(param, SubsetParam):
         for name, strength in param.strength_params(value).items():
-            if not strength.allows(paper_value(base, name)):
-                yield tuple(name.split(".")), f"does not allow {paper_value(base, name)!r}, {advice}"
+            of_strength = paper_value(base, name, paper_with)
+            if not strength.allows(of_strength):
+                yield tuple(name.split(".")), f"does not allow {of_strength!r}, {advice}"
 
 
 def _refused(base: Config, key: str, value: Any) -> list[Mistake]:

@@ -1,6 +1,6 @@
 """Settings of a search: budgets, sampler, early stopping, first trials, and resources of a trial."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,7 +37,10 @@ class WarmStart(StrictModel):
     """The first trials. Paths are relative to the space file."""
 
     paper: bool = True
-    """The paper's settings, as trial 0."""
+    """The paper's settings, as trial 0: the baseline."""
+    paper_with: dict[str, Any] = Field(default={})
+    """Values that replace the paper's in the baseline, by the dotted key of a searched parameter, e.g. a learning
+    rate that suits a smaller encoder."""
     configs: Paths = ()
     """Config files, e.g. exported by another search."""
     searches: Paths = ()

@@ -19,6 +19,7 @@ from tuning.space.checks import (
     paper_value,
     trained_methods,
     wrong_objectives,
+    wrong_paper_with,
     wrong_param,
     wrong_scheduler,
 )
@@ -117,12 +118,24 @@ class Space(StrictModel):
         return dump_yaml(whole)
 
     def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-        """Return the paper's values of the searched settings, or the base's where the paper gives none.
+        """Return the baseline: the paper's values of the searched settings, with those of ``paper_with``.
+
+        Settings for which the paper gives no value have the base's.
 
         Args:
             replaced: Other values for some of the settings.
         """
-        return self._values(lambda key: replaced[key] if key in replaced else paper_value(self.base, key))
+        paper_with = self.search.warm_start.paper_with
+        return self._values(
+            lambda key: replaced[key] if key in replaced else paper_value(self.base, key, paper_with)
+        )
+
+    @property
+    def baseline(self) -> str:
+        """The baseline in words: the paper's settings, and the values that replace the paper's."""
+        paper_with = self.search.warm_start.paper_with
+        replaced = [f"{key} {value}" for key, value in paper_with.items() if key in self.params]
+        return f"the paper's settings with {', '.join(replaced)}" if replaced else "the paper's settings"
 
     def values_of(self, config: Config) -> dict[str, Any]:
         """Return a config's values of the searched settings."""
@@ -222,6 +235,9 @@ def load_space(
     with wrong.collected():
         given = {key: value for key, value in search.items() if value is not None}
         how = YamlFile("search", how.model_dump() | given, {}).validate(SearchSettings)
+    if found := list(wrong_paper_with(base, content.params, how.warm_start.paper_with)):
+        wrong.found += [file.error(at, message) for at, message in found]
+        wrong.refuse()  # the baseline, which the parameters must allow, is unknown
     for key, param in params.items():
         for at, message in wrong_param(key, param, base, content.params, content.base.overrides, how):
             wrong.found.append(file.error(("params", *at), message))

@@ -58,6 +58,32 @@ def test_the_papers_settings_come_first_unless_they_are_not_wanted(tmp_path: Pat
     assert first_trials(load(tmp_path, "paper: false")) == []
 
 
+def test_paper_with_replaces_values_of_the_baseline_and_is_named_in_words(tmp_path: Path) -> None:
+    space = load(tmp_path, "paper_with: {temperature: 0.3}")
+    (trial,) = first_trials(space)
+    assert trial == FirstTrial({"augmentations": PAPER_SET, "temperature": 0.3}, "paper")
+    assert space.baseline == "the paper's settings with temperature 0.3"
+    assert load(tmp_path, "").baseline == "the paper's settings"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("temperatur: 0.3", r"line 7: search\.warm_start\.paper_with\.temperatur: .* mean temperature"),
+        ("encoder_lr: 0.3", r"paper_with\.encoder_lr: is no searched parameter"),
+        ("temperature: -1", r"paper_with\.temperature: .*-1"),
+        ("temperature: hot", r"paper_with\.temperature: .*'hot'"),
+        ("temperature: 0.7", r"params\.temperature: does not allow 0\.7"),
+        ("augmentations: [crop, blur]", r"paper_with\.augmentations: .*'blur'"),
+    ],
+)
+def test_paper_with_refuses_what_the_space_does_not_search_or_allow(
+    tmp_path: Path, given: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, f"paper_with: {{{given}}}")
+
+
 def test_the_papers_table_ranks_blur_saturation_and_contrast_first(ranking: Path) -> None:
     ranked = read_ranking(ranking)
     assert ranked[:3] == ["gaussian_blur", "high_saturation", "high_contrast"]
