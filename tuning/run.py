@@ -36,10 +36,11 @@ from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
 from tuning.report.terminal import print_summary
 from tuning.results.export import export, versions
-from tuning.results.results import CONFIGS
+from tuning.results.results import CONFIGS, REPORT, Results
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
+from tuning.tracking.conclusion import MOST_TRIALS
 from tuning.tracking.encoders import register
 from tuning.tracking.mirror import close_parent, open_parent, search_status
 from tuning.tracking.outbox import Outbox
@@ -358,6 +359,7 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, 
         results = search.results()
         if results.front:
             export(results, "all-front", search.folder / CONFIGS)
+            _write_report(results, console)
     finally:
         trouble = _close_mlflow(search, tracker, outbox, console, patience)
     if trouble is not None:
@@ -367,6 +369,23 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, 
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _write_report(results: Results, console: Console) -> None:
+    """Write the report of a search that has ended, unless its analysis would take minutes."""
+    from tuning.report.page import write_report
+
+    if results.facts.get("ended") is None or len(results.complete) > MOST_TRIALS:
+        return
+    try:
+        with console.status("writing the report"):
+            write_report(results, results.folder / REPORT)
+    except StorageError:
+        raise
+    except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
+        again = f"`python -m tuning report {results.name}` tries again"
+        failure = f"The report failed ({type(error).__name__}: {error}); {again}."
+        console.print(failure, markup=False, highlight=False, soft_wrap=True)
 
 
 def _close_mlflow(

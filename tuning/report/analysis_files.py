@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuning.analysis.analysis import Analysis, write_tables
+from tuning.report.before_after import write_before_after
 from tuning.report.pictures import draw_pictures
 from tuning.report.plane import write_trials
 from tuning.results.results import ANALYSIS, Results
 
 
 def write_files(results: Results, analyses: Sequence[Analysis]) -> list[Path]:
-    """Write tables and pictures of analyses, and all complete trials as a table and a picture.
+    """Write tables and pictures of analyses, all complete trials, and the neighbours before and after.
 
     Args:
         results: The results of the search; the files go to its folder.
-        analyses: Analyses of the search; empty if its augmentations are searched alone.
+        analyses: Analyses of the search; empty if there are none.
 
     Returns:
         The files written; existing files of these names are replaced.
@@ -24,4 +25,4 @@ def write_files(results: Results, analyses: Sequence[Analysis]) -> list[Path]:
     """
     folder = results.folder / ANALYSIS
     files = [*write_tables(analyses, folder), *draw_pictures(analyses, folder)] if analyses else []
-    return files + write_trials(results, folder)
+    return files + write_trials(results, folder) + write_before_after(results, folder)

@@ -20,6 +20,7 @@ from dcodr.files import write_text
 from tuning.analysis.analysis import analyse
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.report import analysis_text, bars, commands, facts, tables
+from tuning.report.before_after import before_and_after
 from tuning.report.chart import Chart, figure, number
 from tuning.report.curves import curve_charts, hypervolume_chart
 from tuning.report.front_chart import front_chart
@@ -105,6 +106,7 @@ def _content(results: Results) -> dict[str, Any]:
             "importances": importances,
             "attributions": attributions,
         },
+        "before_after": _before_after(results) if front else [],
         "meanings": [MEANING[name] for name in results.space.objectives if name in MEANING],
         "front": tables.front_table(results) if front else None,
         "analysis": listed,
@@ -148,6 +150,14 @@ def _pictures(results: Results, trial: TrialRecord) -> list[Picture]:
         if path.is_file():
             found.append(Picture(number(trial), kind, caption, _data_uri("image/png", path.read_bytes())))
     return found
+
+
+def _before_after(results: Results) -> list[Picture]:
+    """Return the neighbours under the paper's settings and the best trade-off, to compare."""
+    return [
+        Picture("", "retrieval", caption, _data_uri("image/png", path.read_bytes()))
+        for caption, path in before_and_after(results)
+    ]
 
 
 def _exported(results: Results, trial: TrialRecord) -> Exported:

@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from dcodr.files import appearing, write_text
-from dcodr.palette import BLUE, GREY
+from dcodr.palette import BLUE, GREY, ORANGE
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
 from tuning.report.labels import FloatArray, place
 from tuning.report.tables import subset_alone
 from tuning.results.csv_tables import trials_csv
-from tuning.results.results import Results
+from tuning.results.results import TRIALS_PICTURE, Results
 
 MEANING = {
     "invariance": "invariance (0: the domain is known, 1: it is guessed at chance)",
@@ -31,7 +31,8 @@ DPI, GAP = 150, 10
 def write_trials(results: Results, folder: Path) -> list[Path]:
     """Write the complete trials: ``trials.csv``, and ``trials.png`` unless there is only one objective.
 
-    The picture has a point for each trial; with two objectives a line joins the front. Labels are the trials'
+    The picture has a point for each trial, a star for the best trade-off and a ring for the paper's settings;
+    with two objectives a line joins the front. Labels are the trials'
     numbers, "paper" for the paper's settings, or the names of augmentations that are searched alone. A label
     that finds no room is left out; labels of the front choose first.
 
@@ -42,7 +43,7 @@ def write_trials(results: Results, folder: Path) -> list[Path]:
         UserError: If no trial is complete, or a file cannot be written.
     """
     results.require_front()
-    table, picture = folder / "trials.csv", folder / "trials.png"
+    table, picture = folder / "trials.csv", folder / TRIALS_PICTURE
     write_text(table, trials_csv(results))
     if len(results.space.objectives) < 2:
         return [table]
@@ -98,14 +99,27 @@ def _draw_points(axes: Axes, results: Results) -> None:
         direction = next(iter(results.space.objectives.values()))
         drawstyle = "steps-pre" if direction == "maximize" else "steps-post"
         axes.plot(*results.staircase().T, color=BLUE, linewidth=1.2, alpha=0.6, drawstyle=drawstyle)
+    marks = {name: trials for name, trials in results.groups.items() if trials}
+    marks["best trade-off"] = [results.knee]
+    if results.baseline is not None:
+        marks[results.space.baseline] = [results.baseline]
+    ring = {"s": 190, "facecolor": "none", "edgecolor": "black", "linewidth": 1.6, "zorder": 4}
     styles: dict[str, dict[str, Any]] = {
         "front": {"s": 40, "color": BLUE, "marker": "D", "zorder": 3},
         "other trials": {"s": 26, "color": GREY},
         "not confirmed": {"s": 26, "facecolor": "none", "edgecolor": GREY},
+        "best trade-off": {
+            "s": 190,
+            "color": ORANGE,
+            "edgecolor": "black",
+            "linewidth": 0.8,
+            "marker": "*",
+            "zorder": 4,
+        },
+        results.space.baseline: ring,
     }
-    for name, trials in results.groups.items():
-        if trials:
-            axes.scatter(*results.values(trials)[:, :2].T, label=name, **styles[name])
+    for name, trials in marks.items():
+        axes.scatter(*results.values(trials)[:, :2].T, label=name, **styles[name])
     axes.margins(0.1)
 
 

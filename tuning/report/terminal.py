@@ -13,7 +13,13 @@ from tuning.report.tables import answer_table, confirmed_table, finals_table, fr
 from tuning.report.text_table import TextTable
 from tuning.results.answer import answer_figures, answer_text
 from tuning.results.final_figures import final_figures
-from tuning.results.results import ANALYSIS, CONFIGS, Results
+from tuning.results.results import ANALYSIS, BEFORE_AFTER, CONFIGS, REPORT, TRIALS_PICTURE, Results
+
+PICTURES = {
+    TRIALS_PICTURE: "The Pareto front",
+    BEFORE_AFTER: "Neighbours of the same images, under the paper's settings and the best trade-off",
+}
+"""Content of the pictures that a search draws at its end, by their names."""
 
 
 def print_summary(results: Results, console: Console, where: Sequence[str] = ()) -> None:
@@ -35,20 +41,25 @@ def print_summary(results: Results, console: Console, where: Sequence[str] = ())
         _line(console, f"Configs of the front: {configs}")
         best = shlex.quote(str(configs / results.config_file(results.knee)))
         _line(console, f"Train the best trade-off: python -m dcodr train --config {best} --out trained")
+        for name, content in PICTURES.items():
+            if (picture := results.folder / ANALYSIS / name).is_file():
+                _line(console, f"{content}: {_from_here(picture)}")
         _line(console, _what_mattered(results))
-        _line(console, f"All of it as one page: {_command(results, 'report')}")
+        page = results.folder / REPORT
+        shown = _from_here(page) if page.is_file() else _command(results, "report")
+        _line(console, f"All of it as one page: {shown}")
     for line in where:
         _line(console, line)
 
 
 def _what_mattered(results: Results) -> str:
     """Return a line with the folder of the search's analysis, or the command that makes one."""
-    folder = results.folder / ANALYSIS
-    if folder.is_dir():
-        return f"What mattered: {_from_here(folder)}"
     complete = len(results.complete)
     if complete < FEWEST_TRIALS:
         return f"What mattered: an analysis needs {FEWEST_TRIALS} complete trials; there are {complete}."
+    folder = results.folder / ANALYSIS
+    if folder.is_dir():
+        return f"What mattered: {_from_here(folder)}"
     return f"What mattered: {_command(results, 'analyse')}"
 
 

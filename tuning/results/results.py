@@ -29,6 +29,12 @@ CONFIGS = "configs"
 """Folder of the front's exported configs, in the search's folder."""
 ANALYSIS = "analysis"
 """Folder of an analysis's files, in the search's folder and among the artifacts of its MLflow run."""
+REPORT = "report.html"
+"""Name of the report, in the search's folder."""
+TRIALS_PICTURE = "trials.png"
+"""Name of the picture of all complete trials, in the folder of the analysis."""
+BEFORE_AFTER = "before_after.png"
+"""Name of the picture of neighbours under the paper's settings and the best trade-off, in the same folder."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -98,7 +98,9 @@ def wrong_scheduler(search: SearchSettings, base: Config) -> str | None:
     )
 
 
-def wrong_paper_with(base: Config, params: Mapping[str, Param], paper_with: Mapping[str, Any]) -> Iterator[Mistake]:
+def wrong_paper_with(
+    base: Config, params: Mapping[str, Param], paper_with: Mapping[str, Any]
+) -> Iterator[Mistake]:
     """Find values of ``search.warm_start.paper_with`` without a searched parameter, and invalid ones."""
     searched = {key for key in params if key not in FIXED_SETTINGS}
     for param in params.values():

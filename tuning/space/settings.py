@@ -39,8 +39,8 @@ class WarmStart(StrictModel):
     paper: bool = True
     """The paper's settings, as trial 0: the baseline."""
     paper_with: dict[str, Any] = Field(default={})
-    """Values that replace the paper's in the baseline, by the dotted key of a searched parameter, e.g. a learning
-    rate that suits a smaller encoder."""
+    """Values that replace the paper's in the baseline, by the dotted key of a searched parameter, e.g. a
+    learning rate that suits a smaller encoder."""
     configs: Paths = ()
     """Config files, e.g. exported by another search."""
     searches: Paths = ()

@@ -1,21 +1,25 @@
 """The conclusion of a search on its parent run in MLflow: answer, gain and importances."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcodr.errors import UserError
 from tuning.report.tables import answer_table, finals_table, gain_table, subset_alone
 from tuning.results.answer import answer_text
 from tuning.results.results import Results
 
+if TYPE_CHECKING:
+    from tuning.analysis.analysis import Analysis
+
 MOST_TRIALS = 500
 """Most complete trials that are analysed at a search's end; this many take half a minute on one core."""
 
 
 def what_mattered(results: Results) -> tuple[list[Path], str]:
-    """Analyse a search that has ended, as ``python -m tuning analyse`` does.
+    """Analyse a search that has ended, as ``python -m tuning analyse`` does, and draw its pictures.
 
     Returns:
-        The files written, and a sentence about them or about the reason why there are none.
+        The files written, and a sentence about them or about the reason why there is no analysis.
     """
     command = f"`python -m tuning analyse {results.name}`"
     if results.facts.get("ended") is None:
@@ -23,13 +27,14 @@ def what_mattered(results: Results) -> tuple[list[Path], str]:
     complete = len(results.complete)
     if complete > MOST_TRIALS:
         return [], f"An analysis of {complete} complete trials takes minutes: {command} tells what mattered."
+    from tuning.report.analysis_files import write_files
+
     try:
-        files = _analyse(results)
-    except UserError as error:
-        return [], f"There is no analysis: {error}."
+        analyses, reason = _analyses(results)
+        files = write_files(results, analyses)
     except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
         return [], f"The analysis failed ({type(error).__name__}: {error}); {command} tries again."
-    return files, "What mattered: the artifacts in `analysis`."
+    return files, reason or "What mattered: the artifacts in `analysis`."
 
 
 def describe(results: Results, mattered: str) -> str:
@@ -47,8 +52,13 @@ def describe(results: Results, mattered: str) -> str:
     return "\n\n".join([*parts, mattered])
 
 
-def _analyse(results: Results) -> list[Path]:
+def _analyses(results: Results) -> "tuple[list[Analysis], str | None]":
+    """Return the analyses of a search, or none and the reason if there cannot be any."""
     from tuning.analysis.analysis import analyse
-    from tuning.report.analysis_files import write_files
 
-    return write_files(results, [] if subset_alone(results.space) else analyse(results))
+    if subset_alone(results.space):
+        return [], None
+    try:
+        return analyse(results), None
+    except UserError as error:
+        return [], f"There is no analysis: {error}."

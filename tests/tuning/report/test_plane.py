@@ -85,6 +85,11 @@ def drawn(search: Search) -> Axes:
     return axes
 
 
+def marked(axes: Axes) -> dict[str, list[list[float]]]:
+    """Return the positions of the points, by the text of the legend."""
+    return {str(group.get_label()): positions(group) for group in axes.collections}
+
+
 def positions(group: Collection) -> list[list[float]]:
     return [[float(x), float(y)] for x, y in np.asarray(group.get_offsets())]
 
@@ -99,8 +104,9 @@ def test_augmentations_alone_are_named_and_the_front_joined(tmp_path: Path) -> N
     assert picture.read_bytes().startswith(b"\x89PNG")
     axes = drawn(search)
     assert sorted(labels(axes)) == sorted(FIGURES)
-    points = [tuple(point) for group in axes.collections for point in positions(group)]
-    assert sorted(points) == sorted(FIGURES.values())
+    found = marked(axes)
+    assert sorted(map(tuple, found["front"] + found["other trials"])) == sorted(FIGURES.values())
+    assert found["best trade-off"] == [[0.8, 0.9]]
     line = axes.lines[0]
     assert np.asarray(line.get_xydata()).tolist() == [[0.6, 0.95], [0.8, 0.9], [0.9, 0.7]]
     assert line.get_drawstyle() == "steps-pre"
@@ -113,6 +119,8 @@ def test_other_trials_have_their_numbers_and_the_papers_are_called_so(tmp_path: 
     first = [FirstTrial({"temperature": 0.1}, "paper")]
     axes = drawn(search_of(tmp_path, TEMPERATURES, [(0.5, 0.5), (0.6, 0.6), (0.4, 0.4)], first))
     assert labels(axes) == ["001", "paper", "002"]
+    assert marked(axes)["the paper's settings"] == [[0.5, 0.5]]
+    assert marked(axes)["best trade-off"] == [[0.6, 0.6]]
 
 
 def test_the_front_of_a_minimised_objective_is_joined_from_its_side(tmp_path: Path) -> None:
@@ -128,19 +136,16 @@ def test_a_front_of_three_objectives_is_marked_and_not_joined(tmp_path: Path) ->
     rows = [(0.1, 0.5, 0.3), (0.2, 0.4, 0.2), (0.3, 0.3, 0.4)]
     axes = drawn(search_of(tmp_path, ACCURACIES, rows))
     assert not axes.lines
-    front, others = axes.collections
-    assert positions(front) == [[0.1, 0.5], [0.2, 0.4]]
-    assert positions(others) == [[0.3, 0.3]]
+    assert marked(axes)["front"] == [[0.1, 0.5], [0.2, 0.4]]
+    assert marked(axes)["other trials"] == [[0.3, 0.3]]
 
 
 def test_trials_without_a_confirmation_are_set_apart(tmp_path: Path) -> None:
     search = search_of(tmp_path, TEMPERATURES, [(0.5, 0.5), (0.9, 0.9)])
     confirm(search, 0, [(0.5, 0.3), (0.6, 0.3)])
-    axes = drawn(search)
-    front, apart = axes.collections
-    assert positions(front) == [[pytest.approx(0.55), 0.3]]
-    assert apart.get_label() == "not confirmed"
-    assert positions(apart) == [[0.9, 0.9]]
+    found = marked(drawn(search))
+    assert found["front"] == [[pytest.approx(0.55), 0.3]]
+    assert found["not confirmed"] == [[0.9, 0.9]]
 
 
 def test_one_objective_makes_no_picture(tmp_path: Path) -> None:

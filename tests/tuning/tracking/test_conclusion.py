@@ -62,18 +62,24 @@ def test_the_parent_has_the_analysis_that_the_command_makes(store: Store, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("trials", "most", "reason"),
+    ("trials", "most", "drawn", "reason"),
     [
-        (7, 500, "There is no analysis: search 's' has 7 complete trials, an analysis needs 8"),
-        (9, 8, "An analysis of 9 complete trials takes minutes: `python -m tuning analyse s`"),
+        (7, 500, ["trials"], "There is no analysis: search 's' has 7 complete trials, an analysis needs 8"),
+        (9, 8, [], "An analysis of 9 complete trials takes minutes: `python -m tuning analyse s`"),
     ],
 )
 def test_too_few_or_too_many_trials_are_said_to_be(
-    trials: int, most: int, reason: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trials: int,
+    most: int,
+    drawn: list[str],
+    reason: str,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(conclusion, "MOST_TRIALS", most)
     _, description, files = close(made(tmp_path / "s", spread(trials)), store)
-    assert files == []
+    assert [file for file in files if file.endswith("png")] == [f"analysis/{name}.png" for name in drawn]
     assert reason in description
 
 
