@@ -74,13 +74,13 @@ def smaller(dataset: str) -> FactorDataset:
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:
-    """Draw settings of the space and a number of epochs; a quarter of the draws has reconstruction."""
+    """Draw augmentations, rates and weights, and epochs; a quarter of the draws has reconstruction."""
     rng = np.random.default_rng(1000 + index)
     values: dict[str, Any] = {"method": "dcodr" if index % 4 == 1 else "dcodr_norec"}
     for key, param in space.params.items():
         if isinstance(param, SubsetParam):
             values[key] = list(param.draw(rng))
-        elif isinstance(param, FloatParam):
+        elif isinstance(param, FloatParam) and param.log:
             values[key] = float(np.exp(rng.uniform(*np.log([param.low, param.high]))))
     return values | {"epochs": int(rng.integers(1, 4)), "perceptual.backbone": "pixel"}
 

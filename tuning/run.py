@@ -230,6 +230,7 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
         space.objectives,
         space.reference,
         title=f"confirming {search.name}",
+        compare=False,
         console=console,
     )
     recorder = Recorder(search, outbox, display)

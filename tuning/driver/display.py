@@ -53,6 +53,7 @@ class Display:
         objectives: name and direction of every objective.
         reference: the worst objectives that count for the hypervolume.
         title: title of the panel.
+        compare: false to show neither front nor best trials, e.g. of confirmations.
         console: console to print to; the standard output by default.
         clock: function that returns seconds since any fixed moment.
     """
@@ -64,11 +65,13 @@ class Display:
         reference: Sequence[float],
         *,
         title: str = "search",
+        compare: bool = True,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total
         self._title = title
+        self._compare = compare
         self._objectives = dict(objectives)
         self._console = console or Console()
         self._clock = clock
@@ -157,7 +160,8 @@ class Display:
         self._end(number, label, status, figures)
         if self._live is None:
             line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
-            self._print(f"{line.rstrip()} | {self._front_text()} | {self._time_text()}")
+            front = [self._front_text()] if self._compare else []
+            self._print(" | ".join([line.rstrip(), *front, self._time_text()]))
 
     def say(self, text: str) -> None:
         """Show a line that stays.
@@ -214,7 +218,7 @@ class Display:
     def _panel(self) -> RenderableType:
         with self._lock:
             parts = [self._progress(), self._counts()]
-            if self._best:
+            if self._best and self._compare:
                 parts += [Text(), Text(self._front_text()), self._best_trials()]
             if self._running:
                 parts += [Text(), self._running_table()]

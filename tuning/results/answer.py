@@ -66,9 +66,11 @@ def answer_text(results: Results) -> str:
         return f"{question} No: they are themselves the best trade-off that was found."
     found = answer(results)
     if found is None:
+        shared = len(_paired(results.trainings(knee), results.trainings(results.baseline)))
         return (
-            f"{question} Not known: trial {knee.number:03d}, the best trade-off, was "
-            "trained once, and seeds differ. search.confirm in the space trains both with further seeds."
+            f"{question} Not known: trial {knee.number:03d}, the best trade-off, and the paper's settings "
+            f"were both trained with {('no', 'one')[shared]} further seed, and seeds differ. search.confirm "
+            "in the space trains both with several."
         )
     verdicts: dict[str, list[str]] = {}
     for i, name in enumerate(found.objectives):

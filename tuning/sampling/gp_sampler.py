@@ -10,6 +10,7 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import threadpool_limits
 
 from tuning.ledger.encoding import is_whole
 from tuning.ledger.trials import history
@@ -101,6 +102,11 @@ class GPSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Point:
         """Return a whole point that was not tried; empty while there are too few trials to learn from."""
+        # The matrices are small: more threads only take cores from trials, which are trained meanwhile.
+        with threadpool_limits(1, "blas"):
+            return self._propose(study, trial)
+
+    def _propose(self, study: Study, trial: FrozenTrial) -> Point:
         # 1. Read the new evaluations; return nothing until they are enough for the processes.
         running = self._look(study.get_trials(deepcopy=False), trial.number)
         if len(self._looks) < self._space.search.startup:

@@ -66,6 +66,18 @@ def test_a_pipe_gets_a_line_at_the_start_and_one_for_every_evaluation_and_end() 
     ]
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_confirmations_are_not_compared_with_each_other(terminal: bool) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=terminal, force_interactive=terminal)
+    with Display(2, OBJECTIVES, [0, 0], console=console, clock=Clock(), compare=False) as display:
+        display.trial_ended(0, "paper", "complete", figures(0.9, 0.7))
+    shown = Text.from_ansi(file.getvalue()).plain
+    assert "1/2" in shown
+    assert "front" not in shown
+    assert "best" not in shown
+
+
 def test_only_complete_trials_count_for_the_front_in_the_direction_asked_for() -> None:
     trials: list[tuple[Outcome, float, float]] = [
         ("complete", 0.5, 0.5),

@@ -44,7 +44,10 @@ def test_the_parent_compares_with_the_papers_settings(store: Store, tmp_path: Pa
         ["domain_accuracy", "0.5", "0.125", "2", "-0.375"],
     ]
     assert "| informativeness (higher is better) | 0.500 | 0.750 (trial 001) | +0.250 |" in description
-    assert "Not known: trial 001, the best trade-off, was trained once" in description
+    assert (
+        "Not known: trial 001, the best trade-off, and the paper's settings were both trained with no"
+        in description
+    )
 
 
 def test_without_the_papers_settings_there_is_no_gain_to_tell(store: Store, tmp_path: Path) -> None:
