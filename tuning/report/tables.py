@@ -62,8 +62,9 @@ def front_table(results: Results) -> TextTable:
         )
         for trial, on_front in results.compared
     ]
-    caption = "The front (★: best trade-off, paper: the paper's settings), with 95 % intervals of a training"
     trials = [trial for trial, _ in results.compared]
+    paper = ", paper: the paper's settings" if any(trial.paper for trial in trials) else ""
+    caption = f"The front (★: best trade-off{paper}), with 95 % intervals of a training"
     return settings_table(caption, ("trial", *results.space.objectives), marked, trials)
 
 
