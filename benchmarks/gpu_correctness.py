@@ -22,7 +22,7 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.evaluation.probes import FAST
-from dcodr.evaluation.report import evaluate
+from dcodr.evaluation.report import evaluate_encoder
 from dcodr.models.encoder import Arch, Encoder
 from dcodr.precision import float32_products
 from dcodr.training.checkpoint import Epoch
@@ -77,7 +77,7 @@ def figures_agree(data: FactorDataset, there: torch.device) -> Iterator[Row]:
     """Compare the metrics of one trained encoder; probes are trained on the device of the codes."""
     encoder = fit(SMALL.model_copy(update={"device": "cpu"}), data).method.encoder
     one, other = (
-        evaluate(encoder.to(device), data, "validation", FAST, seed=0, device=device).figures
+        evaluate_encoder(encoder.to(device), data, "validation", FAST, seed=0, device=device).figures
         for device in (CPU, there)
     )
     for kind, tolerance in (("retrieval", 0.01), ("probes", 0.05)):

@@ -26,7 +26,7 @@ from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.evaluation.probes import FAST
-from dcodr.evaluation.report import evaluate
+from dcodr.evaluation.report import evaluate_encoder
 from dcodr.files import default_store
 from dcodr.training.trainer import fit, resolve_device
 from tuning.space import Space, load_space
@@ -90,7 +90,7 @@ def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str
     config = space.config(values)
     trained = fit(config.model_copy(update={"evaluate_every": config.epochs}), data)
     unlabelled = dataclasses.replace(data, spec=dataclasses.replace(data.spec, attributes=()), attributes={})
-    without = evaluate(
+    without = evaluate_encoder(
         trained.method.encoder,
         unlabelled,
         "validation",

@@ -19,7 +19,7 @@ from benchmarks.measure import note
 from dcodr.config import Config, read_config
 from dcodr.data.store import open_store
 from dcodr.evaluation.probes import PAPER
-from dcodr.evaluation.report import evaluate
+from dcodr.evaluation.report import evaluate_encoder
 from dcodr.training.trainer import fit, resolve_device
 
 RECORD = Path(__file__).with_suffix(".jsonl")
@@ -61,7 +61,7 @@ def tested(config: Config) -> dict[str, float]:
     data = open_store(config.store)
     trained = fit(config, data)
     device = resolve_device(config.device)
-    report = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
+    report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
     return {name: round(report.figures[name], 5) for name in FIGURES}
 
 

@@ -17,7 +17,7 @@ def constant_figures(data: FactorDataset, split: Split) -> dict[str, float]:
 
     Returns:
         ``chance/<factor>`` of the domain and of each categorical attribute, ``error_of_median/<name>`` of
-        each continuous attribute, as in ``report.evaluate``.
+        each continuous attribute, as in ``report.evaluate_encoder``.
     """
     train, scored = data.indices("train"), data.indices(split)
     labels = {"domain": data.domain} | {a.name: data.attributes[a.name] for a in data.spec.attributes}

@@ -13,7 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from torch import Tensor
 
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
-from dcodr.evaluation.metrics import Outcome, probe_figures
+from dcodr.evaluation.metrics import FactorOutcome, probe_figures
 from dcodr.evaluation.probes import FAST, LINEAR, PAPER, Scale
 from dcodr.evaluation.report import EncodedSplit
 from dcodr.evaluation.retrieval import nearest_in
@@ -117,7 +117,7 @@ def verdicts(encoded: EncodedSplit, answers: Mapping[str, Mapping[str, Tensor]])
     }
     best = {factor: outcomes[judge][factor] for factor, judge in strongest.items()}
 
-    def figures(of: Mapping[str, Outcome]) -> dict[str, float]:
+    def figures(of: Mapping[str, FactorOutcome]) -> dict[str, float]:
         attributes = {factor: outcome for factor, outcome in of.items() if factor != "domain"}
         return probe_figures(of["domain"], attributes, encoded.mean_skill, encoded.derived)
 

@@ -20,7 +20,7 @@ _BLOCK_ELEMENTS = 2**21
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FactorOutcome:
     """Outcomes of one factor's probe, and of the best constant answer, on each scored image.
 
     Attributes:
@@ -45,7 +45,7 @@ class Outcome:
         return self.probe.mean().item() * (1 if self.categorical else -1)
 
 
-def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
+def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> FactorOutcome:
     """Compare a probe's classes with the labels, and with the most frequent class of its training codes.
 
     Args:
@@ -54,14 +54,14 @@ def categorical_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> 
         training: ``(n,)`` class ids of the probe's training codes.
     """
     most_frequent = training.bincount().argmax()
-    return Outcome(
+    return FactorOutcome(
         probe=(predicted == actual).cpu().double().mean(dim=0),
         constant=(most_frequent == actual).cpu().double(),
         categorical=True,
     )
 
 
-def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> Outcome:
+def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> FactorOutcome:
     """Return the absolute errors of a probe, and of the median of the probe's training values.
 
     Args:
@@ -70,7 +70,7 @@ def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> O
         training: ``(n, K)`` values of the probe's training codes; the median is taken of each dimension.
     """
     median = training.median(dim=0).values
-    return Outcome(
+    return FactorOutcome(
         probe=(predicted - actual).abs().mean(dim=(0, 2)).cpu().double(),
         constant=(median - actual).abs().mean(dim=1).cpu().double(),
         categorical=False,
@@ -78,8 +78,8 @@ def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> O
 
 
 def probe_figures(
-    domain: Outcome,
-    attributes: Mapping[str, Outcome],
+    domain: FactorOutcome,
+    attributes: Mapping[str, FactorOutcome],
     mean_skill: str = "informativeness",
     derived: Collection[str] = (),
 ) -> dict[str, float]:
@@ -102,8 +102,8 @@ def probe_figures(
 
 
 def probe_intervals(
-    domain: Outcome,
-    attributes: Mapping[str, Outcome],
+    domain: FactorOutcome,
+    attributes: Mapping[str, FactorOutcome],
     resamples: int,
     seed: int,
     mean_skill: str = "informativeness",
@@ -145,8 +145,8 @@ def probe_intervals(
 
 
 def _figures(
-    domain: Outcome,
-    attributes: Mapping[str, Outcome],
+    domain: FactorOutcome,
+    attributes: Mapping[str, FactorOutcome],
     counts: Tensor,
     mean_skill: str,
     derived: Collection[str],
@@ -171,7 +171,7 @@ def _figures(
     }
 
 
-def _skill(outcome: Outcome, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _skill(outcome: FactorOutcome, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return skill ``(R,)``, NaN for a trivial factor, and mean outcomes of probe and constant answer."""
     probe, constant = (counts @ values / counts.shape[1] for values in (outcome.probe, outcome.constant))
     gap = (1.0 if outcome.categorical else 0.0) - constant

@@ -14,7 +14,7 @@ from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS, appearance, thumb
 from dcodr.evaluation.collapse import code_variance, collapse_reason, effective_rank
 from dcodr.evaluation.embed import Images, embed
 from dcodr.evaluation.metrics import (
-    Outcome,
+    FactorOutcome,
     categorical_outcome,
     continuous_outcome,
     probe_figures,
@@ -100,7 +100,7 @@ class EncodedSplit:
         probes = fit_probes(self.train_codes, self.train_factors, self.n_classes, budget, seed, repeats)
         return probes.predict(self.codes)
 
-    def outcomes(self, predicted: Mapping[str, Tensor]) -> dict[str, Outcome]:
+    def outcomes(self, predicted: Mapping[str, Tensor]) -> dict[str, FactorOutcome]:
         """Compare predictions for the scored split, as `Probes.predict` returns them, with the labels."""
         outcomes = {}
         for name, actual in self.factors.items():
@@ -131,7 +131,7 @@ def encode_split(
 
 
 @float32_products(tf32=False)
-def evaluate(
+def evaluate_encoder(
     encoder: nn.Module,
     data: FactorDataset,
     split: Split,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.evaluation.probes import PAPER
-from dcodr.evaluation.report import PROTOCOL, evaluate
+from dcodr.evaluation.report import PROTOCOL, evaluate_encoder
 from dcodr.files import CHECKPOINT, IMAGENET, write_text
 from dcodr.strict_yaml import StrictModel
 from dcodr.training.checkpoint import Epoch
@@ -80,7 +80,7 @@ def reproduce(
     # 3. Touch the test images only now, once per result.
     on_test()
     device = resolve_device(config.device)
-    report = evaluate(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
+    report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
     result = Result(
         config=config,
         fingerprint=data.fingerprint,

@@ -81,7 +81,7 @@ def evaluate(
     """
     where = resolve_device(device)
     budget = {"paper": PAPER, "fast": FAST}[probe]
-    return report.evaluate(encoder.to(where), data, split, budget, seed=seed, device=where)
+    return report.evaluate_encoder(encoder.to(where), data, split, budget, seed=seed, device=where)
 
 
 @float32_products(tf32=False)

@@ -14,7 +14,7 @@ from dcodr.config import Config, differences, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
-from dcodr.evaluation.report import Report, evaluate
+from dcodr.evaluation.report import Report, evaluate_encoder
 from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.precision import float32_products
@@ -216,7 +216,9 @@ def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[
 def _validate(
     method: Method, data: FactorDataset, images: Tensor, config: Config, device: torch.device
 ) -> Report:
-    return evaluate(method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images)
+    return evaluate_encoder(
+        method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images
+    )
 
 
 def _resume(

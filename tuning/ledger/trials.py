@@ -18,7 +18,7 @@ PAPER = "paper"
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
 """``complete`` trained to its last epoch; ``pruned`` was stopped early; ``infeasible`` has a collapsed code;
 ``failed`` has no metrics. Only complete trials can be on the front."""
-Status = Outcome | Literal["running", "interrupted", "reused"]
+TrialStatus = Outcome | Literal["running", "interrupted", "reused"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class TrialRecord:
     """
 
     number: int
-    status: Status
+    status: TrialStatus
     values: dict[str, Any]
     seed: int
     origin: str | None
@@ -229,7 +229,7 @@ def _epoch(noted: Mapping[str, Any]) -> EpochRecord:
     return EpochRecord(noted["at"], noted["training"], noted.get("figures", {}), intervals)
 
 
-def _status(trial: FrozenTrial) -> Status:
+def _status(trial: FrozenTrial) -> TrialStatus:
     if trial.state == TrialState.RUNNING:
         return "running"
     if "repeats" in trial.user_attrs:

@@ -19,7 +19,7 @@ from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
-from dcodr.evaluation.report import evaluate
+from dcodr.evaluation.report import evaluate_encoder
 from dcodr.methods.build import build_encoder
 from dcodr.training.memory import hold_to_share
 from dcodr.training.trainer import fit, resolve_device
@@ -201,7 +201,7 @@ def _evaluation(config: Config, data: FactorDataset) -> float:
     # Evaluate on a small part of the images, and double the part until the time is long enough to scale up.
     while True:
         started = time.perf_counter()
-        evaluate(encoder, thinned(data, every), "validation", FAST, seed=config.seed, device=device)
+        evaluate_encoder(encoder, thinned(data, every), "validation", FAST, seed=config.seed, device=device)
         seconds = time.perf_counter() - started
         if every == 1 or seconds > EVALUATION_SECONDS:
             return seconds * every

@@ -14,21 +14,20 @@ from time import time
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from dcodr.config.methods import has_effect
-from tuning.ledger.trials import Status as TrialStatus
-from tuning.ledger.trials import TrialRecord, kept_of, label
+from tuning.ledger.trials import TrialRecord, TrialStatus, kept_of, label
 from tuning.results.answer import answer_figures
 from tuning.results.csv_tables import front_csv, gain_csv
 from tuning.results.results import ANALYSIS, Results
 from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking.conclusion import describe, what_mattered
-from tuning.tracking.tracker import Figures, Status, Tracker, TrialRun
+from tuning.tracking.tracker import Figures, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
 
 EXPERIMENT = "dcodr"
 DESCRIPTION = "mlflow.note.content"
 """The tag that MLflow shows as Markdown on a run's page."""
-OUTCOMES: Mapping[TrialStatus, Status] = {
+OUTCOMES: Mapping[TrialStatus, RunStatus] = {
     "complete": "FINISHED",
     "infeasible": "FINISHED",
     "reused": "FINISHED",
@@ -55,7 +54,7 @@ class Gap:
     settings: bool
     epochs: tuple[int, ...]
     test: bool
-    status: Status | None
+    status: RunStatus | None
     tags: Mapping[str, str]
 
     def __bool__(self) -> bool:
@@ -137,7 +136,7 @@ def is_mirrored(record: TrialRecord) -> bool:
     return record.status != "reused" and (record.status != "interrupted" or bool(record.epochs))
 
 
-def status_of(record: TrialRecord, *, driven: bool) -> Status:
+def status_of(record: TrialRecord, *, driven: bool) -> RunStatus:
     """Return the status of a trial's run."""
     if record.status == "running":
         return "RUNNING" if driven else "KILLED"
@@ -219,7 +218,7 @@ def tested(record: TrialRecord) -> dict[str, float]:
     return {f"test/{name}": value for name, value in record.test.items()}
 
 
-def search_status(results: Results) -> Status:
+def search_status(results: Results) -> RunStatus:
     """Return the status of the parent run of a search that no process works on."""
     if results.facts.get("ended") is None:
         return "KILLED"

@@ -18,7 +18,7 @@ from tuning.tracking.view import VIEW, view_page
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 _PARENT = "mlflow.parentRunId"
 _IDENTITY = "search_id"
@@ -323,7 +323,7 @@ class Tracker:
             self._client.log_batch(run_id, metrics=batch)
 
     def set_status(
-        self, run_id: str, status: Status, tags: Mapping[str, str], name: str | None = None
+        self, run_id: str, status: RunStatus, tags: Mapping[str, str], name: str | None = None
     ) -> None:
         """Set a run's status; a status other than RUNNING ends the run.
 

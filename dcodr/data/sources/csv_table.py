@@ -11,7 +11,7 @@ from dcodr.words import counted
 
 
 @dataclass(frozen=True)
-class Table:
+class CSVTable:
     """The rows of a CSV file.
 
     Attributes:
@@ -29,7 +29,7 @@ class Table:
         return _error(self.file, self.lines[row], message, column)
 
 
-def read_table(file: Path, required: Sequence[str]) -> Table:
+def read_table(file: Path, required: Sequence[str]) -> CSVTable:
     """Read a comma-separated UTF-8 file; blank lines are skipped.
 
     Args:
@@ -60,7 +60,7 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
         raise UserError(f"{file} has a header but no rows")
     lines = [line for line, _ in records[1:]]
     columns = zip(*(cells for _, cells in records[1:]), strict=True)
-    return Table(file, lines, dict(zip(header, map(list, columns), strict=True)))
+    return CSVTable(file, lines, dict(zip(header, map(list, columns), strict=True)))
 
 
 def _records(file: Path) -> list[tuple[int, list[str]]]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from dcodr.data.dataset import Attribute, DatasetSpec, Labels, RawDataset
 from dcodr.data.labels import NAME
 from dcodr.data.sources.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
-from dcodr.data.sources.csv_table import Table, read_table
+from dcodr.data.sources.csv_table import CSVTable, read_table
 from dcodr.data.sources.image_files import squares
 from dcodr.data.sources.images import Progress
 from dcodr.errors import UserError
@@ -80,7 +80,7 @@ def read_folder(
     return RawDataset(spec, images, domain, attributes_of, source)
 
 
-def _check_names(table: Table, attributes: list[str]) -> None:
+def _check_names(table: CSVTable, attributes: list[str]) -> None:
     for name in attributes:
         if not NAME.fullmatch(name):
             raise UserError(f"{table.file}, column {name}: rename it; letters, digits, - and _ are allowed")
@@ -91,7 +91,7 @@ def _check_names(table: Table, attributes: list[str]) -> None:
 
 
 def _check_kinds(
-    table: Table, attributes: list[str], continuous: Collection[str], categorical: Collection[str]
+    table: CSVTable, attributes: list[str], continuous: Collection[str], categorical: Collection[str]
 ) -> None:
     for kind, names in (("continuous", continuous), ("categorical", categorical)):
         for name in names:
@@ -102,7 +102,7 @@ def _check_kinds(
         raise UserError(f"{both[0]} cannot be both continuous and categorical: choose one")
 
 
-def _domains(table: Table, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def _domains(table: CSVTable, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     names, ids = _classes(table, "domain", warn)
     if len(names) < 2:
         raise table.error(0, "domain", f"all rows have the domain {names[0]}; at least 2 are needed")
@@ -119,7 +119,7 @@ def _domains(table: Table, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.
 
 
 def _attribute(
-    table: Table, column: str, continuous: Collection[str], categorical: Collection[str], warn: Warn
+    table: CSVTable, column: str, continuous: Collection[str], categorical: Collection[str], warn: Warn
 ) -> tuple[Attribute, Labels]:
     """Read an attribute and its labels; guess the kind from the cells unless it is given."""
     cells = table.columns[column]
@@ -140,7 +140,7 @@ def _attribute(
     return Attribute(column, cardinality=None), values[:, None]
 
 
-def _refuse_missing(table: Table, column: str) -> None:
+def _refuse_missing(table: CSVTable, column: str) -> None:
     for row, cell in enumerate(table.columns[column]):
         if MISSING.fullmatch(cell):
             raise table.error(
@@ -151,7 +151,7 @@ def _refuse_missing(table: Table, column: str) -> None:
             )
 
 
-def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def _classes(table: CSVTable, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the distinct cells of a column in order, and the index of each row's cell."""
     cells = table.columns[column]
     _refuse_missing(table, column)
@@ -166,7 +166,7 @@ def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], np
     return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
 
 
-def _number(table: Table, row: int, column: str) -> float:
+def _number(table: CSVTable, row: int, column: str) -> float:
     cell = table.columns[column][row]
     # Numbers beyond float32 would become infinite.
     if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
@@ -174,7 +174,7 @@ def _number(table: Table, row: int, column: str) -> float:
     return float(cell)
 
 
-def _paths(table: Table, root: Path) -> list[Path]:
+def _paths(table: CSVTable, root: Path) -> list[Path]:
     """Return the paths of the images; check that each is within ``root`` and listed once."""
     rows: dict[Path, int] = {}
     for row, cell in enumerate(table.columns["path"]):

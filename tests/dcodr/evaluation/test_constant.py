@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset, Split
 from dcodr.evaluation.constant import constant_figures
 from dcodr.evaluation.probes import ProbeBudget
-from dcodr.evaluation.report import evaluate
+from dcodr.evaluation.report import evaluate_encoder
 
 BUDGET = ProbeBudget(
     layers=2, hidden=8, epochs=1, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=1
@@ -45,7 +45,9 @@ class Pixels(nn.Module):
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_they_are_the_very_figures_of_an_evaluation(data: FactorDataset, split: Split) -> None:
     device = torch.device("cpu")
-    measured = evaluate(Pixels(), data, split, BUDGET, seed=0, device=device, resamples=2, retrieval=False)
+    measured = evaluate_encoder(
+        Pixels(), data, split, BUDGET, seed=0, device=device, resamples=2, retrieval=False
+    )
     expected = {
         name: measured.figures[name] for name in ("chance/domain", "chance/pose", "error_of_median/landmarks")
     }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, FactorDataset, Split
 from dcodr.errors import UserError
 from dcodr.evaluation.probes import ProbeBudget
-from dcodr.evaluation.report import Report, evaluate
+from dcodr.evaluation.report import Report, evaluate_encoder
 
 BUDGET = ProbeBudget(
     layers=2, hidden=64, epochs=12, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=12
@@ -63,7 +63,7 @@ class Shown(nn.Module):
 
 
 def measure(encoder: nn.Module, data: FactorDataset, split: Split = "validation") -> Report:
-    return evaluate(encoder, data, split, BUDGET, seed=0, device=torch.device("cpu"), resamples=50)
+    return evaluate_encoder(encoder, data, split, BUDGET, seed=0, device=torch.device("cpu"), resamples=50)
 
 
 def test_codes_of_the_attributes_alone_are_invariant_and_informative(data: FactorDataset) -> None:
@@ -203,7 +203,7 @@ def test_a_split_where_nothing_can_be_measured_is_infeasible(data: FactorDataset
 
 
 def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:
-    report = evaluate(
+    report = evaluate_encoder(
         Shown(attributes=True),
         data,
         "validation",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dcodr.evaluation.metrics import (
-    Outcome,
+    FactorOutcome,
     categorical_outcome,
     continuous_outcome,
     probe_figures,
@@ -26,10 +26,10 @@ BUDGET = ProbeBudget(
 )
 
 
-def hits(right: int, constant_right: int, total: int) -> Outcome:
+def hits(right: int, constant_right: int, total: int) -> FactorOutcome:
     """A categorical outcome with this many right answers of the probe and of the constant answer."""
     probe, constant = ((torch.arange(total) < number).double() for number in (right, constant_right))
-    return Outcome(probe, constant, categorical=True)
+    return FactorOutcome(probe, constant, categorical=True)
 
 
 @given(CLASSES, CLASSES)
@@ -64,7 +64,9 @@ def test_invariance_is_one_minus_the_skill_on_the_domain_and_at_most_one(right: 
 
 
 def test_informativeness_is_the_mean_skill_over_categorical_and_continuous_attributes() -> None:
-    errors = Outcome(torch.tensor([1.0, 2.0]).double(), torch.tensor([4.0, 8.0]).double(), categorical=False)
+    errors = FactorOutcome(
+        torch.tensor([1.0, 2.0]).double(), torch.tensor([4.0, 8.0]).double(), categorical=False
+    )
     half, below_chance = hits(2, 0, 4), hits(0, 2, 4)
     figures = probe_figures(hits(1, 1, 2), {"landmarks": errors})
     assert figures["informativeness"] == pytest.approx(1 - 1.5 / 6)
@@ -82,12 +84,14 @@ def test_the_mean_skill_is_called_as_told() -> None:
     assert "skill" in probe_intervals(domain, pose, resamples=3, seed=0, mean_skill="skill")
 
 
-CONSTANT = Outcome(torch.ones(3).double(), torch.zeros(3).double(), categorical=False)
+CONSTANT = FactorOutcome(torch.ones(3).double(), torch.zeros(3).double(), categorical=False)
 """Values that are all the training values' median."""
 
 
 @pytest.mark.parametrize("known", [CONSTANT, hits(2, 3, 3)])
-def test_an_attribute_that_a_constant_answer_knows_fully_does_not_enter_the_mean(known: Outcome) -> None:
+def test_an_attribute_that_a_constant_answer_knows_fully_does_not_enter_the_mean(
+    known: FactorOutcome,
+) -> None:
     """13 bald people of 3,000 and none of them in validation: 0.588 must not fall to 0.294."""
     without = probe_figures(hits(2, 1, 3), {"hue": hits(2, 1, 3)})
     figures = probe_figures(hits(2, 1, 3), {"bald": known, "hue": hits(2, 1, 3)})
@@ -128,7 +132,9 @@ def test_interval_of_an_accuracy_agrees_with_the_normal_approximation_of_a_propo
     assert high == pytest.approx(p + half_width, abs=0.1 * half_width)
 
 
-def naive_figures(domain: Outcome, attributes: dict[str, Outcome], drawn: Tensor) -> dict[str, float]:
+def naive_figures(
+    domain: FactorOutcome, attributes: dict[str, FactorOutcome], drawn: Tensor
+) -> dict[str, float]:
     """Figures of drawn images, from the definitions; what has nothing to rest on is not given."""
     found: dict[str, float] = {}
     skills: dict[str, float] = {}
@@ -154,9 +160,9 @@ def test_intervals_agree_with_a_naive_bootstrap_of_every_figure() -> None:
         torch.randint(2, (4, n), generator=generator).double(),
         torch.rand(2, n, generator=generator).double(),
     )
-    domain, pose = Outcome(right[0], right[1], True), Outcome(right[2], right[3], True)
-    errors = Outcome(values[0], values[1], categorical=False)
-    rare = Outcome((torch.arange(n) < 55).double(), (torch.arange(n) < 58).double(), True)
+    domain, pose = FactorOutcome(right[0], right[1], True), FactorOutcome(right[2], right[3], True)
+    errors = FactorOutcome(values[0], values[1], categorical=False)
+    rare = FactorOutcome((torch.arange(n) < 55).double(), (torch.arange(n) < 58).double(), True)
     attributes = {"pose": pose, "landmarks": errors, "rare": rare}
     intervals = probe_intervals(domain, attributes, resamples=3000, seed=1)
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import pytest
 from dcodr.config import PRESETS
 from tests.tuning.store import Store
 from tests.tuning.trained import begin
-from tuning.ledger.trials import Status
+from tuning.ledger.trials import TrialStatus
 from tuning.results.search import Search
 from tuning.tracking import mirror
 from tuning.tracking.tracker import Tracker
@@ -166,5 +166,5 @@ def test_a_trial_that_was_stopped_early_looks_neither_failed_nor_complete(
 
 
 def test_every_end_of_a_trial_has_a_status_in_mlflow() -> None:
-    statuses = {status for kind in get_args(Status) for status in get_args(kind)}
+    statuses = {status for kind in get_args(TrialStatus) for status in get_args(kind)}
     assert {*mirror.OUTCOMES, "running"} == statuses
