@@ -15,6 +15,7 @@ app = typer.Typer()
     epilog=examples(
         "python tune.py --space search_spaces/augs.yaml",
         "python tune.py --space search_spaces/cars3d.yaml --trials 64 --seed 1 --name cars-long",
+        "python tune.py --space augs --set search.sampler=random --set search.confirm.seeds=5 --name random",
         "python tune.py --space search_spaces/augs.yaml --dataset shoes --data shoes.h5 --set epochs=20",
         "python tune.py --space search_spaces/augs.yaml --name augs --resume",
     )
@@ -44,7 +45,7 @@ def search(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Fix a setting of every trial, or resources.KEY=VALUE; may be repeated.",
+            help="Fix a setting of every trial, or change search.KEY or resources.KEY; may be repeated.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the search.")] = None,

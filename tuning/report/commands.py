@@ -12,6 +12,9 @@ from tuning.space import Space, load_space
 from tuning.space.checks import FIXED_SETTINGS
 from tuning.space.shipped import program
 
+LIMITS = ("trials", "time_budget", "seed")
+"""Settings of a search that have options of their own."""
+
 
 def space_text(results: Results) -> str:
     """Return the text of the space file as it was written; empty if the search has none."""
@@ -83,9 +86,7 @@ def _options(results: Results) -> dict[str, Any]:
     file = load_space(kept, dataset=dataset)
     settings = [*_settings(file, space)]
     limits = {
-        key: value
-        for key in ("trials", "time_budget", "seed")
-        if (value := getattr(space.search, key)) != getattr(file.search, key)
+        key: value for key in LIMITS if (value := getattr(space.search, key)) != getattr(file.search, key)
     }
     data = space.base.data if space.base.data != file.base.data else None
     return {"dataset": dataset, "data": data, "settings": settings, "search": limits}
@@ -98,12 +99,13 @@ def _settings(file: Space, space: Space) -> Iterator[str]:
         dropped = key in file.params and key not in space.params
         if dropped or (key not in {*FIXED_SETTINGS} - {"seed"} and value != there.get(key)):
             yield f"{key}={dump_yaml(value, one_line=True)}"
-    there, here = file.resources.model_dump(mode="json"), space.resources.model_dump(mode="json")
-    yield from (
-        f"resources.{key}={dump_yaml(value, one_line=True)}"
-        for key, value in here.items()
-        if value != there[key]
-    )
+    for part in ("resources", "search"):
+        there, here = (getattr(one, part).model_dump(mode="json") for one in (file, space))
+        yield from (
+            f"{part}.{key}={dump_yaml(value, one_line=True)}"
+            for key, value in here.items()
+            if value != there[key] and key not in LIMITS
+        )
 
 
 def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -207,7 +207,8 @@ def load_space(
         path: The YAML file, or the name of a file that comes with the program, e.g. ``augs``.
         dataset: Dataset to search on instead of the file's; its preset replaces the file's.
         data: Store to read instead of ``data/<dataset>.h5``.
-        settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched.
+        settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched. A key
+            that begins with ``search.`` or ``resources.`` replaces a value of that part of the file.
         search: Values that replace the file's ``search`` settings; ``None`` keeps the file's.
 
     Raises:
@@ -225,16 +226,16 @@ def load_space(
         if value is not None:
             with wrong.collected(last=True):
                 base = _replaced(base, {"data": None, option: value}, f"--{option} {value}")
-    base, params, resources = _fixed(base, content, settings, wrong)
+    base, params, resources, changes = _fixed(base, content, settings, wrong)
     if not params:
         wrong.found.append(UserError(f"{path}: nothing is left to search"))
     # 3. Check early stopping, search settings, parameters and objectives against the resolved base.
-    if len(wrong.found) == before and (message := wrong_scheduler(content.search, base)):
-        wrong.found.append(file.error(("search", "scheduler"), message))
     how = content.search.model_copy(update={"warm_start": _absolute(content.search.warm_start, path.parent)})
     with wrong.collected():
         given = {key: value for key, value in search.items() if value is not None}
-        how = YamlFile("search", how.model_dump() | given, {}).validate(SearchSettings)
+        how = YamlFile("search", merged(how.model_dump(), changes) | given, {}).validate(SearchSettings)
+    if len(wrong.found) == before and (message := wrong_scheduler(how, base)):
+        wrong.found.append(file.error(("search", "scheduler"), message))
     if found := list(wrong_paper_with(base, content.params, how.warm_start.paper_with)):
         wrong.found += [file.error(at, message) for at, message in found]
         wrong.refuse()  # the baseline, which the parameters must allow, is unknown
@@ -323,10 +324,14 @@ def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Con
 
 def _fixed(
     base: Config, content: SpaceFile, settings: Sequence[str], wrong: Mistakes
-) -> tuple[Config, dict[str, Param], Resources]:
-    """Return base, parameters and resources with the settings of ``--set``; collect mistakes."""
+) -> tuple[Config, dict[str, Param], Resources, dict[str, Any]]:
+    """Return base, parameters and resources with the settings of ``--set``; collect mistakes.
+
+    Returns:
+        Base, parameters, resources, and the changes of the search settings.
+    """
     params, resources = dict(content.params), content.resources
-    asked: dict[str, Any] = {}
+    changes: dict[str, dict[str, Any]] = {"resources": {}, "search": {}}
     for text in settings:
         key, equals, value = text.partition("=")
         # The method decides which settings have an effect: nothing can be checked without it.
@@ -335,15 +340,17 @@ def _fixed(
                 raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
             option = f"--set {text}"
             parsed = parse_yaml(f"value: {value}", option).data["value"]
-            if key.startswith("resources."):
-                asked[key.removeprefix("resources.")] = parsed
+            part, _, inner = key.partition(".")
+            if part in changes and inner:
+                changes[part] = merged(changes[part], nested(inner, parsed))
                 continue
             base = _replaced(base, nested(key, parsed), option)
             params = {name: _without_strength(param, key) for name, param in params.items() if name != key}
     with wrong.collected():
-        resources = YamlFile("--set resources", resources.model_dump() | asked, {}).validate(Resources)
+        changed = merged(resources.model_dump(), changes["resources"])
+        resources = YamlFile("--set resources", changed, {}).validate(Resources)
     share = {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
-    return base.model_copy(update=share), params, resources
+    return base.model_copy(update=share), params, resources, changes["search"]
 
 
 def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:

@@ -51,10 +51,18 @@ def asked(command: str) -> Space:
         {},
         {"settings": ["temperature=0.25", "epochs=7", "encoder.code_dim=32"], "search": {"trials": 3}},
         {"settings": ["resources.cpus_per_trial=2", "seed=5"], "search": {"seed": 4, "time_budget": 60.0}},
+        {"settings": ["search.sampler=random", "search.confirm.seeds=5"], "search": {"trials": 9}},
         {"dataset": "cars3d", "data": "a folder/it's.h5"},
         {"settings": ["strengths={gaussian_blur: {sigma: 1.5}}"]},
     ],
-    ids=["as it is", "fixed settings", "resources and seeds", "another dataset", "a nested setting"],
+    ids=[
+        "as it is",
+        "fixed settings",
+        "resources and seeds",
+        "the search",
+        "another dataset",
+        "a nested setting",
+    ],
 )
 def test_the_command_makes_the_same_space(tmp_path: Path, options: dict[str, Any]) -> None:
     search = begun(tmp_path / "my search", **options)

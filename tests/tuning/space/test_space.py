@@ -109,6 +109,22 @@ def test_resources_of_the_command_line_replace_those_of_the_file() -> None:
     assert typed.params == load_space(SPACES / "paper_gpu.yaml").params
 
 
+def test_set_changes_settings_of_the_search(tmp_path: Path) -> None:
+    settings = ["search.sampler=random", "search.confirm.seeds=5", "search.trials=7"]
+    changed = load_space(SPACES / "strengths.yaml", settings=settings)
+    unchanged = load_space(SPACES / "strengths.yaml").search
+    update = {"sampler": "random", "trials": 7, "confirm": Confirm(top=4, seeds=5)}
+    assert changed.search == unchanged.model_copy(update=update)
+    assert load_space(SPACES / "strengths.yaml", settings=settings, search={"trials": 9}).search.trials == 9
+    assert load_space(SPACES / "strengths.yaml", settings=["search.confirm=null"]).search.confirm is None
+    with pytest.raises(UserError, match=r"confirm\.seeds: .*received 1"):
+        load_space(SPACES / "strengths.yaml", settings=["search.confirm.seeds=1"])
+    with pytest.raises(UserError, match="samplr"):
+        load_space(SPACES / "strengths.yaml", settings=["search.samplr=random"])
+    with pytest.raises(UserError, match=r"search\.scheduler: stops nothing"):
+        load_space(SPACES / "strengths.yaml", settings=["search.scheduler.grace_period=9"])
+
+
 WRONG = {
     "unknown key": (BASE + TEMPERATURE + "serch: {}\n", "line 4: serch: unknown key (did you mean search?)"),
     "unknown setting": (
