@@ -12,6 +12,7 @@ from rich.table import Table
 
 from dcodr.console import examples
 from dcodr.data.cli import app as data_app
+from dcodr.embeddings import cli as embeddings
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT, write_text
 from dcodr.studies.cli import app as study_app
@@ -29,6 +30,7 @@ app = typer.Typer(
         "python -m dcodr data prepare synthetic",
         "python -m dcodr train --config best/augs-007.yaml --out trained",
         "python -m dcodr evaluate trained",
+        "python -m dcodr embed trained --images photos --out codes.parquet",
     ),
 )
 app.add_typer(data_app, name="data")
@@ -40,6 +42,25 @@ app.command(
         "python -m dcodr reproduce --dataset cars3d --configs configs/cars3d",
     )
 )(reproduce)
+app.command(
+    epilog=examples(
+        "python -m dcodr embed trained --images photos --out codes.parquet",
+        "python -m dcodr embed models:/augs@knee --images data/toys.h5 --out codes.csv",
+    )
+)(embeddings.embed)
+app.command(
+    epilog=examples(
+        "python -m dcodr neighbours a/001.png b/007.png --in codes.parquet",
+        "python -m dcodr neighbours new.jpg --in codes.parquet --top 10 --out sheet.png",
+    )
+)(embeddings.neighbours)
+app.command(
+    "map",
+    epilog=examples(
+        "python -m dcodr map codes.parquet --out map.html",
+        "python -m dcodr map codes.parquet --method umap",
+    ),
+)(embeddings.draw_map)
 
 
 @app.command(

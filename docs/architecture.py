@@ -23,6 +23,7 @@ DIAGRAM = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 NOT_DRAWN = {
     "errors",
     "files",
+    "html",
     "strict_yaml",
     "yaml_core",
     "palette",

@@ -28,6 +28,9 @@ class Encoder(nn.Module):
         head: True if three linear layers, ``code_dim`` wide with LeakyReLU between, follow the trunk.
         hidden_layer: True if a linear layer as wide as the features precedes the trunk's last layer.
 
+    Attributes:
+        image_size: Height and width of the images that it was trained on, in pixels, if known.
+
     Raises:
         ValueError: If a hidden layer is requested for the small encoder.
 
@@ -39,6 +42,7 @@ class Encoder(nn.Module):
         self, arch: Arch, code_dim: int = 128, head: bool = False, hidden_layer: bool = False
     ) -> None:
         super().__init__()
+        self.image_size: int | None = None
         if arch == "small" and hidden_layer:
             raise ValueError("the small encoder has no hidden layer")
         self.trunk = small_trunk(code_dim) if arch == "small" else _resnet(arch, code_dim, hidden_layer)

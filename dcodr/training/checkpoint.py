@@ -53,6 +53,7 @@ class Checkpoint:
         last: Results of the last completed epoch.
         model: Weights of the method; without frozen weights after saving.
         optimizer: State of the optimiser.
+        image_size: Height and width of the training images, in pixels; ``None`` in files of earlier versions.
     """
 
     config: Config
@@ -60,6 +61,7 @@ class Checkpoint:
     last: Epoch
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+    image_size: int | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -78,6 +80,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "last": _EPOCH.dump_json(checkpoint.last).decode(),
         "model": mapped(trained, Tensor.cpu),
         "optimizer": mapped(checkpoint.optimizer, Tensor.cpu),
+        "image_size": checkpoint.image_size,
     }
     with appearing(path) as temporary:
         try:
@@ -135,6 +138,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             _EPOCH.validate_json(content["last"], strict=True),
             content["model"],
             content["optimizer"],
+            content.get("image_size"),
         )
         _check(checkpoint)
         return checkpoint
@@ -172,11 +176,18 @@ def trained_encoder(checkpoint: Checkpoint) -> Encoder:
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
     }
-    return encoder_with(weights, checkpoint.config.encoder)
+    return encoder_with(weights, checkpoint.config.encoder, checkpoint.image_size)
 
 
-def encoder_with(weights: dict[str, Tensor], settings: EncoderConfig) -> Encoder:
+def encoder_with(
+    weights: dict[str, Tensor], settings: EncoderConfig, image_size: int | None = None
+) -> Encoder:
     """Build an encoder with trained weights, in evaluation mode.
+
+    Args:
+        weights: The weights, by name.
+        settings: The network.
+        image_size: Height and width of the training images, in pixels, if known.
 
     Raises:
         UserError: If the weights are not those of the settings.
@@ -186,6 +197,7 @@ def encoder_with(weights: dict[str, Tensor], settings: EncoderConfig) -> Encoder
         encoder.load_state_dict(weights)
     except RuntimeError as error:
         raise _unfit(error) from error
+    encoder.image_size = image_size
     return encoder.eval()
 
 
@@ -198,6 +210,9 @@ def _check(checkpoint: Checkpoint) -> None:
         raise ValueError("its state does not consist of tensors")
     if not isinstance(checkpoint.fingerprint, str) or checkpoint.last.epoch < 1:
         raise ValueError("fingerprint or epoch is invalid")
+    size = checkpoint.image_size
+    if size is not None and (type(size) is not int or size < 1):
+        raise ValueError("the size of the images is invalid")
 
 
 def _unfit(error: Exception) -> UserError:

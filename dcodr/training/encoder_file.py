@@ -3,7 +3,6 @@
 import hashlib
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -32,7 +31,8 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
     with appearing(path) as temporary:
-        save_file(weights, temporary, metadata={"config": config.model_dump_json()})
+        header = {"config": config.model_dump_json(), "image_size": str(encoder.image_size or "")}
+        save_file(weights, temporary, metadata=header)
     return sha256(path)
 
 
@@ -58,12 +58,14 @@ def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            config = Config.model_validate_json((file.metadata() or {})["config"])
+            header = file.metadata() or {}
+            config = Config.model_validate_json(header["config"])
+            image_size = int(header.get("image_size") or 0) or None
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValidationError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: damaged, or not an encoder of dcodr: {reason}") from error
-    return encoder_with(weights, config.encoder)
+    return encoder_with(weights, config.encoder, image_size)
 
 
 def sha256(path: Path) -> str:

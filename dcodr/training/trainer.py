@@ -142,7 +142,9 @@ def fit(
         if checkpoint is not None:
             states = method.state_dict(), optimizer.state_dict()
             try:
-                save_checkpoint(checkpoint, Checkpoint(config, data.fingerprint, last, *states))
+                save_checkpoint(
+                    checkpoint, Checkpoint(config, data.fingerprint, last, *states, data.image_size)
+                )
             except UserError as error:
                 if on_unsaved is None:
                     raise

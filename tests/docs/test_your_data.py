@@ -26,8 +26,12 @@ def test_every_command_of_the_page_works_as_it_stands(
         for command in text.replace("\\\n", "").splitlines():
             run_python(command, tmp_path, monkeypatch)
             printed[command] = capsys.readouterr().out
-    train, evaluate, embed = list(printed)[-3:]
+    train, evaluate, embed, neighbours, _, script = list(printed)[-6:]
     assert "are reproduced exactly" in printed[train]
     assert "informativeness" in printed[evaluate]
-    assert "codes of 16 numbers" in printed[embed]
+    assert "192 codes of 16 numbers, of images of 64 pixels" in printed[embed]
+    assert "Nearest to duck/000.png" in printed[neighbours]
+    assert "192 codes of 16 numbers" in printed[script]
+    for file in ("neighbours.png", "map.html"):
+        assert (tmp_path / file).is_file()
     assert (tmp_path / "data" / "toys.png").is_file()

@@ -1,9 +1,5 @@
 """The report page of a search, rendered from a template."""
 
-import base64
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +13,7 @@ from dcodr import palette
 from dcodr.config import dump_config
 from dcodr.errors import UserError
 from dcodr.files import write_text
+from dcodr.html import data_uri, json_in_html, script_hash
 from tuning.analysis.analysis import analyse
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.report import analysis_text, bars, commands, facts, tables
@@ -82,8 +79,8 @@ def render(results: Results) -> str:
         style=Markup(_text("page.css")),
         library=Markup(library),
         script=Markup(script),
-        hashes=[_hash(library), _hash(script)],
-        figures=Markup(_json(charts)),
+        hashes=[script_hash(library), script_hash(script)],
+        figures=Markup(json_in_html([{"name": c.name, "data": c.data, "layout": c.layout} for c in charts])),
     )
 
 
@@ -116,7 +113,7 @@ def _content(results: Results) -> dict[str, Any]:
         "finals": tables.finals_table(results),
         "reasons": tables.reasons_table(results),
         "exported": [_exported(results, trial) for trial in front],
-        "csv": _data_uri("text/csv", trials_csv(results).encode()) if front else None,
+        "csv": data_uri("text/csv", trials_csv(results).encode()) if front else None,
         "commands": commands.commands(results),
         "caveat": commands.caveat(results),
         "space": commands.space_text(results),
@@ -148,14 +145,14 @@ def _pictures(results: Results, trial: TrialRecord) -> list[Picture]:
     for kind, caption in PICTURES.items():
         path = kept_of(results.folder, trial.number) / f"{kind}.png"
         if path.is_file():
-            found.append(Picture(number(trial), kind, caption, _data_uri("image/png", path.read_bytes())))
+            found.append(Picture(number(trial), kind, caption, data_uri("image/png", path.read_bytes())))
     return found
 
 
 def _before_after(results: Results) -> list[Picture]:
     """Return the neighbours under the paper's settings and the best trade-off, to compare."""
     return [
-        Picture("", "retrieval", caption, _data_uri("image/png", path.read_bytes()))
+        Picture("", "retrieval", caption, data_uri("image/png", path.read_bytes()))
         for caption, path in before_and_after(results)
     ]
 
@@ -173,19 +170,3 @@ def _exported(results: Results, trial: TrialRecord) -> Exported:
 
 def _text(name: str) -> str:
     return files("tuning.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _hash(script: str) -> str:
-    """Return the hash that lets a script run under the page's content policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _json(charts: Sequence[Chart]) -> str:
-    """Return charts as JSON that cannot close the HTML element around it."""
-    content = [{"name": c.name, "data": c.data, "layout": c.layout} for c in charts]
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -73,7 +73,7 @@ def read_folder(
         attributes=tuple(attribute for attribute, _ in labels.values()),
         domains=domains,
     )
-    paths = _paths(table, (root or csv_path.parent).resolve())
+    paths = image_paths(table, (root or csv_path.parent).resolve())
     images = squares(paths, image_size, lambda row, why: table.error(row, "path", why), warn, on_progress)
     attributes_of = {column: values for column, (_, values) in labels.items()}
     source = f"{csv_path.name}, centre squares resized to {image_size} x {image_size}"
@@ -174,7 +174,7 @@ def _number(table: CSVTable, row: int, column: str) -> float:
     return float(cell)
 
 
-def _paths(table: CSVTable, root: Path) -> list[Path]:
+def image_paths(table: CSVTable, root: Path) -> list[Path]:
     """Return the paths of the images; check that each is within ``root`` and listed once."""
     rows: dict[Path, int] = {}
     for row, cell in enumerate(table.columns["path"]):
