@@ -102,7 +102,7 @@ def _draw_points(axes: Axes, results: Results) -> None:
     marks = {name: trials for name, trials in results.groups.items() if trials}
     marks["best trade-off"] = [results.knee]
     if results.baseline is not None:
-        marks[results.space.baseline] = [results.baseline]
+        marks["the paper's settings"] = [results.baseline]
     ring = {"s": 190, "facecolor": "none", "edgecolor": "black", "linewidth": 1.6, "zorder": 4}
     styles: dict[str, dict[str, Any]] = {
         "front": {"s": 40, "color": BLUE, "marker": "D", "zorder": 3},
@@ -116,7 +116,7 @@ def _draw_points(axes: Axes, results: Results) -> None:
             "marker": "*",
             "zorder": 4,
         },
-        results.space.baseline: ring,
+        "the paper's settings": ring,
     }
     for name, trials in marks.items():
         axes.scatter(*results.values(trials)[:, :2].T, label=name, **styles[name])
