@@ -2,7 +2,7 @@
 
     python -m benchmarks.search_efficiency.compare --seeds 30
 
-Every row searches ``augs.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. A search has
+Every row searches ``space.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. A search has
 arrived when its complete trials dominate 95 % of the best known hypervolume, without noise.
 """
 
@@ -49,7 +49,7 @@ ROWS: dict[str, dict[str, Any] | None] = {
     "NSGA-II": {"sampler": "nsga2", "scheduler": None, "warm_start": {"paper": False}},
     "Ray's ASHA, OptunaSearch": None,
 }
-"""Changes of each row to the settings of ``augs.yaml``; ``None`` is Ray's own, on the objectives' sum."""
+"""Changes of each row to the settings of ``space.yaml``; ``None`` is Ray's own, on the objectives' sum."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Train random configs of ``augs.yaml`` and record every epoch's metrics, the basis of comparing searches.
+"""Train random configs of ``space.yaml`` and record every epoch's metrics, the basis of comparing searches.
 
     python -m benchmarks.search_efficiency.record --workers 2
 
@@ -28,7 +28,7 @@ from tuning.space import Space, load_space
 
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "record.jsonl"
-SPACE = FOLDER.parents[1] / "search_spaces" / "augs.yaml"
+SPACE = Path(__file__).with_name("space.yaml")
 FIGURES = ("invariance", "informativeness", "effective_rank", "code_variance")
 
 

@@ -1,4 +1,4 @@
-"""Predictions of a config's objectives after every epoch, learned from real trainings of ``augs.yaml``."""
+"""Predictions of a config's objectives after every epoch, learned from real trainings of ``space.yaml``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from tuning.sampling.points import Points
 from tuning.space.params import Param
 
 RECORD = Path(__file__).parent / "record.jsonl"
-SPACE = Path(__file__).parents[2] / "search_spaces" / "augs.yaml"
+SPACE = Path(__file__).with_name("space.yaml")
 OBJECTIVES = ("invariance", "informativeness")
 Floats = npt.NDArray[np.float64]
 

@@ -1,6 +1,7 @@
 """Encoders in a single file of plain weights; reading it executes no code."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -31,8 +32,9 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
     with appearing(path) as temporary:
-        header = {"config": config.model_dump_json(), "image_size": str(encoder.image_size or "")}
-        save_file(weights, temporary, metadata=header)
+        # One entry only: safetensors writes several in no fixed order.
+        header = {"config": config.model_dump(mode="json"), "image_size": encoder.image_size}
+        save_file(weights, temporary, metadata={"dcodr": json.dumps(header)})
     return sha256(path)
 
 
@@ -58,14 +60,21 @@ def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            config = Config.model_validate_json(header["config"])
-            image_size = int(header.get("image_size") or 0) or None
+            config, image_size = _header(file.metadata() or {})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: damaged, or not an encoder of dcodr: {reason}") from error
     return encoder_with(weights, config.encoder, image_size)
+
+
+def _header(metadata: dict[str, str]) -> tuple[Config, int | None]:
+    """Return the config and the size of the images; files of earlier versions have the config alone."""
+    if "config" in metadata:
+        return Config.model_validate_json(metadata["config"]), None
+    header = json.loads(metadata["dcodr"])
+    size = header["image_size"]
+    return Config.model_validate_json(json.dumps(header["config"])), None if size is None else int(size)
 
 
 def sha256(path: Path) -> str:
