@@ -201,14 +201,23 @@ class Results:
         return corners[corners[:, 0].argsort(kind="stable")]
 
     def candidates(self, top: int) -> list[TrialRecord]:
-        """Return the trials to confirm: the best by the search's metrics, and the paper's settings."""
+        """Return the trials to confirm, by the search's metrics, and the paper's settings.
+
+        Trials come by front. Within a front, those that are better than the paper's settings in every
+        objective come first, as they may be the answer that the search looks for; then trials come by their
+        contribution to the hypervolume.
+        """
         if not self.complete:
             return []
-        values = [self._own(trial) for trial in self.complete]
+        values = np.array([self._own(trial) for trial in self.complete])
         front = fronts(values, self._directions)
         added = contributions(values, self.space.reference, self._directions)
-        # By front first, then by contribution to the hypervolume: `lexsort` takes its last key first.
-        best = [self.complete[i] for i in np.lexsort([-added, front])[:top]]
+        worse = np.zeros(len(values), dtype=bool)
+        if self.baseline is not None:
+            signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
+            worse = ~((values - np.array(self._own(self.baseline))) * signs > 0).all(axis=1)
+        # `lexsort` takes its last key first.
+        best = [self.complete[i] for i in np.lexsort([-added, worse, front])[:top]]
         return best + [trial for trial in self.complete if trial.paper and trial not in best]
 
     def trainings(self, trial: TrialRecord) -> list[TrialRecord]:

@@ -102,6 +102,14 @@ def test_candidates_add_the_most_hypervolume_and_the_paper_is_among_them(search:
     assert [trial.number for trial in search.results().candidates(9)] == [LUCKY, CORNER, MIDDLE, PAPER, WORST]
 
 
+def test_a_member_of_the_front_that_beats_the_paper_in_everything_is_confirmed_first(search: Search) -> None:
+    train(search, (0.45, 0.75))  # adds 0.02
+    train(search, (0.05, 0.99))  # worse than the paper's 0.4 in invariance; adds 0.01
+    train(search, (0.95, 0.39))  # adds 0.10, but is worse than the paper's 0.4 in informativeness
+    numbers = [trial.number for trial in search.results().candidates(4)]
+    assert numbers == [LUCKY, 6, 8, 7, PAPER]
+
+
 def test_what_is_unconfirmed_gets_less_until_nothing_is(search: Search) -> None:
     wanted = [(number, seed) for number in (LUCKY, CORNER, PAPER) for seed in (1, 2)]
     assert search.results().unconfirmed == wanted
