@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType
@@ -112,6 +112,22 @@ def _unfailing_streams() -> Iterator[None]:
 def examples(*commands: str) -> str:
     """Return the examples at the end of a command's help."""
     return "\n\n".join(["Example:" if len(commands) == 1 else "Examples:", *commands])
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    print(f"warning: {printable(message)}", file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error; yield a function of the steps done and of all steps."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:

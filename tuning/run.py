@@ -36,11 +36,11 @@ from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
 from tuning.report.terminal import print_summary
 from tuning.results.export import export, versions
-from tuning.results.results import CONFIGS, REPORT, Results
+from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.tracking.conclusion import MOST_TRIALS
+from tuning.tracking.conclusion import Conclusion, what_mattered
 from tuning.tracking.encoders import register
 from tuning.tracking.mirror import close_parent, open_parent, search_status
 from tuning.tracking.outbox import Outbox
@@ -355,14 +355,19 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
 
 def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
     """Export the front, if there is one, and write the search's results to MLflow."""
+    concluded = None
     try:
         search.forget_checkpoints()
         results = search.results()
         if results.front:
             export(results, "all-front", search.folder / CONFIGS)
-            _write_report(results, console)
+            with console.status("analysing"):
+                concluded = what_mattered(results)
+            files, sentence = concluded
+            if results.facts.get("ended") is not None and not files:
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     finally:
-        trouble = _close_mlflow(search, tracker, outbox, console, patience)
+        trouble = _close_mlflow(search, tracker, outbox, console, patience, concluded)
     if trouble is not None:
         console.print(
             f"MLflow lacks a part of this search: {trouble}. Nothing is lost; write the rest with "
@@ -372,32 +377,20 @@ def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, 
         )
 
 
-def _write_report(results: Results, console: Console) -> None:
-    """Write the report of a search that has ended, unless its analysis would take minutes."""
-    from tuning.report.page import write_report
-
-    if results.facts.get("ended") is None or len(results.complete) > MOST_TRIALS:
-        return
-    try:
-        with console.status("writing the report"):
-            write_report(results, results.folder / REPORT)
-    except StorageError:
-        raise
-    except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
-        again = f"`python -m tuning report {results.name}` tries again"
-        failure = f"The report failed ({type(error).__name__}: {error}); {again}."
-        console.print(failure, markup=False, highlight=False, soft_wrap=True)
-
-
 def _close_mlflow(
-    search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float
+    search: Search,
+    tracker: Tracker,
+    outbox: Outbox,
+    console: Console,
+    patience: float,
+    concluded: Conclusion | None,
 ) -> str | None:
     """Write the search's results to MLflow; return the reason if that fails."""
     with console.status("writing to MLflow"):
         trouble = outbox.close(patience)
         try:
             require_file(tracker.uri)
-            close_parent(search, tracker)
+            close_parent(search, tracker, concluded)
             if search_status(search.results()) == "FINISHED":
                 register(search, tracker)
         except Exception as error:  # every database driver and server has its own exceptions

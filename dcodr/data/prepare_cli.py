@@ -1,6 +1,5 @@
 """``python -m dcodr data prepare``: convert raw images to the single file that training reads."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dcodr.config.seeds import MAX_SEED
-from dcodr.console import examples, printable
+from dcodr.console import examples, progress_bar, warn
 from dcodr.data.dataset import RawDataset
 from dcodr.data.datasets import PUBLISHED, Name, Published
 from dcodr.data.facts import print_facts, store_facts
@@ -132,21 +131,14 @@ def folder(
         out,
         force,
         seed,
-        lambda progress: read_folder(csv, dataset, root, image_size, *given, progress, warn=_warn),
+        lambda progress: read_folder(csv, dataset, root, image_size, *given, progress, warn=warn),
     )
-
-
-def _warn(message: str) -> None:
-    print(f"warning: {printable(message)}", file=sys.stderr)
 
 
 def _prepare(
     name: str, out: Path | None, force: bool, seed: int, read: Callable[[Progress], RawDataset]
 ) -> None:
     """Read a dataset, write its store with a progress bar, and print facts about the store."""
-    from rich import progress
-    from rich.console import Console
-
     from dcodr.data.prepare import prepare
     from dcodr.data.store import open_store
 
@@ -156,9 +148,7 @@ def _prepare(
     if path.exists() and not force:
         raise UserError(f"{path} exists: give another file with --out, or replace it with --force")
     start = time.perf_counter()
-    with progress.Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        raw = read(lambda done, total: bar.update(task, completed=done, total=total))
-        prepare(path, raw, seed)
+    with progress_bar(name) as on_progress:
+        prepare(path, read(on_progress), seed)
     seconds = time.perf_counter() - start
     print_facts(store_facts(open_store(path), path), {"prepared in": f"{seconds:.1f} s"})

@@ -1,8 +1,5 @@
 """``python -m dcodr embed``, ``neighbours`` and ``map``: codes of new images, searched and drawn."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,12 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dcodr.console import printable
+from dcodr.console import printable, progress_bar, warn
 from dcodr.errors import UserError
 from dcodr.files import appearing, write_text
 
 if TYPE_CHECKING:
-    from dcodr.data.sources.images import Progress
     from dcodr.embeddings.neighbours import Neighbours
     from dcodr.embeddings.table import Embeddings
 
@@ -55,16 +51,15 @@ def embed(
     """Compute the codes (embeddings) of images, prepared as the images of the training were."""
     from dcodr.embeddings.embedding import embed_images
     from dcodr.embeddings.sources import open_images
-    from dcodr.embeddings.table import SUFFIXES
+    from dcodr.embeddings.table import require_ending
     from dcodr.training.trained import load
 
-    if out.suffix not in SUFFIXES:
-        raise UserError(f"--out {out}: should end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    require_ending(out, "--out ")
     loaded = load(encoder)
-    source = open_images(images, root, warn=_warn)
+    source = open_images(images, root, warn=warn)
     # Absolute, so that `neighbours` finds the encoder from any folder.
     name = encoder if encoder.startswith("models:/") else str(Path(encoder).resolve())
-    with _progress("embedding") as on_progress:
+    with progress_bar("embedding") as on_progress:
         table = embed_images(
             loaded, source, name, image_size=image_size, device=device, on_progress=on_progress
         )
@@ -95,8 +90,9 @@ def neighbours(
     table = read_embeddings(codes)
     known = {query: _row(table, query) for query in queries}
     if new := [query for query, row in known.items() if row is None and not Path(query).is_file()]:
-        first = next(iter(table.columns))
-        raise UserError(f"{new[0]}: neither a {first} in {codes}, e.g. {table.names[0]}, nor an image file")
+        raise UserError(
+            f"{new[0]}: neither a {table.key} in {codes}, e.g. {table.names[0]}, nor an image file"
+        )
     if len(table.codes) < 2:
         raise UserError(f"{codes} has one code: there are no neighbours")
     found: dict[str, Neighbours] = {}
@@ -105,10 +101,10 @@ def neighbours(
     if rows:
         inside = [query for query, row in known.items() if row is not None]
         found |= dict(zip(inside, of_rows(table, rows, top), strict=True))
-        images |= dict(zip(inside, pictures(table, rows, SIDE, _warn), strict=True))
+        images |= dict(zip(inside, pictures(table, rows, SIDE, warn), strict=True))
     for query in (query for query, row in known.items() if row is None):
         found[query], images[query] = _outside(table, Path(query), encoder or table.encoder, top, device)
-    drawn = sheet(table, [found[query] for query in known], [images[query] for query in known], _warn)
+    drawn = sheet(table, [found[query] for query in known], [images[query] for query in known], warn)
     with appearing(out) as temporary:
         drawn.save(temporary, format="PNG")
     console = Console()
@@ -131,23 +127,9 @@ def draw_map(
     table = read_embeddings(codes)
     with Console(stderr=True).status("drawing the map"):
         placed = positions(table.codes, method)
-        page = render_map(table, placed, f"{codes.name}: a map by {method.upper()}", _warn)
+        page = render_map(table, placed, f"{codes.name}: a map by {method.upper()}", warn)
     write_text(out, page)
     print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
-
-
-@contextmanager
-def _progress(name: str) -> "Iterator[Progress]":
-    """Show a progress bar on stderr; yield the function that moves it."""
-    from rich import progress
-
-    with progress.Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _warn(message: str) -> None:
-    print(f"warning: {printable(message)}", file=sys.stderr)
 
 
 def _row(table: "Embeddings", query: str) -> int | None:
@@ -156,7 +138,7 @@ def _row(table: "Embeddings", query: str) -> int | None:
     if query in names:
         return names[query]
     path, folder = Path(query).resolve(), Path(table.images)
-    if next(iter(table.columns)) != "path" or not path.is_relative_to(folder):
+    if table.key != "path" or not path.is_relative_to(folder):
         return None
     return names.get(path.relative_to(folder).as_posix())
 
@@ -172,7 +154,7 @@ def _outside(
     from dcodr.embeddings.sources import open_images
     from dcodr.training.trained import load
 
-    source = open_images(image, warn=_warn)
+    source = open_images(image, warn=warn)
     code = embed_images(load(encoder), source, encoder, image_size=table.image_size, device=device).codes
     if code.shape[1] != table.codes.shape[1]:
         raise UserError(

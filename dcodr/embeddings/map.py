@@ -2,20 +2,17 @@
 
 import io
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from dcodr.data.sources.cells import NUMBER, class_names
 from dcodr.embeddings.neighbours import pictures
 from dcodr.embeddings.table import Embeddings
 from dcodr.errors import UserError
-from dcodr.html import data_uri, json_in_html, script_hash
+from dcodr.html import data_uri, render_page
 
 Method = Literal["pca", "umap"]
 TILE, PER_ROW = 48, 64
@@ -71,33 +68,26 @@ def render_map(
     Raises:
         UserError: If an image is gone.
     """
-    from plotly.offline import get_plotlyjs
-
     shown = np.unique(np.linspace(0, len(placed) - 1, min(len(placed), MOST_IMAGES)).round().astype(np.int64))
-    first, *labels = table.columns
-    content = {
+    labels = [name for name in table.columns if name != table.key]
+    data = {
         "x": np.round(placed[:, 0], 4).tolist(),
         "y": np.round(placed[:, 1], 4).tolist(),
-        "names": list(table.columns[first]),
+        "names": list(table.names),
         "labels": {name: _label(table.columns[name]) for name in labels},
         "tile": TILE,
         "perRow": PER_ROW,
         "shown": shown.tolist(),
     }
-    library, script = get_plotlyjs(), _text("map.js")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_text("map.html")).render(
-        title=title,
+    return render_page(
+        "dcodr.embeddings",
+        "map",
+        title,
+        data,
         count=len(placed),
         images=len(shown),
         labels=labels,
         sheet=_sheet(pictures(table, shown.tolist(), TILE, warn)),
-        library=Markup(library),
-        script=Markup(script),
-        hashes=[script_hash(library), script_hash(script)],
-        content=Markup(json_in_html(content)),
     )
 
 
@@ -122,7 +112,3 @@ def _sheet(images: Sequence[npt.NDArray[np.uint8]]) -> str:
     file = io.BytesIO()
     sheet.save(file, format="JPEG", quality=82)
     return data_uri("image/jpeg", file.getvalue())
-
-
-def _text(name: str) -> str:
-    return files("dcodr.embeddings").joinpath(name).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
-from dcodr.embeddings.sources import ImageSource, reopen
+from dcodr.embeddings.sources import reopen
 from dcodr.embeddings.table import Embeddings
 from dcodr.evaluation.retrieval import nearest_in, nearest_neighbours
 
@@ -100,9 +100,8 @@ def pictures(
     Raises:
         UserError: If the store or an image is gone.
     """
-    column = next(iter(table.columns))
-    source: ImageSource = reopen(Path(table.images), column, table.names, warn=warn)
-    own = table.image_size if column == "row" else size
+    source = reopen(Path(table.images), table.key, table.names, warn=warn)
+    own = table.image_size if table.key == "row" else size
     return [image for chunk in source.read(np.array(rows, dtype=np.int64), own, None) for image in chunk]
 
 

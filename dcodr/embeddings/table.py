@@ -45,9 +45,14 @@ class Embeddings:
             raise ValueError("every column must have one text for each code")
 
     @property
+    def key(self) -> str:
+        """The column that names the images: ``path`` or ``row``."""
+        return next(iter(self.columns))
+
+    @property
     def names(self) -> Sequence[str]:
         """The names of the images."""
-        return next(iter(self.columns.values()))
+        return self.columns[self.key]
 
     def write(self, path: Path) -> list[Path]:
         """Write the codes in the format that the file's ending names.
@@ -61,11 +66,10 @@ class Embeddings:
         Raises:
             UserError: If the ending is none of these, or a file cannot be written.
         """
-        if path.suffix not in SUFFIXES:
-            raise UserError(f"{path}: should end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+        require_ending(path)
         if path.suffix == ".csv":
-            numbers = {f"{CODE}_{i}": map(str, column) for i, column in enumerate(self.codes.T.tolist())}
-            write_text(path, _csv({**self.columns, **{name: list(cells) for name, cells in numbers.items()}}))
+            numbers = {f"{CODE}_{i}": column for i, column in enumerate(self.codes.T.tolist())}
+            write_text(path, _csv({**self.columns, **numbers}))
             return [path]
         if path.suffix == ".npy":
             beside = path.with_suffix(".columns.csv")
@@ -126,7 +130,18 @@ def read_embeddings(path: Path) -> Embeddings:
         raise UserError(f"{path}: damaged, or not written by `python -m dcodr embed`: {reason}") from error
 
 
-def _csv(columns: Mapping[str, Sequence[str]]) -> str:
+def require_ending(path: Path, option: str = "") -> None:
+    """Refuse a file whose ending names no format of :meth:`Embeddings.write`.
+
+    Args:
+        path: The file.
+        option: The option that gave it, for the message.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{option}{path}: should end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+
+
+def _csv(columns: Mapping[str, Sequence[object]]) -> str:
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)

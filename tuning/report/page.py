@@ -1,20 +1,15 @@
 """The report page of a search, rendered from a template."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
-from dcodr import palette
 from dcodr.config import dump_config
 from dcodr.errors import UserError
 from dcodr.files import write_text
-from dcodr.html import data_uri, json_in_html, script_hash
-from tuning.analysis.analysis import analyse
+from dcodr.html import data_uri, render_page
+from tuning.analysis.analysis import Analysis, analyse
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.report import analysis_text, bars, commands, facts, tables
 from tuning.report.before_after import before_and_after
@@ -56,38 +51,32 @@ class Exported:
     text: str
 
 
-def write_report(results: Results, path: Path) -> None:
+def write_report(results: Results, path: Path, analyses: Sequence[Analysis] = ()) -> None:
     """Write the page of a search that runs or has ended.
+
+    Args:
+        results: The results of the search.
+        path: The file to write.
+        analyses: Analyses of the results, if they were made before; else they are made here.
 
     Raises:
         UserError: If the file cannot be written.
     """
-    write_text(path, render(results))
+    write_text(path, render(results, analyses))
 
 
-def render(results: Results) -> str:
+def render(results: Results, analyses: Sequence[Analysis] = ()) -> str:
     """Render the page of a search: HTML that needs no other file and no network."""
-    content = _content(results)
+    content = _content(results, analyses)
     charts = [chart for group in content["charts"].values() for chart in group]
-    library, script = get_plotlyjs(), _text("page.js")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_text("page.html")).render(
-        content,
-        palette=palette,
-        style=Markup(_text("page.css")),
-        library=Markup(library),
-        script=Markup(script),
-        hashes=[script_hash(library), script_hash(script)],
-        figures=Markup(json_in_html([{"name": c.name, "data": c.data, "layout": c.layout} for c in charts])),
-    )
+    drawn = [{"name": chart.name, "data": chart.data, "layout": chart.layout} for chart in charts]
+    return render_page("tuning.report", "page", f"{results.name}: report of a search", drawn, **content)
 
 
-def _content(results: Results) -> dict[str, Any]:
+def _content(results: Results, analyses: Sequence[Analysis]) -> dict[str, Any]:
     """Return the values of the template that differ between searches."""
     front = results.front
-    importances, attributions, listed, why_not = _analysis(results)
+    importances, attributions, listed, why_not = _analysis(results, analyses)
     hypervolume, parallel = hypervolume_chart(results), parallel_chart(results)
     return {
         "name": results.name,
@@ -103,7 +92,10 @@ def _content(results: Results) -> dict[str, Any]:
             "importances": importances,
             "attributions": attributions,
         },
-        "before_after": _before_after(results) if front else [],
+        "before_after": [
+            (caption, data_uri("image/png", path.read_bytes()))
+            for caption, path in (before_and_after(results) if front else [])
+        ],
         "meanings": [MEANING[name] for name in results.space.objectives if name in MEANING],
         "front": tables.front_table(results) if front else None,
         "analysis": listed,
@@ -120,14 +112,16 @@ def _content(results: Results) -> dict[str, Any]:
     }
 
 
-def _analysis(results: Results) -> tuple[list[Chart], list[Chart], list[Any], str | None]:
+def _analysis(
+    results: Results, analyses: Sequence[Analysis]
+) -> tuple[list[Chart], list[Chart], list[Any], str | None]:
     """Return charts of importances and of effects, tables, and the reason if there are none."""
     alone = tables.subset_alone(results.space)
     if alone is not None:
         why_not = "Sets of one augmentation show neither effects nor interactions, only a ranking."
         return [], [], [tables.alone_table(results, alone)], why_not
     try:
-        analyses = analyse(results)
+        analyses = analyses or analyse(results)
     except UserError as error:
         return [], [], [], f"There is no analysis: {error}."
     listed = [analysis_text.importance_table(one) for one in analyses]
@@ -149,14 +143,6 @@ def _pictures(results: Results, trial: TrialRecord) -> list[Picture]:
     return found
 
 
-def _before_after(results: Results) -> list[Picture]:
-    """Return the neighbours under the paper's settings and the best trade-off, to compare."""
-    return [
-        Picture("", "retrieval", caption, data_uri("image/png", path.read_bytes()))
-        for caption, path in before_and_after(results)
-    ]
-
-
 def _exported(results: Results, trial: TrialRecord) -> Exported:
     """Return a config from its file, or as ``export`` would write it."""
     path = results.folder / CONFIGS / results.config_file(trial)
@@ -166,7 +152,3 @@ def _exported(results: Results, trial: TrialRecord) -> Exported:
     reached = ", ".join(f"{name} {figure(value)}" for name, value in results.objectives(trial).items())
     marks = ", the best trade-off" if trial.number == results.knee.number else ""
     return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)
-
-
-def _text(name: str) -> str:
-    return files("tuning.report").joinpath(name).read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dcodr.config.seeds import MAX_SEED
 from dcodr.errors import UserError
@@ -214,8 +215,7 @@ class Results:
         added = contributions(values, self.space.reference, self._directions)
         worse = np.zeros(len(values), dtype=bool)
         if self.baseline is not None:
-            signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
-            worse = ~((values - np.array(self._own(self.baseline))) * signs > 0).all(axis=1)
+            worse = ~self._ahead(values, np.array(self._own(self.baseline)))
         # `lexsort` takes its last key first.
         best = [self.complete[i] for i in np.lexsort([-added, worse, front])[:top]]
         return best + [trial for trial in self.complete if trial.paper and trial not in best]
@@ -254,9 +254,16 @@ class Results:
 
     def better(self, trials: Sequence[TrialRecord], other: TrialRecord) -> list[TrialRecord]:
         """Return the trials that are better than another trial in every objective."""
+        if not trials:
+            return []
+        ahead = self._ahead(self.values(trials), self.values([other])[0])
+        return [trial for trial, better in zip(trials, ahead, strict=True) if better]
+
+    def _ahead(self, values: FloatArray, level: FloatArray) -> npt.NDArray[np.bool_]:
+        """Return which rows of objectives ``(n, m)`` are better than a level ``(m,)`` in every objective."""
         signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
-        *rows, level = self.values([*trials, other])
-        return [trial for trial, row in zip(trials, rows, strict=True) if ((row - level) * signs > 0).all()]
+        ahead: npt.NDArray[np.bool_] = ((values - level) * signs > 0).all(axis=1)
+        return ahead
 
     def require_front(self) -> list[TrialRecord]:
         """Return the front.

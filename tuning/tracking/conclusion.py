@@ -1,12 +1,12 @@
 """The conclusion of a search on its parent run in MLflow: answer, gain and importances."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dcodr.errors import UserError
 from tuning.report.tables import answer_table, finals_table, gain_table, subset_alone
 from tuning.results.answer import answer_text
-from tuning.results.results import Results
+from tuning.results.results import REPORT, Results
 
 if TYPE_CHECKING:
     from tuning.analysis.analysis import Analysis
@@ -15,11 +15,15 @@ MOST_TRIALS = 500
 """Most complete trials that are analysed at a search's end; this many take half a minute on one core."""
 
 
-def what_mattered(results: Results) -> tuple[list[Path], str]:
-    """Analyse a search that has ended, as ``python -m tuning analyse`` does, and draw its pictures.
+Conclusion: TypeAlias = tuple[list[Path], str]
+"""The result of :func:`what_mattered`."""
+
+
+def what_mattered(results: Results) -> Conclusion:
+    """Analyse a search that has ended, as ``python -m tuning analyse`` does; write its pictures and report.
 
     Returns:
-        The files written, and a sentence about them or about the reason why there is no analysis.
+        The files of the analysis, and a sentence about them or about the reason why there is none.
     """
     command = f"`python -m tuning analyse {results.name}`"
     if results.facts.get("ended") is None:
@@ -28,10 +32,12 @@ def what_mattered(results: Results) -> tuple[list[Path], str]:
     if complete > MOST_TRIALS:
         return [], f"An analysis of {complete} complete trials takes minutes: {command} tells what mattered."
     from tuning.report.analysis_files import write_files
+    from tuning.report.page import write_report
 
     try:
         analyses, reason = _analyses(results)
         files = write_files(results, analyses)
+        write_report(results, results.folder / REPORT, analyses)
     except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
         return [], f"The analysis failed ({type(error).__name__}: {error}); {command} tries again."
     return files, reason or "What mattered: the artifacts in `analysis`."

@@ -20,7 +20,7 @@ from tuning.results.csv_tables import front_csv, gain_csv
 from tuning.results.results import ANALYSIS, Results
 from tuning.results.search import Search
 from tuning.space import Space
-from tuning.tracking.conclusion import describe, what_mattered
+from tuning.tracking.conclusion import Conclusion, describe, what_mattered
 from tuning.tracking.tracker import Figures, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
 
@@ -260,8 +260,14 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
     return run_id
 
 
-def close_parent(search: Search, tracker: Tracker) -> None:
-    """Write the results of a search so far to MLflow: its trials' ranks and the parent run."""
+def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None = None) -> None:
+    """Write the results of a search so far to MLflow: its trials' ranks and the parent run.
+
+    Args:
+        search: The search.
+        tracker: The store with its runs.
+        concluded: The result of ``what_mattered``, if it was called before; else it is called here.
+    """
     results = search.results()
     counts = Counter(trial.status for trial in results.trials)
     kinds: tuple[TrialStatus, ...] = ("complete", "pruned", "infeasible", "failed")
@@ -272,7 +278,7 @@ def close_parent(search: Search, tracker: Tracker) -> None:
         artifacts["gain.csv"] = gain_csv(results)
         _tell_ranks(results, tracker)
         tracker.log_epochs(tracker.search_id, [*hypervolumes(results), *_answer(results)])
-        files, mattered = what_mattered(results)
+        files, mattered = concluded or what_mattered(results)
         tracker.add_files(tracker.search_id, files, ANALYSIS)
         tags[DESCRIPTION] = describe(results, mattered)
     tracker.keep(tracker.search_id, tags, artifacts)
