@@ -4,8 +4,10 @@
 
 Trains random settings of ``search_spaces/augs.yaml`` or ``cars3d.yaml`` up to the given number, measures both
 metrics with a search's probes, appends them to ``label_free.jsonl``, and prints Spearman's rank correlation
-over all recorded trainings. Datasets are small, so that a training takes seconds: 4,000 rendered scenes, or
-every sixth car of ``data/cars3d.h5``. Collapsed codes do not count, as in a search.
+over all recorded trainings, with 95 % intervals (Bonett & Wright, "Sample size requirements for estimating
+Pearson, Kendall and Spearman correlations", Psychometrika 65, 2000). Datasets are small, so that a training
+takes seconds: 4,000 rendered scenes, or every sixth car of ``data/cars3d.h5``. Collapsed codes do not count,
+as in a search.
 
 The first 30 of each dataset come from an earlier version of ``draw``. The values in the record are those that
 were trained.
@@ -109,8 +111,10 @@ def table(dataset: str, runs: list[dict[str, Any]]) -> str:
     half = invariance >= np.median(invariance)
     rows = [f"{dataset}: informativeness {labelled.min():.2f} to {labelled.max():.2f}"]
     for which, chosen in {"all": np.full(len(runs), True), "the more invariant half": half}.items():
-        rho = spearmanr(labelled[chosen], without[chosen]).statistic
-        rows.append(f"  {which}: {chosen.sum()} trainings, Spearman's rank correlation {rho:.2f}")
+        n, rho = chosen.sum(), spearmanr(labelled[chosen], without[chosen]).statistic
+        half_width = 1.96 * np.sqrt((1 + rho**2 / 2) / (n - 3))
+        low, high = np.tanh(np.arctanh(rho) + half_width * np.array([-1, 1]))
+        rows.append(f"  {which}: {n} trainings, rank correlation {rho:.2f} ({low:.2f} to {high:.2f})")
     return "\n".join(rows)
 
 

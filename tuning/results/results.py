@@ -152,11 +152,17 @@ class Results:
     def knee(self) -> TrialRecord:
         """The front's best trade-off, which users call the knee; see :func:`tuning.pareto.best_tradeoff`.
 
+        With ``search.aim: baseline``, gains count from the paper's settings if a member of the front is
+        better than these in every objective.
+
         Raises:
             UserError: If no trial is complete.
         """
         front, space = self.require_front(), self.space
-        return front[best_tradeoff(self.values(front), space.reference, self._directions, space.preference)]
+        reference: npt.ArrayLike = space.reference
+        if space.search.aim == "baseline" and self.baseline and self.better(front, self.baseline):
+            reference = self.values([self.baseline])[0]
+        return front[best_tradeoff(self.values(front), reference, self._directions, space.preference)]
 
     @cached_property
     def paper(self) -> TrialRecord | None:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
 from tuning.ledger.encoding import is_whole
-from tuning.ledger.trials import history
+from tuning.ledger.trials import PAPER, history
 from tuning.pareto import improvements, non_dominated
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
 from tuning.sampling.news import News
@@ -75,6 +75,10 @@ class GPSampler(BaseSampler):
     hypervolume, as in TSEMO (Bradford et al., "Efficient multiobjective optimization employing Gaussian
     processes, spectral sampling and a genetic algorithm", Journal of Global Optimization 71, 2018).
 
+    With ``search.aim: baseline`` only what is better than the paper's settings in every objective counts: the
+    hypervolume is measured from their values under the same functions. While no candidate is better, the
+    proposal is the one that comes nearest to it.
+
     An infeasible trial counts as the worst seen in every objective.
 
     Args:
@@ -93,6 +97,7 @@ class GPSampler(BaseSampler):
         self._looks: dict[int, Look] = {}
         self._front: list[Look] = []
         self._tried: set[bytes] = set()
+        self._baseline: FloatArray | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return an empty space: a proposal is a whole point."""
@@ -144,6 +149,8 @@ class GPSampler(BaseSampler):
             look = Look(trial.number, trial.params, row, self._judged(trial))
             self._looks[trial.number] = look
             self._tried.add(row.tobytes())
+            if trial.user_attrs.get("origin") == PAPER:
+                self._baseline = row
             if trial.state == TrialState.RUNNING:
                 running.append(look)
             elif look.judged and look.judged[-1][0] == 0 and not np.isnan(look.judged[-1][1]).any():
@@ -217,13 +224,17 @@ class GPSampler(BaseSampler):
 
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
         """Return the index of the candidate that adds most to the standing trials, under drawn objectives."""
-        both = np.concatenate([x, standing])
+        aimed = self._space.search.aim == "baseline" and self._baseline is not None
+        both = np.concatenate([x, standing, *([self._baseline[None]] if aimed else [])])
         drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1)
         # A drawn function may exceed the best possible value, which no metric can.
         maximised, perfect = np.array(self._directions) == "maximize", self._space.perfect
         drawn = np.where(maximised, np.minimum(drawn, perfect), np.maximum(drawn, perfect))
-        n = len(x)
-        added = improvements(drawn[:n], drawn[n:], self._space.reference, self._directions)
-        if not added.any():  # no candidate improves the front: choose one that no other candidate dominates
+        n, level = len(x), drawn[-1] if aimed else self._space.reference
+        added = improvements(drawn[:n], drawn[n:], level, self._directions)
+        if not added.any() and aimed:
+            signs, spread = np.where(maximised, 1, -1), np.maximum(drawn.std(axis=0), 1e-12)
+            added = ((drawn[:n] - level) * signs / spread).min(axis=1)
+        elif not added.any():  # no candidate improves the front: choose one that no other dominates
             added = non_dominated(drawn[:n], self._directions).astype(np.float64)
         return int(added.argmax())

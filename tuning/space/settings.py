@@ -75,6 +75,10 @@ class SearchSettings(StrictModel):
     sampler: Literal["gp", "tpe", "nsga2", "random"] = "gp"
     """A Gaussian process (:class:`tuning.sampling.gp_sampler.GPSampler`); Optuna's multivariate TPE or
     NSGA-II; random draws."""
+    aim: Literal["front", "baseline"] = "front"
+    """``front`` widens the whole Pareto front; ``baseline`` looks for settings that are better than the
+    paper's in every objective: the sampler ``gp`` proposes such trials, and the best trade-off is one of
+    them, if there are any."""
     startup_trials: int | None = Field(default=None, ge=2)
     """Random trials before the sampler's own proposals begin; for NSGA-II its population. ``null`` is half of
     the trials, at most 24."""

@@ -193,6 +193,24 @@ def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
     assert re.findall(r"(?m)^(\d{3}) ★", said.getvalue()) == ["000"]
 
 
+@pytest.mark.parametrize(("aim", "best"), [("front", 2), ("baseline", 3)])
+def test_aimed_at_the_baseline_the_best_tradeoff_is_better_in_every_objective(
+    tmp_path: Path, aim: str, best: int
+) -> None:
+    (tmp_path / "s.yaml").write_text(SPACE.replace("search: {", f"search: {{aim: {aim}, "))
+    space = load_space(tmp_path / "s.yaml")
+    ledger = Ledger.create(None, space, {}, [FirstTrial(space.paper_values(), "paper")])
+    ledger.ready(SpaceSampler)
+    search = Search(tmp_path / "s", ledger)
+    for figures in [(0.80, 0.70), (0.82, 0.71), (0.98, 0.65), (0.815, 0.715)]:
+        train(search, figures)
+    assert search.knee().number == best
+    # With other seeds nothing is better than the baseline in both.
+    confirm(search, 0, (0.9, 0.75), (0.9, 0.75))
+    confirm(search, 3, (0.91, 0.7), (0.91, 0.7))
+    assert search.knee().number == 0
+
+
 def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None:
     objectives = {"invariance": "maximize", "error/land.marks": "minimize", "error/land marks": "minimize"}
     aliases = chosen(made(tmp_path / "s", [[0.5, 20.0, 9.0], [0.25, 10.0, 9.5]], objectives).results())

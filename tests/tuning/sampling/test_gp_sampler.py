@@ -10,9 +10,11 @@ from optuna.trial import TrialState
 from dcodr.augmentations.names import PAPER_13
 from tests.tuning.sampling.spaces import BOTH, space_of, study_of
 from tuning.ledger.encoding import suggest
+from tuning.ledger.trials import PAPER
 from tuning.pareto import Direction, hypervolume, non_dominated
 from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.news import News
+from tuning.sampling.sampler import SpaceSampler
 from tuning.space.params import FloatParam, Param, SubsetParam
 
 PARAMS: dict[str, Param] = {
@@ -47,6 +49,27 @@ def test_a_search_reaches_more_with_it_than_at_random() -> None:
     gp = [reached(gp_study(seed=seed), 24) for seed in range(2)]
     random = [reached(study_of(PARAMS, "random", seed=seed), 72) for seed in range(2)]
     assert np.mean(gp) > np.mean(random)
+
+
+def share_better(aim: str) -> float:
+    """Return the share of a sampler's proposals that are better than the baseline in both objectives."""
+    number = FloatParam(type="float", low=0, high=1)
+    params: dict[str, Param] = {"quality": number, "balance": number}
+    space = space_of(params, sampler="gp", startup_trials=12, aim=aim)
+    study = optuna.create_study(directions=list(BOTH.values()), sampler=SpaceSampler(space, 0))
+    study.enqueue_trial({"quality": 0.8, "balance": 0.5}, user_attrs={"origin": PAPER})
+    better = []
+    for _ in range(28):
+        trial = study.ask()
+        drawn = suggest(trial, params)
+        a, b = drawn["quality"] * drawn["balance"], 1 - drawn["quality"] * (1 - drawn["balance"])
+        study.tell(trial, [a, b])
+        better.append(a > 0.4 and b < 0.6)
+    return float(np.mean(better[12:]))
+
+
+def test_aimed_at_the_baseline_it_proposes_what_is_better_in_every_objective() -> None:
+    assert share_better("baseline") > 0.5 > share_better("front")
 
 
 def test_one_objective_is_enough() -> None:
