@@ -109,7 +109,7 @@ def open_store(path: Path) -> FactorDataset:
 
         raise UserError(
             f"{path} is not there: make it with `python -m dcodr data prepare NAME --out {path}`; "
-            f"NAME is synthetic, {', '.join(PUBLISHED)} or folder"
+            f"NAME is synthetic, {', '.join(PUBLISHED)}, folder, huggingface or torchvision"
         )
     try:
         # Labels and images are read through one open file, even if the path is replaced meanwhile.

@@ -13,6 +13,7 @@ from PIL import Image
 from dcodr.data.dataset import Attribute, DatasetSpec, Images
 from dcodr.data.sources import image_files
 from dcodr.data.sources.folder import read_folder
+from dcodr.data.sources.labelled import Options
 from dcodr.errors import UserError
 
 HEADER = "path,domain,colour,angle,x"
@@ -34,8 +35,10 @@ def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) 
 
 
 def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
-    """Return the result of ``read_folder`` with all images at once; fail on a warning."""
-    spec, images, domain, attributes, *_ = read_folder(*args, **{"warn": lambda message: None} | options)
+    """Return the result of ``read_folder`` with all images at once; options of ``Options`` go there."""
+    asked = {name: options.pop(name) for name in list(options) if name in Options.__dataclass_fields__}
+    raw = read_folder(*args, options=Options(**asked), **{"warn": lambda message: None} | options)
+    spec, images, domain, attributes, *_ = raw
     return spec, np.concatenate([*images]), domain, dict(attributes)
 
 
