@@ -31,11 +31,9 @@ def of_large_domains(domains: Sequence[str], least: int) -> tuple[list[int], str
         )
     kept = np.flatnonzero(large[ids])
     lost = counts[~large]
-    said = (
-        f"{counted(len(lost), 'domain')} of fewer than {counted(least, 'image')} dropped, with "
-        f"{counted(int(lost.sum()), 'image')}; {counted(int(large.sum()), 'domain')} kept, with "
-        f"{counted(len(kept), 'image')}"
-    )
+    said = f"{counted(len(lost), 'domain')} of fewer than {counted(least, 'image')}"
+    if len(lost):
+        said += f", with {counted(int(lost.sum()), 'image')} in all"
     return kept.tolist(), said
 
 

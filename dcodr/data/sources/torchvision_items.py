@@ -164,8 +164,8 @@ def _splits(name: str) -> Mapping[str, Mapping[str, Any]]:
     known = ", ".join(SAFE)
     if name in PICKLED:
         raise UserError(
-            f"torchvision's {name} consists of pickles, files that can execute code when they are read, so "
-            "it is refused. Get it from elsewhere as images in folders and use `prepare folder --root`, or as "
+            f"torchvision's {name} consists of pickles, which can execute code when they are read, so it is "
+            "refused. Get it from elsewhere as images in folders and use `prepare folder --root`, or as "
             f"a dataset of Hugging Face and use `prepare huggingface`. These are read: {known}"
         )
     raise UserError(
