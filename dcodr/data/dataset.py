@@ -13,9 +13,9 @@ from dcodr.errors import UserError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-Fit = Literal["crop", "pad", "stretch"]
+FitMode = Literal["crop", "pad", "stretch"]
 """How a rectangular image becomes a square: its central square, white bars beside it, or scaled sides."""
-FITS: tuple[Fit, ...] = get_args(Fit)
+FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
@@ -115,9 +115,9 @@ class FactorDataset:
         return int(self.images.shape[1])
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> FitMode:
         """The way in which rectangular images became squares; stores of earlier versions have crops."""
-        return next((fit for fit in FITS if fit == self.provenance.get("fit")), "crop")
+        return next((fit for fit in FIT_MODES if fit == self.provenance.get("fit")), "crop")
 
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
         """Return the positions of the images of one split, ascending."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from dcodr.data.dataset import FITS, Attribute, DatasetSpec, FactorDataset, Images, Labels
+from dcodr.data.dataset import FIT_MODES, Attribute, DatasetSpec, FactorDataset, Images, Labels
 from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
 from dcodr.data.layout import FORMAT_VERSION, HEADER, Content, Filling, lay_out
 from dcodr.data.sources.cars3d import CARS3D
@@ -163,8 +163,8 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
     check_spec(spec, "header")
     if replace(spec, domains=()) == _EARLIER_CARS3D:
         raise UserError("was prepared by an earlier version, in which informativeness counted the pose twice")
-    if header.provenance.get("fit", "crop") not in FITS:
-        raise UserError(f"header: fit is {header.provenance['fit']!r}; expected {', '.join(FITS)}")
+    if header.provenance.get("fit", "crop") not in FIT_MODES:
+        raise UserError(f"header: fit is {header.provenance['fit']!r}; expected {', '.join(FIT_MODES)}")
     images = piece("images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")

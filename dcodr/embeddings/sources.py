@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import SPLITS, FactorDataset, Fit
+from dcodr.data.dataset import SPLITS, FactorDataset, FitMode
 from dcodr.data.dataset import Images as Pixels
 from dcodr.data.sources.csv_table import read_table
 from dcodr.data.sources.folder import ENDINGS, image_paths
@@ -35,7 +35,7 @@ class ImageSource:
 
     place: Path
     columns: Mapping[str, Sequence[str]]
-    read: Callable[[npt.NDArray[np.int64], int, Fit, Progress | None], Iterator[Pixels]]
+    read: Callable[[npt.NDArray[np.int64], int, FitMode, Progress | None], Iterator[Pixels]]
 
     @property
     def count(self) -> int:
@@ -106,7 +106,7 @@ def _files(
     warn: Warn,
 ) -> ImageSource:
     def read(
-        rows: npt.NDArray[np.int64], size: int, fit: Fit, on_progress: Progress | None
+        rows: npt.NDArray[np.int64], size: int, fit: FitMode, on_progress: Progress | None
     ) -> Iterator[Pixels]:
         chosen = [files[row] for row in rows]
         return iter(Squares(chosen, size, fit, lambda i, why: complain(int(rows[i]), why), warn, on_progress))
@@ -120,7 +120,7 @@ def _store(path: Path) -> ImageSource:
     data = open_store(path)
 
     def read(
-        rows: npt.NDArray[np.int64], size: int, fit: Fit, on_progress: Progress | None
+        rows: npt.NDArray[np.int64], size: int, fit: FitMode, on_progress: Progress | None
     ) -> Iterator[Pixels]:
         if size != data.image_size:
             raise UserError(

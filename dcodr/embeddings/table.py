@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import FITS, Fit
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.files import appearing, write_text
 
@@ -40,7 +40,7 @@ class Embeddings:
     images: str
     image_size: int
     encoder: str
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
 
     def __post_init__(self) -> None:
         """Check that every column has a text for each code."""
@@ -129,7 +129,7 @@ def read_embeddings(path: Path) -> Embeddings:
         }
         if not columns or not np.isfinite(codes).all() or any(None in cells for cells in columns.values()):
             raise ValueError("a value is missing or not finite")
-        if (fit := header.get("fit", "crop")) not in FITS:
+        if (fit := header.get("fit", "crop")) not in FIT_MODES:
             raise ValueError(f"fit is {fit!r}")
         return Embeddings(
             codes, columns, str(header["images"]), int(header["image_size"]), str(header["encoder"]), fit

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from dcodr.config import Config, EncoderConfig
-from dcodr.data.dataset import FITS, Fit
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.evaluation.report import Report
 from dcodr.files import appearing
@@ -64,7 +64,7 @@ class Checkpoint:
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
     image_size: int | None = None
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -185,7 +185,7 @@ def trained_encoder(checkpoint: Checkpoint) -> Encoder:
 
 
 def encoder_with(
-    weights: dict[str, Tensor], settings: EncoderConfig, image_size: int | None = None, fit: Fit = "crop"
+    weights: dict[str, Tensor], settings: EncoderConfig, image_size: int | None = None, fit: FitMode = "crop"
 ) -> Encoder:
     """Build an encoder with trained weights, in evaluation mode.
 
@@ -219,7 +219,7 @@ def _check(checkpoint: Checkpoint) -> None:
     size = checkpoint.image_size
     if size is not None and (type(size) is not int or size < 1):
         raise ValueError("the size of the images is invalid")
-    if checkpoint.fit not in FITS:
+    if checkpoint.fit not in FIT_MODES:
         raise ValueError("the fit of the images is invalid")
 
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from dcodr.config import Config
-from dcodr.data.dataset import FITS, Fit
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder
@@ -73,13 +73,13 @@ def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
     return encoder_with(weights, config.encoder, image_size, fit)
 
 
-def _header(metadata: dict[str, str]) -> tuple[Config, int | None, Fit]:
+def _header(metadata: dict[str, str]) -> tuple[Config, int | None, FitMode]:
     """Return the config, and size and fit of the images; files of earlier versions have the config alone."""
     if "config" in metadata:
         return Config.model_validate_json(metadata["config"]), None, "crop"
     header = json.loads(metadata["dcodr"])
     size, fit = header["image_size"], header.get("fit", "crop")
-    if fit not in FITS:
+    if fit not in FIT_MODES:
         raise ValueError(f"fit is {fit!r}")
     return Config.model_validate_json(json.dumps(header["config"])), None if size is None else int(size), fit
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from dcodr.data.dataset import Fit, Images
+from dcodr.data.dataset import FitMode, Images
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Formats that are opened; Pillow would run an external program for some others."""
@@ -31,7 +31,7 @@ Note: TypeAlias = Callable[[str], object]
 def square(
     picture: Picture,
     size: int,
-    fit: Fit,
+    fit: FitMode,
     *,
     alone: AbstractContextManager[object] | None = None,
     note: Note = lambda what: None,
@@ -72,7 +72,7 @@ def _turn(file: Image.Image, alone: AbstractContextManager[object] | None) -> Ab
     return alone if alone and file.width * file.height > LARGE else nullcontext()
 
 
-def _squared(file: Image.Image, size: int, fit: Fit, note: Note) -> Images:
+def _squared(file: Image.Image, size: int, fit: FitMode, note: Note) -> Images:
     bits = _deep_gray_bits(file)
     image = ImageOps.exif_transpose(file)
     if bits:
@@ -113,7 +113,7 @@ def _eight_bits(file: Image.Image, image: Image.Image, bits: int, note: Note) ->
     return (values >> (bits - 8)).astype(np.uint8)
 
 
-def _fitted(image: Image.Image, size: int, fit: Fit) -> Image.Image:
+def _fitted(image: Image.Image, size: int, fit: FitMode) -> Image.Image:
     lanczos = Image.Resampling.LANCZOS
     if fit == "stretch":
         return image.resize((size, size), lanczos)

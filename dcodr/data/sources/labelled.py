@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, Fit, Labels, RawDataset, stratified_split
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, FitMode, Labels, RawDataset, stratified_split
 from dcodr.data.labels import NAME
 from dcodr.data.sources.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
 from dcodr.data.sources.choice import draw, of_large_domains
@@ -28,7 +28,7 @@ SPLIT = "split"
 """The column that assigns images to splits."""
 SPLIT_NAMES = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2, "testing": 2}
 """Names of the splits in lower case, as users write them, and their index into ``SPLITS``."""
-_FITTED: dict[Fit, str] = {
+_FITTED: dict[FitMode, str] = {
     "crop": "centre squares resized",
     "pad": f"padded to squares with {PADDING} and resized",
     "stretch": "stretched",
@@ -52,7 +52,7 @@ class Options:
     """
 
     image_size: int = 64
-    fit: Fit = "crop"
+    fit: FitMode = "crop"
     continuous: Collection[str] = ()
     categorical: Collection[str] = ()
     cyclic: Collection[str] = ()

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dcodr.data.dataset import Fit, Images
+from dcodr.data.dataset import FitMode, Images
 from dcodr.data.sources.image_files import Picture, square
 from dcodr.data.sources.images import Progress
 from dcodr.errors import UserError
@@ -67,7 +67,7 @@ class Squares:
 
     pictures: Sequence[Picture]
     size: int
-    fit: Fit
+    fit: FitMode
     complain: Callable[[int, str], UserError]
     warn: Callable[[str], object]
     on_progress: Progress | None = None
@@ -166,7 +166,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _read(pictures: list[Picture], size: int, fit: Fit) -> _Batch:
+def _read(pictures: list[Picture], size: int, fit: FitMode) -> _Batch:
     """Read a batch of images, in a thread or process."""
     images = np.empty((len(pictures), size, size, 3), np.uint8)
     notes: list[tuple[int, str]] = []

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dcodr import load
+from dcodr.data.dataset import FitMode
 from dcodr.data.prepare import prepare
 from dcodr.data.sources.folder import read_folder
 from dcodr.data.sources.labelled import Options
@@ -40,6 +41,24 @@ def test_photographs_have_the_codes_of_the_store_that_a_training_reads(tmp_path:
         codes = load(tmp_path / "encoder.safetensors")(images).numpy()
     assert np.allclose(from_store.codes, codes, atol=1e-6)
     assert np.allclose(np.linalg.norm(codes, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+def test_photographs_are_fitted_as_those_of_the_training(tmp_path: Path, fit: FitMode) -> None:
+    labels = photographs(tmp_path / "photos")
+    options = Options(image_size=32, fit=fit)
+    prepare(tmp_path / "photos.h5", read_folder(labels, "photos", options=options), seed=0)
+    assert open_store(tmp_path / "photos.h5").fit == fit
+    file = encoder_file(tmp_path / "fitted.safetensors", fit=fit)
+    from_store, from_csv = (
+        embed_images(load(file), open_images(tmp_path / path, warn=pytest.fail), str(file))
+        for path in ("photos.h5", "photos/labels.csv")
+    )
+    assert np.array_equal(from_store.codes, from_csv.codes)
+    assert from_csv.fit == fit
+    assert not np.allclose(from_csv.codes, embedded(tmp_path, labels).codes, atol=1e-3)
+    with pytest.raises(UserError, match=rf"prepared with --fit {fit}, but the encoder was trained with crop"):
+        embedded(tmp_path, tmp_path / "photos.h5")
 
 
 def test_names_and_labels_come_with_the_codes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from dcodr.data.dataset import FITS, Fit
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.data.sources.image_files import square
 
 RAMP = np.repeat(np.arange(0, 256, dtype=np.uint16)[None, ::4], 64, axis=0)
@@ -143,7 +143,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
     ],
 )
 def test_rectangles_are_cropped_padded_or_stretched(
-    fit: Fit, line: list[Any], beside: list[Any], across: bool
+    fit: FitMode, line: list[Any], beside: list[Any], across: bool
 ) -> None:
     image = rectangle(128, 64) if across else rectangle(64, 128)
     pixels = square(content(image, "PNG"), 64, fit)
@@ -152,8 +152,8 @@ def test_rectangles_are_cropped_padded_or_stretched(
     np.testing.assert_array_equal(along[[4, 28, 36, 60], 32], beside)
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_squares_are_the_same_in_every_fit(fit: Fit) -> None:
+@pytest.mark.parametrize("fit", FIT_MODES)
+def test_squares_are_the_same_in_every_fit(fit: FitMode) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     expected = Image.fromarray(noise).resize((32, 32), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(
