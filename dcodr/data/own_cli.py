@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dcodr.console import warn
-from dcodr.data.preparing import DrawSeed, Force, Out, prepare_store
+from dcodr.data.prepare_command import DrawSeed, Force, Out, prepare_store
 from dcodr.errors import UserError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import typer
 from dcodr.console import examples
 from dcodr.data.datasets import PUBLISHED, Name, Published
 from dcodr.data.own_cli import folder, huggingface, torchvision
-from dcodr.data.preparing import DrawSeed, Force, Out, Seed, prepare_store
+from dcodr.data.prepare_command import DrawSeed, Force, Out, Seed, prepare_store
 
 app = typer.Typer(
     no_args_is_help=True,
