@@ -119,6 +119,11 @@ def warn(message: str) -> None:
     print(f"warning: {printable(message)}", file=sys.stderr)
 
 
+def note(message: str) -> None:
+    """Print what the user should know, though nothing is wrong, on standard error."""
+    print(f"note: {printable(message)}", file=sys.stderr)
+
+
 @contextmanager
 def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error; yield a function of the steps done and of all steps."""

@@ -65,21 +65,41 @@ def appearing(path: Path) -> Iterator[Path]:
     # In the same folder, because a rename is atomic only within a file system. The name is unique, so that
     # processes that write the same file do not disturb each other.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            # Flush the content before the rename and the folder after it. Otherwise a power failure could
-            # leave the new name with missing content, or lose the rename.
-            _flush(temporary)
-            temporary.replace(path)
-            _flush(path.parent)
+            put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's errors while a file is written into a :class:`UserError` that names the file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If the file cannot be written.
+        StorageError: If the disk is the reason, e.g. because it is full.
+    """
+    try:
+        yield
     except OSError as error:
         # Libraries that write files themselves raise OSError without an error number.
         kind = StorageError if error.errno in (None, *FAILING) else UserError
         raise kind(f"cannot write {path}: {reason(path, error)}") from error
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Replace a file by another one of the same file system, so that a power failure loses neither."""
+    # Flush the content before the rename and the folder after it. Otherwise a power failure could leave the
+    # new name with missing content, or lose the rename.
+    _flush(temporary)
+    temporary.replace(path)
+    _flush(path.parent)
 
 
 def reason(path: Path, error: OSError) -> str:

@@ -1,8 +1,9 @@
 """A dataset of images, each with one domain label and any number of attributes."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -12,6 +13,9 @@ from dcodr.errors import UserError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+FitMode = Literal["crop", "pad", "stretch"]
+"""How a rectangular image becomes a square: its central square, white bars beside it, or scaled sides."""
+FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
@@ -65,14 +69,16 @@ class RawDataset(NamedTuple):
         attributes: For each attribute of the spec ``(N,)`` int64 or ``(N, K)`` float32.
         source: Origin of the images, and what was done to them.
         split: ``(N,)`` uint8, index into ``SPLITS``; ``None`` for a stratified split of 8 to 1 to 1.
+        notes: More to record in the store's provenance, such as the fit of the images.
     """
 
     spec: DatasetSpec
-    images: Iterator[Images]
+    images: Iterable[Images]
     domain: npt.NDArray[np.int64]
     attributes: Mapping[str, Labels]
     source: str
     split: npt.NDArray[np.uint8] | None = None
+    notes: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,11 @@ class FactorDataset:
     def image_size(self) -> int:
         """Height and width of the square images, in pixels."""
         return int(self.images.shape[1])
+
+    @property
+    def fit(self) -> FitMode:
+        """The way in which rectangular images became squares; stores of earlier versions have crops."""
+        return next((fit for fit in FIT_MODES if fit == self.provenance.get("fit")), "crop")
 
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
         """Return the positions of the images of one split, ascending."""

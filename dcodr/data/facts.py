@@ -67,4 +67,6 @@ def _attribute(attribute: dict[str, Any]) -> str:
     if attribute["cardinality"] is None:
         return f"{attribute['name']}: continuous"
     more = "".join(f", {word}" for word in ("cyclic", "derived") if attribute[word])
+    if attribute["margin"]:
+        more += f", margin {attribute['margin']}"
     return f"{attribute['name']}: {counted(attribute['cardinality'], 'class', 'classes')}{more}"

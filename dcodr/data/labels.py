@@ -19,10 +19,11 @@ MAX_CLASSES = 100_000
 
 
 def check_spec(spec: DatasetSpec, where: str) -> None:
-    """Check the names of a spec and its numbers of classes.
+    """Check the names of a spec, its numbers of classes and its margins.
 
     Raises:
-        UserError: If a name cannot be used or is repeated, or a probe cannot have so many classes.
+        UserError: If a name cannot be used or is repeated, a probe cannot have so many classes, or a margin
+            is impossible.
     """
     attributes = [attribute.name for attribute in spec.attributes]
     for name in (spec.name, spec.domain, *attributes):
@@ -38,6 +39,11 @@ def check_spec(spec: DatasetSpec, where: str) -> None:
         if attribute.cardinality is not None and not 1 <= attribute.cardinality <= MAX_CLASSES:
             raise UserError(
                 f"{where}: {attribute.name} has {attribute.cardinality} classes; allowed are 1..{MAX_CLASSES}"
+            )
+        if not 0 <= attribute.margin < (attribute.cardinality or 1):
+            raise UserError(
+                f"{where}: {attribute.name} has a margin of {attribute.margin}; it must be less than the "
+                "number of classes, and 0 if there are none"
             )
 
 

@@ -1,47 +1,31 @@
-"""The HDF5 layout of a dataset: written in one step, opened memory-mapped.
+"""Stores of datasets: written in one step, opened memory-mapped. See :mod:`dcodr.data.layout`."""
 
-A store holds ``images`` ``(N, H, H, 3)`` uint8, ``domain`` ``(N,)`` int64, ``attributes/<name>`` ``(N,)``
-int64 or ``(N, K)`` float32, ``split`` ``(N,)`` uint8, and ``header``, the bytes of a JSON text with spec,
-provenance and fingerprint. Each is contiguous and uncompressed, and nothing has a variable length, so that a
-few comparisons detect a damaged store. ``format_version`` is an attribute of the file.
-"""
-
-import hashlib
 import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset, Images, Labels
+from dcodr.data.dataset import FIT_MODES, Attribute, DatasetSpec, FactorDataset, Images, Labels
 from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
+from dcodr.data.layout import FORMAT_VERSION, HEADER, Content, Filling, lay_out
 from dcodr.data.sources.cars3d import CARS3D
 from dcodr.errors import UserError
 from dcodr.files import appearing
 
-FORMAT_VERSION = 1
 CHUNK = 1024
-
-
-@dataclass(frozen=True)
-class _Header:
-    spec: DatasetSpec
-    provenance: dict[str, str | int | float]
-    fingerprint: str
-
 
 _EARLIER_CARS3D = replace(CARS3D, attributes=tuple(replace(one, derived=False) for one in CARS3D.attributes))
 """The spec in Cars3D stores from before the pose was marked as derived."""
-_SPEC = TypeAdapter(DatasetSpec)
-_HEADER = TypeAdapter(_Header)
 
 
 def write_store(
@@ -67,6 +51,33 @@ def write_store(
     Raises:
         UserError: If labels, splits or images are invalid, or the file cannot be written.
     """
+    content = checked(spec, domain, attributes, split, provenance)
+    chunks = iter(_chunks(images) if isinstance(images, np.ndarray) else images)
+    with appearing(path) as temporary:
+        first = next(chunks, None)
+        if first is None:
+            raise UserError(f"dataset {spec.name}: no images for {len(domain)} labels")
+        # The size of the images is known only with the first chunk.
+        require_space(path.parent, len(domain) * first[0].nbytes, spec.name)
+        lay_out(temporary, content, first.shape[1])
+        with Filling(temporary, content) as filling:
+            for chunk in chain([first], chunks):
+                filling.append(chunk)
+            filling.seal()
+
+
+def checked(
+    spec: DatasetSpec,
+    domain: npt.NDArray[Any],
+    attributes: Mapping[str, npt.NDArray[Any]],
+    split: npt.NDArray[np.uint8],
+    provenance: Mapping[str, str | int | float],
+) -> Content:
+    """Check the labels and splits of a store to write; see :func:`write_store`.
+
+    Raises:
+        UserError: If one of them is invalid.
+    """
     check_spec(spec, f"dataset {spec.name}")
     domain, spec = dense_domains(domain, spec, f"dataset {spec.name}, {spec.domain}")
     if set(attributes) != {attribute.name for attribute in spec.attributes}:
@@ -78,18 +89,7 @@ def write_store(
         for attribute in spec.attributes
     }
     check_split(split, domain, spec, f"dataset {spec.name}, split")
-    chunks = _chunks(images) if isinstance(images, np.ndarray) else images
-    with appearing(path) as temporary, h5py.File(temporary, "x") as file:
-        # A generator: the fingerprint's loop reads the chunks and so writes the images, in one pass.
-        written = _write_images(file, chunks, len(domain), spec.name)
-        fingerprint = _fingerprint(spec, domain, labels, split, written)
-        file["domain"] = domain
-        file["split"] = split
-        for name, values in labels.items():
-            file[f"attributes/{name}"] = values
-        header = _HEADER.dump_json(_Header(spec, dict(provenance), fingerprint))
-        file["header"] = np.frombuffer(header, np.uint8)
-        file.attrs["format_version"] = FORMAT_VERSION
+    return Content(spec, domain, labels, split, provenance)
 
 
 def open_store(path: Path) -> FactorDataset:
@@ -109,7 +109,7 @@ def open_store(path: Path) -> FactorDataset:
 
         raise UserError(
             f"{path} is not there: make it with `python -m dcodr data prepare NAME --out {path}`; "
-            f"NAME is synthetic, {', '.join(PUBLISHED)} or folder"
+            f"NAME is synthetic, {', '.join(PUBLISHED)}, folder, huggingface or torchvision"
         )
     try:
         # Labels and images are read through one open file, even if the path is replaced meanwhile.
@@ -129,35 +129,14 @@ def verify_store(path: Path) -> None:
         UserError: If the file is not a valid store, or its content has changed since it was written.
     """
     data = open_store(path)
-    found = _fingerprint(data.spec, data.domain, data.attributes, data.split, _chunks(data.images))
-    if found != data.fingerprint:
+    digest = Content(data.spec, data.domain, data.attributes, data.split, data.provenance).digest()
+    for chunk in _chunks(data.images):
+        digest.update(np.ascontiguousarray(chunk).data)
+    if (found := digest.hexdigest()) != data.fingerprint:
         raise _invalid(path, f"is damaged: it has fingerprint {data.fingerprint}, its content {found}")
 
 
-def _write_images(file: Any, chunks: Iterable[Images], n_images: int, name: str) -> Iterator[Images]:
-    """Write chunks as they arrive, and yield them."""
-    start = 0
-    for chunk in chunks:
-        # The size of the images is known only with the first chunk.
-        if "images" not in file:
-            size = chunk.shape[1]
-            _require_space(Path(file.filename).parent, n_images * chunk[0].nbytes, name)
-            file.create_dataset("images", (n_images, size, size, 3), np.uint8)
-        images = file["images"]
-        stop = start + len(chunk)
-        if chunk.dtype != np.uint8 or chunk.shape[1:] != images.shape[1:] or stop > n_images:
-            raise UserError(
-                f"dataset {name}, images {start}..{stop - 1}: {chunk.dtype} of shape {chunk.shape}; "
-                f"expected uint8, {n_images} in all, each of shape {images.shape[1:]}"
-            )
-        images[start:stop] = chunk
-        start = stop
-        yield chunk
-    if start < n_images:
-        raise UserError(f"dataset {name}: {start} images for {n_images} labels")
-
-
-def _require_space(folder: Path, n_bytes: int, name: str) -> None:
+def require_space(folder: Path, n_bytes: int, name: str) -> None:
     """Check that the disk has room for all images before the first one is written."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
@@ -165,29 +144,6 @@ def _require_space(folder: Path, n_bytes: int, name: str) -> None:
             f"dataset {name}: its images take {n_bytes / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB "
             "left: make room, write it elsewhere with --out, or prepare fewer or smaller images"
         )
-
-
-def _fingerprint(
-    spec: DatasetSpec,
-    domain: npt.NDArray[np.int64],
-    attributes: Mapping[str, Labels],
-    split: npt.NDArray[np.uint8],
-    chunks: Iterable[Images],
-) -> str:
-    """Return the SHA-256 of all data that determine a training; they imply the shape of the images."""
-    digest = hashlib.sha256(_spec_json(spec))
-    for values in (domain, *(attributes[attribute.name] for attribute in spec.attributes), split):
-        # Shapes are included, because the same bytes can belong to different shapes.
-        digest.update(str(values.shape).encode())
-        digest.update(np.ascontiguousarray(values).data)
-    for chunk in chunks:
-        digest.update(np.ascontiguousarray(chunk).data)
-    return digest.hexdigest()
-
-
-def _spec_json(spec: DatasetSpec) -> bytes:
-    """Return a spec without its default values, so that a field added later changes no fingerprint."""
-    return _SPEC.dump_json(spec, exclude_defaults=True)
 
 
 def _chunks(images: Images) -> Iterator[Images]:
@@ -200,13 +156,15 @@ def _read(file: Any, raw: BinaryIO) -> FactorDataset:
         raise UserError(f"has format version {version}, not {FORMAT_VERSION}")
     piece = partial(_contiguous, file, os.fstat(raw.fileno()).st_size)
     try:
-        header = _HEADER.validate_json(piece("header", np.uint8)[...].tobytes(), strict=True)
+        header = HEADER.validate_json(piece("header", np.uint8)[...].tobytes(), strict=True)
     except ValidationError as error:
         raise UserError(f"header is damaged: {error.errors()[0]['msg']}") from error
     spec = header.spec
     check_spec(spec, "header")
     if replace(spec, domains=()) == _EARLIER_CARS3D:
         raise UserError("was prepared by an earlier version, in which informativeness counted the pose twice")
+    if header.provenance.get("fit", "crop") not in FIT_MODES:
+        raise UserError(f"header: fit is {header.provenance['fit']!r}; expected {', '.join(FIT_MODES)}")
     images = piece("images", np.uint8)
     if images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
         raise UserError(f"images has shape {images.shape}; expected (N, H, H, 3)")

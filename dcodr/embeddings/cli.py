@@ -161,7 +161,7 @@ def _outside(
             f"{encoder} makes codes of {code.shape[1]} numbers, the table has {table.codes.shape[1]}: "
             "give the encoder that made the table with --encoder"
         )
-    (shown,) = (one for chunk in source.read(np.arange(1), SIDE, None) for one in chunk)
+    (shown,) = (one for chunk in source.read(np.arange(1), SIDE, table.fit, None) for one in chunk)
     return of_codes(table, code, [str(image)], top)[0], shown
 
 

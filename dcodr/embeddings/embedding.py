@@ -47,9 +47,9 @@ def embed_images(
     rows = np.arange(source.count)
     codes = [
         embed(encoder, chunk, np.arange(len(chunk)), where).cpu().numpy()
-        for chunk in source.read(rows, size, on_progress)
+        for chunk in source.read(rows, size, encoder.fit, on_progress)
     ]
     whole = np.concatenate(codes)
     if not np.isfinite(whole).all():
         raise UserError(f"{name} makes codes that are not finite: its training has diverged")
-    return Embeddings(whole, source.columns, str(source.place), size, name)
+    return Embeddings(whole, source.columns, str(source.place), size, name, encoder.fit)

@@ -102,7 +102,11 @@ def pictures(
     """
     source = reopen(Path(table.images), table.key, table.names, warn=warn)
     own = table.image_size if table.key == "row" else size
-    return [image for chunk in source.read(np.array(rows, dtype=np.int64), own, None) for image in chunk]
+    return [
+        image
+        for chunk in source.read(np.array(rows, dtype=np.int64), own, table.fit, None)
+        for image in chunk
+    ]
 
 
 def _listed(

@@ -7,17 +7,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.data.dataset import SPLITS, FactorDataset, FitMode
 from dcodr.data.dataset import Images as Pixels
 from dcodr.data.sources.csv_table import read_table
-from dcodr.data.sources.folder import image_paths
-from dcodr.data.sources.image_files import squares
+from dcodr.data.sources.folder import ENDINGS, image_paths
 from dcodr.data.sources.images import Progress
+from dcodr.data.sources.squares import Squares
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".mpo")
-"""Endings of the files in a folder that count as images, in lower or upper case."""
 _CHUNK = 1024
 
 Warn = Callable[[str], object]
@@ -30,13 +28,14 @@ class ImageSource:
     Attributes:
         place: The folder of the files, or the store; an absolute path.
         columns: See :class:`dcodr.embeddings.table.Embeddings`.
-        read: Reads images: positions and a size to ``(n, size, size, 3)`` uint8 RGB, in chunks and in order.
-            Photographs are prepared as for a training: upright, over white, the central square.
+        read: Reads images: positions, a size and a fit to ``(n, size, size, 3)`` uint8 RGB, in chunks and in
+            order. Photographs are prepared as for a training; see
+            :func:`dcodr.data.sources.image_files.square`. A store has one size and fit only.
     """
 
     place: Path
     columns: Mapping[str, Sequence[str]]
-    read: Callable[[npt.NDArray[np.int64], int, Progress | None], Iterator[Pixels]]
+    read: Callable[[npt.NDArray[np.int64], int, FitMode, Progress | None], Iterator[Pixels]]
 
     @property
     def count(self) -> int:
@@ -106,9 +105,11 @@ def _files(
     complain: Callable[[int, str], UserError],
     warn: Warn,
 ) -> ImageSource:
-    def read(rows: npt.NDArray[np.int64], size: int, on_progress: Progress | None) -> Iterator[Pixels]:
+    def read(
+        rows: npt.NDArray[np.int64], size: int, fit: FitMode, on_progress: Progress | None
+    ) -> Iterator[Pixels]:
         chosen = [files[row] for row in rows]
-        return squares(chosen, size, lambda i, why: complain(int(rows[i]), why), warn, on_progress)
+        return iter(Squares(chosen, size, fit, lambda i, why: complain(int(rows[i]), why), warn, on_progress))
 
     # The name comes first, wherever the CSV file has it.
     ordered = {"path": columns["path"], **columns}
@@ -118,11 +119,18 @@ def _files(
 def _store(path: Path) -> ImageSource:
     data = open_store(path)
 
-    def read(rows: npt.NDArray[np.int64], size: int, on_progress: Progress | None) -> Iterator[Pixels]:
+    def read(
+        rows: npt.NDArray[np.int64], size: int, fit: FitMode, on_progress: Progress | None
+    ) -> Iterator[Pixels]:
         if size != data.image_size:
             raise UserError(
                 f"{path} has images of {data.image_size} pixels, but {size} are needed: prepare the images "
                 f"again with --image-size {size}"
+            )
+        if fit != data.provenance.get("fit", fit):
+            raise UserError(
+                f"{path} was prepared with --fit {data.fit}, but the encoder was trained with {fit}: prepare "
+                f"the images again with --fit {fit}"
             )
         for start in range(0, len(rows), _CHUNK):
             yield np.asarray(data.images[rows[start : start + _CHUNK]])

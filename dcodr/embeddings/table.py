@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.files import appearing, write_text
 
@@ -31,6 +32,7 @@ class Embeddings:
         images: The folder of the images, or the store that holds them; an absolute path.
         image_size: Height and width of the images that the encoder saw, in pixels.
         encoder: The encoder, as it was given to ``embed``.
+        fit: How the images became squares; in files of earlier versions they were cropped.
     """
 
     codes: npt.NDArray[np.float32]
@@ -38,6 +40,7 @@ class Embeddings:
     images: str
     image_size: int
     encoder: str
+    fit: FitMode = "crop"
 
     def __post_init__(self) -> None:
         """Check that every column has a text for each code."""
@@ -87,7 +90,12 @@ class Embeddings:
         flat = pa.array(np.ascontiguousarray(self.codes, dtype=np.float32).reshape(-1))
         codes = pa.FixedSizeListArray.from_arrays(flat, self.codes.shape[1])
         names = {name: pa.array(list(cells), pa.string()) for name, cells in self.columns.items()}
-        header = {"images": self.images, "image_size": self.image_size, "encoder": self.encoder}
+        header = {
+            "images": self.images,
+            "image_size": self.image_size,
+            "encoder": self.encoder,
+            "fit": self.fit,
+        }
         table = pa.table({**names, CODE: codes}).replace_schema_metadata({_HEADER: json.dumps(header)})
         with appearing(path) as temporary:
             pq.write_table(table, temporary)
@@ -121,8 +129,10 @@ def read_embeddings(path: Path) -> Embeddings:
         }
         if not columns or not np.isfinite(codes).all() or any(None in cells for cells in columns.values()):
             raise ValueError("a value is missing or not finite")
+        if (fit := header.get("fit", "crop")) not in FIT_MODES:
+            raise ValueError(f"fit is {fit!r}")
         return Embeddings(
-            codes, columns, str(header["images"]), int(header["image_size"]), str(header["encoder"])
+            codes, columns, str(header["images"]), int(header["image_size"]), str(header["encoder"]), fit
         )
     # A damaged file makes the reader raise many kinds of exceptions.
     except Exception as error:

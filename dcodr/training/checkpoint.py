@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from dcodr.config import Config, EncoderConfig
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.evaluation.report import Report
 from dcodr.files import appearing
@@ -54,6 +55,7 @@ class Checkpoint:
         model: Weights of the method; without frozen weights after saving.
         optimizer: State of the optimiser.
         image_size: Height and width of the training images, in pixels; ``None`` in files of earlier versions.
+        fit: How the training images became squares; those of earlier versions were crops.
     """
 
     config: Config
@@ -62,6 +64,7 @@ class Checkpoint:
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
     image_size: int | None = None
+    fit: FitMode = "crop"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -81,6 +84,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "model": mapped(trained, Tensor.cpu),
         "optimizer": mapped(checkpoint.optimizer, Tensor.cpu),
         "image_size": checkpoint.image_size,
+        "fit": checkpoint.fit,
     }
     with appearing(path) as temporary:
         try:
@@ -139,6 +143,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             content["model"],
             content["optimizer"],
             content.get("image_size"),
+            content.get("fit", "crop"),
         )
         _check(checkpoint)
         return checkpoint
@@ -176,11 +181,11 @@ def trained_encoder(checkpoint: Checkpoint) -> Encoder:
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
     }
-    return encoder_with(weights, checkpoint.config.encoder, checkpoint.image_size)
+    return encoder_with(weights, checkpoint.config.encoder, checkpoint.image_size, checkpoint.fit)
 
 
 def encoder_with(
-    weights: dict[str, Tensor], settings: EncoderConfig, image_size: int | None = None
+    weights: dict[str, Tensor], settings: EncoderConfig, image_size: int | None = None, fit: FitMode = "crop"
 ) -> Encoder:
     """Build an encoder with trained weights, in evaluation mode.
 
@@ -188,6 +193,7 @@ def encoder_with(
         weights: The weights, by name.
         settings: The network.
         image_size: Height and width of the training images, in pixels, if known.
+        fit: How the training images became squares.
 
     Raises:
         UserError: If the weights are not those of the settings.
@@ -197,7 +203,7 @@ def encoder_with(
         encoder.load_state_dict(weights)
     except RuntimeError as error:
         raise _unfit(error) from error
-    encoder.image_size = image_size
+    encoder.image_size, encoder.fit = image_size, fit
     return encoder.eval()
 
 
@@ -213,6 +219,8 @@ def _check(checkpoint: Checkpoint) -> None:
     size = checkpoint.image_size
     if size is not None and (type(size) is not int or size < 1):
         raise ValueError("the size of the images is invalid")
+    if checkpoint.fit not in FIT_MODES:
+        raise ValueError("the fit of the images is invalid")
 
 
 def _unfit(error: Exception) -> UserError:

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from dcodr.config import Config
+from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder
@@ -33,7 +34,11 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
     with appearing(path) as temporary:
         # One entry only: safetensors writes several in no fixed order.
-        header = {"config": config.model_dump(mode="json"), "image_size": encoder.image_size}
+        header = {
+            "config": config.model_dump(mode="json"),
+            "image_size": encoder.image_size,
+            "fit": encoder.fit,
+        }
         save_file(weights, temporary, metadata={"dcodr": json.dumps(header)})
     return sha256(path)
 
@@ -60,21 +65,23 @@ def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            config, image_size = _header(file.metadata() or {})
+            config, image_size, fit = _header(file.metadata() or {})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: damaged, or not an encoder of dcodr: {reason}") from error
-    return encoder_with(weights, config.encoder, image_size)
+    return encoder_with(weights, config.encoder, image_size, fit)
 
 
-def _header(metadata: dict[str, str]) -> tuple[Config, int | None]:
-    """Return the config and the size of the images; files of earlier versions have the config alone."""
+def _header(metadata: dict[str, str]) -> tuple[Config, int | None, FitMode]:
+    """Return the config, and size and fit of the images; files of earlier versions have the config alone."""
     if "config" in metadata:
-        return Config.model_validate_json(metadata["config"]), None
+        return Config.model_validate_json(metadata["config"]), None, "crop"
     header = json.loads(metadata["dcodr"])
-    size = header["image_size"]
-    return Config.model_validate_json(json.dumps(header["config"])), None if size is None else int(size)
+    size, fit = header["image_size"], header.get("fit", "crop")
+    if fit not in FIT_MODES:
+        raise ValueError(f"fit is {fit!r}")
+    return Config.model_validate_json(json.dumps(header["config"])), None if size is None else int(size), fit
 
 
 def sha256(path: Path) -> str:

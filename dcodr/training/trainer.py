@@ -143,7 +143,7 @@ def fit(
             states = method.state_dict(), optimizer.state_dict()
             try:
                 save_checkpoint(
-                    checkpoint, Checkpoint(config, data.fingerprint, last, *states, data.image_size)
+                    checkpoint, Checkpoint(config, data.fingerprint, last, *states, data.image_size, data.fit)
                 )
             except UserError as error:
                 if on_unsaved is None:

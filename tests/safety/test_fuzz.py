@@ -24,6 +24,7 @@ from rich.console import Console
 from dcodr.config import Config, read_config
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
 from dcodr.data.sources.folder import read_folder
+from dcodr.data.sources.labelled import Options
 from dcodr.data.store import write_store
 from dcodr.errors import UserError
 from dcodr.training.checkpoint import Checkpoint, Epoch, save_checkpoint
@@ -253,7 +254,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tables(content: bytes, pictures: Path) -> None:
     path = pictures / "labels.csv"
     path.write_bytes(content)
-    clean(lambda: list(read_folder(path, "fuzzed", image_size=4, warn=str).images))
+    clean(lambda: list(read_folder(path, "fuzzed", options=Options(image_size=4), warn=str).images))
 
 
 # Binary files, in a process of their own

@@ -262,6 +262,8 @@ def test_a_dataset_behind_a_link_is_refused(link: Any, tmp_path: Path) -> None:
             DatasetSpec("x", "chair", (Attribute("a", 10**12),)),
             "1000000000000 classes; allowed are 1..100000",
         ),
+        (DatasetSpec("x", "chair", (Attribute("a", 4, margin=10**12),)), "a has a margin of 1000000000000"),
+        (DatasetSpec("x", "chair", (Attribute("a", None, margin=1),)), "a has a margin of 1; it must be"),
         (DatasetSpec("x", "chair", (Attribute("a", -1),)), "-1 classes"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

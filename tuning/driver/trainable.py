@@ -110,7 +110,8 @@ def keep(method: Method, config: Config, data: FactorDataset, folder: Path) -> N
     last = Epoch(config.epochs, {}, None, 0.0)
     weights = {f"encoder.{name}": value for name, value in method.encoder.state_dict().items()}
     save_checkpoint(
-        folder / CHECKPOINT, Checkpoint(config, data.fingerprint, last, weights, {}, data.image_size)
+        folder / CHECKPOINT,
+        Checkpoint(config, data.fingerprint, last, weights, {}, data.image_size, data.fit),
     )
     before(folder / CHECKPOINT).unlink(missing_ok=True)
 

@@ -43,21 +43,21 @@ def same_classes(names: Sequence[str]) -> Iterator[list[str]]:
     return (group for group in groups.values() if len(group) > 1)
 
 
-def doubts(cells: Sequence[str], lines: Sequence[int]) -> Iterator[str]:
+def doubts(cells: Sequence[str], places: Sequence[str]) -> Iterator[str]:
     """Describe why a column may have been read as the wrong kind of attribute.
 
     Args:
         cells: The column, without marks of missing values.
-        lines: The line of each cell.
+        places: Names the place of each cell, e.g. ``line 4``.
     """
-    first: dict[str, int] = {}  # distinct cells with the line of their first occurrence
-    for line, cell in zip(lines, cells, strict=True):
-        first.setdefault(cell, line)
+    first: dict[str, str] = {}  # distinct cells with the place of their first occurrence
+    for place, cell in zip(places, cells, strict=True):
+        first.setdefault(cell, place)
     if is_continuous(cells):
         if all(float(cell).is_integer() for cell in first):
             yield f"all its numbers are whole ({_shown(first)})"
         return
-    odd = {cell: line for cell, line in first.items() if not NUMBER.fullmatch(cell)}
+    odd = {cell: place for cell, place in first.items() if not NUMBER.fullmatch(cell)}
     numeric = [cell for cell in cells if NUMBER.fullmatch(cell) or _OTHERWISE.fullmatch(cell)]
     if odd and 2 * len(numeric) >= len(cells):
         yield f"most of its cells are numbers, but not {_shown(odd)}: correct these if it is continuous"
@@ -65,7 +65,7 @@ def doubts(cells: Sequence[str], lines: Sequence[int]) -> Iterator[str]:
         yield f"every row has a different value ({_shown(first)}), from which no class can be learned"
 
 
-def _shown(cells: dict[str, int]) -> str:
-    """Format some cells with their lines."""
-    some = [f"{cell!r} on line {line}" for cell, line in list(cells.items())[:SHOWN]]
+def _shown(cells: dict[str, str]) -> str:
+    """Format some cells with their places."""
+    some = [f"{cell!r} on {place}" for cell, place in list(cells.items())[:SHOWN]]
     return ", ".join([*some, f"and {len(cells) - SHOWN} more"] if len(cells) > SHOWN else some)

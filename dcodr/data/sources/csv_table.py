@@ -2,34 +2,16 @@
 
 import csv
 import io
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from dcodr.data.sources.table import Table
 from dcodr.errors import UserError
 from dcodr.words import counted
 
 
-@dataclass(frozen=True)
-class CSVTable:
-    """The rows of a CSV file.
-
-    Attributes:
-        file: The file.
-        lines: For each row the line on which it ends, counted from 1.
-        columns: The cells of each column, without surrounding blanks; no cell is empty.
-    """
-
-    file: Path
-    lines: list[int]
-    columns: dict[str, list[str]]
-
-    def error(self, row: int, column: str, message: str) -> UserError:
-        """Make an error that names the line and column of a cell."""
-        return _error(self.file, self.lines[row], message, column)
-
-
-def read_table(file: Path, required: Sequence[str]) -> CSVTable:
+def read_table(file: Path, required: Sequence[str]) -> Table:
     """Read a comma-separated UTF-8 file; blank lines are skipped.
 
     Args:
@@ -58,9 +40,9 @@ def read_table(file: Path, required: Sequence[str]) -> CSVTable:
             raise _error(file, line, "empty cell: fill it in or remove the row", header[cells.index("")])
     if len(records) == 1:
         raise UserError(f"{file} has a header but no rows")
-    lines = [line for line, _ in records[1:]]
+    places = [f"line {line}" for line, _ in records[1:]]
     columns = zip(*(cells for _, cells in records[1:]), strict=True)
-    return CSVTable(file, lines, dict(zip(header, map(list, columns), strict=True)))
+    return Table(str(file), places, dict(zip(header, map(list, columns), strict=True)))
 
 
 def _records(file: Path) -> list[tuple[int, list[str]]]:
@@ -81,7 +63,8 @@ def _records(file: Path) -> list[tuple[int, list[str]]]:
     # With newline="" the csv module itself handles line breaks, also within quoted cells.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+        # Interned, because a label is repeated in many rows.
+        return [(reader.line_num, [sys.intern(cell.strip()) for cell in cells]) for cells in reader if cells]
     except csv.Error as error:
         raise _error(file, reader.line_num, str(error)) from error
 

@@ -1,56 +1,55 @@
-"""A user's own images, with a CSV file of labels.
+"""A user's own image files: labelled by a CSV file, or by the folders that they are in.
 
-The CSV has a header with the columns ``path`` and ``domain``; every other column is an attribute::
+The CSV has a header with the columns ``path`` and ``domain``, and perhaps ``split``; every other column is
+an attribute::
 
     path,domain,angle,colour,x
     a/001.png,chair,0,red,0.25
     a/002.png,chair,45,blue,0.75
 
-Paths are relative to the CSV's folder and must not leave it. A column of numbers, of which at least one has a
-decimal point or an exponent, is a continuous attribute. Any other column is categorical; its classes are
-sorted as numbers if all are numbers, otherwise as text.
+Paths are relative to the CSV's folder and must not leave it. Without a CSV, a folder holds one folder for
+each domain, or one for each split, which holds those of the domains (torchvision's ImageFolder)::
+
+    photos/chair/001.png        photos/train/chair/001.png
+    photos/table/001.png        photos/test/chair/002.png
 """
 
+import os
 import warnings
-from collections.abc import Callable, Collection
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from dcodr.data.dataset import Attribute, DatasetSpec, Labels, RawDataset
-from dcodr.data.labels import NAME
-from dcodr.data.sources.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
-from dcodr.data.sources.csv_table import CSVTable, read_table
-from dcodr.data.sources.image_files import squares
+from dcodr.data.dataset import RawDataset
+from dcodr.data.sources.csv_table import read_table
 from dcodr.data.sources.images import Progress
+from dcodr.data.sources.labelled import SPLIT, SPLIT_NAMES, Listing, Options, Warn, labelled
+from dcodr.data.sources.squares import files_identity
+from dcodr.data.sources.table import Table
 from dcodr.errors import UserError
+from dcodr.words import counted
 
-Warn = Callable[[str], object]
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".mpo")
+"""Endings of the files in a folder that count as images, in lower or upper case."""
+DEFAULTS = Options()
 
 
 def read_folder(
     csv_path: Path,
     name: str,
     root: Path | None = None,
-    image_size: int = 64,
-    continuous: Collection[str] = (),
-    categorical: Collection[str] = (),
+    options: Options = DEFAULTS,
     on_progress: Progress | None = None,
     *,
     warn: Warn = warnings.warn,
 ) -> RawDataset:
-    """Read labels at once and images lazily; see :func:`dcodr.data.sources.image_files.squares`.
+    """Read the labels of a CSV file at once, and its images when they are asked for.
 
     Args:
         csv_path: The labels.
         name: The dataset's name.
         root: Folder that the paths are relative to; by default the CSV's own.
-        image_size: Height and width to resize to, in pixels.
-        continuous: Attributes to take as continuous though their values are all integers.
-        categorical: Attributes to take as categorical though their values are numbers.
+        options: The user's choices.
         on_progress: Called with the number of images read and of all images.
-        warn: Called with a message about columns of doubtful type, and about images with several frames.
+        warn: Called with a message about columns of doubtful type, and about unusual images.
 
     Returns:
         Images ``(n, image_size, image_size, 3)`` in chunks; the spec names domains and classes.
@@ -59,122 +58,125 @@ def read_folder(
         UserError: If a label or an image cannot be used; the message names file, line and column. Images are
             checked when their chunk is read.
     """
-    if not NAME.fullmatch(name):
-        raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with --name")
     table = read_table(csv_path, required=("path", "domain"))
-    attributes = [column for column in table.columns if column not in ("path", "domain")]
-    _check_names(table, attributes)
-    _check_kinds(table, attributes, continuous, categorical)
-    domains, domain = _domains(table, warn)
-    labels = {column: _attribute(table, column, continuous, categorical, warn) for column in attributes}
-    spec = DatasetSpec(
-        name=name,
-        domain="domain",
-        attributes=tuple(attribute for attribute, _ in labels.values()),
-        domains=domains,
+    attributes = [column for column in table.columns if column not in ("path", "domain", SPLIT)]
+    return _files(
+        table,
+        attributes,
+        (root or csv_path.parent).resolve(),
+        csv_path.name,
+        name,
+        options,
+        on_progress,
+        warn,
     )
-    paths = image_paths(table, (root or csv_path.parent).resolve())
-    images = squares(paths, image_size, lambda row, why: table.error(row, "path", why), warn, on_progress)
-    attributes_of = {column: values for column, (_, values) in labels.items()}
-    source = f"{csv_path.name}, centre squares resized to {image_size} x {image_size}"
-    return RawDataset(spec, images, domain, attributes_of, source)
 
 
-def _check_names(table: CSVTable, attributes: list[str]) -> None:
-    for name in attributes:
-        if not NAME.fullmatch(name):
-            raise UserError(f"{table.file}, column {name}: rename it; letters, digits, - and _ are allowed")
-        if name == "all":
-            raise UserError(
-                f"{table.file}, column all: rename it; metrics use it for all attributes together"
-            )
+def read_folders(
+    root: Path,
+    name: str,
+    options: Options = DEFAULTS,
+    on_progress: Progress | None = None,
+    *,
+    warn: Warn = warnings.warn,
+) -> RawDataset:
+    """List the images of a folder of domains, or of splits and domains; read them when they are asked for.
+
+    Args:
+        root: The folder; all of its folders are splits if ``train`` is one and the others have names of
+            splits too, otherwise domains.
+        name: The dataset's name.
+        options: The user's choices.
+        on_progress: Called with the number of images read and of all images.
+        warn: Called with a message about files that are left out, and about unusual images.
+
+    Returns:
+        See :func:`read_folder`.
+
+    Raises:
+        UserError: If there are no folders with images, or an image cannot be used.
+    """
+    return _files(
+        _listed(root, warn),
+        [],
+        root.resolve(),
+        f"folder {root.resolve().name}",
+        name,
+        options,
+        on_progress,
+        warn,
+    )
 
 
-def _check_kinds(
-    table: CSVTable, attributes: list[str], continuous: Collection[str], categorical: Collection[str]
-) -> None:
-    for kind, names in (("continuous", continuous), ("categorical", categorical)):
-        for name in names:
-            if name not in attributes:
-                known = ", ".join(attributes) or "none"
-                raise UserError(f"{table.file} has no attribute {name} to be {kind}; its attributes: {known}")
-    if both := [name for name in continuous if name in categorical]:
-        raise UserError(f"{both[0]} cannot be both continuous and categorical: choose one")
+def _files(
+    table: Table,
+    attributes: list[str],
+    root: Path,
+    source: str,
+    name: str,
+    options: Options,
+    on_progress: Progress | None,
+    warn: Warn,
+) -> RawDataset:
+    listing = Listing(
+        table,
+        key="path",
+        domain="domain",
+        attributes=attributes,
+        pictures=lambda chosen: image_paths(chosen, root),
+        source=source,
+        identity=lambda paths, rows: files_identity(paths[rows.start : rows.stop]),
+    )
+    return labelled(listing, name, options, on_progress, warn)
 
 
-def _domains(table: CSVTable, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    names, ids = _classes(table, "domain", warn)
-    if len(names) < 2:
-        raise table.error(0, "domain", f"all rows have the domain {names[0]}; at least 2 are needed")
-    alone = np.bincount(ids)[ids] < 2
-    if alone.any():
-        row = int(alone.argmax())
-        raise table.error(
-            row,
-            "domain",
-            f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of every "
-            "domain: add images or remove the row",
+def _listed(root: Path, warn: Warn) -> Table:
+    """Return the paths of the images below a folder, with domain and perhaps split."""
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder: give a folder that holds one folder for each domain")
+    top = sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
+    splits = "train" in top and len(top) > 1 and all(one.lower() in SPLIT_NAMES for one in top)
+    depth = 2 if splits else 1
+    paths, others = image_files(root)
+    inside = [path for path in paths if len(path.parts) > depth]
+    if not inside:
+        raise UserError(
+            f"{root}: no images in folders of domains, as in {root}/{'train/' * splits}DOMAIN/*.jpg; looked "
+            f"for names that end in {', '.join(ENDINGS)}"
         )
-    return names, ids
+    if outside := sorted(set(paths) - set(inside)):
+        warn(f"{root}: {counted(len(outside), 'image')} in no domain's folder left out, e.g. {outside[0]}")
+    if others:
+        warn(f"{root}: {counted(len(others), 'file')} of other kinds left out, e.g. {others[0]}")
+    columns = {"path": [str(path) for path in inside], "domain": [path.parts[depth - 1] for path in inside]}
+    if splits:
+        columns[SPLIT] = [path.parts[0] for path in inside]
+    return Table(str(root), columns["path"], columns)
 
 
-def _attribute(
-    table: CSVTable, column: str, continuous: Collection[str], categorical: Collection[str], warn: Warn
-) -> tuple[Attribute, Labels]:
-    """Read an attribute and its labels; guess the kind from the cells unless it is given."""
-    cells = table.columns[column]
-    _refuse_missing(table, column)
-    if len(set(cells)) == 1:
-        raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
-    measured = column in continuous or (column not in categorical and is_continuous(cells))
-    # Warn only if the kind was guessed. An option settles it.
-    if column not in {*continuous, *categorical}:
-        taken = "continuous" if measured else f"{len(set(cells))} classes"
-        for doubt in doubts(cells, table.lines):
-            settled = f"--continuous {column} or --categorical {column} settles it"
-            warn(f"{table.file}, column {column}: taken as {taken}, though {doubt}; {settled}")
-    if not measured:
-        names, ids = _classes(table, column, warn)
-        return Attribute(column, cardinality=len(names), classes=names), ids
-    values = np.array([_number(table, row, column) for row in range(len(cells))], dtype=np.float32)
-    return Attribute(column, cardinality=None), values[:, None]
+def image_files(root: Path) -> tuple[list[Path], list[Path]]:
+    """List the files below a folder, except those whose names begin with a dot.
+
+    Returns:
+        Paths of images and of other files, relative to the folder and sorted.
+
+    Raises:
+        UserError: If a folder is a link, which is not followed.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    for folder, folders, files in os.walk(root):
+        here = Path(folder)
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        if linked := next((one for one in folders if (here / one).is_symlink()), None):
+            raise UserError(f"{here / linked} is a link; links to folders are not followed: copy it")
+        for file in sorted(one for one in files if not one.startswith(".")):
+            path = (here / file).relative_to(root)
+            (images if path.suffix.lower() in ENDINGS else others).append(path)
+    return sorted(images), sorted(others)
 
 
-def _refuse_missing(table: CSVTable, column: str) -> None:
-    for row, cell in enumerate(table.columns[column]):
-        if MISSING.fullmatch(cell):
-            raise table.error(
-                row,
-                column,
-                f"{cell} is not a label but marks a missing value: fill it in, remove the row or, if it is "
-                "the name of a class, write another name",
-            )
-
-
-def _classes(table: CSVTable, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Return the distinct cells of a column in order, and the index of each row's cell."""
-    cells = table.columns[column]
-    _refuse_missing(table, column)
-    names = class_names(cells)
-    for same in same_classes(names):
-        rows = ", ".join(f"{name!r} on line {table.lines[cells.index(name)]}" for name in same)
-        warn(
-            f"{table.file}, column {column}: taken as {len(same)} classes: {rows}; spell them alike if they "
-            "are one"
-        )
-    ids = {name: index for index, name in enumerate(names)}
-    return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
-
-
-def _number(table: CSVTable, row: int, column: str) -> float:
-    cell = table.columns[column][row]
-    # Numbers beyond float32 would become infinite.
-    if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
-        raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
-    return float(cell)
-
-
-def image_paths(table: CSVTable, root: Path) -> list[Path]:
+def image_paths(table: Table, root: Path) -> list[Path]:
     """Return the paths of the images; check that each is within ``root`` and listed once."""
     rows: dict[Path, int] = {}
     for row, cell in enumerate(table.columns["path"]):
@@ -192,7 +194,7 @@ def image_paths(table: CSVTable, root: Path) -> list[Path]:
         if not is_file:
             raise table.error(row, "path", f"no file {path}")
         if path in rows:
-            raise table.error(row, "path", f"{cell} is already on line {table.lines[rows[path]]}")
+            raise table.error(row, "path", f"{cell} is already on {table.places[rows[path]]}")
         rows[path] = row
     return list(rows)
 

@@ -105,6 +105,38 @@ def test_a_folder_is_prepared_under_its_own_name(here: Path, photos: Path) -> No
     assert "age: continuous" in result.output
 
 
+def test_the_choices_for_a_folder_are_kept_and_shown(here: Path, photos: Path) -> None:
+    rows = [f"{i}.png,{'ab'[i % 2]},{i // 2 % 4 * 90}" for i in range(12)]
+    photos.write_text("\n".join(["path,domain,angle", *rows]))
+    words = ["--fit", "stretch", "--cyclic", "angle", "--margin", "angle=1", "--subsample", 10, "--seed", 3]
+    result = run("prepare", "folder", "--csv", photos, *words)
+    data = open_store(here / "data" / "photos.h5")
+    assert data.spec.attributes == (Attribute("angle", 4, True, 1, ("0", "90", "180", "270")),)
+    assert (data.fit, len(data.images), data.provenance["seed"]) == ("stretch", 10, 3)
+    assert "angle: 4 classes, cyclic, margin 1" in result.output
+    assert "10 of 12 images, drawn with seed 3" in result.output
+
+
+def test_a_folder_of_domains_needs_no_csv(here: Path, photos: Path) -> None:
+    for index in range(12):
+        path = here / "photos" / "ab"[index % 2] / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        (here / "photos" / f"{index}.png").rename(path)
+    result = run("prepare", "folder", "--root", "photos")
+    assert open_store(here / "data" / "photos.h5").spec.domains == ("a", "b")
+    assert "1 file of other kinds left out, e.g. labels.csv" in result.stderr
+    with pytest.raises(
+        UserError, match="give the labels with --csv FILE, or a folder of domains with --root"
+    ):
+        run("prepare", "folder")
+
+
+@pytest.mark.parametrize("text", ["angle", "angle=", "=3", "angle=x", "angle=-1"])
+def test_a_margin_without_a_number_is_refused(here: Path, photos: Path, text: str) -> None:
+    with pytest.raises(UserError, match=f"--margin {text}: give an attribute and a number of classes"):
+        run("prepare", "folder", "--csv", photos, "--margin", text)
+
+
 def test_an_existing_file_is_replaced_only_by_force(here: Path, photos: Path) -> None:
     run("prepare", "folder", "--csv", photos, "--name", "mine")
     before = (here / "data" / "mine.h5").read_bytes()
@@ -231,7 +263,7 @@ def test_a_missing_store_is_refused(here: Path, command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(["prepare", name] for name in ("synthetic", *PUBLISHED, "folder")),
+        *(["prepare", name] for name in ("synthetic", *PUBLISHED, "folder", "huggingface", "torchvision")),
         ["download"],
         ["info"],
         ["preview"],

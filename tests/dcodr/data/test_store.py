@@ -61,6 +61,7 @@ def test_what_is_written_is_read(store: Path) -> None:
     written, read = content(), open_store(store)
     assert read.spec == replace(SPEC, domains=("0", "1", "2", "3", "4"))
     assert read.provenance == written["provenance"]
+    assert read.fit == "crop"  # as in stores of earlier versions
     for name in ("images", "domain", "split"):
         stored = getattr(read, name)
         np.testing.assert_array_equal(stored, written[name])
@@ -359,6 +360,12 @@ def header_of_another_kind(file: h5py.File) -> None:
     replace_dataset("header", np.frombuffer(json.dumps(header).encode(), np.uint8))(file)
 
 
+def fit_of_no_version(file: h5py.File) -> None:
+    header = json.loads(file["header"][...].tobytes())
+    header["provenance"]["fit"] = "fold"
+    replace_dataset("header", np.frombuffer(json.dumps(header).encode(), np.uint8))(file)
+
+
 LABELS = content()
 WRONG_ANGLE = np.where(np.arange(60) == 8, 12, LABELS["attributes"]["angle"])
 WRONG_LANDMARKS = np.where(np.arange(60)[:, None] == 8, np.float32("nan"), LABELS["attributes"]["landmarks"])
@@ -370,6 +377,7 @@ NAMES = np.array(["red"] * 60, dtype=object)
     [
         (new_version, "has format version 2, not 1"),
         (header_of_another_kind, "header is damaged"),
+        (fit_of_no_version, "header: fit is 'fold'; expected crop, pad, stretch"),
         (remove_domain, "domain is missing"),
         (link_domain, "domain is missing or damaged"),
         (store_images_elsewhere, "images is missing or damaged, or lies in another file"),

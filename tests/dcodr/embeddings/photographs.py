@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from dcodr.config import Config, EncoderConfig
+from dcodr.data.dataset import FitMode
 from dcodr.models.encoder import Encoder
 from dcodr.training.encoder_file import write_encoder
 
@@ -31,11 +32,11 @@ def photographs(folder: Path) -> Path:
     return folder / "labels.csv"
 
 
-def encoder_file(path: Path, image_size: int | None = 32) -> Path:
+def encoder_file(path: Path, image_size: int | None = 32, fit: FitMode = "crop") -> Path:
     """Write an encoder with random weights."""
     torch.manual_seed(0)
     encoder = Encoder("small", 8).eval()
-    encoder.image_size = image_size
+    encoder.image_size, encoder.fit = image_size, fit
     config = Config(encoder=EncoderConfig(arch="small", code_dim=8, weights=None))
     write_encoder(path, encoder, config)
     return path

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from dcodr import load
+from dcodr.data.dataset import FitMode
 from dcodr.data.prepare import prepare
 from dcodr.data.sources.folder import read_folder
+from dcodr.data.sources.labelled import Options
 from dcodr.data.store import open_store
 from dcodr.embeddings.embedding import embed_images
 from dcodr.embeddings.sources import open_images, reopen
@@ -25,7 +27,7 @@ def embedded(folder: Path, images: Path, **options: int) -> Embeddings:
 def test_photographs_have_the_codes_of_the_store_that_a_training_reads(tmp_path: Path) -> None:
     labels = photographs(tmp_path / "photos")
     store = tmp_path / "photos.h5"
-    prepare(store, read_folder(labels, "photos", image_size=32), seed=0)
+    prepare(store, read_folder(labels, "photos", options=Options(image_size=32)), seed=0)
     from_store, from_csv, from_folder = (
         embedded(tmp_path, path) for path in (store, labels, tmp_path / "photos")
     )
@@ -41,10 +43,28 @@ def test_photographs_have_the_codes_of_the_store_that_a_training_reads(tmp_path:
     assert np.allclose(np.linalg.norm(codes, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+def test_photographs_are_fitted_as_those_of_the_training(tmp_path: Path, fit: FitMode) -> None:
+    labels = photographs(tmp_path / "photos")
+    options = Options(image_size=32, fit=fit)
+    prepare(tmp_path / "photos.h5", read_folder(labels, "photos", options=options), seed=0)
+    assert open_store(tmp_path / "photos.h5").fit == fit
+    file = encoder_file(tmp_path / "fitted.safetensors", fit=fit)
+    from_store, from_csv = (
+        embed_images(load(file), open_images(tmp_path / path, warn=pytest.fail), str(file))
+        for path in ("photos.h5", "photos/labels.csv")
+    )
+    assert np.array_equal(from_store.codes, from_csv.codes)
+    assert from_csv.fit == fit
+    assert not np.allclose(from_csv.codes, embedded(tmp_path, labels).codes, atol=1e-3)
+    with pytest.raises(UserError, match=rf"prepared with --fit {fit}, but the encoder was trained with crop"):
+        embedded(tmp_path, tmp_path / "photos.h5")
+
+
 def test_names_and_labels_come_with_the_codes(tmp_path: Path) -> None:
     labels = photographs(tmp_path / "photos")
     store = tmp_path / "photos.h5"
-    prepare(store, read_folder(labels, "photos", image_size=32), seed=0)
+    prepare(store, read_folder(labels, "photos", options=Options(image_size=32)), seed=0)
     from_csv, from_store = embedded(tmp_path, labels), embedded(tmp_path, store)
     assert dict(from_csv.columns) == {"path": FILES, "domain": list("ab" * 6), "angle": list("001122334455")}
     assert from_csv.names == FILES
@@ -96,7 +116,7 @@ def test_what_cannot_be_embedded_is_named(made: str, message: str, tmp_path: Pat
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "a.png").write_bytes(b"no image")
     labels = photographs(tmp_path / "photos")
-    prepare(tmp_path / "small.h5", read_folder(labels, "small", image_size=16), seed=0)
+    prepare(tmp_path / "small.h5", read_folder(labels, "small", options=Options(image_size=16)), seed=0)
     with pytest.raises(UserError, match=message):
         embedded(tmp_path, tmp_path / made)
 

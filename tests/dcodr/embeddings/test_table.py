@@ -73,6 +73,7 @@ HEADER: dict[str, object] = {"images": "/photos", "image_size": 64, "encoder": "
     [
         (None, [[0.0, 1.0]], ["a"]),
         ({}, [[0.0, 1.0]], ["a"]),
+        ({**HEADER, "fit": "fold"}, [[0.0, 1.0]], ["a"]),
         (HEADER, [[0.0, float("nan")]], ["a"]),
         (HEADER, [[0.0, 1.0]], [None]),
     ],
@@ -81,7 +82,8 @@ def test_parquet_of_other_programs_is_refused(
     header: dict[str, object] | None, codes: list[list[float]], names: list[str | None], tmp_path: Path
 ) -> None:
     foreign(tmp_path / "codes.parquet", HEADER, [[0.0, 1.0]], ["a"])
-    assert read_embeddings(tmp_path / "codes.parquet").names == ["a"]
+    earlier = read_embeddings(tmp_path / "codes.parquet")
+    assert (earlier.names, earlier.fit) == (["a"], "crop")
     foreign(tmp_path / "codes.parquet", header, codes, names)
     with pytest.raises(UserError, match=r"codes\.parquet: damaged, or not written by"):
         read_embeddings(tmp_path / "codes.parquet")

@@ -48,6 +48,21 @@ def test_a_checkpoint_reads_back_the_same(checkpoint: Checkpoint, tmp_path: Path
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["c.pt"]
 
 
+def test_size_and_fit_of_the_images_go_to_the_encoder(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, replace(checkpoint, image_size=48, fit="pad"))
+    encoder = trained_encoder(load_checkpoint(path))
+    assert (encoder.image_size, encoder.fit) == (48, "pad")
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "fit": "fold"}, path)
+    with pytest.raises(UserError, match="the fit of the images is invalid"):
+        load_checkpoint(path)
+    # Files of earlier versions have neither; their images were cropped.
+    torch.save({name: value for name, value in content.items() if name not in ("fit", "image_size")}, path)
+    encoder = trained_encoder(load_checkpoint(path))
+    assert (encoder.image_size, encoder.fit) == (None, "crop")
+
+
 def test_the_encoder_of_a_checkpoint_embeds_as_the_trained_one(
     checkpoint: Checkpoint, tiny_config: Config
 ) -> None:

@@ -1,11 +1,13 @@
 """An encoder as one file of plain weights."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from dcodr import load
 from dcodr.config import Config, EncoderConfig
@@ -30,6 +32,21 @@ def test_an_encoder_comes_back_and_the_same_one_makes_the_same_file(tmp_path: Pa
     for read in (read_encoder(file, sha256(file)), read_encoder(file), load(file)):
         assert not read.training
         assert torch.equal(read(images), encoder(images))
+
+
+def test_size_and_fit_of_the_images_come_with_it(tmp_path: Path, encoder: Encoder) -> None:
+    file = tmp_path / "encoder.safetensors"
+    encoder.image_size, encoder.fit = 48, "stretch"
+    write_encoder(file, encoder, CONFIG)
+    read = load(file)
+    assert (read.image_size, read.fit) == (48, "stretch")
+    # Files of earlier versions have no fit; their images were cropped. Other fits are refused.
+    weights, header = load_file(file), {"config": CONFIG.model_dump(mode="json"), "image_size": 48}
+    save_file(weights, file, metadata={"dcodr": json.dumps(header)})
+    assert load(file).fit == "crop"
+    save_file(weights, file, metadata={"dcodr": json.dumps({**header, "fit": "fold"})})
+    with pytest.raises(UserError, match="damaged, or not an encoder of dcodr: fit is 'fold'"):
+        load(file)
 
 
 def test_a_changed_file_is_refused_where_a_digest_is_known(tmp_path: Path, encoder: Encoder) -> None:

@@ -1,5 +1,6 @@
 """The training loop: reproduces itself, refuses what does not fit. That it learns and resumes: methods/."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,14 @@ def test_a_rate_below_the_end_of_the_cosine_is_not_raised(
     fit(short_config.model_copy(update=update), few, checkpoint=tmp_path / "c.pt")
     (group,) = load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"]
     assert group["lr"] == pytest.approx(1e-6)
+
+
+def test_a_training_records_how_its_images_were_made(
+    short_config: Config, few: FactorDataset, tmp_path: Path
+) -> None:
+    fit(short_config, replace(few, provenance={"fit": "pad"}), checkpoint=tmp_path / "c.pt")
+    trained = load_checkpoint(tmp_path / "c.pt")
+    assert (trained.image_size, trained.fit) == (64, "pad")
 
 
 def test_a_checkpoint_of_another_training_is_refused(

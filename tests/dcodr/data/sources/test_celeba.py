@@ -35,7 +35,7 @@ def write(folder: Path, sizes: dict[int, int], draw: Callable[[int], Image.Image
 
 
 def test_labels_belong_to_their_images(tmp_path: Path) -> None:
-    _, chunks, person, attributes, _, split = read_celeba(write(tmp_path, {200: 30, 40: 26, 120: 3}))
+    _, chunks, person, attributes, _, split, _ = read_celeba(write(tmp_path, {200: 30, 40: 26, 120: 3}))
     images = np.concatenate(list(chunks))
     assert images.shape == (56, 64, 64, 3)
     assert set(person) == {40, 200}
@@ -60,7 +60,7 @@ def test_landmarks_are_where_they_were_in_the_picture(tmp_path: Path) -> None:
 
 def test_people_with_fewer_than_twenty_training_images_are_left_out(tmp_path: Path) -> None:
     sizes = {number: number for number in range(1, 32)}
-    _, _, person, _, _, split = read_celeba(write(tmp_path, sizes, lambda _: Image.new("RGB", (1, 1))))
+    _, _, person, _, _, split, _ = read_celeba(write(tmp_path, sizes, lambda _: Image.new("RGB", (1, 1))))
     assert split is not None
     kept, counts = np.unique(person, return_counts=True)
     np.testing.assert_array_equal(kept, counts)

@@ -1,0 +1,304 @@
+"""Images of any origin with a table of their labels, made a dataset.
+
+A column of numbers, of which at least one has a decimal point or an exponent, is a continuous attribute. Any
+other column is categorical; its classes are sorted as numbers if all are numbers, otherwise as text.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, FitMode, Labels, RawDataset, stratified_split
+from dcodr.data.labels import NAME
+from dcodr.data.sources.cells import MISSING, NUMBER, class_names, doubts, is_continuous, same_classes
+from dcodr.data.sources.choice import draw, of_large_domains
+from dcodr.data.sources.image_files import PADDING, Picture
+from dcodr.data.sources.images import Progress
+from dcodr.data.sources.squares import Squares
+from dcodr.data.sources.table import Table
+from dcodr.errors import UserError
+
+Warn = Callable[[str], object]
+SPLIT = "split"
+"""The column that assigns images to splits."""
+SPLIT_NAMES = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2, "testing": 2}
+"""Names of the splits in lower case, as users write them, and their index into ``SPLITS``."""
+_FITTED: dict[FitMode, str] = {
+    "crop": "centre squares resized",
+    "pad": f"padded to squares with {PADDING} and resized",
+    "stretch": "stretched",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The user's choices of how images and labels are read.
+
+    Attributes:
+        image_size: Height and width to resize to, in pixels.
+        fit: How a rectangular image becomes a square; see :func:`dcodr.data.sources.image_files.square`.
+        continuous: Attributes to take as continuous though their values are all integers.
+        categorical: Attributes to take as categorical though their values are numbers.
+        cyclic: Attributes whose last class is a neighbour of the first, such as angles.
+        margin: For some attributes the largest distance, in classes, that counts as a match in retrieval.
+        min_per_domain: Domains of fewer images are dropped.
+        subsample: Number of images to draw, in proportion to the domains' sizes; ``None`` for all.
+        seed: Seed of the draw, and of splits that a table leaves open.
+    """
+
+    image_size: int = 64
+    fit: FitMode = "crop"
+    continuous: Collection[str] = ()
+    categorical: Collection[str] = ()
+    cyclic: Collection[str] = ()
+    margin: Mapping[str, int] = field(default_factory=dict)
+    min_per_domain: int = 0
+    subsample: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images with texts as labels.
+
+    Attributes:
+        table: The labels, and perhaps a column ``split``.
+        key: The column that messages about an image name.
+        domain: The column of the domain.
+        attributes: The columns of attributes.
+        pictures: Returns the images of the rows of a table.
+        identity: See :class:`dcodr.data.sources.squares.Squares`; called with these images too.
+        source: Names the origin in the store.
+    """
+
+    table: Table
+    key: str
+    domain: str
+    attributes: Sequence[str]
+    pictures: Callable[[Table], Sequence[Picture]]
+    source: str
+    identity: Callable[[Sequence[Any], range], str] | None = None
+
+
+def labelled(
+    listing: Listing, name: str, options: Options, on_progress: Progress | None, warn: Warn
+) -> RawDataset:
+    """Read labels at once; images are read when they are asked for.
+
+    Args:
+        listing: Images and texts.
+        name: The dataset's name.
+        options: The user's choices.
+        on_progress: Called with the number of images read and of all images.
+        warn: Called with a message about columns of doubtful type, dropped images, and unusual images.
+
+    Raises:
+        UserError: If a label cannot be used; the message names its place.
+    """
+    if not NAME.fullmatch(name):
+        raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with --name")
+    table, notes = _chosen(listing, options, warn)
+    _check_names(table, listing.attributes)
+    _check_options(table, listing.attributes, options)
+    domains, domain = _domains(table, listing.domain, warn)
+    labels = {column: _attribute(table, column, options, warn) for column in listing.attributes}
+    spec = DatasetSpec(
+        name=name,
+        domain=listing.domain,
+        attributes=tuple(attribute for attribute, _ in labels.values()),
+        domains=domains,
+    )
+    split = _split(table, domain, options.seed, warn) if SPLIT in table.columns else None
+    pictures, identity = listing.pictures(table), listing.identity
+    squares = Squares(
+        pictures,
+        options.image_size,
+        options.fit,
+        lambda row, why: table.error(row, listing.key, why),
+        warn,
+        on_progress,
+        processes=True,
+        identity=None if identity is None else partial(identity, pictures),
+    )
+    size = f"{options.image_size} x {options.image_size}"
+    return RawDataset(
+        spec,
+        squares,
+        domain,
+        {column: values for column, (_, values) in labels.items()},
+        f"{listing.source}, {_FITTED[options.fit]} to {size}",
+        split,
+        {"fit": options.fit, **notes, **({} if split is None else {"split": "as labelled"})},
+    )
+
+
+def _chosen(listing: Listing, options: Options, warn: Warn) -> tuple[Table, dict[str, str]]:
+    """Return the rows to read, and notes on those left out, which the user is told too."""
+    table, notes = listing.table, dict[str, str]()
+    if options.min_per_domain > 1:
+        rows, notes["dropped"] = of_large_domains(table.columns[listing.domain], options.min_per_domain)
+        table = table.take(rows)
+    if options.subsample is not None:
+        _domains(table, listing.domain, warn)
+        rows, notes["subsample"] = draw(table.columns[listing.domain], options.subsample, options.seed)
+        table = table.take(rows)
+    return table, notes
+
+
+def _check_names(table: Table, attributes: Sequence[str]) -> None:
+    for name in attributes:
+        if not NAME.fullmatch(name):
+            raise UserError(f"{table.source}, column {name}: rename it; letters, digits, - and _ are allowed")
+        if name == "all":
+            raise UserError(
+                f"{table.source}, column all: rename it; metrics use it for all attributes together"
+            )
+
+
+def _check_options(table: Table, attributes: Sequence[str], options: Options) -> None:
+    kinds = {
+        "continuous": options.continuous,
+        "categorical": options.categorical,
+        "cyclic": options.cyclic,
+        "given a margin": options.margin,
+    }
+    for kind, names in kinds.items():
+        for name in names:
+            if name not in attributes:
+                known = ", ".join(attributes) or "none"
+                raise UserError(
+                    f"{table.source} has no attribute {name} to be {kind}; its attributes: {known}"
+                )
+    if both := [name for name in options.continuous if name in options.categorical]:
+        raise UserError(f"{both[0]} cannot be both continuous and categorical: choose one")
+
+
+def _domains(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    names, ids = _classes(table, column, warn)
+    if len(names) < 2:
+        raise table.error(0, column, f"all rows have the domain {names[0]}; at least 2 are needed")
+    alone = np.bincount(ids)[ids] < 2
+    if alone.any():
+        row = int(alone.argmax())
+        raise table.error(
+            row,
+            column,
+            f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of every "
+            "domain: add images, remove the row, or drop such domains with --min-per-domain 2",
+        )
+    return names, ids
+
+
+def _attribute(table: Table, column: str, options: Options, warn: Warn) -> tuple[Attribute, Labels]:
+    """Read an attribute and its labels; guess the kind from the cells unless it is given."""
+    cells = table.columns[column]
+    _refuse_missing(table, column)
+    if len(set(cells)) == 1:
+        raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
+    measured = column in options.continuous or (column not in options.categorical and is_continuous(cells))
+    # Warn only if the kind was guessed. An option settles it.
+    if column not in {*options.continuous, *options.categorical}:
+        taken = "continuous" if measured else f"{len(set(cells))} classes"
+        for doubt in doubts(cells, table.places):
+            settled = f"--continuous {column} or --categorical {column} settles it"
+            warn(f"{table.source}, column {column}: taken as {taken}, though {doubt}; {settled}")
+    if not measured:
+        names, ids = _classes(table, column, warn)
+        return _categorical(table, column, names, options, warn), ids
+    for option in ("cyclic", "margin"):
+        if column in getattr(options, option):
+            raise UserError(
+                f"--{option} {column}: it is a continuous attribute of {table.source}, but {option} is about "
+                f"classes: add --categorical {column}, or group its values in few classes"
+            )
+    values = np.array([_number(table, row, column) for row in range(len(cells))], dtype=np.float32)
+    return Attribute(column, cardinality=None), values[:, None]
+
+
+def _categorical(
+    table: Table, column: str, names: tuple[str, ...], options: Options, warn: Warn
+) -> Attribute:
+    cyclic, margin = column in options.cyclic, options.margin.get(column, 0)
+    asked = f"--cyclic {column}" if cyclic else f"--margin {column}={margin}"
+    if cyclic or margin:
+        if words := [name for name in names if not NUMBER.fullmatch(name)]:
+            raise UserError(
+                f"{asked}: the classes of {column} in {table.source} have no known order, as {words[0]} is "
+                "not a number: number them in their order"
+            )
+        if margin > (most := (len(names) - 1) // 2 if cyclic else len(names) - 2):
+            raise UserError(
+                f"--margin {column}={margin}: with {len(names)} classes every answer would count as right; "
+                f"give at most {max(0, most)}"
+            )
+        steps = {round(float(after) - float(before), 6) for before, after in pairwise(names)}
+        if len(steps) > 1:
+            warn(
+                f"{table.source}, column {column}: its classes are not equally spaced (steps of "
+                f"{', '.join(f'{step:g}' for step in sorted(steps))}), but {asked} counts each as one step"
+            )
+    return Attribute(column, cardinality=len(names), cyclic=cyclic, margin=margin, classes=names)
+
+
+def _refuse_missing(table: Table, column: str) -> None:
+    for row, cell in enumerate(table.columns[column]):
+        if MISSING.fullmatch(cell):
+            raise table.error(
+                row,
+                column,
+                f"{cell} is not a label but marks a missing value: fill it in, remove the row or, if it is "
+                "the name of a class, write another name",
+            )
+
+
+def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Return the distinct cells of a column in order, and the index of each row's cell."""
+    cells = table.columns[column]
+    _refuse_missing(table, column)
+    names = class_names(cells)
+    for same in same_classes(names):
+        rows = ", ".join(f"{name!r} on {table.places[cells.index(name)]}" for name in same)
+        warn(
+            f"{table.source}, column {column}: taken as {len(same)} classes: {rows}; spell them alike if "
+            "they are one"
+        )
+    ids = {name: index for index, name in enumerate(names)}
+    return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
+
+
+def _number(table: Table, row: int, column: str) -> float:
+    cell = table.columns[column][row]
+    # Numbers beyond float32 would become infinite.
+    if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
+        raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
+    return float(cell)
+
+
+def _split(table: Table, domain: npt.NDArray[np.int64], seed: int, warn: Warn) -> npt.NDArray[np.uint8]:
+    """Return the splits of the column. One that no row has is drawn from the training images, and said so."""
+    split = np.fromiter(_split_ids(table), np.uint8, len(domain))
+    counts = np.bincount(split, minlength=len(SPLITS))
+    absent = [name for name in SPLITS[1:] if not counts[SPLITS.index(name)]]
+    train = np.flatnonzero(split == 0)
+    if absent and len(train):
+        warn(
+            f"{table.source}, column {SPLIT}: no image is labelled {' or '.join(absent)}, so a tenth of "
+            "every domain's training images is taken for each"
+        )
+        shares = [0.1 if name in absent else 0.0 for name in SPLITS[1:]]
+        split[train] = stratified_split(domain[train], seed, (1 - sum(shares), shares[0], shares[1]))
+    return split
+
+
+def _split_ids(table: Table) -> Iterator[int]:
+    for row, cell in enumerate(table.columns[SPLIT]):
+        if cell.lower() not in SPLIT_NAMES:
+            raise table.error(
+                row, SPLIT, f"{cell} is not a split: write train, validation or test, or rename the column"
+            )
+        yield SPLIT_NAMES[cell.lower()]
