@@ -16,9 +16,9 @@ $(VENV)/installed: pyproject.toml
 search: install  ## The main job on the embedded dataset.
 	$(BIN)/python tune.py --space search_spaces/augs.yaml
 
-test: install  ## What starts Ray has both cores for itself.
+test: install  ## Ray's trials yield to everything else, so Ray's tests run apart; those that share one Ray are a group.
 	$(BIN)/python -m pytest -m "not ray and not services" --numprocesses 2
-	$(BIN)/python -m pytest -m "ray and not services"
+	$(BIN)/python -m pytest -m "ray and not services" --numprocesses 2 --dist loadgroup
 
 test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update && apt-get install --yes postgresql; }

@@ -5,6 +5,8 @@ import faulthandler
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,16 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> FactorDataset:
     data = open_store(path)
     spec = dataclasses.replace(data.spec, attributes=data.spec.attributes[:2])
     return dataclasses.replace(data, spec=spec)
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for all searches that a module runs in this process, as it takes seconds to start."""
+    from tuning.cluster.session import ray_session
+
+    with ray_session(None), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuning.run.ray_session", lambda *_: nullcontext())
+        yield
 
 
 @pytest.fixture

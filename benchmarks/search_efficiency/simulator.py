@@ -140,9 +140,9 @@ class Ours:
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space.model_copy(update={"search": space.search.model_copy(update={"seed": seed})})
-        self._ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
-        self._ledger.ready(SpaceSampler)
-        self._searcher = LedgerSearcher(self._ledger, self._space, self._ledger.over, Path("checkpoints"))
+        self.ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
+        self.ledger.ready(SpaceSampler)
+        self._searcher = LedgerSearcher(self.ledger, self._space, self.ledger.over, Path("checkpoints"))
         self._scheduler = scheduler_of(self._space)
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
@@ -151,12 +151,12 @@ class Ours:
         if assignment is None or assignment == Searcher.FINISHED:
             return None
         trial = SimpleNamespace(trial_id=str(assignment["number"]), config=assignment)
-        return trial, self._ledger.begun(assignment["number"]).values
+        return trial, self.ledger.begun(assignment["number"]).values
 
     def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
         """Note the epoch in the ledger and ask the scheduler."""
         number = trial.config["number"]
-        self._ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
+        self.ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
         result = TrialReport(epoch=epoch, training={}, figures=figures).to_dict()
         trial.last_result = result
         if self._scheduler is None:
@@ -167,7 +167,7 @@ class Ours:
         """Report the end to scheduler and ledger."""
         if self._scheduler is not None:
             self._scheduler.on_trial_complete(None, trial, trial.last_result)
-        self._ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
+        self.ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
 
 
 class RayStock:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from torch import Tensor
 
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
@@ -41,6 +40,8 @@ def ask_neighbours(k: int, encoded: EncodedSplit, seed: int) -> dict[str, Tensor
 
 def ask_trees(encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
     """Fit extremely randomised trees (Geurts et al., Machine Learning 63, 2006), and predict."""
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor  # takes seconds to import
+
     scale = Scale.of(encoded.train_codes)
     train, scored = (scale.standardise(codes).cpu().numpy() for codes in (encoded.train_codes, encoded.codes))
     predicted = {}

@@ -80,7 +80,7 @@ def test_early_stopping_spends_less_on_each_trial() -> None:
     _, every, _ = run(space())
     history, stopped, ours = run(space(scheduler={"grace_period": 1, "reduction_factor": 2}))
     assert len(stopped.trained) > 1.5 * len(every.trained)
-    states = [trial.state for trial in ours._ledger.study.trials]
+    states = [trial.state for trial in ours.ledger.study.trials]
     assert states.count(TrialState.COMPLETE) == len(history.epochs)
     assert states.count(TrialState.PRUNED) > 5
     assert states.count(TrialState.RUNNING) == 1
@@ -101,7 +101,7 @@ def test_the_baseline_is_complete_whatever_the_seed_and_however_bad_it_is(worker
     for seed in range(10):
         ours = Ours(searched, seed)
         simulate(ours, Hopeless(), searched, workers=workers, epoch_budget=1000, seed=seed)
-        baseline, *others = Search(Path("s"), ours._ledger).trials()
+        baseline, *others = Search(Path("s"), ours.ledger).trials()
         assert (baseline.paper, baseline.status, baseline.epoch) == (True, "complete", searched.base.epochs)
         assert sum(other.status == "pruned" for other in others) > 5
 

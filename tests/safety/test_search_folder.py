@@ -40,7 +40,7 @@ class Finished:
 
 
 def test_a_search_keeps_its_secret_and_runs_nothing_that_lies_in_its_folder(
-    tmp_path: Path, tiny_store: Path, capfd: pytest.CaptureFixture[str]
+    one_ray: None, tmp_path: Path, tiny_store: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     search = Finished(tmp_path, tiny_store)
     folder = search.run(1, resume=False).folder

@@ -56,7 +56,7 @@ def test_the_hypervolume_grows_and_the_best_tradeoff_is_one(space: Space, tmp_pa
     ours = Ours(space, seed=0)
     history = simulate(ours, Faces(), space, workers=2, epoch_budget=60, seed=0)
     assert history.hypervolume[-1] > 1.1 * history.hypervolume[0] > 0
-    search = Search(tmp_path, ours._ledger)
+    search = Search(tmp_path, ours.ledger)
     volumes = search.ledger.budget.history
     assert len({*volumes}) > 4
     assert volumes == sorted(volumes)

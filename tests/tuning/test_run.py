@@ -8,7 +8,6 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from dcodr.training.trained import evaluate, load
 from tests.faults.searching import runs_of, statuses
 from tests.streams import Broken
 from tests.tuning.store import place
-from tuning.cluster.session import ray_session
 from tuning.ledger.trials import kept_of
 from tuning.report.commands import caveat
 from tuning.results.gain import gains
@@ -32,18 +30,10 @@ from tuning.results.search import Search
 from tuning.run import run_search
 from tuning.space import load_space
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("searches of one Ray")]
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
-
-
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[None]:
-    """One Ray for all searches of this process."""
-    with ray_session(None), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tuning.run.ray_session", lambda *_: nullcontext())
-        yield
 
 
 class Finished:
@@ -310,7 +300,6 @@ def test_confirmations_of_the_best_trade_off_and_the_paper_are_tested(hostile: S
 
 COLLECTING = """
 import gc, os, signal, threading, ray
-from tuning.cluster.session import ray_session
 
 signal.signal(signal.SIGTERM, lambda number, frame: print("stopped"))
 

@@ -38,8 +38,10 @@ QUIET = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "3600",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_prestart_worker_first_driver": "0",
 }
-"""Environment of Ray: Ray writes no logs beside ours, a report may lack a metric, and Ctrl-C reaches us."""
+"""Environment of Ray: Ray writes no logs beside ours, a report may lack a metric, and Ctrl-C reaches us.
+Ray starts no worker in advance: it has another environment than Tune asks for, and no trial could use it."""
 
 SILENT = logging.CRITICAL + 1
 """Ray prints a traceback of whatever a trial, a callback or a disk raises, and hands it to us as well."""

@@ -5,7 +5,7 @@ members, chosen or not, and the settings of all methods, used or not.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,12 +132,10 @@ def _part(place: float, n: int) -> int:
 def _place(distribution: BaseDistribution, value: float) -> float:
     """Return the place of a number in its range, from 0 to 1; 0.5 for a range of one value."""
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
-    if distribution.single():
-        return 0.5
-    low, high = distribution.low, distribution.high
-    if distribution.log:
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return (value - low) / (high - low)
+    scale: Callable[[float], float] = math.log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    # The logarithms of two neighbouring numbers may be equal.
+    return 0.5 if low == high else (scale(value) - low) / (high - low)
 
 
 def _near(distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:

@@ -90,7 +90,7 @@ def test_learning_rates_decay_in_steps(short_config: Config, few: FactorDataset,
 
 
 def test_a_warm_up_raises_the_rates_of_the_schedule(
-    tiny_config: Config, tiny: FactorDataset, tmp_path: Path
+    short_config: Config, few: FactorDataset, tmp_path: Path
 ) -> None:
     update = {"epochs": 5, "lr_warmup_epochs": 3, "lr_decay_epochs": 2, "lr_decay": 0.5, "evaluate_every": 9}
     rates = []
@@ -98,18 +98,18 @@ def test_a_warm_up_raises_the_rates_of_the_schedule(
     def note(epoch: Epoch) -> None:
         rates.append(load_checkpoint(tmp_path / "c.pt").optimizer["param_groups"][0]["lr"])
 
-    fit(tiny_config.model_copy(update=update), tiny, on_epoch=note, checkpoint=tmp_path / "c.pt")
+    fit(short_config.model_copy(update=update), few, on_epoch=note, checkpoint=tmp_path / "c.pt")
     assert rates == pytest.approx([1e-3 * share for share in (1 / 4, 2 / 4, 3 / 8, 1 / 2, 1 / 4)])
 
 
-def test_weight_decay_shrinks_weights_as_adamw_does(tiny_config: Config, tiny: FactorDataset) -> None:
+def test_weight_decay_shrinks_weights_as_adamw_does(short_config: Config, few: FactorDataset) -> None:
     """Steps of Adam with a tiny rate hardly move the weights, so what is left is their decay."""
     quiet = {"epochs": 1, "evaluate_every": 9, "encoder_lr": 1e-8, "method": "dcodr_norec"}
     start, shrunk = (
-        fit(tiny_config.model_copy(update=quiet | {"weight_decay": decay}), tiny).method.encoder
+        fit(short_config.model_copy(update=quiet | {"weight_decay": decay}), few).method.encoder
         for decay in (0.0, 1e7)
     )
-    n_steps = len(build_sampler(tiny_config, tiny.domain[tiny.indices("train")]))
+    n_steps = len(build_sampler(short_config, few.domain[few.indices("train")]))
     for before, after in zip(start.parameters(), shrunk.parameters(), strict=True):
         torch.testing.assert_close(after, before * (1 - 1e-8 * 1e7) ** n_steps, rtol=1e-3, atol=1e-5)
 

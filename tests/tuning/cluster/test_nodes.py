@@ -30,6 +30,8 @@ from tuning.space.settings import Resources
 ROOT = Path(__file__).parents[3]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
+pytestmark = pytest.mark.xdist_group("two nodes of Ray")
+
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:

@@ -88,7 +88,7 @@ def test_the_order_in_which_trials_came_leaves_no_trace(rows: list[Vector], rand
 def test_one_chain_and_one_front(rows: list[Vector]) -> None:
     chain = rows[0][1] == 0
     rung = filled([*rows[::2], *rows[1::2]])
-    assert [len(front) for front in rung._fronts] == ([1] * 99 if chain else [99])
+    assert [rung.behind(row, 0.5) for row in rows] == [chain and i < 49 for i in range(99)]
     assert len(rung) == 99
     assert 98 in rung
     assert 99 not in rung

@@ -348,8 +348,7 @@ def test_repeats_of_what_was_cut_off_wait_for_it(four: Space) -> None:
 def test_a_repeat_whose_twin_has_ended_is_settled_when_a_search_is_opened_again(four: Space) -> None:
     ledger = beginning_with(four, "crop", "crop", "affine")
     begin(ledger), begin(ledger)
-    ledger._held.clear()  # the driver dies before it gives the result to the repeat
-    finish(ledger, 0, 0.3, 0.6)
+    finish(Ledger(ledger.study), 0, 0.3, 0.6)  # its driver dies before it gives the result to the repeat
     again = Ledger(ledger.study)
     assert again.ready(SpaceSampler) == [2]
     assert (again.records()[1].status, again.study.trials[1].values) == ("reused", [0.3, 0.6])

@@ -14,7 +14,7 @@ from tuning.ledger.encoding import decode, encode
 from tuning.sampling.points import Point, Points
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
-unhurried = settings(deadline=None, max_examples=40)
+unhurried = settings(deadline=None, max_examples=25)
 
 
 def check(point: Point, params: dict[str, Param]) -> None:
@@ -52,6 +52,11 @@ def test_features_tell_apart_what_trains_differently(params: dict[str, Param], s
     for i, row in enumerate(rows):
         for j, other in enumerate(rows):
             assert np.array_equal(row, other) == (trained[i] == trained[j])
+
+
+def test_a_range_as_narrow_as_numbers_allow_has_one_place() -> None:
+    narrow = FloatParam(type="float", low=9.0, high=9.000000000000002, log=True)
+    assert Points({"f": narrow}).features([{"f": narrow.low}, {"f": narrow.high}]).tolist() == [[0.5], [0.5]]
 
 
 def test_every_value_and_every_size_is_drawn_as_often() -> None:
