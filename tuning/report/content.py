@@ -7,13 +7,13 @@ from typing import Any
 
 from dcodr.config import dump_config
 from dcodr.errors import UserError
-from dcodr.html import data_uri
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.ledger.trials import TrialRecord
 from tuning.report import analysis_text, commands, facts, tables
-from tuning.report.before_after import before_and_after
+from tuning.report.before_after import RETRIEVAL, before_and_after
 from tuning.report.chart import figure, number
 from tuning.report.charts import places
+from tuning.report.details import Address
 from tuning.report.plane import MEANING
 from tuning.report.trials_table import trials_table
 from tuning.results.answer import answer_text
@@ -56,8 +56,14 @@ class Exported:
     text: str
 
 
-def content(results: Results, analysis: Analysed) -> dict[str, Any]:
-    """Return the values of the page's template that differ between searches."""
+def content(results: Results, analysis: Analysed, address: Address) -> dict[str, Any]:
+    """Return the values of the page's template that differ between searches.
+
+    Args:
+        results: The results of the search.
+        analysis: Its analyses.
+        address: Returns the addresses of pictures.
+    """
     front = results.front
     return {
         "name": results.name,
@@ -69,10 +75,8 @@ def content(results: Results, analysis: Analysed) -> dict[str, Any]:
         "answer": answer_text(results) if front else None,
         "differences": tables.answer_table(results) if front else None,
         "before_after": [
-            (caption, data_uri("image/png", path.read_bytes())) for caption, path in before_and_after(results)
-        ]
-        if front
-        else [],
+            (caption, address(results, trial, RETRIEVAL)) for caption, trial in before_and_after(results)
+        ],
         "meanings": [MEANING[name] for name in results.space.objectives if name in MEANING],
         "front": tables.front_table(results) if front else None,
         "trials": trials_table(results),

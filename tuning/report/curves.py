@@ -5,6 +5,10 @@ from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import Chart, Spec, axis, better, figure, layout, number, plain
 from tuning.results.results import Results
 
+COLORS = ("--blue", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+DASHES = ("solid", "dash", "dot")
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish; then lines are dashed."""
+
 
 def curve_charts(results: Results) -> list[Chart]:
     """Return a chart for each objective: the front's members and the paper's settings over their epochs."""
@@ -15,7 +19,7 @@ def curve_charts(results: Results) -> list[Chart]:
     trials.sort(key=lambda trial: (trial.number == knee, trial.paper))
     charts = []
     for i, (objective, direction) in enumerate(results.space.objectives.items()):
-        data = [_curve(trial, objective, trial.number == knee) for trial in trials]
+        data = [_curve(trial, objective, _line(place, trial, knee)) for place, trial in enumerate(trials)]
         x, y = axis("epoch", dtick=_tick(trials)), axis(better(objective, direction))
         frame = layout(x, y, showlegend=True)
         charts.append(Chart(f"curve-{i}", objective, _alt(trials, objective), data, frame, 380))
@@ -52,13 +56,19 @@ def measured(trial: TrialRecord, objective: str) -> tuple[list[int], list[float]
     return list(found), list(found.values())
 
 
-def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:
+def _line(place: int, trial: TrialRecord, knee: int) -> tuple[str, Spec]:
+    """Return the name and the line of the trial at a place among those drawn."""
+    if trial.number == knee:
+        return f"{number(trial)} best trade-off", {"color": "--orange", "width": 3}
+    if trial.paper:
+        return f"{number(trial)} the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
+    dash = DASHES[place // len(COLORS) % len(DASHES)]
+    return number(trial), {"color": COLORS[place % len(COLORS)], "width": 1.5, "dash": dash}
+
+
+def _curve(trial: TrialRecord, objective: str, named: tuple[str, Spec]) -> Spec:
     epochs, values = measured(trial, objective)
-    name, line = number(trial), {"width": 1.5}
-    if knee:
-        name, line = f"{number(trial)} best trade-off", {"color": "--orange", "width": 3}
-    elif trial.paper:
-        name, line = f"{number(trial)} the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
+    name, line = named
     return {
         "type": "scatter",
         "mode": "lines+markers",

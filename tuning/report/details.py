@@ -68,6 +68,7 @@ def details(results: Results, trial: TrialRecord, address: Address | None) -> st
         outcome=outcome(results, trial),
         reason=trial.reason,
         metrics=_metrics(results, trial),
+        confirmed=_confirmed(results, trial),
         settings=[(key.removeprefix("strengths."), setting_text(v)) for key, v in trial.values.items()],
         pictures=[Picture(PICTURES[kind], address(results, trial, kind)) for kind in kinds if address],
         elsewhere=str(kept_of(results.folder, trial.number)) if kinds and address is None else None,
@@ -106,6 +107,17 @@ def _metrics(results: Results, trial: TrialRecord) -> TextTable | None:
     ]
     caption = f"On validation images, after epoch {max(trial.evaluated)}"
     return TextTable(caption, ("metric", "value", "95 % interval", "chance"), list(dict.fromkeys(rows)))
+
+
+def _confirmed(results: Results, trial: TrialRecord) -> str | None:
+    """Return the means of a trial's confirmations in a sentence, if there are any."""
+    rows = [row for row in results.confirmed if row.trial.number == trial.number]
+    if not rows:
+        return None
+    (row,) = rows
+    names = results.space.objectives
+    reached = ", ".join(f"{name} {figure(row.mean[name])} ± {figure(row.spread[name])}" for name in names)
+    return f"Trained again with {row.seeds} other seeds: {reached} (mean ± deviation)."
 
 
 def _interval(trial: TrialRecord, name: str) -> str:

@@ -48,11 +48,11 @@ function curve(trial, objective) {
 // Each of these marks the selected trial in a trace of one type, and returns the trace.
 const mark = {
   parcoords(trace) {
-    // The marked line has the highest value of a scale that is a little longer.
+    // The marked line has the highest value of a scale that is a little longer; the others turn pale.
     const place = trace.customdata.indexOf(selected);
-    const { cmin, cmax, color, colorscale } = trace.line;
+    const { cmin, cmax, color } = trace.line;
     const top = cmin + (cmax - cmin) / 0.96;
-    const scale = [...colorscale.map(([at, ink]) => [at * 0.96, ink]), [0.98, "--mark"], [1, "--mark"]];
+    const scale = [[0, "--faint"], [0.96, "--faint"], [0.98, "--mark"], [1, "--mark"]];
     const colors = color.map((value, i) => (i === place ? top : value));
     return place < 0 ? trace : { ...trace, line: { ...trace.line, color: colors, colorscale: scale, cmax: top } };
   },

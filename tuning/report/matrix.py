@@ -12,6 +12,7 @@ COLUMN, ROW = 14, 24
 """Least width of a trial's column, and height of an augmentation's row, in pixels."""
 SHADES = {
     "not in the set": "--card",
+    "stopped early": "--faint",
     "other trials": "--grey",
     "front": "--blue",
     "best trade-off": "--orange",
@@ -39,21 +40,34 @@ def matrix_chart(results: Results) -> Chart | None:
         "z": [[_shade(results, t) if m in t.values[key] else 0 for t in trials] for m in param.members],
         "customdata": [[trial.number for trial in trials] for _ in param.members],
         "zmin": -0.5,
-        "zmax": 3.5,
+        "zmax": len(SHADES) - 0.5,
         "colorscale": _steps(list(SHADES.values())),
         "showscale": False,
         "xgap": 2,
         "ygap": 2,
         "hovertemplate": "trial %{x}: %{y}<extra></extra>",
     }
-    x = axis("trial, the best on the left", type="category", tickangle=-90, showgrid=False)
+    x = axis(
+        "trial, the best on the left",
+        type="category",
+        tickangle=-90,
+        showgrid=False,
+        dtick=1,
+        tickfont={"size": 10},
+    )
     y = axis("", type="category", autorange="reversed", showgrid=False, ticksuffix="  ", dtick=1)
-    frame = layout(x, y, margin={"l": 8, "r": 16, "t": 8, "b": 8})
+    legend = [_legend(name, color) for name, color in [*SHADES.items()][:0:-1]]
     size = f"{counted(len(trials), 'trial')} by {counted(len(param.members), 'augmentation')}"
     alt = f"{size}. {_shares(results, key)}"
     width = 180 + COLUMN * len(trials)
     return Chart(
-        "matrix", "Augmentations of every trial", alt, [data], frame, 110 + ROW * len(param.members), width
+        "matrix",
+        "Augmentations of every trial",
+        alt,
+        [data, *legend],
+        layout(x, y),
+        150 + ROW * len(param.members),
+        width,
     )
 
 
@@ -71,8 +85,16 @@ def by_rank(results: Results) -> list[TrialRecord]:
 
 def _shade(results: Results, trial: TrialRecord) -> int:
     if results.front and trial.number == results.knee.number:
-        return 3
-    return 2 if results.ranks.get(trial.number) == 1 else 1
+        return 4
+    if trial.status != "complete":
+        return 1
+    return 3 if results.ranks.get(trial.number) == 1 else 2
+
+
+def _legend(name: str, color: str) -> Spec:
+    """Return a trace without points, for a square in the legend."""
+    square = {"symbol": "square", "size": 11, "color": color}
+    return {"type": "scatter", "mode": "markers", "name": name, "x": [None], "y": [None], "marker": square}
 
 
 def _steps(colors: list[str]) -> list[list[float | str]]:

@@ -82,7 +82,9 @@ function drawPanel() {
     const plot = place.children[i] ?? place.appendChild(Object.assign(document.createElement("div"), { className: "small" }));
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", `${objective} of trial ${pad(selected)} over its epochs`);
-    const layout = { ...(page.charts[`curve-${i}`]?.layout ?? {}), height: 180, margin, showlegend: false, dragmode };
+    const { xaxis, yaxis, ...rest } = page.frame;
+    const axes = { xaxis, yaxis: { ...yaxis, title: { text: objective.replaceAll("<", "&lt;"), font: { size: 12 } } } };
+    const layout = { ...rest, ...axes, height: 180, margin, dragmode };
     Plotly.react(plot, themed([curve(selected, i)]), themed(layout), { responsive: true, displayModeBar: false });
   });
 }

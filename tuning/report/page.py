@@ -7,9 +7,10 @@ from typing import Any
 from dcodr.files import write_text
 from dcodr.html import data_uri, page_template, render_blocks, render_page
 from tuning.analysis.analysis import Analysis
+from tuning.report.chart import axis, layout
 from tuning.report.charts import charts, spec
 from tuning.report.content import Analysed, analysed, content
-from tuning.report.details import curves, details, embedded
+from tuning.report.details import curves, details, embedded, served
 from tuning.report.matrix import by_rank
 from tuning.results.csv_tables import trials_csv
 from tuning.results.results import Results
@@ -42,7 +43,7 @@ def render(results: Results, analyses: Sequence[Analysis] = ()) -> str:
         for trial in by_rank(results)[:MOST_DETAILS]
     }
     csv = data_uri("text/csv", trials_csv(results).encode())
-    return _page(content(results, analysis), data, live=False, csv=csv)
+    return _page(content(results, analysis, embedded), data, live=False, csv=csv)
 
 
 def render_live(results: Results, analysis: Analysed, data: dict[str, Any], problem: str | None) -> str:
@@ -54,23 +55,25 @@ def render_live(results: Results, analysis: Analysed, data: dict[str, Any], prob
         data: The result of :func:`drawn`, with a ``version``.
         problem: A problem with reading the search, if any.
     """
-    return _page(content(results, analysis), data, live=True, problem=problem)
+    return _page(content(results, analysis, served), data, live=True, problem=problem)
 
 
 def drawn(results: Results, analysis: Analysed) -> dict[str, Any]:
     """Return all that the page's script draws, as JSON values."""
+    epochs = axis("epoch", dtick=max(1, results.space.base.epochs // 8))
     return {
         "name": results.name,
         "objectives": list(results.space.objectives),
         "charts": {chart.name: spec(chart) for chart in charts(results, analysis.analyses)},
         "curves": curves(results),
+        "frame": layout(epochs, axis(""), showlegend=False),
     }
 
 
 def blocks(results: Results, analysis: Analysed, problem: str | None) -> dict[str, str]:
     """Return the parts of the page that change, as HTML by name."""
     template = page_template("tuning.report", "page.html")
-    return render_blocks(template, **content(results, analysis), problem=problem)
+    return render_blocks(template, **content(results, analysis, served), problem=problem)
 
 
 def _page(

@@ -14,6 +14,8 @@ from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, S
 
 AXIS_WIDTH = 58
 """Least number of pixels between two axes."""
+BAND = 0.4
+"""Width of the bands of trials with an augmentation, and without it, where their distance is 1."""
 UNUSED = "unused"
 """Tick at the foot of an axis, for trials without a value of the setting."""
 
@@ -27,9 +29,9 @@ def parallel_chart(results: Results) -> Chart | None:
         {"label": plain(name), "values": [round(trial.figures[name], 5) for trial in trials]}
         for name in objectives
     ]
-    dimensions = [*_settings(results.space, trials), *reached]
     first, direction = next(iter(objectives.items()))
     colors = [trial.figures[first] for trial in trials]
+    dimensions = [*_settings(results.space, trials, _spread(colors)), *reached]
     worst, best = ("--orange", "--blue") if direction == "maximize" else ("--blue", "--orange")
     trace: Spec = {
         "type": "parcoords",
@@ -56,12 +58,19 @@ def parallel_chart(results: Results) -> Chart | None:
     return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)
 
 
-def _settings(space: Space, trials: Sequence[TrialRecord]) -> list[Spec]:
+def _spread(values: Sequence[float]) -> list[float]:
+    """Return the rank of each value, from -0.5 to 0.5."""
+    ranks = sorted(range(len(values)), key=values.__getitem__)
+    place = {index: rank / max(1, len(values) - 1) - 0.5 for rank, index in enumerate(ranks)}
+    return [place[index] for index in range(len(values))]
+
+
+def _settings(space: Space, trials: Sequence[TrialRecord], spread: Sequence[float]) -> list[Spec]:
     axes = []
     for key, param in leaves(space).items():
         values = [trial.values.get(key) for trial in trials]
         if isinstance(param, SubsetParam):
-            axes += [_member(member, values) for member in param.members]
+            axes += [_member(member, values, spread) for member in param.members]
         else:
             axes.append(_axis(key, param, values))
     return axes
@@ -81,16 +90,16 @@ def _axis(key: str, param: Param, values: Sequence[Any]) -> Spec:
     label = key.removeprefix("strengths.")
     if isinstance(param, CategoricalParam):
         places = {choice: float(i) for i, choice in enumerate(param.choices)}
-        ticks = {place: setting_text(choice) for choice, place in places.items()}
-        return _dimension(label, [None if v is None else places[v] for v in values], ticks)
+        named = {place: setting_text(choice) for choice, place in places.items()}
+        return _dimension(label, [None if v is None else places[v] for v in values], named)
     assert isinstance(param, (FloatParam, IntParam))
     scale = math.log10 if param.log else float
-    at = _ticks(param)
-    ticks = dict(zip(map(scale, at), tick_texts(at), strict=True))
-    return _dimension(label, [None if v is None else scale(v) for v in values], ticks)
+    at = ticks(param)
+    named = dict(zip(map(scale, at), tick_texts(at), strict=True))
+    return _dimension(label, [None if v is None else scale(v) for v in values], named)
 
 
-def _ticks(param: FloatParam | IntParam) -> list[float]:
+def ticks(param: FloatParam | IntParam) -> list[float]:
     """Return the bounds of a range and round numbers between them."""
     low, high = param.low, param.high
     if param.log:
@@ -102,9 +111,20 @@ def _ticks(param: FloatParam | IntParam) -> list[float]:
     return sorted({low, *(value for value in between if low < value < high), high})
 
 
-def _member(member: str, values: Sequence[Any]) -> Spec:
-    inside = [None if chosen is None else float(member in chosen) for chosen in values]
-    return _dimension(member, inside, {0.0: "no", 1.0: "yes"})
+def _member(member: str, values: Sequence[Any], spread: Sequence[float]) -> Spec:
+    """Return an axis with a band for sets without a member and one for sets with it.
+
+    Within a band, trials lie apart by the first objective: otherwise their lines would cover each other.
+    """
+    inside = [
+        None if chosen is None else float(member in chosen) + BAND * shift
+        for chosen, shift in zip(values, spread, strict=True)
+    ]
+    ends = [-BAND / 2, 1 + BAND / 2]
+    return {
+        **_dimension(member, inside, {0.0: "no", 1.0: "yes"}),
+        **({} if None in inside else {"range": ends}),
+    }
 
 
 def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, str]) -> Spec:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
-from tuning.report.chart import Chart, Spec, axis, figure, layout, number, plain, setting_text
-from tuning.report.parallel import leaves
+from tuning.report.chart import Chart, Spec, axis, figure, layout, number, plain, setting_text, tick_texts
+from tuning.report.parallel import leaves, ticks
 from tuning.results.results import Results
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
@@ -47,6 +47,8 @@ def _chart(results: Results, name: str, objective: str, key: str, param: Param) 
     shown = sum(len({*trace["customdata"]}) for trace in data)
     alt = f"{objective} against {label}, of {counted(shown, 'complete trial')}."
     members = len(param.members) if isinstance(param, SubsetParam) else 0
+    if members:
+        label += " (left of a name: in sets without it; right: in sets with it)"
     return Chart(name, label, alt, data, frame, 320 if members else 240, 70 * members)
 
 
@@ -97,15 +99,13 @@ def _places(trial: TrialRecord, key: str, param: Param) -> list[float]:
 
 def _ticks(param: Param) -> Spec:
     if isinstance(param, (FloatParam, IntParam)):
-        return {"type": "log" if param.log else "linear", "nticks": 6}
-    texts = [setting_text(choice) for choice in param.choices] if isinstance(param, CategoricalParam) else []
-    if isinstance(param, SubsetParam):
-        texts = [f"{plain(member)}<br>no | yes" for member in param.members]
-    else:
-        texts = [plain(text) for text in texts]
+        at = ticks(param)
+        return {"type": "log" if param.log else "linear", "tickvals": at, "ticktext": tick_texts(at)}
+    choices = param.members if isinstance(param, SubsetParam) else param.choices
     return {
-        "tickvals": list(range(len(texts))),
-        "ticktext": texts,
-        "range": [-0.5, len(texts) - 0.5],
+        "tickvals": list(range(len(choices))),
+        "ticktext": [plain(setting_text(choice)) for choice in choices],
+        "range": [-0.5, len(choices) - 0.5],
         "showgrid": False,
+        "zeroline": False,
     }
