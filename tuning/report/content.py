@@ -13,7 +13,7 @@ from tuning.report import analysis_text, commands, facts, tables
 from tuning.report.before_after import RETRIEVAL, before_and_after
 from tuning.report.chart import figure, number
 from tuning.report.charts import places
-from tuning.report.details import Address
+from tuning.report.details import Address, pictures
 from tuning.report.plane import MEANING
 from tuning.report.trials_table import trials_table
 from tuning.results.answer import answer_text
@@ -77,6 +77,7 @@ def content(results: Results, analysis: Analysed, address: Address) -> dict[str,
         "before_after": [
             (caption, address(results, trial, RETRIEVAL)) for caption, trial in before_and_after(results)
         ],
+        "pictures": [one for trial, _ in results.compared for one in pictures(results, trial, address)],
         "meanings": [MEANING[name] for name in results.space.objectives if name in MEANING],
         "front": tables.front_table(results) if front else None,
         "trials": trials_table(results),

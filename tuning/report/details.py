@@ -23,10 +23,19 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a trial: its caption, and its address in the page."""
+    """A picture of a trial.
 
+    Attributes:
+        place: The id of its element among the pictures of the front.
+        title: The trial and the kind of the picture.
+        caption: The content of the picture.
+        address: Its address; ``None`` to take it from the element of that id.
+    """
+
+    place: str
+    title: str
     caption: str
-    address: str
+    address: str | None
 
 
 def embedded(results: Results, trial: TrialRecord, kind: str) -> str:
@@ -39,8 +48,26 @@ def served(results: Results, trial: TrialRecord, kind: str) -> str:
     return f"trials/{number(trial)}/{kind}.png"
 
 
-Address = Callable[[Results, TrialRecord, str], str]
-"""Returns the address of a trial's picture: :func:`embedded` or :func:`served`."""
+def shown_already(results: Results, trial: TrialRecord, kind: str) -> None:
+    """Return no address for a picture that the page already shows among those of the front."""
+
+
+Address = Callable[[Results, TrialRecord, str], str | None]
+"""Returns the address of a trial's picture: :func:`embedded`, :func:`served` or :func:`shown_already`."""
+
+
+def pictures(results: Results, trial: TrialRecord, address: Address) -> list[Picture]:
+    """Return the existing pictures of a trial."""
+    return [
+        Picture(
+            f"picture-{number(trial)}-{kind}",
+            f"Trial {number(trial)}: {kind}",
+            f"{caption}, trial {number(trial)}",
+            address(results, trial, kind),
+        )
+        for kind, caption in PICTURES.items()
+        if picture_file(results, trial.number, kind).is_file()
+    ]
 
 
 def picture_file(results: Results, trial: int, kind: str) -> Path:
@@ -62,7 +89,7 @@ def details(results: Results, trial: TrialRecord, address: Address | None) -> st
         trial: The trial.
         address: Returns the addresses of its pictures; ``None`` leaves them out and names their folder.
     """
-    kinds = [kind for kind in PICTURES if picture_file(results, trial.number, kind).is_file()]
+    found = pictures(results, trial, address or shown_already)
     config = results.space.config(trial.values).model_copy(update={"seed": trial.seed})
     return page_template("tuning.report", "trial.html").render(
         outcome=outcome(results, trial),
@@ -70,8 +97,8 @@ def details(results: Results, trial: TrialRecord, address: Address | None) -> st
         metrics=_metrics(results, trial),
         confirmed=_confirmed(results, trial),
         settings=[(key.removeprefix("strengths."), setting_text(v)) for key, v in trial.values.items()],
-        pictures=[Picture(PICTURES[kind], address(results, trial, kind)) for kind in kinds if address],
-        elsewhere=str(kept_of(results.folder, trial.number)) if kinds and address is None else None,
+        pictures=found if address else [],
+        elsewhere=str(kept_of(results.folder, trial.number)) if found and address is None else None,
         config=dump_config(config),
         commands=_commands(results, trial),
     )

@@ -69,6 +69,9 @@ async function showDetails() {
   }
   inside.dataset.html = `${trial} ${html}`;
   inside.innerHTML = html;
+  for (const picture of inside.querySelectorAll("img[data-from]")) {
+    picture.src = document.getElementById(picture.dataset.from).src;
+  }
   drawPanel();
 }
 

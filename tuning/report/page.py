@@ -10,7 +10,7 @@ from tuning.analysis.analysis import Analysis
 from tuning.report.chart import axis, layout
 from tuning.report.charts import charts, spec
 from tuning.report.content import Analysed, analysed, content
-from tuning.report.details import curves, details, embedded, served
+from tuning.report.details import curves, details, embedded, served, shown_already
 from tuning.report.matrix import by_rank
 from tuning.results.csv_tables import trials_csv
 from tuning.results.results import Results
@@ -39,7 +39,7 @@ def render(results: Results, analyses: Sequence[Analysis] = ()) -> str:
     shown = {trial.number for trial, _ in results.compared}
     data = drawn(results, analysis)
     data["details"] = {
-        trial.number: details(results, trial, embedded if trial.number in shown else None)
+        trial.number: details(results, trial, shown_already if trial.number in shown else None)
         for trial in by_rank(results)[:MOST_DETAILS]
     }
     csv = data_uri("text/csv", trials_csv(results).encode())
