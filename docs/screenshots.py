@@ -33,9 +33,9 @@ def main(name: str, storage: str = "runs") -> None:
         page = Path(folder) / "report.html"
         write_report(search.results(), page)
         with Browser(Path(folder) / "report", 1280, 1000) as browser:
-            _show(browser, 1280, 2240, "light")
+            browser.show(1280, 2240, "light")
             _take(browser, page.as_uri(), POINTS, "report")
-            _show(browser, 390, 2600, "dark")
+            browser.show(390, 2600, "dark")
             _take(browser, page.as_uri(), POINTS, "report-phone")
         with (
             MlflowServer(Path(folder) / "server", tracker.uri) as server,
@@ -59,14 +59,6 @@ def _pages(search: Search, tracker: Tracker) -> dict[str, tuple[str, str]]:
         "trial": (f"{runs}/{knee}/artifacts/retrieval.png?{TRAINING}", IMAGE),
         "search": (f"{runs}/{run_id}?{TRAINING}", GAIN),
     }
-
-
-def _show(browser: Browser, width: int, height: int, scheme: str) -> None:
-    """Have pages laid out for a screen, in light or dark."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1}
-    browser.call("Emulation.setDeviceMetricsOverride", mobile=False, **size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.call("Emulation.setEmulatedMedia", features=features)
 
 
 def _take(browser: Browser, address: str, ready: str, name: str) -> None:

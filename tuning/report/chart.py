@@ -51,7 +51,7 @@ class Chart:
 
 def plain(text: object) -> str:
     """Escape a text for plotly.js, which would otherwise render tags in the text, also links."""
-    return html.escape(str(text))
+    return html.escape(str(text), quote=False)
 
 
 def axis(title: str, **more: Any) -> Spec:
