@@ -85,6 +85,8 @@ class Browser:
 
     def click(self, expression: str) -> None:
         """Wait for an element, and click on it as a mouse does."""
+        self.wait(f"!!({expression})")
+        self.see(f"({expression}).scrollIntoView({{ block: 'center', behavior: 'instant' }})")
         box = self.wait(f"({expression})?.getClientRects()[0]?.toJSON()")
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         for kind in ("mousePressed", "mouseReleased"):

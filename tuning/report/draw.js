@@ -186,7 +186,7 @@ function save(name, kind, content) {
   link.href = URL.createObjectURL(new Blob([content], { type: kind }));
   link.download = name;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function csv(rows) {

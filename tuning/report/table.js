@@ -30,7 +30,9 @@ function arrange() {
     const first = sorted.direction === "none" ? 0 : compare(valueOf(a, sorted.column), valueOf(b, sorted.column), sign);
     return first || a.dataset.place - b.dataset.place;
   };
+  const focused = document.activeElement;
   table.tBodies[0].append(...rows.sort(order));
+  focused.focus({ preventScroll: true }); // a row that moves would lose it
   [...table.tHead.rows[0].cells].forEach((cell, i) => {
     cell.setAttribute("aria-sort", i === sorted.column ? sorted.direction : "none");
   });
