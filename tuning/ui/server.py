@@ -33,7 +33,6 @@ class Handler(BaseHTTPRequestHandler):
         hosts: Names by which the server may be called, beside IP addresses.
     """
 
-    protocol_version = "HTTP/1.1"
     server_version, sys_version = "dcodr-tuning", ""
     timeout = 30
     SAFE: ClassVar = {

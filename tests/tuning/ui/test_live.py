@@ -55,7 +55,7 @@ def test_a_running_search_is_followed_to_its_end(
 
             # What the reader has chosen stays when news come.
             browser.see("select(1); sortBy(2); sortBy(2)")
-            browser.see("document.querySelector('#trials [data-trial=\"2\"]').focus()")
+            browser.see("document.querySelector('#trials [data-trial=\"2\"]').focus({ preventScroll: true })")
             number = end_one(search, 0.99)
             browser.wait(f"{ROWS} === 5")
             star = f"{FRONT}.data.find((trace) => trace.name === 'best trade-off')"
