@@ -3,45 +3,80 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from dcodr import palette
 
 
-def render_page(package: str, name: str, title: str, data: object, /, **content: object) -> str:
+def page_template(package: str, name: str) -> Template:
+    """Return a template of a package, which shows all values as text.
+
+    Templates include others of the package by name, and ``head.html`` of this package.
+
+    Args:
+        package: The package that holds the file.
+        name: Name of the file, with its ending.
+    """
+
+    def read(wanted: str) -> str:
+        home = "dcodr" if wanted == "head.html" else package
+        return files(home).joinpath(wanted).read_text(encoding="utf-8")
+
+    environment = Environment(
+        loader=FunctionLoader(read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def render_blocks(template: Template, /, **content: object) -> dict[str, str]:
+    """Render each block of a template by itself."""
+    return {
+        name: "".join(block(template.new_context(content))).strip() for name, block in template.blocks.items()
+    }
+
+
+def render_page(
+    package: str,
+    name: str,
+    title: str,
+    data: object,
+    /,
+    *,
+    scripts: Sequence[str] = (),
+    live: bool = False,
+    **content: object,
+) -> str:
     """Render a page from three files of a package: ``NAME.html``, ``NAME.css`` and ``NAME.js``.
 
-    The template includes ``head``, which is ``head.html`` of this package, and has ``data``, ``library``
-    (plotly.js) and ``script`` at its end.
+    The template includes ``head.html``, and has ``data``, ``library`` (plotly.js) and ``script`` at its end.
 
     Args:
         package: The package that holds the files.
         name: Their name without its ending.
         title: Title of the page.
         data: What the script reads, as JSON values.
+        scripts: Names without ending of scripts that run before ``NAME.js``.
+        live: Whether the page may load data and images from the server it comes from.
         content: Other values of the template; they are shown as text.
     """
-    html, css, script = (
-        files(package).joinpath(f"{name}.{ending}").read_text(encoding="utf-8")
-        for ending in ("html", "css", "js")
-    )
-    library = get_plotlyjs()
-    environment = Environment(
-        loader=DictLoader({"head": files("dcodr").joinpath("head.html").read_text(encoding="utf-8")}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.from_string(html).render(
+    home = files(package)
+    parts = [home.joinpath(f"{one}.js").read_text(encoding="utf-8") for one in (*scripts, name)]
+    script, library = "\n".join(parts), get_plotlyjs()
+    return page_template(package, f"{name}.html").render(
         content,
         title=title,
+        live=live,
         palette=palette,
-        style=Markup(css),
+        style=Markup(home.joinpath(f"{name}.css").read_text(encoding="utf-8")),
         library=Markup(library),
         script=Markup(script),
         hashes=[_script_hash(library), _script_hash(script)],

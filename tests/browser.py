@@ -15,6 +15,16 @@ NO_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad
 """Before MLflow's pages: what it would open over them at the first visit stays closed."""
 
 
+KEYS: dict[str, dict[str, Any]] = {
+    "Enter": {"text": "\r", "windowsVirtualKeyCode": 13},
+    "Tab": {"windowsVirtualKeyCode": 9},
+    "Escape": {"windowsVirtualKeyCode": 27},
+    "ArrowLeft": {"windowsVirtualKeyCode": 37},
+    "ArrowRight": {"windowsVirtualKeyCode": 39},
+}
+"""Keys, as the protocol presses them."""
+
+
 class Browser:
     """One page of Chromium.
 
@@ -75,6 +85,8 @@ class Browser:
 
     def click(self, expression: str) -> None:
         """Wait for an element, and click on it as a mouse does."""
+        self.wait(f"!!({expression})")
+        self.see(f"({expression}).scrollIntoView({{ block: 'center', behavior: 'instant' }})")
         box = self.wait(f"({expression})?.getClientRects()[0]?.toJSON()")
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         for kind in ("mousePressed", "mouseReleased"):
@@ -84,10 +96,20 @@ class Browser:
         """Type a text where the cursor is."""
         self.call("Input.insertText", text=text)
 
+    def press(self, key: str) -> None:
+        """Press a key of ``KEYS``."""
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, **KEYS[key])
+
     def enter(self) -> None:
         """Press Enter."""
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key="Enter", text="\r", windowsVirtualKeyCode=13)
+        self.press("Enter")
+
+    def show(self, width: int, height: int, scheme: str) -> None:
+        """Have pages laid out for a screen, in ``light`` or ``dark``."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1}
+        self.call("Emulation.setDeviceMetricsOverride", mobile=False, **size)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def picture(self, path: Path) -> None:
         """Save what is seen as a PNG."""

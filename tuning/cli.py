@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Look at searches and export their best configs.",
     epilog=examples(
         "python -m tuning status augs",
+        "python -m tuning ui augs",
         "python -m tuning report augs",
         "python -m tuning export augs --pick knee --out best",
     ),
@@ -106,12 +107,13 @@ def doctor(
     epilog=examples(
         "python -m tuning export augs --pick knee --out best",
         "python -m tuning export augs --pick best:informativeness --out best",
+        "python -m tuning export augs --pick trial:12 --out best",
     )
 )
 def export(
     name: Name,
     pick: Annotated[
-        str, typer.Option(help="knee (the best trade-off), best:OBJECTIVE or all-front.")
+        str, typer.Option(help="knee (the best trade-off), best:OBJECTIVE, trial:NUMBER or all-front.")
     ] = "knee",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("best"),
     storage: Storage = Path("runs"),
@@ -192,6 +194,31 @@ def report(
     with Console().status("analysing"):
         write_report(results, path)
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command(epilog=examples("python -m tuning ui augs", "python -m tuning ui augs --port 8601 --no-open"))
+def ui(
+    name: Name,
+    storage: Storage = Path("runs"),
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; any other lets other machines see the search.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at; 0 for any.", min=0, max=65535)] = 8600,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+) -> None:
+    """Serve a live page of a search: the Pareto plane, every trial, what matters; Ctrl-C ends it."""
+    import webbrowser
+
+    from tuning.ui.server import serving
+
+    with serving(name, storage, host, port) as (server, address):
+        print(f"{name}: {address} (Ctrl-C ends it)", flush=True)
+        if show:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
 
 
 @app.command(epilog=examples("python -m tuning schema > search_spaces/space.schema.json"))

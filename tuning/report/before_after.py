@@ -7,29 +7,31 @@ from PIL import Image, ImageOps
 from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, text
 from dcodr.errors import UserError
 from dcodr.files import appearing
-from tuning.ledger.trials import kept_of
+from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import figure, number
+from tuning.report.details import picture_file
 from tuning.results.results import BEFORE_AFTER, Results
 
-RETRIEVAL = "retrieval.png"
-"""Name of a trial's picture of neighbours; those of all trials show the same queries."""
+RETRIEVAL = "retrieval"
+"""Kind of a trial's picture of neighbours; those of all trials show the same queries."""
 
 
-def before_and_after(results: Results) -> list[tuple[str, Path]]:
-    """Return the pictures of neighbours to compare.
+def before_and_after(results: Results) -> list[tuple[str, TrialRecord]]:
+    """Return the trials whose pictures of neighbours are to be compared.
 
     Returns:
-        A caption and the file for the paper's settings, then for the best trade-off; empty if the two are the
-        same trial, or a file is missing.
+        A caption and the trial with the paper's settings, then the best trade-off; empty if the two are the
+        same trial, a picture is missing, or there is no front.
     """
-    if results.baseline is None or results.knee == results.baseline:
+    if results.baseline is None or not results.front or results.knee == results.baseline:
         return []
     found = []
     for name, trial in ((results.space.baseline, results.baseline), ("the best trade-off", results.knee)):
         reached = ", ".join(f"{key} {figure(value)}" for key, value in results.objectives(trial).items())
-        picture = kept_of(results.folder, trial.number) / RETRIEVAL
-        found.append((f"Trial {number(trial)}, {name}: {reached}", picture))
-    return found if all(picture.is_file() for _, picture in found) else []
+        found.append((f"Trial {number(trial)}, {name}: {reached}", trial))
+    return (
+        found if all(picture_file(results, trial.number, RETRIEVAL).is_file() for _, trial in found) else []
+    )
 
 
 def write_before_after(results: Results, folder: Path) -> list[Path]:
@@ -42,7 +44,8 @@ def write_before_after(results: Results, folder: Path) -> list[Path]:
         UserError: If a picture cannot be read or written.
     """
     blocks = []
-    for caption, path in before_and_after(results):
+    for caption, trial in before_and_after(results):
+        path = picture_file(results, trial.number, RETRIEVAL)
         try:
             with Image.open(path) as file:
                 picture = file.convert("RGB")

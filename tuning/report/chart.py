@@ -27,6 +27,9 @@ MANY_POINTS = 2000
 class Chart:
     """A figure of plotly.js.
 
+    In a trace, ``customdata`` holds the number of the trial behind each point: the page's script marks the
+    points of the selected trial, and selects the trial of a point that is clicked.
+
     Attributes:
         name: Id in the page.
         title: Title.
@@ -48,7 +51,7 @@ class Chart:
 
 def plain(text: object) -> str:
     """Escape a text for plotly.js, which would otherwise render tags in the text, also links."""
-    return html.escape(str(text))
+    return html.escape(str(text), quote=False)
 
 
 def axis(title: str, **more: Any) -> Spec:
@@ -66,7 +69,9 @@ def axis(title: str, **more: Any) -> Spec:
 def layout(x: Spec, y: Spec, **more: Any) -> Spec:
     """Return a layout without background, in the page's colours and font, with the legend above."""
     return (
-        framed(xaxis=x, yaxis=y, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}) | more
+        framed(xaxis=x, yaxis=y, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"})
+        | {"hovermode": "closest"}
+        | more
     )
 
 

@@ -5,6 +5,10 @@ from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import Chart, Spec, axis, better, figure, layout, number, plain
 from tuning.results.results import Results
 
+COLORS = ("--blue", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+DASHES = ("solid", "dash", "dot")
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish; then lines are dashed."""
+
 
 def curve_charts(results: Results) -> list[Chart]:
     """Return a chart for each objective: the front's members and the paper's settings over their epochs."""
@@ -15,15 +19,10 @@ def curve_charts(results: Results) -> list[Chart]:
     trials.sort(key=lambda trial: (trial.number == knee, trial.paper))
     charts = []
     for i, (objective, direction) in enumerate(results.space.objectives.items()):
-        data = [_curve(trial, objective, trial.number == knee) for trial in trials]
-        for trace in data:
-            trace["showlegend"] = trace["name"] not in [t["name"] for t in data[: data.index(trace)]]
+        data = [_curve(trial, objective, _line(place, trial, knee)) for place, trial in enumerate(trials)]
         x, y = axis("epoch", dtick=_tick(trials)), axis(better(objective, direction))
-        charts.append(
-            Chart(
-                f"curve-{i}", objective, _alt(trials, objective), data, layout(x, y, hovermode="closest"), 340
-            )
-        )
+        frame = layout(x, y, showlegend=True)
+        charts.append(Chart(f"curve-{i}", objective, _alt(trials, objective), data, frame, 380))
     return charts
 
 
@@ -40,34 +39,46 @@ def hypervolume_chart(results: Results) -> Chart | None:
         "line": {"color": "--blue", "width": 2, "shape": "hv"},
         "fill": "tozeroy",
         "fillcolor": "--blue-pale",
-        "hovertemplate": "%{y:.4f}, trials that ended: %{x}<extra></extra>",
+        "hovertemplate": "%{y:.4f} after trial %{customdata}, trials that ended: %{x}<extra></extra>",
+        "customdata": [trial.number for trial, _ in results.growth],
         "showlegend": False,
     }
     best = next(i for i, volume in enumerate(history, start=1) if volume == history[-1])
     after = counted(len(history), "trial")
     alt = f"Hypervolume {history[-1]:.4f} after {after}; the last to raise it was number {best}."
     x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")
-    return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 340)
+    return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 380)
 
 
-def _curve(trial: TrialRecord, objective: str, knee: bool) -> Spec:
-    measured = [(e, r.figures[objective]) for e, r in trial.evaluated.items() if objective in r.figures]
-    name, line = "front", {"color": "--blue", "width": 1.5}
-    if knee:
-        name, line = "best trade-off", {"color": "--orange", "width": 3}
-    elif trial.paper:
-        name, line = "the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
+def measured(trial: TrialRecord, objective: str) -> tuple[list[int], list[float]]:
+    """Return the epochs in which a trial was evaluated, and an objective in each."""
+    found = {e: r.figures[objective] for e, r in trial.evaluated.items() if objective in r.figures}
+    return list(found), list(found.values())
+
+
+def _line(place: int, trial: TrialRecord, knee: int) -> tuple[str, Spec]:
+    """Return the name and the line of the trial at a place among those drawn."""
+    if trial.number == knee:
+        return f"{number(trial)} best trade-off", {"color": "--orange", "width": 3}
+    if trial.paper:
+        return f"{number(trial)} the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}
+    dash = DASHES[place // len(COLORS) % len(DASHES)]
+    return number(trial), {"color": COLORS[place % len(COLORS)], "width": 1.5, "dash": dash}
+
+
+def _curve(trial: TrialRecord, objective: str, named: tuple[str, Spec]) -> Spec:
+    epochs, values = measured(trial, objective)
+    name, line = named
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": name,
-        "legendgroup": name,
-        "x": [epoch for epoch, _ in measured],
-        "y": [value for _, value in measured],
+        "x": epochs,
+        "y": values,
         "line": line,
         "marker": {"size": 5},
-        "opacity": 1 if knee or trial.paper else 0.55,
-        "text": [_point(trial, epoch, objective, value) for epoch, value in measured],
+        "customdata": [trial.number] * len(epochs),
+        "text": [_point(trial, epoch, objective, value) for epoch, value in zip(epochs, values, strict=True)],
         "hoverinfo": "text",
     }
 

@@ -1,13 +1,54 @@
-"""The overview of a search on its page."""
+"""The overview of a search on its page, and the state it is in."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from dcodr.words import counted
+from tuning.ledger.trials import TrialRecord
 from tuning.results.results import Results
 from tuning.space.params import CategoricalParam
 
+Kind = Literal["running", "ended", "interrupted"]
 STATUS = {"pruned": "stopped early", "reused": "repeats of earlier trials"}
 """Words for a status."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a search.
+
+    Attributes:
+        kind: ``running`` if a process works on it; ``interrupted`` if none does and it is not over.
+        text: The state in a sentence.
+        running: The trials that run, with the epochs of their full budget.
+        begun: Number of trials that were begun.
+        planned: Most trials that the search begins.
+    """
+
+    kind: Kind
+    text: str
+    running: Sequence[tuple[TrialRecord, int]]
+    begun: int
+    planned: int
+
+
+def state(results: Results) -> State:
+    """Return the state of a search."""
+    kind: Kind = "running" if results.driven else "interrupted"
+    if results.facts.get("ended") is not None and not results.driven:
+        kind = "ended"
+    at_work = [t for t in results.records if t.status == "running"] if results.driven else []
+    last = max((trial.end for trial, _ in results.ended), default=None)
+    moment = f" {minute(last)}" if last else ""
+    text = {
+        "running": f"{counted(len(at_work), 'trial')} running",
+        "ended": f"Ended{moment} because {results.facts.get('ended')}",
+        "interrupted": "Interrupted: no process works on this search; --resume goes on with it",
+    }[kind]
+    budgets = [(trial, results.space.config(trial.values).epochs) for trial in at_work]
+    return State(kind, text, budgets, len(results.trials), results.space.search.trials)
 
 
 def overview(results: Results) -> list[tuple[str, str]]:
@@ -55,9 +96,10 @@ def _when(results: Results) -> str:
     first = min(trial.began for trial in results.records)
     last = max((trial.end for trial, _ in results.ended), default=None)
     spent = timedelta(seconds=round(sum(trial.seconds for trial, _ in results.ended)))
-    until = f" to {_minute(last)}" if last else " on"
-    return f"{_minute(first)}{until}, the trials took {spent} h together"
+    until = f" to {minute(last)}" if last else " on"
+    return f"{minute(first)}{until}, the trials took {spent} h together"
 
 
-def _minute(moment: float) -> str:
+def minute(moment: float) -> str:
+    """Format a moment, in seconds since 1970, to the minute in local time."""
     return f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M %Z}"

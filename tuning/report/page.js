@@ -1,40 +1,111 @@
-"use strict";
+// The selected trial in all views, its panel, and news of the search.
 
-const NEED_WEBGL = ["parcoords", "scattergl"];
-const charts = JSON.parse(document.getElementById("charts").textContent);
-const config = { responsive: true, displayModeBar: false };
-// A finger on a chart scrolls the page; a mouse zooms in.
-const dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
-const webgl = document.createElement("canvas").getContext("webgl") !== null;
+const panel = document.getElementById("panel");
+const inside = document.getElementById("panel-content");
+const contact = document.getElementById("contact");
+const POLL = { running: 2000, interrupted: 5000, ended: 15000 };
+let opener = null;
+let behind = 0;
+let lastContact = Date.now();
+const shownBlocks = new Map();
 
-// The name of a CSS variable in place of a colour stands for its value in this colour scheme.
-function themed(value, key, style) {
-  if (typeof value === "string") {
-    return /color/.test(key) && value.startsWith("--") ? style.getPropertyValue(value).trim() : value;
+function select(trial, focus = false) {
+  if (panel.hidden) {
+    opener = document.activeElement;
   }
-  if (Array.isArray(value)) {
-    return value.map((item) => themed(item, key, style));
+  const other = trial !== selected;
+  selected = trial;
+  markRow();
+  const opened = panel.hidden;
+  panel.hidden = false;
+  document.body.classList.add("open");
+  document.getElementById("panel-title").textContent = `Trial ${pad(trial)}`;
+  if (other) {
+    inside.replaceChildren();
+    panel.scrollTop = 0;
+    showDetails();
   }
-  if (value !== null && typeof value === "object") {
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, themed(item, name, style)]));
+  redraw();
+  if (opened) {
+    dispatchEvent(new Event("resize"));
   }
-  return value;
+  if (focus) {
+    panel.focus({ preventScroll: true });
+  }
+  document.getElementById("said").textContent = `Trial ${pad(trial)} is selected.`;
 }
 
-function draw() {
-  const style = getComputedStyle(document.documentElement);
-  for (const chart of charts) {
-    if (!webgl && chart.data.some((trace) => NEED_WEBGL.includes(trace.type))) {
-      document.getElementById(chart.name).textContent = "This chart needs WebGL, which this browser has switched off.";
-      continue;
-    }
-    const layout = { ...themed(chart.layout, "", style), dragmode };
-    Plotly.react(chart.name, themed(chart.data, "", style), layout, config);
+function close() {
+  const here = panel.contains(document.activeElement);
+  selected = null;
+  panel.hidden = true;
+  document.body.classList.remove("open");
+  markRow();
+  redraw();
+  dispatchEvent(new Event("resize"));
+  if (here && opener?.isConnected) {
+    opener.focus();
   }
+}
+
+async function detailsOf(trial) {
+  if (!page.live) {
+    return page.details[trial] ?? "<p class='note'>This page holds no details of this trial; the live page does.</p>";
+  }
+  const answer = await fetch(`trials/${pad(trial)}.json`);
+  return answer.ok ? (await answer.json()).html : "<p class='note'>The server has no details of this trial.</p>";
+}
+
+async function showDetails() {
+  const trial = selected;
+  let html;
+  try {
+    html = await detailsOf(trial);
+  } catch {
+    html = "<p class='note'>No contact with the page's server.</p>";
+  }
+  if (trial !== selected || inside.dataset.html === `${trial} ${html}`) {
+    return;
+  }
+  inside.dataset.html = `${trial} ${html}`;
+  inside.innerHTML = html;
+  for (const picture of inside.querySelectorAll("img[data-from]")) {
+    picture.src = document.getElementById(picture.dataset.from).src;
+  }
+  drawPanel();
+}
+
+function drawPanel() {
+  const place = inside.querySelector("[data-curves]");
+  if (selected === null || !place || !page.curves[selected]) {
+    return;
+  }
+  const margin = { l: 8, r: 8, t: 4, b: 8 };
+  page.objectives.forEach((objective, i) => {
+    const plot = place.children[i] ?? place.appendChild(Object.assign(document.createElement("div"), { className: "small" }));
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", `${objective} of trial ${pad(selected)} over its epochs`);
+    const { xaxis, yaxis, ...rest } = page.frame;
+    const axes = { xaxis, yaxis: { ...yaxis, title: { text: objective.replaceAll("<", "&lt;"), font: { size: 12 } } } };
+    const layout = { ...rest, ...axes, height: 180, margin, dragmode };
+    Plotly.react(plot, themed([curve(selected, i)]), themed(layout), { responsive: true, displayModeBar: false });
+  });
+}
+
+// Go to the trial before or after the selected one.
+function step(trials, by) {
+  if (trials.length) {
+    const at = trials.indexOf(selected);
+    select(trials[at < 0 ? (by > 0 ? 0 : trials.length - 1) : Math.min(Math.max(at + by, 0), trials.length - 1)]);
+  }
+}
+
+function listed() {
+  return shownRows().map((row) => Number(row.dataset.row));
 }
 
 async function copy(button) {
-  const source = document.getElementById(button.dataset.copies);
+  const source = button.closest(".text").querySelector("pre");
   try {
     await navigator.clipboard.writeText(source.textContent);
     document.getElementById("said").textContent = "Copied.";
@@ -45,8 +116,118 @@ async function copy(button) {
   }
 }
 
-draw();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-for (const button of document.querySelectorAll("button[data-copies]")) {
-  button.addEventListener("click", () => copy(button));
+// Replace a part of the page; what the reader has opened, scrolled and focused stays.
+function replace(part, html) {
+  const open = [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
+  const scrolled = [...part.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
+  const { trial, sort } = part.contains(document.activeElement) ? document.activeElement.dataset : {};
+  part.innerHTML = html;
+  open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+  part.querySelectorAll(".scroll").forEach((one, i) => scrolled[i] && one.scrollTo(...scrolled[i]));
+  const again = trial !== undefined ? `[data-trial="${trial}"]` : sort !== undefined ? `[data-sort="${sort}"]` : null;
+  if (again) {
+    part.querySelector(again)?.focus({ preventScroll: true });
+  }
+}
+
+function update(news) {
+  const { blocks, ...rest } = news;
+  Object.assign(page, rest);
+  for (const part of document.querySelectorAll("[data-block]")) {
+    const html = blocks[part.dataset.block];
+    if (shownBlocks.get(part) !== html) {
+      shownBlocks.set(part, html);
+      replace(part, html);
+    }
+  }
+  arrange();
+  prepare();
+  if (selected !== null) {
+    showDetails();
+    drawPanel();
+  }
+}
+
+function duration(seconds) {
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds / 60) % 60), Math.floor(seconds % 60)];
+  return h ? `${h} h ${m} min` : m ? `${m} min ${s} s` : `${s} s`;
+}
+
+function tick() {
+  const now = (Date.now() + behind) / 1000;
+  for (const one of document.querySelectorAll("[data-since]")) {
+    one.textContent = `, for ${duration(Math.max(0, now - Number(one.dataset.since)))}`;
+  }
+  const since = (Date.now() - lastContact) / 1000;
+  const lost = contact.classList.contains("lost");
+  contact.textContent = lost
+    ? `No contact with this page's server for ${duration(since)}. Trying again; start it with: python -m tuning ui ${page.name}`
+    : "Live";
+}
+
+async function poll() {
+  try {
+    const answer = await fetch("data.json", { headers: { "If-None-Match": page.version }, cache: "no-store" });
+    if (answer.status === 200) {
+      update(await answer.json());
+    } else if (answer.status !== 304) {
+      throw new Error(`status ${answer.status}`);
+    }
+    behind = Date.parse(answer.headers.get("Date")) - Date.now();
+    lastContact = Date.now();
+    contact.classList.remove("lost");
+  } catch (error) {
+    contact.classList.add("lost");
+    console.debug(error);
+  }
+  tick();
+  setTimeout(poll, POLL[document.querySelector("[data-state]").dataset.state]);
+}
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (button?.dataset.trial) {
+    select(Number(button.dataset.trial), true);
+  } else if (button?.dataset.sort) {
+    sortBy(Number(button.dataset.sort));
+  } else if (button?.dataset.save) {
+    saveChart(button);
+  } else if (button && "copy" in button.dataset) {
+    copy(button);
+  } else if (target.closest("tr[data-row]") && !String(getSelection())) {
+    select(Number(target.closest("tr[data-row]").dataset.row));
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const plot = event.target.closest?.("[data-chart] .plot");
+  if (event.key === "Escape" && !panel.hidden) {
+    close();
+  } else if (by && plot) {
+    event.preventDefault();
+    step(inOrder(plot.closest("[data-chart]").dataset.chart), by);
+  }
+});
+document.getElementById("close").addEventListener("click", close);
+document.getElementById("previous").addEventListener("click", () => step(listed(), -1));
+document.getElementById("next").addEventListener("click", () => step(listed(), 1));
+document.getElementById("save-table").addEventListener("click", saveTable);
+find.addEventListener("input", arrange);
+document.getElementById("slice").addEventListener("change", ({ target }) => {
+  for (const part of document.querySelectorAll("[data-slices]")) {
+    part.hidden = part.dataset.slices !== target.value;
+  }
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  redraw();
+  drawPanel();
+});
+addEventListener("beforeprint", () => Object.keys(page.charts).forEach(draw));
+
+arrange();
+prepare();
+figures.forEach((figure) => watcher.observe(figure));
+if (page.live) {
+  setInterval(tick, 1000);
+  poll();
 }

@@ -12,10 +12,10 @@ from tuning.results.results import Results
 from tuning.space import Space
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
-MOST_AXES = 14
-"""With more axes than this, a set of augmentations has a single axis, for its size."""
-AXIS_WIDTH = 92
+AXIS_WIDTH = 58
 """Least number of pixels between two axes."""
+BAND = 0.4
+"""Width of the bands of trials with an augmentation, and without it, where their distance is 1."""
 UNUSED = "unused"
 """Tick at the foot of an axis, for trials without a value of the setting."""
 
@@ -29,21 +29,22 @@ def parallel_chart(results: Results) -> Chart | None:
         {"label": plain(name), "values": [round(trial.figures[name], 5) for trial in trials]}
         for name in objectives
     ]
-    dimensions = [*_settings(results.space, trials), *reached]
     first, direction = next(iter(objectives.items()))
     colors = [trial.figures[first] for trial in trials]
+    dimensions = [*_settings(results.space, trials, _spread(colors)), *reached]
+    worst, best = ("--orange", "--blue") if direction == "maximize" else ("--blue", "--orange")
     trace: Spec = {
         "type": "parcoords",
         "dimensions": dimensions,
         "line": {
             "color": colors,
-            "colorscale": [[0, "--orange"], [1, "--blue"]],
-            "reversescale": direction == "minimize",
+            "colorscale": [[0, worst], [1, best]],
             "cmin": min(colors),
             "cmax": max(colors) if max(colors) > min(colors) else min(colors) + 1,
         },
+        "customdata": [trial.number for trial in trials],
         "unselected": {"line": {"color": "--line", "opacity": 0.3}},
-        "labelangle": -25,
+        "labelangle": -45,
         "labelside": "top",
         "labelfont": {"color": "--ink", "size": 12},
         "tickfont": {"color": "--ink", "size": 11},
@@ -52,52 +53,53 @@ def parallel_chart(results: Results) -> Chart | None:
     names = html.unescape(", ".join(dimension["label"] for dimension in dimensions))
     lines = counted(len(trials), "complete trial")
     alt = f"{lines} as lines over {names}; blue where {first} is best, else orange."
-    layout = framed(margin={"l": 96, "r": 64, "t": 110, "b": 24})
-    width = 160 + AXIS_WIDTH * (len(dimensions) - 1)
+    layout = framed(margin={"l": 110, "r": 90, "t": 130, "b": 24})
+    width = 200 + AXIS_WIDTH * (len(dimensions) - 1)
     return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)
 
 
-def _settings(space: Space, trials: Sequence[TrialRecord]) -> list[Spec]:
-    params = _leaves(space)
-    subsets = [param for param in params.values() if isinstance(param, SubsetParam)]
-    members = sum(len(param.members) for param in subsets)
-    whole = len(params) - len(subsets) + members + len(space.objectives) <= MOST_AXES
+def _spread(values: Sequence[float]) -> list[float]:
+    """Return the rank of each value, from -0.5 to 0.5."""
+    ranks = sorted(range(len(values)), key=values.__getitem__)
+    place = {index: rank / max(1, len(values) - 1) - 0.5 for rank, index in enumerate(ranks)}
+    return [place[index] for index in range(len(values))]
+
+
+def _settings(space: Space, trials: Sequence[TrialRecord], spread: Sequence[float]) -> list[Spec]:
     axes = []
-    for key, param in params.items():
+    for key, param in leaves(space).items():
         values = [trial.values.get(key) for trial in trials]
-        if not isinstance(param, SubsetParam):
-            axes.append(_axis(key, param, values))
-        elif whole:
-            axes += [_member(member, values) for member in param.members]
+        if isinstance(param, SubsetParam):
+            axes += [_member(member, values, spread) for member in param.members]
         else:
-            axes.append(_size(key, param, values))
+            axes.append(_axis(key, param, values))
     return axes
 
 
-def _leaves(space: Space) -> dict[str, Param]:
+def leaves(space: Space) -> dict[str, Param]:
     """Return the searched parameters, each subset followed by the strengths of its members."""
-    leaves: dict[str, Param] = {}
+    found: dict[str, Param] = {}
     for key, param in space.params.items():
-        leaves[key] = param
+        found[key] = param
         if isinstance(param, SubsetParam):
-            leaves |= param.strength_params(param.members)
-    return leaves
+            found |= param.strength_params(param.members)
+    return found
 
 
 def _axis(key: str, param: Param, values: Sequence[Any]) -> Spec:
     label = key.removeprefix("strengths.")
     if isinstance(param, CategoricalParam):
         places = {choice: float(i) for i, choice in enumerate(param.choices)}
-        ticks = {place: setting_text(choice) for choice, place in places.items()}
-        return _dimension(label, [None if v is None else places[v] for v in values], ticks)
+        named = {place: setting_text(choice) for choice, place in places.items()}
+        return _dimension(label, [None if v is None else places[v] for v in values], named)
     assert isinstance(param, (FloatParam, IntParam))
     scale = math.log10 if param.log else float
-    at = _ticks(param)
-    ticks = dict(zip(map(scale, at), tick_texts(at), strict=True))
-    return _dimension(label, [None if v is None else scale(v) for v in values], ticks)
+    at = ticks(param)
+    named = dict(zip(map(scale, at), tick_texts(at), strict=True))
+    return _dimension(label, [None if v is None else scale(v) for v in values], named)
 
 
-def _ticks(param: FloatParam | IntParam) -> list[float]:
+def ticks(param: FloatParam | IntParam) -> list[float]:
     """Return the bounds of a range and round numbers between them."""
     low, high = param.low, param.high
     if param.log:
@@ -109,15 +111,20 @@ def _ticks(param: FloatParam | IntParam) -> list[float]:
     return sorted({low, *(value for value in between if low < value < high), high})
 
 
-def _member(member: str, values: Sequence[Any]) -> Spec:
-    inside = [None if chosen is None else float(member in chosen) for chosen in values]
-    return _dimension(member, inside, {0.0: "without", 1.0: "with"})
+def _member(member: str, values: Sequence[Any], spread: Sequence[float]) -> Spec:
+    """Return an axis with a band for sets without a member and one for sets with it.
 
-
-def _size(key: str, param: SubsetParam, values: Sequence[Any]) -> Spec:
-    sizes = [None if chosen is None else float(len(chosen)) for chosen in values]
-    ticks = {float(size): str(size) for size in range(param.min_size, param.largest + 1)}
-    return _dimension(f"number of {key}", sizes, ticks)
+    Within a band, trials lie apart by the first objective: otherwise their lines would cover each other.
+    """
+    inside = [
+        None if chosen is None else float(member in chosen) + BAND * shift
+        for chosen, shift in zip(values, spread, strict=True)
+    ]
+    ends = [-BAND / 2, 1 + BAND / 2]
+    return {
+        **_dimension(member, inside, {0.0: "no", 1.0: "yes"}),
+        **({} if None in inside else {"range": ends}),
+    }
 
 
 def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, str]) -> Spec:

@@ -20,19 +20,29 @@ def pick(results: Results, which: str) -> list[TrialRecord]:
 
     Args:
         results: The results of a search.
-        which: ``knee`` (the best trade-off), ``best:OBJECTIVE`` or ``all-front``.
+        which: ``knee`` (the best trade-off), ``best:OBJECTIVE``, ``trial:NUMBER`` or ``all-front``.
 
     Raises:
-        UserError: If ``which`` is none of these, or no trial is complete.
+        UserError: If ``which`` is none of these, there is no such trial, or no trial is complete.
     """
     if which == "knee":
         return [results.knee]
     if which == "all-front":
         return results.require_front()
-    kind, _, objective = which.partition(":")
-    if kind != "best":
-        raise UserError(f"--pick {which}: expected knee, best:OBJECTIVE or all-front")
-    return [results.best(objective)]
+    kind, _, named = which.partition(":")
+    if kind == "best":
+        return [results.best(named)]
+    if kind == "trial" and named.isdecimal():
+        return [_trial(results, int(named))]
+    raise UserError(f"--pick {which}: expected knee, best:OBJECTIVE, trial:NUMBER or all-front")
+
+
+def _trial(results: Results, number: int) -> TrialRecord:
+    """Return a trial by number, also one off the front or one that was stopped early."""
+    found = next((trial for trial in results.trials if trial.number == number), None)
+    if found is None:
+        raise UserError(f"--pick trial:{number}: search {results.name!r} has no such trial")
+    return found
 
 
 def export(results: Results, which: str, out: str | Path) -> list[Path]:

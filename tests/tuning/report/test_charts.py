@@ -2,6 +2,7 @@
 
 import math
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from tuning.report.bars import PALE, bar_charts, effect_bars, importance_bars
 from tuning.report.chart import Chart, plain, tick_texts
 from tuning.report.curves import curve_charts, hypervolume_chart
 from tuning.report.front_chart import front_chart
+from tuning.report.matrix import SHADES, matrix_chart
 from tuning.report.parallel import UNUSED, parallel_chart
+from tuning.report.slices import slices
+from tuning.results.search import Search
+from tuning.space.params import SubsetParam
 
 TWELVE = """
   augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation, grayscale,
@@ -40,17 +45,24 @@ def valid(chart: Chart) -> Chart:
     return chart
 
 
+def front(search: Search) -> Chart:
+    """The Pareto plane of a search."""
+    chart = front_chart(search.results())
+    assert chart is not None
+    return valid(chart)
+
+
 def named(chart: Chart, name: str) -> dict[str, Any]:
     return next(trace for trace in chart.data if str(trace.get("name", "")).startswith(name))
 
 
 def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
     values = spread(12)
-    chart = valid(front_chart(made(tmp_path / "s", values).results()))
-    front = [a for a in values if not any(b[0] >= a[0] and b[1] >= a[1] and b != a for b in values)]
+    chart = front(made(tmp_path / "s", values))
+    best = [a for a in values if not any(b[0] >= a[0] and b[1] >= a[1] and b != a for b in values)]
     shown, others = named(chart, "front"), named(chart, "other")
-    assert sorted(zip(shown["x"], shown["y"], strict=True)) == sorted(map(tuple, front))
-    assert len(others["x"]) == 12 - len(front)
+    assert sorted(zip(shown["x"], shown["y"], strict=True)) == sorted(map(tuple, best))
+    assert len(others["x"]) == 12 - len(best)
     assert [*named(chart, "the paper")["x"], *named(chart, "the paper")["y"]] == values[0]
     assert len(named(chart, "best trade-off")["x"]) == 1
 
@@ -58,7 +70,7 @@ def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
 def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
     raw = {"domain_accuracy": 0.25, "chance/domain": 0.125, "accuracy/<b>hue": 0.5, "recall/hue": 0.1}
     search = made(tmp_path / "s", [[0.5, 0.25]], extra=raw)
-    (text,) = named(front_chart(search.results()), "front")["text"]
+    (text,) = named(front(search), "front")["text"]
     for words in (
         "<b>trial 000</b> (paper)",
         "invariance: <b>0.500</b>",
@@ -74,27 +86,113 @@ def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
 
 def test_one_objective_is_shown_over_the_trials(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5], [0.75], [0.25]], {"invariance": "maximize"})
-    chart = valid(front_chart(search.results()))
+    chart = front(search)
     assert (named(chart, "front")["x"], named(chart, "front")["y"]) == ([1], [0.75])
     assert chart.layout["xaxis"]["title"]["text"] == "trial"
 
 
 def test_three_objectives_show_the_first_two(tmp_path: Path) -> None:
     objectives = {**TWO, "domain_accuracy": "minimize"}
-    chart = valid(
-        front_chart(made(tmp_path / "s", [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25]], objectives).results())
-    )
+    chart = front(made(tmp_path / "s", [[0.5, 0.5, 0.5], [0.25, 0.25, 0.25]], objectives))
     assert (named(chart, "front")["x"], named(chart, "front")["y"]) == ([0.5, 0.25], [0.5, 0.25])
     assert not [trace for trace in chart.data if trace["mode"] == "lines"]
 
 
 def test_the_edge_goes_through_no_point_that_nobody_reached(tmp_path: Path) -> None:
-    edge = next(
-        t
-        for t in front_chart(made(tmp_path / "s", [[0.25, 0.75], [0.75, 0.25]]).results()).data
-        if "line" in t
-    )
+    search = made(tmp_path / "s", [[0.25, 0.75], [0.75, 0.25]])
+    edge = next(trace for trace in front(search).data if "line" in trace)
     assert (edge["x"], edge["y"], edge["line"]["shape"]) == ([0.25, 0.75], [0.75, 0.25], "vh")
+
+
+def test_trials_below_full_budget_are_marked_where_they_are(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.25]])
+    for full, reached in ((False, 0.125), (None, 0.375)):
+        begun = search.ledger.begin()
+        assert begun is not None
+        figures = dict.fromkeys(TWO, reached)
+        search.ledger.note_epoch(begun.number, 1, training={}, figures=figures)
+        if full is not None:
+            search.ledger.end(begun.number, full_budget=full)
+    chart = front(search)
+    stopped, running = named(chart, "stopped early"), named(chart, "running")
+    assert (stopped["x"], stopped["y"], stopped["customdata"]) == ([0.125], [0.125], [1])
+    assert (running["x"], running["y"], running["customdata"]) == ([0.375], [0.375], [2])
+    assert named(chart, "front")["customdata"] == [0]
+
+
+def test_bars_of_a_point_are_the_interval_of_its_metrics(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [])
+    begun = search.ledger.begin()
+    assert begun is not None
+    figures, intervals = {"invariance": 0.5, "informativeness": 0.25}, {"invariance": [0.375, 0.75]}
+    search.ledger.note_epoch(begun.number, 1, training={}, figures=figures, intervals=intervals)
+    search.ledger.end(begun.number, full_budget=True)
+    trace = named(front(search), "front")
+    assert (trace["error_x"]["arrayminus"], trace["error_x"]["array"]) == ([0.125], [0.25])
+    assert (trace["error_y"]["arrayminus"], trace["error_y"]["array"]) == ([None], [None])
+
+
+def test_bars_of_a_confirmed_trial_are_the_deviation_between_seeds(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.25]])
+    for seed, reached in ((1, 0.25), (2, 0.75)):
+        search.ledger.confirm(0, seed)
+        begun = search.ledger.begin()
+        assert begun is not None
+        search.ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, reached))
+        search.ledger.end(begun.number, full_budget=True)
+    trace = named(front(search), "front")
+    deviation = pytest.approx([statistics.stdev([0.25, 0.75])])
+    assert trace["x"] == [0.5]
+    assert trace["error_x"]["array"] == trace["error_x"]["arrayminus"] == deviation
+
+
+def test_cells_are_the_members_of_each_trials_set(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(6))
+    chart = matrix_chart(search.results())
+    assert chart is not None
+    cells = valid(chart).data[0]
+    trials = {trial.number: trial for trial in search.trials()}
+    order = cells["customdata"][0]
+    assert sorted(order) == [*trials]
+    assert order[0] == search.knee().number
+    on_front = {trial.number for trial in search.front()}
+    assert {*order[: len(on_front)]} == on_front
+    kinds = [*SHADES]
+    for member, row in zip(cells["y"], cells["z"], strict=True):
+        for number, value in zip(order, row, strict=True):
+            inside = member in trials[number].values["augmentations"]
+            assert (kinds[value] != "not in the set") == inside
+            if inside:
+                assert (kinds[value] in ("front", "best trade-off")) == (number in on_front)
+
+
+def test_a_space_without_a_set_has_no_matrix(tmp_path: Path) -> None:
+    params = """
+  temperature: {type: float, low: 0.05, high: 0.5}
+"""
+    assert matrix_chart(made(tmp_path / "s", spread(3), params=params).results()) is None
+
+
+def test_slices_are_objectives_against_settings(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(6))
+    results, trials = search.results(), search.trials()
+    for objective, charts in zip(TWO, slices(results), strict=True):
+        sets, temperatures = map(valid, charts)
+        shown = {
+            (x, y, number)
+            for trace in temperatures.data
+            for x, y, number in zip(trace["x"], trace["y"], trace["customdata"], strict=True)
+        }
+        assert shown == {
+            (trial.values["temperature"], results.objectives(trial)[objective], trial.number)
+            for trial in trials
+        }
+        param = search.space.params["augmentations"]
+        assert isinstance(param, SubsetParam)
+        for trace in sets.data:
+            for x, number in zip(trace["x"], trace["customdata"], strict=True):
+                member = param.members[round(x)]
+                assert (x > round(x)) == (member in trials[number].values["augmentations"])
 
 
 def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
@@ -104,8 +202,10 @@ def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
     curves = {tuple(trace["y"]) for trace in charts[0].data}
     assert curves == {(0.125, 0.25), (0.25, 0.5), (0.375, 0.75)}
     assert all(trace["x"] == [1, 2] for trace in charts[0].data)
-    shown = [trace["name"] for trace in charts[0].data if trace["showlegend"]]
-    assert sorted(shown) == ["best trade-off", "front", "the paper's settings"]
+    knee = search.knee().number
+    names = {"000 the paper's settings", f"{knee:03d} best trade-off", f"{3 - knee:03d}"}
+    assert {trace["name"] for trace in charts[0].data} == names
+    assert all({*trace["customdata"]} == {int(trace["name"][:3])} for trace in charts[0].data)
 
 
 def test_the_hypervolume_grows_by_what_a_trial_adds(tmp_path: Path) -> None:
@@ -126,7 +226,9 @@ def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> No
     assert list(axes) == [*members, "temperature", *TWO]
     trials = search.trials()
     for member in members:
-        assert axes[member]["values"] == [float(member in t.values["augmentations"]) for t in trials]
+        inside = [member in trial.values["augmentations"] for trial in trials]
+        assert [value > 0.5 for value in axes[member]["values"]] == inside
+        assert [round(value) for value in axes[member]["values"]] == inside
     assert axes["invariance"]["values"] == pytest.approx([row[0] for row in spread(6)], abs=1e-5)
     logs = [math.log10(trial.values["temperature"]) for trial in trials]
     assert axes["temperature"]["values"] == pytest.approx(logs, abs=1e-5)
@@ -134,13 +236,23 @@ def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> No
     assert ticks == pytest.approx({t: math.log10(float(t)) for t in ("0.05", "0.1", "0.2", "0.5")})
 
 
-def test_many_augmentations_are_counted(tmp_path: Path) -> None:
+def test_every_augmentation_has_an_axis_where_they_are_many(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(4), params=TWELVE)
     chart = parallel_chart(search.results())
     assert chart is not None
-    first = chart.data[0]["dimensions"][0]
-    assert first["label"] == "number of augmentations"
-    assert first["values"] == [float(len(trial.values["augmentations"])) for trial in search.trials()]
+    labels = [axis["label"] for axis in valid(chart).data[0]["dimensions"]]
+    param = search.space.params["augmentations"]
+    assert isinstance(param, SubsetParam)
+    assert labels == [*param.members, "temperature", *TWO]
+
+
+def test_trials_of_the_same_set_do_not_cover_each_other(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(6))
+    chart = parallel_chart(search.results())
+    assert chart is not None
+    for axis in chart.data[0]["dimensions"][:4]:
+        assert len({*axis["values"]}) == 6
+        assert axis["range"][0] <= min(axis["values"]) <= max(axis["values"]) <= axis["range"][1]
 
 
 def test_a_setting_that_a_trial_does_not_use_is_at_the_foot(tmp_path: Path) -> None:
@@ -219,4 +331,4 @@ def test_ticks_of_settings_have_as_many_digits_as_tell_them_apart(
 
 
 def test_names_are_no_markup() -> None:
-    assert plain("<a href='x'>&") == "&lt;a href=&#x27;x&#x27;&gt;&amp;"
+    assert plain("<a href='x'>&") == "&lt;a href='x'&gt;&amp;"

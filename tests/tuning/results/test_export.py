@@ -68,7 +68,14 @@ def test_the_front_is_of_complete_trials_alone(search: Search) -> None:
 
 @pytest.mark.parametrize(
     ("which", "numbers"),
-    [("knee", [3]), ("best:invariance", [1]), ("best:informativeness", [2]), ("all-front", [1, 3, 2])],
+    [
+        ("knee", [3]),
+        ("best:invariance", [1]),
+        ("best:informativeness", [2]),
+        ("all-front", [1, 3, 2]),
+        ("trial:6", [6]),
+        ("trial:004", [4]),
+    ],
 )
 def test_exported_files_hold_the_trials_config_and_its_origin(
     search: Search, which: str, numbers: list[int], tmp_path: Path
@@ -93,7 +100,13 @@ def test_what_a_search_has_found_is_read_again(search: Search, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("which", "message"), [("top", "--pick top: expected knee"), ("best:speed", "'speed' is no objective")]
+    ("which", "message"),
+    [
+        ("top", "--pick top: expected knee"),
+        ("best:speed", "'speed' is no objective"),
+        ("trial:99", "has no such trial"),
+        ("trial:x", "expected knee"),
+    ],
 )
 def test_unknown_picks_are_refused(search: Search, which: str, message: str) -> None:
     with pytest.raises(UserError, match=message):

@@ -183,9 +183,9 @@ def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
     assert chosen(search.results())["knee"].number == 0
     assert [row["trial"] for row in status_facts(search.results())["compared"] if row["knee"]] == [0]
     assert [gain.knee for gain in gains(search.results())] == [0.964, 0.806]
-    star = next(
-        trace for trace in front_chart(search.results()).data if trace.get("name") == "best trade-off"
-    )
+    chart = front_chart(search.results())
+    assert chart is not None
+    star = next(trace for trace in chart.data if trace.get("name") == "best trade-off")
     assert (star["x"], star["y"]) == ([0.964], [0.806])
     assert "cars-000.yaml" in dict(commands(search.results()))["Train the best trade-off"]
     said = io.StringIO()
