@@ -190,14 +190,13 @@ def encoder_with(
         image_size: Height and width of the training images, in pixels, if known.
 
     Raises:
-        UserError: If the weights are not those of the settings.
+        UserError: If the weights are not those of the settings, or the encoder's package is not allowed.
     """
-    encoder = build_encoder(settings)
+    encoder = build_encoder(settings, image_size)
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:
         raise _unfit(error) from error
-    encoder.image_size = image_size
     return encoder.eval()
 
 
