@@ -102,7 +102,7 @@ def full_name(kind: Kind, name: str) -> str:
 
 
 def unknown(kind: Kind, name: str, ours: Collection[str]) -> str:
-    """Return the end of a message about an unknown name: close and allowed names, and the syntax of others."""
+    """Return the end of a message about an unknown name: close and allowed names, and the syntax."""
     announced = [short for short, _ in _announced(kind)]
     return f"{did_you_mean(name, [*dict.fromkeys([*ours, *announced])])}, or package.module:attribute"
 

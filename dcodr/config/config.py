@@ -40,8 +40,8 @@ class EncoderConfig(StrictModel):
     """True if a linear layer as wide as a ResNet's features (2048 for ``resnet50``) precedes its last layer,
     as in the official code. A file in ``weights`` must then come from MoCo-v2, which has that layer."""
     weights: str | None = None
-    """``null`` for random weights, ``imagenet`` for torchvision's, or a file of PyTorch or safetensors weights
-    (torchvision's, MoCo's, timm's, or those of your own network). timm's weights are not downloaded."""
+    """``null`` for random weights, ``imagenet`` for torchvision's, or a file of PyTorch or safetensors
+    weights (torchvision's, MoCo's, timm's, or those of your own network). timm's are not downloaded."""
 
 
 class GeneratorConfig(StrictModel):
@@ -96,8 +96,8 @@ class Config(StrictModel):
     augmentation_mode: Literal["one", "compose"] = "one"
     """``one`` draws one member for each image (official code); ``compose`` applies all of them in turn."""
     strengths: dict[Augmentation, dict[str, float]] = Field(default={})
-    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; missing ones are the paper's. One of your
-    own has ``low`` and ``high``, from 0 to 1."""
+    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; missing ones are the paper's. One of
+    your own has ``low`` and ``high``, from 0 to 1."""
     temperature: float = Field(default=0.2, gt=0)
     """Temperature of the contrastive loss."""
     encoder_lr: float = Field(default=1e-4, gt=0)
@@ -114,7 +114,7 @@ class Config(StrictModel):
     ml_vae: MLVAEConfig = MLVAEConfig()
     drnet: DrNetConfig = DrNetConfig()
     method_settings: dict[str, OwnSetting] = Field(default={})
-    """Settings of a method of your own, by the names of its settings model; missing ones have its defaults."""
+    """Settings of a method of your own, by the names of its model; missing ones have its defaults."""
     metrics: Annotated[tuple[Metric, ...], Field(strict=False)] = ()
     """Metrics of your own that every evaluation measures too, each ``package.module:name``."""
     epochs: int = Field(default=200, ge=1)

@@ -1,4 +1,4 @@
-"""The methods of this package by name, their own settings, and the settings of a config that each method uses."""
+"""The methods of this package by name, their own settings, and the settings that each method uses."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -127,7 +127,7 @@ def encode_split(
     _check(data, split, len(scored))
     images = data.images if images is None else images
     train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
-    factors = _factors(data, images, train, scored, device)
+    factors = factors_of(data, images, train, scored, device)
     return EncodedSplit(train_codes, codes, *factors, split, data.spec)
 
 
@@ -170,9 +170,7 @@ def evaluate_encoder(
     """
     encoded = encode_split(encoder, data, split, device=device, images=images)
     predicted = encoded.probed(budget, seed) if encoded.finite else {}
-    return summarise(
-        encoded, predicted, seed=seed, resamples=resamples, retrieval=retrieval, metrics=metrics
-    )
+    return summarise(encoded, predicted, seed=seed, resamples=resamples, retrieval=retrieval, metrics=metrics)
 
 
 def summarise(
@@ -216,7 +214,9 @@ def summarise(
             infeasible = f"{name} cannot be measured: {always}"
     if retrieval:
         figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, encoded.spec)
-    figures |= measure_outside(metrics, encoded.codes, encoded.factors)
+    # A metric from outside need not be defined for collapsed codes, which do not compete anyway.
+    if infeasible is None:
+        figures |= measure_outside(metrics, encoded.codes, encoded.factors)
     return Report(figures, intervals, infeasible, unmeasured)
 
 
@@ -229,12 +229,13 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
         )
 
 
-def _factors(
+def factors_of(
     data: FactorDataset, images: Images, train: Indices, scored: Indices, device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, int | None]]:
     """Return the labels of training and scored images, and the number of classes of each factor.
 
-    Factors are the domain, then the attributes in the spec's order, or the appearance if there are none.
+    Factors are the domain, then the attributes in the spec's order, or the appearance if there are none, for
+    which the images are read.
     """
     n_classes = {"domain": data.n_domains, **{a.name: a.cardinality for a in data.spec.attributes}}
     labels = {"domain": data.domain, **{a.name: data.attributes[a.name] for a in data.spec.attributes}}
@@ -251,17 +252,24 @@ def _factors(
     return train_factors, factors, n_classes
 
 
-def _retrieval(
-    codes: Tensor, train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
-) -> dict[str, float]:
-    """Compute the retrieval metrics; ``codes`` holds those of training images, then of scored images."""
-    classes = {
+def classes_of(
+    train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
+) -> dict[str, Classes]:
+    """Return the classes of the gallery, training images before scored ones, by categorical attribute."""
+    return {
         a.name: Classes(
             torch.cat([train_factors[a.name], factors[a.name]]), a.cardinality, a.margin, a.cyclic
         )
         for a in spec.attributes
         if a.cardinality
     }
+
+
+def _retrieval(
+    codes: Tensor, train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
+) -> dict[str, float]:
+    """Compute the retrieval metrics; ``codes`` holds those of training images, then of scored images."""
+    classes = classes_of(train_factors, factors, spec)
     if not classes:
         return {}
     queries = torch.arange(len(train_factors["domain"]), len(codes), device=codes.device)

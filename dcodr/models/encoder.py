@@ -10,8 +10,8 @@ from dcodr.models.trunks import build_trunk
 class Encoder(nn.Module):
     """A trunk that ends with a layer ``code_dim`` wide, an optional head, and L2 normalisation.
 
-    The paper uses ``resnet50``, with the head for SmallNORB and Shapes3D (supplement, section 2). All kinds of
-    trunks are in :mod:`dcodr.models.trunks`.
+    The paper uses ``resnet50``, with the head for SmallNORB and Shapes3D (supplement, section 2). All trunks
+    are in :mod:`dcodr.models.trunks`.
 
     The official code starts from MoCo-v2 and keeps the first layer of its projection head, so ``resnet50``
     has 2048 -> 2048 -> ``code_dim``. As in the official code, there is no activation between these two

@@ -79,7 +79,7 @@ def last_layers(trunk: nn.Module, width: int) -> tuple[str, ...]:
 
 
 def _start_last_layer(trunk: nn.Module, width: int) -> None:
-    """Draw a last layer of zeros, as in torchvision's transformers: codes of zeros would have no direction."""
+    """Draw a last layer that is zero, as torchvision's transformers have: its codes had no direction."""
     for name in last_layers(trunk, width):
         layer = trunk.get_submodule(name)
         if isinstance(layer, (nn.Linear, nn.Conv2d)) and not layer.weight.any():

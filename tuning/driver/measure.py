@@ -88,9 +88,7 @@ def figures_of(checkpoint: str, gpus: float) -> Measured:
     torch.set_num_threads(config.threads)
     data = open_dataset(config)
     encoder = trained_encoder(state)
-    report = evaluate(
-        encoder, data, "test", seed=config.seed, device=config.device, metrics=config.metrics
-    )
+    report = evaluate(encoder, data, "test", seed=config.seed, device=config.device, metrics=config.metrics)
     return dict(report.figures), dict(report.intervals)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset, Split
-from dcodr.evaluation.constant import constant_figures
+from dcodr.evaluation.constant import uninformed_figures
 from dcodr.evaluation.probes import ProbeBudget
 from dcodr.evaluation.report import evaluate_encoder
 
@@ -51,7 +51,7 @@ def test_they_are_the_very_figures_of_an_evaluation(data: FactorDataset, split: 
     expected = {
         name: measured.figures[name] for name in ("chance/domain", "chance/pose", "error_of_median/landmarks")
     }
-    assert constant_figures(data, split) == expected
+    assert uninformed_figures(data, split) == expected
 
 
 def test_by_hand() -> None:
@@ -69,8 +69,8 @@ def test_by_hand() -> None:
     )
     # In training most show pose 2 and domain 1, and the median is (4, 10).
     error = ((0 + 20) / 2 + (2 + 0) / 2 + (4 + 4) / 2) / 3
-    assert constant_figures(data, "validation") == pytest.approx(
+    assert uninformed_figures(data, "validation") == pytest.approx(
         {"chance/domain": 2 / 3, "chance/pose": 2 / 3, "error_of_median/landmarks": error}
     )
     unlabelled = replace(data, spec=DatasetSpec("d", "object", ()), attributes={})
-    assert constant_figures(unlabelled, "validation") == pytest.approx({"chance/domain": 2 / 3})
+    assert uninformed_figures(unlabelled, "validation") == pytest.approx({"chance/domain": 2 / 3})

@@ -56,7 +56,7 @@ IMAGES = torch.zeros(2, 3, 64, 64)
 
 
 def test_architectures_rank_by_their_operations() -> None:
-    counted = [flops(Encoder(arch, 16), IMAGES) for arch in RANKED["encoder.arch"]]  # type: ignore[arg-type]
+    counted = [flops(Encoder(arch, 16), IMAGES) for arch in RANKED["encoder.arch"]]
     assert counted == sorted(counted)
 
 
