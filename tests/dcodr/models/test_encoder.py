@@ -69,7 +69,7 @@ def test_the_hidden_layer_is_linear_and_before_the_last(images: torch.Tensor) ->
     torch.testing.assert_close(encoder(images), F.normalize(expected, dim=1))
     plain = n_parameters(Encoder("resnet50"))
     assert n_parameters(Encoder("resnet50", hidden_layer=True)) == plain + (2048 + 1) * 2048
-    with pytest.raises(ValueError, match="small encoder has no hidden layer"):
+    with pytest.raises(ValueError, match="encoder small has no hidden layer"):
         Encoder("small", hidden_layer=True)
 
 
