@@ -155,12 +155,8 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     def permit(packages: list[str] | None) -> None:
         plugins.allow(packages or [])
 
-    debug = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
-    allowing = typer.Option(
-        "--plugins", metavar="PACKAGE", callback=permit, expose_value=False, help=_PLUGINS
-    )
     for leaf in _leaves(command):
-        leaf.params += _params(debug, bool, False) + _params(allowing, list[str] | None, None)
+        leaf.params += _common_params(note, permit)
     with _unfailing_streams():
         try:
             with _stoppable():
@@ -205,14 +201,19 @@ def _stoppable() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _params(option: Any, kind: Any, default: object) -> list[Any]:
-    """Convert a typer option to click parameters, by way of a command that has only this option."""
+def _common_params(note: Callable[[bool], None], permit: Callable[[list[str] | None], None]) -> list[Any]:
+    """Return the options of all commands as click parameters, by way of a command that has only these."""
     app = typer.Typer(add_completion=False)
+    debugging = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
+    allowing = typer.Option(
+        "--plugins", metavar="PACKAGE", callback=permit, expose_value=False, help=_PLUGINS
+    )
 
-    def command(value: object = default) -> None: ...
+    @app.command()
+    def _(
+        debug: Annotated[bool, debugging] = False, allowed: Annotated[list[str] | None, allowing] = None
+    ) -> None: ...
 
-    command.__annotations__["value"] = Annotated[kind, option]
-    app.command()(command)
     return get_command(app).params
 
 

@@ -80,8 +80,8 @@ def refusal(name: str) -> str | None:
         return f"{name} is code of Python itself, which is never run for a name in a file"
     return (
         f"{name} is code of the package {package}, which this machine does not allow: if you trust the "
-        f"package, add --plugins {package} to the command, or set {ENVIRONMENT}={package}; a resumed search "
-        "needs it again"
+        f"package, add --plugins {package} to the command (also when a search resumes), or set "
+        f"{ENVIRONMENT}={package}"
     )
 
 

@@ -252,8 +252,8 @@ def key_parts(key: str) -> tuple[str, ...]:
     """Split a dotted key, e.g. ``encoder.arch``. The name of an augmentation from outside stays whole."""
     first, _, rest = key.partition(".")
     if first == "strengths" and ":" in rest:
-        member, _, name = rest.rpartition(".")
-        return first, member, name
+        member, _, name = (rest, "", "") if is_outside(rest) else rest.rpartition(".")
+        return (first, member, name) if name else (first, member)
     return tuple(key.split("."))
 
 

@@ -109,9 +109,9 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
 
 
 def _objective(space: Space, name: str) -> str:
-    """Return an objective, with the constant answer's metric if gains are measured from there."""
+    """Return an objective, with its reference if that depends on the labels or comes from outside."""
     answer = space.constant_answers.get(name)
-    known = "" if answer is None else f" (from {answer:.4g}, the constant answer's)"
+    known = "" if answer is None else f" (from {answer:.4g}, its reference)"
     return f"{space.objectives[name]} {name}{known}"
 
 

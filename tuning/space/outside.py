@@ -29,16 +29,20 @@ def outside_parts(
 def not_allowed(
     base: Config, params: Mapping[str, Param], objectives: Iterable[str], search: SearchSettings
 ) -> Iterator[tuple[Key, str]]:
-    """Find parts of packages that this machine does not allow; nothing is imported.
+    """Find packages that this machine does not allow; nothing is imported.
 
     Args: See :func:`outside_parts`.
 
     Yields:
-        The place of each part in the space file, and a message.
+        The first place of each package in the space file, and a message.
     """
+    refused: dict[str, list[tuple[Key, str]]] = {}
     for at, name in outside_parts(base, params, objectives, search):
-        if (why := refusal(name)) is not None:
-            yield at, why
+        if refusal(name) is not None:
+            refused.setdefault(name.partition(":")[0].partition(".")[0], []).append((at, name))
+    for (at, name), *others in refused.values():
+        also = f" (needed for {', '.join(other for _, other in others)} too)" if others else ""
+        yield at, f"{refusal(name)}{also}"
 
 
 def _named(
