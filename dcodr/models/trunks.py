@@ -1,5 +1,6 @@
 """Trunks of encoders: two of this package, any model of timm or torchvision, networks from outside."""
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -127,8 +128,8 @@ def _timm(name: str, code_dim: int) -> nn.Module:
 
 
 def _like(timm: Any, name: str) -> str:
-    close = timm.list_models(f"*{name.partition('_')[0]}*")[:5]
-    return f"; it has {', '.join(close)}..." if close else ": timm.list_models() lists all"
+    close = difflib.get_close_matches(name, timm.list_models(), n=5)
+    return f"; did you mean {' or '.join(close)}?" if close else ": timm.list_models() lists all"
 
 
 def _torchvision(name: str, code_dim: int, image_size: int | None) -> nn.Module:
