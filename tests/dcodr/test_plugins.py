@@ -34,7 +34,9 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_package_that_is_not_allowed_is_not_imported(package: str) -> None:
-    with pytest.raises(UserError, match=r"encoder.arch: stranger:part .* add --plugins stranger .* or set DCODR"):
+    with pytest.raises(
+        UserError, match=r"encoder.arch: stranger:part .* add --plugins stranger .* or set DCODR"
+    ):
         plugins.load("stranger:part", "encoder.arch")
     assert package not in sys.modules
 
@@ -113,7 +115,13 @@ def test_short_names_become_full_names_without_an_import(
     announce(
         tmp_path,
         package,
-        {"dcodr.augmentations": {"fog": "stranger:fog", "crop": "stranger:crop", "odd": "stranger:os.system"}},
+        {
+            "dcodr.augmentations": {
+                "fog": "stranger:fog",
+                "crop": "stranger:crop",
+                "odd": "stranger:os.system",
+            }
+        },
     )
     assert Config.model_validate({"augmentations": ["fog", "crop"]}).augmentations == ("crop", "stranger:fog")
     assert plugins.full_name("metrics", "fog") == "fog"

@@ -90,7 +90,12 @@ def test_a_transform_gets_the_strength_of_its_image(images: Tensor) -> None:
 
 
 def test_they_come_after_ours_in_alphabetical_order() -> None:
-    assert canonical(["b.x:a", "gaussian_blur", "a.y:z", "crop"]) == ("crop", "gaussian_blur", "a.y:z", "b.x:a")
+    assert canonical(["b.x:a", "gaussian_blur", "a.y:z", "crop"]) == (
+        "crop",
+        "gaussian_blur",
+        "a.y:z",
+        "b.x:a",
+    )
 
 
 def test_a_package_that_is_not_allowed_makes_no_views() -> None:
