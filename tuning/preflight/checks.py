@@ -150,7 +150,7 @@ def _check_figures(space: Space, spec: DatasetSpec) -> None:
     known += [informativeness, *(f"{kind}{name}" for kind in OF_CLASSES for name in classes)]
     known += [f"{kind}all" for kind in OF_CLASSES if classes and kind.startswith("retrieval_")]
     known += [f"{kind}{name}" for kind in OF_NUMBERS for name in numbers]
-    known += space.base.metrics
+    known += space.metrics
     for name in space.objectives:
         if name == "informativeness" and name not in known:
             raise UserError(
@@ -173,7 +173,7 @@ def _check_outside(space: Space) -> None:
     for param in space.params.values():
         augmentations |= {*param.members} if isinstance(param, SubsetParam) else set()
     Augment(canonical([*augmentations]))
-    for name in space.base.metrics:
+    for name in space.metrics:
         load_metric(name)
     if is_outside(space.search.sampler):
         load_sampler(space.search.sampler, seed=0)

@@ -109,9 +109,15 @@ class Space(StrictModel):
         overrides: dict[str, Any] = {}
         for key, value in values.items():
             overrides = merged(overrides, nested(key, value))
-        return override(
+        config = override(
             self.base, overrides, lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}")
         )
+        return config.model_copy(update={"metrics": self.metrics})
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics from outside that all trials measure: those of the base, and the objectives."""
+        return tuple(dict.fromkeys([*self.base.metrics, *filter(is_outside, self.objectives)]))
 
     def file_text(self) -> str:
         """Return the text of the space file; generate the text of a space that was made in Python."""
@@ -259,9 +265,6 @@ def load_space(
     for at, message in not_allowed(base, params, content.objectives, how):
         wrong.found.append(file.error(at, message))
     wrong.refuse()
-    # Objectives from outside are measured because they are objectives.
-    metrics = dict.fromkeys([*base.metrics, *filter(is_outside, content.objectives)])
-    base = base.model_copy(update={"metrics": tuple(metrics)})
     return Space(
         name=path.stem,
         base=base,

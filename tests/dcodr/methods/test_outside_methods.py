@@ -74,7 +74,7 @@ def test_wrong_ones_are_refused(settings: dict[str, Any], message: str, short_co
 
 def test_its_learning_rates_are_settings(short_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mypackage.methods.Align.learned", lambda self: {"my_lr": []})
-    with pytest.raises(UserError, match="Align.learned names 'my_lr'; the learning rates are encoder_lr"):
+    with pytest.raises(UserError, match=r"Align.learned names 'my_lr'; the learning rates are encoder_lr"):
         build_method(changed(short_config, method=ALIGN), 4, 64, 32)
 
 

@@ -1,6 +1,6 @@
 """A sampler from outside proposes; the space decides what is allowed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from optuna import Study
@@ -37,7 +37,7 @@ def space() -> Space:
 class Proposes(RandomSampler):
     """Always proposes the same values."""
 
-    values: dict[str, Any] = {}
+    values: ClassVar[dict[str, Any]] = {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

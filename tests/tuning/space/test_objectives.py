@@ -45,8 +45,8 @@ def test_a_code_with_information_has_a_hypervolume_in_every_objective(tiny: Fact
     for (name, direction), reference in zip(objectives.items(), referenced.reference, strict=True):
         if name in ("code_variance", "effective_rank", "informativeness", "retrieval_top1/floor_hue"):
             assert hypervolume([[figures[name]]], [reference], [direction]) > 0, name
-        # What is measured from labels has chance as its reference, not a value that nothing can miss.
-        assert 0 < reference < 1 or name in ("code_variance", "effective_rank", "informativeness"), name
+        # Neighbours match by chance too, so that a reference of 0 would count luck as a gain.
+        assert 0 < reference < 1 or not name.startswith("retrieval_"), name
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
