@@ -23,7 +23,7 @@ from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate_encoder
-from dcodr.models.encoder import Arch, Encoder
+from dcodr.models.encoder import Encoder
 from dcodr.precision import float32_products
 from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share
@@ -31,7 +31,7 @@ from dcodr.training.trainer import fit, resolve_device
 
 METHODS = get_args(Config.model_fields["method"].annotation)
 IMAGES = 800
-ARCH: Arch = "resnet50"
+ARCH = "resnet50"
 """Architecture of the encoder whose codes are compared."""
 CPU = torch.device("cpu")
 SMALL = Config(

@@ -42,7 +42,7 @@ def full() -> Iterator[Row]:
 
 def method_rows(method: str, goal: float) -> Iterator[Row]:
     """Measure an epoch of a method, compare it with the reference, and measure the GPU's utilisation."""
-    config = Config(method=method)  # type: ignore[arg-type]
+    config = Config(method=method)
     ours, busy = alone(rate, config, STEPS)
     seconds = IMAGES / ours
     work = f"{method}, epoch of {IMAGES:,} images"

@@ -158,11 +158,20 @@ def evaluate(
                 split,
                 seed=config.seed,
                 device=config.device,
+                metrics=config.metrics,
                 on_judge=lambda name: status.update(f"asking the judge {name}"),
             )
             report = replace(report, figures={**report.figures, **verdicts.summary})
         else:
-            report = measure(encoder, dataset, split, probe=probe, seed=config.seed, device=config.device)
+            report = measure(
+                encoder,
+                dataset,
+                split,
+                probe=probe,
+                seed=config.seed,
+                device=config.device,
+                metrics=config.metrics,
+            )
     written = _write_report(folder / f"{split}.json", report, verdicts)
     if as_json:
         print(written, end="")

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from dcodr import plugins
 from dcodr.errors import DivergedError, StorageError, UserError
 from dcodr.files import disk_failure
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NOWHERE = Path(os.devnull)
 _HELP = "Show the traceback of an error."
+_PLUGINS = "Allow the code of an installed package of your own parts; may be repeated."
 
 
 def printable(text: str) -> str:
@@ -143,8 +145,8 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     standard error, with ``--debug`` a traceback. A broken terminal or pipe does not change the exit code.
 
     Args:
-        app: The commands; each gets the option ``--debug``. Options for shell completion are removed from
-            scripts (``*.py``), which a shell cannot complete.
+        app: The commands; each gets the options ``--debug`` and ``--plugins``. Options for shell completion
+            are removed from scripts (``*.py``), which a shell cannot complete.
         words: The command line; by default the process's arguments.
     """
     command = get_command(app)
@@ -155,9 +157,11 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     def note(debug: bool) -> None:
         asked.append(debug)
 
-    option = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
+    def permit(packages: list[str] | None) -> None:
+        plugins.allow(packages or [])
+
     for leaf in _leaves(command):
-        leaf.params += _params(option)
+        leaf.params += _common_params(note, permit)
     with _unfailing_streams():
         try:
             with _stoppable():
@@ -202,12 +206,18 @@ def _stoppable() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _params(option: Any) -> list[Any]:
-    """Convert a typer option to click parameters, by way of a command that has only this option."""
+def _common_params(note: Callable[[bool], None], permit: Callable[[list[str] | None], None]) -> list[Any]:
+    """Return the options of all commands as click parameters, by way of a command that has only these."""
     app = typer.Typer(add_completion=False)
+    debugging = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
+    allowing = typer.Option(
+        "--plugins", metavar="PACKAGE", callback=permit, expose_value=False, help=_PLUGINS
+    )
 
     @app.command()
-    def _(value: Annotated[bool, option] = False) -> None: ...
+    def _(
+        debug: Annotated[bool, debugging] = False, allowed: Annotated[list[str] | None, allowing] = None
+    ) -> None: ...
 
     return get_command(app).params
 

@@ -31,6 +31,7 @@ NOT_DRAWN = {
     "words",
     "precision",
     "interrupts",
+    "plugins",
     "__init__",
     "__main__",
 }

@@ -14,10 +14,12 @@ import pytest
 import threadpoolctl
 import torch
 
+from dcodr import plugins
 from dcodr.config import BatchConfig, Config, EncoderConfig, GeneratorConfig, PerceptualConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
+from tests.extending import write_package
 
 
 def crash_file(run: str, worker: str) -> Path:
@@ -119,3 +121,19 @@ def short_config(tiny_config: Config) -> Config:
     """A training of two steps on the few images."""
     update = {"epochs": 1, "batch": BatchConfig(n_domains=4, n_per_domain=4)}
     return tiny_config.model_copy(update=update)
+
+
+@pytest.fixture(scope="session")
+def _extending(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the package of docs/extending.md."""
+    folder = tmp_path_factory.mktemp("extending")
+    write_package(folder)
+    return folder
+
+
+@pytest.fixture
+def mypackage(_extending: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The package of docs/extending.md, which Python finds and this machine allows."""
+    monkeypatch.syspath_prepend(_extending)
+    monkeypatch.setenv(plugins.ENVIRONMENT, "mypackage")
+    return "mypackage"

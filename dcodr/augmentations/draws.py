@@ -6,12 +6,13 @@ tensors that a kernel takes after its images. The same seed gives the same param
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 BatchShape = tuple[int, int, int]
-Draw = Callable[[BatchShape, Generator], tuple[Tensor, ...]]
+Draw = Callable[[BatchShape, Generator], tuple[Any, ...]]
 
 _ATTEMPTS = 10
 
@@ -29,6 +30,16 @@ def constant(value: float) -> Draw:
 def uniform(low: float, high: float) -> Draw:
     """Draw a value in ``[low, high)`` for every image, ``(n,)``."""
     return lambda shape, generator: (_uniform((shape[0],), low, high, generator),)
+
+
+def strength_and_seed(low: float, high: float) -> Draw:
+    """Draw a strength in ``[low, high)`` for every image, ``(n,)``, and one seed, an ``int``."""
+
+    def draw(shape: BatchShape, generator: Generator) -> tuple[Any, ...]:
+        strength = _uniform((shape[0],), low, high, generator)
+        return strength, int(torch.randint(2**31, (1,), generator=generator))
+
+    return draw
 
 
 def hue_turn(low: float, high: float) -> Draw:

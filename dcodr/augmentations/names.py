@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dcodr.errors import UserError
+from dcodr.plugins import is_outside, unknown
 from dcodr.strict_yaml import did_you_mean
 
 PAPER_13: tuple[str, ...] = (
@@ -24,7 +25,8 @@ PAPER_13: tuple[str, ...] = (
 """The augmentations that the paper tried, in the order of its supplement's Table 1."""
 
 AUGMENTATIONS: tuple[str, ...] = (*PAPER_13, "simsiam")
-"""Every augmentation, in canonical order."""
+"""Every augmentation of this package, in canonical order. Augmentations from outside are named
+``package.module:attribute`` (:mod:`dcodr.plugins`) and come after these, in alphabetical order."""
 
 PAPER_SET: tuple[str, ...] = ("crop", "high_contrast", "high_saturation", "gaussian_blur")
 """The paper's choice (supplement, section 1.2), in canonical order."""
@@ -65,37 +67,61 @@ of the colour wheel. ``max_area`` and ``min_scale`` are shares of the image's ar
 rotation in either direction, and ``sigma`` is the width of the blur in pixels.
 """
 
+OUTSIDE: Mapping[str, Strength] = {"low": Strength(0.0, 0.0, 1.0), "high": Strength(1.0, 0.0, 1.0)}
+"""The strengths of every augmentation from outside: the range from which one number is drawn for each image.
+The augmentation gives 0 and 1 their meanings. The defaults stand in place of the paper's values."""
+
+
+def known_strengths(name: str) -> Mapping[str, Strength]:
+    """Return the strengths of an augmentation by name; none for an unknown one."""
+    return OUTSIDE if is_outside(name) else STRENGTHS.get(name, {})
+
 
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
     """Sort a set of augmentations into canonical order.
 
     Args:
-        names: Members of ``AUGMENTATIONS``, each at most once, in any order.
+        names: Members of ``AUGMENTATIONS`` or names of augmentations from outside, each at most once, in any
+            order.
 
     Returns:
-        The same names in the order of ``AUGMENTATIONS``.
+        The same names in the order of ``AUGMENTATIONS``, then those from outside in alphabetical order.
 
     Raises:
         UserError: If there is no name, or a name is unknown or repeated.
     """
     received = f"augmentations: received {list(names)!r}"
     allowed = f"choose one or more, each once, of {', '.join(AUGMENTATIONS)}"
-    unknown = [name for name in names if name not in AUGMENTATIONS]
-    if unknown:
-        raise UserError(f"{received}: {', '.join(map(repr, unknown))} is unknown; {allowed}")
+    outside = sorted(name for name in names if is_outside(name))
+    wrong = [name for name in names if name not in AUGMENTATIONS and name not in outside]
+    if wrong:
+        raise UserError(f"{received}: {', '.join(map(repr, wrong))} is unknown; {allowed}")
     if not names or len(set(names)) < len(names):
         raise UserError(f"{received}, which {'repeats a name' if names else 'is empty'}; {allowed}")
-    return tuple(name for name in AUGMENTATIONS if name in names)
+    return (*(name for name in AUGMENTATIONS if name in names), *outside)
+
+
+def require_known(names: Sequence[str]) -> None:
+    """Refuse an unknown or a repeated augmentation in a file. Nothing is imported.
+
+    Raises:
+        ValueError: At the first such name; the message suggests the closest known name.
+    """
+    for name in names:
+        if name not in AUGMENTATIONS and not is_outside(name):
+            raise ValueError(f"unknown augmentation {name!r}{unknown('augmentations', name, AUGMENTATIONS)}")
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice")
 
 
 def strengths_of(name: str, given: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Return all strengths of an augmentation: the given ones, and the paper's for the others.
 
     Args:
-        name: A member of ``AUGMENTATIONS``.
+        name: A member of ``AUGMENTATIONS``, or the name of an augmentation from outside.
         given: Valid strengths by augmentation (see ``wrong_strengths``).
     """
-    paper = {key: strength.paper for key, strength in STRENGTHS.get(name, {}).items()}
+    paper = {key: strength.paper for key, strength in known_strengths(name).items()}
     return paper | dict(given.get(name, {}))
 
 
@@ -109,16 +135,17 @@ def wrong_strengths(given: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[
         The key of each mistake in ``given``, and a message.
     """
     for name, values in given.items():
-        if name not in STRENGTHS:
+        known = known_strengths(name)
+        if not known:
             yield (name,), f"no augmentation with strengths{did_you_mean(name, STRENGTHS)}"
             continue
-        known = STRENGTHS[name]
         wrong = [((name, key), message) for key, message in _wrong_values(values, known)]
         yield from wrong
         if "low" in known and not wrong:
             low, high = strengths_of(name, given).values()
             if low > high:
-                low_is, high_is = ("" if key in values else " (the paper's)" for key in ("low", "high"))
+                default = " (the default)" if is_outside(name) else " (the paper's)"
+                low_is, high_is = ("" if key in values else default for key in ("low", "high"))
                 yield (name,), f"low {low}{low_is} is above high {high}{high_is}"
 
 

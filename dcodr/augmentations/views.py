@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -19,12 +19,13 @@ from dcodr.augmentations.color import (
 )
 from dcodr.augmentations.geometry import crop, erase, flip_horizontal, flip_vertical, rotate
 from dcodr.augmentations.names import canonical, strengths_of, wrong_strengths
+from dcodr.augmentations.outside import Outside
 from dcodr.errors import UserError
 
 Kernel = Callable[..., Tensor]
 Mode = Literal["one", "compose"]
-Drawn = Sequence[tuple[str, Sequence[Tensor]]]
-"""Augmentations with their drawn parameters."""
+Drawn = Sequence[tuple[str, Sequence[Any]]]
+"""Augmentations with their drawn parameters: tensors, and for one from outside also a seed, an ``int``."""
 
 
 def simsiam(
@@ -110,7 +111,8 @@ class Augment:
         """Choose the members and the mode that combines them.
 
         Args:
-            names: Members of :data:`dcodr.augmentations.names.AUGMENTATIONS`; their order does not matter.
+            names: Members of :data:`dcodr.augmentations.names.AUGMENTATIONS`, or names of augmentations from
+                outside (:mod:`dcodr.augmentations.outside`); their order does not matter.
             mode: ``one`` changes every image by one member, drawn uniformly, as in the official code;
                 ``compose`` changes it by all members in canonical order.
             strengths: By augmentation, e.g. ``{"affine": {"degrees": 10}}``, as listed in
@@ -118,8 +120,8 @@ class Augment:
                 augmentations that are not members have no effect.
 
         Raises:
-            UserError: If there is no name, a name is unknown or repeated, the mode is unknown, or a strength
-                is unknown or out of bounds.
+            UserError: If there is no name, a name is unknown or repeated, the mode is unknown, a strength is
+                unknown or out of bounds, or a package from outside is not allowed.
         """
         if mode not in get_args(Mode):
             raise UserError(
@@ -130,6 +132,7 @@ class Augment:
         self.names = canonical(names)
         self.mode = mode
         self.strengths = {name: strengths_of(name, strengths) for name in self.names}
+        self._table = {name: TABLE[name] if name in TABLE else Outside(name).parts for name in self.names}
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """Make a view of every image.
@@ -149,7 +152,7 @@ class Augment:
         drawn = self.draw((n, height, width), generator)
         return self.apply(
             images,
-            [(name, [part.to(images.device, non_blocking=True) for part in parts]) for name, parts in drawn],
+            [(name, [_moved(part, images.device) for part in parts]) for name, parts in drawn],
         )
 
     def draw(self, shape: draws.BatchShape, generator: Generator) -> Drawn:
@@ -204,14 +207,18 @@ class Augment:
             images = self._changed(name, images, parameters)
         return images
 
-    def _parameters(self, name: str, shape: draws.BatchShape, generator: Generator) -> list[Tensor]:
-        draw, _ = TABLE[name](**self.strengths[name])
+    def _parameters(self, name: str, shape: draws.BatchShape, generator: Generator) -> list[Any]:
+        draw, _ = self._table[name](**self.strengths[name])
         return list(draw(shape, generator))
 
-    def _changed(self, name: str, images: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        _, kernel = TABLE[name](**self.strengths[name])
+    def _changed(self, name: str, images: Tensor, parameters: Sequence[Any]) -> Tensor:
+        _, kernel = self._table[name](**self.strengths[name])
         # Kernels on planes of colour are up to five times as fast as on interleaved pixels.
         return kernel(images.contiguous(), *parameters)
+
+
+def _moved(part: Any, device: torch.device) -> Any:
+    return part.to(device, non_blocking=True) if isinstance(part, Tensor) else part
 
 
 def _require_images(images: Tensor) -> None:

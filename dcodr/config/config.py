@@ -1,24 +1,26 @@
 """Everything that determines a training, as one frozen model."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dcodr.augmentations.names import (
-    AUGMENTATIONS,
     PAPER_SET,
     STRENGTHS,
     canonical,
+    require_known,
     strengths_of,
     wrong_strengths,
 )
-from dcodr.config.methods import DrNetConfig, LORDConfig, MethodName, MLVAEConfig, SimCLRConfig
+from dcodr.config.methods import DrNetConfig, LORDConfig, MLVAEConfig, SimCLRConfig
+from dcodr.config.parts import Arch, Augmentation, Method, Metric, OwnSetting
 from dcodr.config.seeds import MAX_SEED
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, cached, default_store, is_uri
+from dcodr.plugins import is_outside
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, mistakes, read_yaml
 from dcodr.yaml_core import dump_yaml
 
@@ -26,8 +28,10 @@ from dcodr.yaml_core import dump_yaml
 class EncoderConfig(StrictModel):
     """The network that encodes images as codes (embeddings)."""
 
-    arch: Literal["small", "resnet18", "resnet50"] = "resnet50"
-    """``small`` is a convolutional encoder for CPUs; the paper uses ``resnet50``."""
+    arch: Arch = "resnet50"
+    """``small`` is a convolutional encoder for CPUs; the paper uses ``resnet50``. ``timm:NAME`` is a model of
+    timm (``pip install 'dcodr-tuning[timm]'``), ``torchvision:NAME`` a classification model of torchvision,
+    ``package.module:factory`` a network of your own, see docs/extending.md."""
     code_dim: int = Field(default=128, ge=2)
     """Length of a code."""
     head: bool = False
@@ -36,7 +40,8 @@ class EncoderConfig(StrictModel):
     """True if a linear layer as wide as a ResNet's features (2048 for ``resnet50``) precedes its last layer,
     as in the official code. A file in ``weights`` must then come from MoCo-v2, which has that layer."""
     weights: str | None = None
-    """``null`` for random weights, ``imagenet`` for torchvision's, or a file (torchvision or MoCo)."""
+    """``null`` for random weights, ``imagenet`` for torchvision's, or a file of PyTorch or safetensors
+    weights (torchvision's, MoCo's, timm's, or those of your own network). timm's are not downloaded."""
 
 
 class GeneratorConfig(StrictModel):
@@ -75,8 +80,9 @@ class BatchConfig(StrictModel):
 class Config(StrictModel):
     """One training. The defaults are the paper's (supplement, section 2)."""
 
-    method: MethodName = "dcodr"
-    """``dcodr``, ``dcodr_norec`` without reconstruction, or a system that the paper compares with."""
+    method: Method = "dcodr"
+    """``dcodr``, ``dcodr_norec`` without reconstruction, a system that the paper compares with, or
+    ``package.module:Class``, a method of your own."""
     dataset: str = Field(default="synthetic", pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$")
     """Name of the dataset: letters, digits, ``-`` and ``_``."""
     data: str | None = Field(default=None, min_length=1)
@@ -85,12 +91,13 @@ class Config(StrictModel):
     generator: GeneratorConfig = GeneratorConfig()
     perceptual: PerceptualConfig = PerceptualConfig()
     batch: BatchConfig = BatchConfig()
-    augmentations: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = PAPER_SET
-    """The set that makes the positive views."""
+    augmentations: Annotated[tuple[Augmentation, ...], Field(strict=False, min_length=1)] = PAPER_SET
+    """The set that makes the positive views; ``package.module:function`` is an augmentation of your own."""
     augmentation_mode: Literal["one", "compose"] = "one"
     """``one`` draws one member for each image (official code); ``compose`` applies all of them in turn."""
-    strengths: dict[str, dict[str, float]] = Field(default={})
-    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; missing ones are the paper's."""
+    strengths: dict[Augmentation, dict[str, float]] = Field(default={})
+    """Strengths by augmentation, e.g. ``gaussian_blur: {sigma: 2}``; missing ones are the paper's. One of
+    your own has ``low`` and ``high``, from 0 to 1."""
     temperature: float = Field(default=0.2, gt=0)
     """Temperature of the contrastive loss."""
     encoder_lr: float = Field(default=1e-4, gt=0)
@@ -106,6 +113,10 @@ class Config(StrictModel):
     lord: LORDConfig = LORDConfig()
     ml_vae: MLVAEConfig = MLVAEConfig()
     drnet: DrNetConfig = DrNetConfig()
+    method_settings: dict[str, OwnSetting] = Field(default={})
+    """Settings of a method of your own, by the names of its model; missing ones have its defaults."""
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False)] = ()
+    """Metrics of your own that every evaluation measures too, each ``package.module:name``."""
     epochs: int = Field(default=200, ge=1)
     """Passes over the training images."""
     lr_schedule: Literal["step", "cosine"] = "step"
@@ -140,7 +151,7 @@ class Config(StrictModel):
     @field_validator("augmentations")
     @classmethod
     def _known_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        require_augmentations(names)
+        require_known(names)
         return canonical(names)
 
     @field_validator("strengths")
@@ -158,8 +169,9 @@ class Config(StrictModel):
 
     @model_validator(mode="after")
     def _hidden_layers_are_of_resnets(self) -> "Config":
-        if self.encoder.hidden_layer and self.encoder.arch == "small":
-            raise ValueError("encoder.hidden_layer is for ResNets; the small encoder has none: remove it")
+        if self.encoder.hidden_layer and self.encoder.arch not in ("resnet18", "resnet50"):
+            which = "the small encoder" if self.encoder.arch == "small" else self.encoder.arch
+            raise ValueError(f"encoder.hidden_layer is for resnet18 and resnet50, not {which}: remove it")
         return self
 
     @model_validator(mode="after")
@@ -174,19 +186,6 @@ class Config(StrictModel):
         if self.data is None:
             return default_store(self.dataset)
         return cached(self.data) if is_uri(self.data) else Path(self.data)
-
-
-def require_augmentations(names: Sequence[str]) -> None:
-    """Refuse an unknown or a repeated augmentation in a file.
-
-    Raises:
-        ValueError: At the first such name; the message suggests the closest known name.
-    """
-    for name in names:
-        if name not in AUGMENTATIONS:
-            raise ValueError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
-        if names.count(name) > 1:
-            raise ValueError(f"{name} is given twice")
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,10 +242,19 @@ def override(
 
 def nested(key: str, value: object) -> dict[str, Any]:
     """Return ``{"a": {"b": value}}`` for the dotted key ``a.b``."""
-    for part in reversed(key.split(".")):
+    for part in reversed(key_parts(key)):
         value = {part: value}
     assert isinstance(value, dict)
     return value
+
+
+def key_parts(key: str) -> tuple[str, ...]:
+    """Split a dotted key, e.g. ``encoder.arch``. The name of an augmentation from outside stays whole."""
+    first, _, rest = key.partition(".")
+    if first == "strengths" and ":" in rest:
+        member, _, name = (rest, "", "") if is_outside(rest) else rest.rpartition(".")
+        return (first, member, name) if name else (first, member)
+    return tuple(key.split("."))
 
 
 def setting(config: Config, key: str) -> Any:
@@ -255,9 +263,11 @@ def setting(config: Config, key: str) -> Any:
     Raises:
         KeyError: If a config has no such key; the message lists the allowed ones.
     """
-    strengths = {name: strengths_of(name, config.strengths) for name in STRENGTHS}
+    parts = key_parts(key)
+    named = [name for name in parts[1:2] if parts[0] == "strengths" and is_outside(name)]
+    strengths = {name: strengths_of(name, config.strengths) for name in (*STRENGTHS, *named)}
     node: Any = dict(config) | {"strengths": strengths}
-    for part in key.split("."):
+    for part in parts:
         children = dict(node) if isinstance(node, (StrictModel, dict)) else {}
         if part not in children:
             raise KeyError(f"{key} is no setting of a config{did_you_mean(part, children)}")

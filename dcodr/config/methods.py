@@ -1,4 +1,4 @@
-"""The methods by name, their specific settings, and the settings of a config that each method uses."""
+"""The methods of this package by name, their own settings, and the settings that each method uses."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -52,7 +52,7 @@ several images of each domain in a batch: as negatives, to share a latent, or as
 _VIEWS = ("augmentations", "augmentation_mode", "strengths")
 _GENERATOR = ("generator", "perceptual", "generator_lr")
 
-_USED: Mapping[MethodName, tuple[str, ...]] = {
+_USED: Mapping[str, tuple[str, ...]] = {
     "dcodr": (*_VIEWS, *_GENERATOR, "temperature", "embedding_lr", "reconstruction_weight"),
     "dcodr_norec": (*_VIEWS, "temperature"),
     "simclr": (*_VIEWS, "temperature", "simclr"),
@@ -61,9 +61,15 @@ _USED: Mapping[MethodName, tuple[str, ...]] = {
     "drnet": (*_GENERATOR, "drnet"),
 }
 """Settings by method, except those that all methods use."""
+_OUTSIDE = (*_VIEWS, *_GENERATOR, "temperature", "embedding_lr", "reconstruction_weight", "method_settings")
+"""Settings that a method from outside may use: all that several methods share, and its own."""
 
 
-def has_effect(key: str, method: MethodName) -> bool:
-    """Tell whether a method uses a setting, given by its dotted key."""
+def has_effect(key: str, method: str) -> bool:
+    """Tell whether a method uses a setting, given by its dotted key.
+
+    A method from outside is taken to use every setting that is not another method's own.
+    """
     first = key.split(".")[0]
-    return first in _USED[method] or not any(first in used for used in _USED.values())
+    everything = (*_USED.values(), _OUTSIDE)
+    return first in _USED.get(method, _OUTSIDE) or not any(first in used for used in everything)

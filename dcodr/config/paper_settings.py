@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dcodr.config import PRESETS, Config
-from dcodr.config.methods import DrNetConfig, MethodName
+from dcodr.config.methods import DrNetConfig
 
-_OWN: Mapping[MethodName, Mapping[str, Any]] = {
+_OWN: Mapping[str, Mapping[str, Any]] = {
     "lord": {"encoder_lr": 1e-4, "generator_lr": 3e-4, "embedding_lr": 3e-3, "lr_schedule": "cosine"},
     "drnet": {
         "encoder_lr": 2e-3,
@@ -17,7 +17,7 @@ _OWN: Mapping[MethodName, Mapping[str, Any]] = {
 }
 
 
-def paper_config(method: MethodName, dataset: str) -> Config:
+def paper_config(method: str, dataset: str) -> Config:
     """Return the config that reproduces a system on a dataset, based on the dataset's preset.
 
     The supplement gives only the settings of DCoDR. The other systems have the settings of their authors'
@@ -33,7 +33,7 @@ def paper_config(method: MethodName, dataset: str) -> Config:
     SimCLR has the temperature, the learning rate and the augmentations of DCoDR.
 
     Args:
-        method: The system.
+        method: The system; a method from outside gets the settings of DCoDR.
         dataset: The dataset's name; a dataset without a preset gets the settings of ``paper``.
     """
     # The system's own settings replace those of the preset, which are DCoDR's.

@@ -1,32 +1,40 @@
-"""Metrics of the best constant answers, which need only labels, no codes."""
+"""Metrics of codes without information, which need no codes."""
 
 import torch
 
 from dcodr.data.dataset import FactorDataset, Split
 from dcodr.evaluation.metrics import categorical_outcome, continuous_outcome
+from dcodr.evaluation.report import RECALL_AT, classes_of, factors_of
+from dcodr.evaluation.retrieval import random_figures
 
 
-def constant_figures(data: FactorDataset, split: Split) -> dict[str, float]:
-    """Return the metrics of the best constant answer to each factor on the images of a split.
+def uninformed_figures(data: FactorDataset, split: Split) -> dict[str, float]:
+    """Return the metrics of codes without information on the images of a split.
 
-    The answer is the most frequent class or the median of the training images.
+    Probes then give the best constant answer: the most frequent class or the median of the training images.
+    The neighbours are random images.
 
     Args:
-        data: The labels.
+        data: Labels; of images without attributes also the images.
         split: The split to score, with at least one image.
 
     Returns:
-        ``chance/<factor>`` of the domain and of each categorical attribute, ``error_of_median/<name>`` of
-        each continuous attribute, as in ``report.evaluate_encoder``.
+        ``domain_accuracy``, ``accuracy/<name>`` of each categorical attribute, ``error/<name>`` of each
+        continuous one or ``error/appearance``, and those of retrieval, as in ``report.evaluate_encoder``.
     """
     train, scored = data.indices("train"), data.indices(split)
-    labels = {"domain": data.domain} | {a.name: data.attributes[a.name] for a in data.spec.attributes}
-    continuous = {a.name for a in data.spec.attributes if a.cardinality is None}
+    cpu = torch.device("cpu")
+    train_factors, factors, n_classes = factors_of(data, data.images, train, scored, cpu)
     figures = {}
-    for name, values in labels.items():
-        outcome = continuous_outcome if name in continuous else categorical_outcome
-        seen, actual = torch.from_numpy(values[train]), torch.from_numpy(values[scored])
-        figure = "error_of_median" if name in continuous else "chance"
+    for name, actual in factors.items():
+        continuous = n_classes[name] is None
+        outcome = continuous_outcome if continuous else categorical_outcome
         # Only the constant answer's outcome is used, so any prediction will do.
-        figures[f"{figure}/{name}"] = outcome(actual[None], actual, seen).constant.mean().item()
+        answer = outcome(actual[None], actual, train_factors[name]).constant.mean().item()
+        kind = "error" if continuous else "accuracy"
+        figures["domain_accuracy" if name == "domain" else f"{kind}/{name}"] = answer
+    classes = classes_of(train_factors, factors, data.spec)
+    if classes:
+        queries = torch.arange(len(train), len(train) + len(scored))
+        figures |= random_figures(classes, queries, RECALL_AT)
     return figures

@@ -1,6 +1,6 @@
 """The evaluation of an encoder on one split of a dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from dcodr.evaluation.metrics import (
     probe_figures,
     probe_intervals,
 )
+from dcodr.evaluation.outside import measure_outside
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
 from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
 from dcodr.precision import float32_products
@@ -42,7 +43,7 @@ class Report:
 
     Attributes:
         figures: Every metric that could be measured, all finite: those of ``metrics.probe_figures`` and
-            ``retrieval.retrieval_figures``, ``effective_rank`` and ``code_variance``.
+            ``retrieval.retrieval_figures``, ``effective_rank`` and ``code_variance``, and those from outside.
         intervals: 95 % confidence interval of each of the probes' metrics.
         infeasible: The reason why the metrics must not compete: the code has collapsed, or one of the means
             cannot be measured on this split at all; ``None`` otherwise.
@@ -126,7 +127,7 @@ def encode_split(
     _check(data, split, len(scored))
     images = data.images if images is None else images
     train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
-    factors = _factors(data, images, train, scored, device)
+    factors = factors_of(data, images, train, scored, device)
     return EncodedSplit(train_codes, codes, *factors, split, data.spec)
 
 
@@ -142,6 +143,7 @@ def evaluate_encoder(
     resamples: int = 1000,
     retrieval: bool = True,
     images: Images | None = None,
+    metrics: Sequence[str] = (),
 ) -> Report:
     """Measure the information of an encoder's codes about the domain and the attributes.
 
@@ -161,13 +163,14 @@ def evaluate_encoder(
         resamples: Bootstrap resamples of the confidence intervals.
         retrieval: True to measure retrieval as well.
         images: The images of ``data``, if they are already on the device.
+        metrics: Names of metrics from outside to measure as well.
 
     Raises:
-        UserError: If the split is ``train`` or has fewer than two images.
+        UserError: If the split is ``train`` or has fewer than two images, or a metric from outside fails.
     """
     encoded = encode_split(encoder, data, split, device=device, images=images)
     predicted = encoded.probed(budget, seed) if encoded.finite else {}
-    return summarise(encoded, predicted, seed=seed, resamples=resamples, retrieval=retrieval)
+    return summarise(encoded, predicted, seed=seed, resamples=resamples, retrieval=retrieval, metrics=metrics)
 
 
 def summarise(
@@ -177,6 +180,7 @@ def summarise(
     seed: int,
     resamples: int = 1000,
     retrieval: bool = True,
+    metrics: Sequence[str] = (),
 ) -> Report:
     """Compare the predictions of probes with the labels; see :func:`evaluate`.
 
@@ -187,6 +191,7 @@ def summarise(
         seed: Seed of the bootstrap.
         resamples: Bootstrap resamples of the confidence intervals.
         retrieval: True to measure retrieval as well.
+        metrics: Names of metrics from outside to measure as well.
     """
     # 1. Check for collapse.
     all_codes = torch.cat([encoded.train_codes, encoded.codes])
@@ -209,6 +214,9 @@ def summarise(
             infeasible = f"{name} cannot be measured: {always}"
     if retrieval:
         figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, encoded.spec)
+    # A metric from outside need not be defined for collapsed codes, which do not compete anyway.
+    if infeasible is None:
+        figures |= measure_outside(metrics, encoded.codes, encoded.factors)
     return Report(figures, intervals, infeasible, unmeasured)
 
 
@@ -221,12 +229,13 @@ def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
         )
 
 
-def _factors(
+def factors_of(
     data: FactorDataset, images: Images, train: Indices, scored: Indices, device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, int | None]]:
     """Return the labels of training and scored images, and the number of classes of each factor.
 
-    Factors are the domain, then the attributes in the spec's order, or the appearance if there are none.
+    Factors are the domain, then the attributes in the spec's order, or the appearance if there are none, for
+    which the images are read.
     """
     n_classes = {"domain": data.n_domains, **{a.name: a.cardinality for a in data.spec.attributes}}
     labels = {"domain": data.domain, **{a.name: data.attributes[a.name] for a in data.spec.attributes}}
@@ -243,17 +252,24 @@ def _factors(
     return train_factors, factors, n_classes
 
 
-def _retrieval(
-    codes: Tensor, train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
-) -> dict[str, float]:
-    """Compute the retrieval metrics; ``codes`` holds those of training images, then of scored images."""
-    classes = {
+def classes_of(
+    train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
+) -> dict[str, Classes]:
+    """Return the classes of the gallery, training images before scored ones, by categorical attribute."""
+    return {
         a.name: Classes(
             torch.cat([train_factors[a.name], factors[a.name]]), a.cardinality, a.margin, a.cyclic
         )
         for a in spec.attributes
         if a.cardinality
     }
+
+
+def _retrieval(
+    codes: Tensor, train_factors: Mapping[str, Tensor], factors: Mapping[str, Tensor], spec: DatasetSpec
+) -> dict[str, float]:
+    """Compute the retrieval metrics; ``codes`` holds those of training images, then of scored images."""
+    classes = classes_of(train_factors, factors, spec)
     if not classes:
         return {}
     queries = torch.arange(len(train_factors["domain"]), len(codes), device=codes.device)

@@ -117,8 +117,8 @@ def matches(classes: Classes, queries: Tensor, neighbours: Tensor) -> Tensor:
     return distance <= classes.margin
 
 
-def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
-    """Tell for which queries another image of the gallery matches in all given attributes.
+def n_matches(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
+    """Count for each query the other images of the gallery that match in all given attributes.
 
     Images are not compared in pairs. Instead, the images of each combination of classes are counted once, and
     the counts of all combinations within the margins are looked up.
@@ -128,7 +128,7 @@ def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
         queries: ``(Q,)`` indices of the queries.
 
     Returns:
-        ``(Q,)`` bool.
+        ``(Q,)`` int64.
     """
     # Number the combinations of the exact attributes densely, so that the numbers stay small.
     exact = torch.zeros_like(attributes[0].ids)
@@ -146,7 +146,7 @@ def has_match(attributes: Sequence[Classes], queries: Tensor) -> Tensor:
         sought = _combined(exact[queries], classes)
         at = torch.searchsorted(combinations, sought).clamp_max(len(combinations) - 1)
         found += torch.where(combinations[at] == sought, counts[at], 0)
-    return found > 1  # the query itself is one of the images found
+    return found - 1  # the query itself is one of the images found
 
 
 def _shifts(attribute: Classes) -> range:
@@ -191,7 +191,38 @@ def retrieval_figures(
     figures = {}
     for name, matching in found.items():
         for k in ks:
-            figure = f"retrieval_top1/{name}" if k == 1 else f"retrieval_recall_at_{k}/{name}"
-            figures[figure] = matching[:, :k].any(dim=1).double().mean().item()
-        figures[f"retrieval_ceiling/{name}"] = has_match(members[name], queries.cpu()).double().mean().item()
+            figures[_figure(name, k)] = matching[:, :k].any(dim=1).double().mean().item()
+        figures[f"retrieval_ceiling/{name}"] = (
+            (n_matches(members[name], queries.cpu()) > 0).double().mean().item()
+        )
     return figures
+
+
+def random_figures(attributes: Mapping[str, Classes], queries: Tensor, ks: Sequence[int]) -> dict[str, float]:
+    """Return the expected metrics of :func:`retrieval_figures` for codes without information.
+
+    The neighbours are then drawn at random without replacement. With ``m`` matches among ``n`` other images,
+    the first ``k`` neighbours miss all of them with probability ``C(n - m, k) / C(n, k)``.
+
+    Args:
+        attributes: See :func:`retrieval_figures`.
+        queries: ``(Q,)`` indices of the queries, on the CPU.
+        ks: See :func:`retrieval_figures`.
+
+    Returns:
+        The metrics of :func:`retrieval_figures` without the ceilings.
+    """
+    members = {name: [classes] for name, classes in attributes.items()} | {"all": [*attributes.values()]}
+    others = len(next(iter(attributes.values())).ids) - 1
+    figures = {}
+    for name, classes in members.items():
+        misses = (others - n_matches(classes, queries)).double()
+        for k in ks:
+            drawn = torch.arange(min(k, others), dtype=torch.float64)
+            missed = ((misses[:, None] - drawn) / (others - drawn)).clamp_min(0).prod(dim=1)
+            figures[_figure(name, k)] = (1 - missed).mean().item()
+    return figures
+
+
+def _figure(name: str, k: int) -> str:
+    return f"retrieval_top1/{name}" if k == 1 else f"retrieval_recall_at_{k}/{name}"

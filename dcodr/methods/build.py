@@ -2,13 +2,16 @@
 
 from torch import nn
 
+from dcodr import plugins
 from dcodr.config import Config, EncoderConfig, PerceptualConfig
+from dcodr.config.methods import SHUFFLED
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.methods.drnet import DrNet
 from dcodr.methods.lord import LORD
 from dcodr.methods.method import Method
 from dcodr.methods.ml_vae import MLVAE
+from dcodr.methods.outside import Sizes, build_outside, load_method
 from dcodr.methods.simclr import SimCLR
 from dcodr.methods.weights import load_encoder, load_features
 from dcodr.models.discriminator import PairDiscriminator
@@ -27,10 +30,10 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
         n_images: Images of the train split.
 
     Raises:
-        UserError: If pretrained weights are not available.
+        UserError: If pretrained weights are not available, or a package from outside is not allowed.
     """
     # The order of construction determines the weights that a seed gives.
-    encoder = _encoder(config)
+    encoder = _encoder(config, image_size)
     code_dim, domain_dim = config.encoder.code_dim, config.generator.domain_dim
     n_in_batch, temperature = config.batch.n_domains, config.temperature
     match config.method:
@@ -46,13 +49,14 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
             own = config.lord
             return LORD(encoder, generator, distance, n_images, code_dim, own.noise, own.norm_weight)
         case "ml_vae":
-            posterior, decoder = _encoder(config, code_dim + 2 * domain_dim), _decoder(config, image_size)
+            posterior = _encoder(config, image_size, code_dim + 2 * domain_dim)
+            decoder = _decoder(config, image_size)
             distance, weight = build_distance(config.perceptual), config.ml_vae.kl_weight
             return MLVAE(encoder, posterior, decoder, distance, n_in_batch, code_dim, domain_dim, weight)
         case "drnet":
             return DrNet(
                 encoder,
-                _encoder(config, domain_dim),
+                _encoder(config, image_size, domain_dim),
                 _decoder(config, image_size),
                 PairDiscriminator(code_dim),
                 build_distance(config.perceptual),
@@ -60,6 +64,17 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
                 config.drnet.similarity_weight,
                 config.drnet.adversarial_weight,
             )
+        case _:
+            return build_outside(encoder, config, Sizes(n_domains, image_size, n_images))
+
+
+def shuffles(method: str) -> bool:
+    """Tell whether a method is trained on shuffled batches of any images.
+
+    Raises:
+        UserError: If the method is from outside and its package is not allowed.
+    """
+    return load_method(method).shuffled if plugins.is_outside(method) else method in SHUFFLED
 
 
 def build_distance(config: PerceptualConfig) -> nn.Module:
@@ -76,19 +91,25 @@ def build_distance(config: PerceptualConfig) -> nn.Module:
     return PerceptualDistance(features, layers, config.normalise)
 
 
-def build_encoder(config: EncoderConfig, width: int | None = None) -> Encoder:
+def build_encoder(
+    config: EncoderConfig, image_size: int | None = None, *, width: int | None = None
+) -> Encoder:
     """Build the encoder of a config with random weights, even if the config names pretrained ones.
 
     Args:
         config: The config of the encoder.
+        image_size: Height and width of the images to encode, in pixels, if known.
         width: Width of the output, if not ``code_dim``.
+
+    Raises:
+        UserError: If the encoder cannot be built; see :func:`dcodr.models.trunks.build_trunk`.
     """
-    return Encoder(config.arch, width or config.code_dim, config.head, config.hidden_layer)
+    return Encoder(config.arch, width or config.code_dim, config.head, config.hidden_layer, image_size)
 
 
-def _encoder(config: Config, width: int | None = None) -> Encoder:
+def _encoder(config: Config, image_size: int, width: int | None = None) -> Encoder:
     """Build an encoder with its start weights; a method's encoders differ only in their output width."""
-    encoder = build_encoder(config.encoder, width)
+    encoder = build_encoder(config.encoder, image_size, width=width)
     if config.encoder.weights is not None:
         load_encoder(encoder, config.encoder.arch, config.encoder.weights)
     return encoder

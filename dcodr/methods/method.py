@@ -1,21 +1,35 @@
 """The interface between a method and the trainer and evaluation."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from dcodr.methods.batch import Batch, Draws
 from dcodr.models.encoder import Encoder
+from dcodr.strict_yaml import StrictModel
+
+
+class NoSettings(StrictModel):
+    """The settings of a method that has none of its own."""
 
 
 class Method(nn.Module, ABC):
     """Networks that are trained together, and the losses of a batch.
 
-    All state that a resumed training needs must be a parameter or a buffer.
+    All state that a resumed training needs must be a parameter or a buffer. See
+    :mod:`dcodr.methods.outside` for methods of other packages.
+
+    Attributes:
+        Settings: The model of a method's own settings, if it is from outside.
+        shuffled: True if a method from outside is trained on shuffled batches of any images.
 
     Args:
         encoder: Makes the codes; the only network that remains after training.
     """
+
+    Settings: ClassVar[type[StrictModel]] = NoSettings
+    shuffled: ClassVar[bool] = False
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()

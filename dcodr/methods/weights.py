@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import get_model_weights
 
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET
-from dcodr.models.encoder import Arch, Encoder
+from dcodr.models.encoder import Encoder
 from dcodr.models.perceptual import Backbone
+from dcodr.models.trunks import last_layers
 
 _MOCO_PREFIX = "module.encoder_q."
 _HIDDEN = "fc.0."
@@ -48,8 +50,8 @@ def load_features(
     features.load_state_dict({key: found[key] for key in wanted})
 
 
-def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
-    """Fill the trunk of an encoder, except its last linear layer.
+def load_encoder(encoder: Encoder, arch: str, source: str | Path) -> None:
+    """Fill the trunk of an encoder, except its last layer, which is as wide as a code.
 
     An encoder with a hidden layer gets that of MoCo-v2's projection head, as in the official code. Without a
     hidden layer it gets only the convolutions, also from MoCo-v2.
@@ -57,8 +59,9 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     Args:
         encoder: The encoder; filled in place.
         arch: Its architecture.
-        source: ``"imagenet"`` for torchvision's published weights, or a file with torchvision's state dict or
-            a MoCo checkpoint (https://github.com/facebookresearch/moco), version 1 or 2.
+        source: ``"imagenet"`` for torchvision's published weights, or a file (PyTorch or safetensors) with
+            the state dict of the trunk or, for a ResNet, a MoCo checkpoint
+            (https://github.com/facebookresearch/moco), version 1 or 2.
 
     Raises:
         UserError: If the weights are not available or do not fit, or the architecture has none.
@@ -66,9 +69,15 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     if arch == "small":
         raise UserError(
             f"encoder.weights is {source}, but the small encoder has no pretrained weights: remove the "
-            "setting or choose encoder.arch resnet18 or resnet50"
+            "setting or choose another encoder.arch, such as resnet18"
         )
-    state, path = _read(source, arch, "encoder.weights")
+    library, _, model = arch.rpartition(":")
+    if source == IMAGENET and library not in ("", "torchvision"):
+        raise UserError(
+            f"encoder.weights is imagenet, but nothing is downloaded for {arch}: set it to a file of its "
+            "weights (for timm: model.safetensors of https://huggingface.co/timm), or to null"
+        )
+    state, path = _read(source, model, "encoder.weights")
     found = state.get("state_dict", state)
     if not isinstance(found, dict):
         raise UserError(f"encoder.weights: {path} has a state_dict that is a {type(found).__name__}")
@@ -78,7 +87,8 @@ def load_encoder(encoder: Encoder, arch: Arch, source: str | Path) -> None:
     own = encoder.trunk.state_dict()
     counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them
     # The last layer is new: its width is that of our codes.
-    own_alone = {key for key in own if key.startswith("fc.") and not key.startswith(_HIDDEN)}
+    last = tuple(f"{name}." for name in last_layers(encoder.trunk, encoder.code_dim))
+    own_alone = {key for key in own if key.startswith(last)}
     wanted = {key: value for key, value in own.items() if key not in own_alone | counters}
     unfit = _unfit(found, wanted)
     if unfit and all(key.startswith(_HIDDEN) for key in unfit):
@@ -101,6 +111,8 @@ def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any],
     """Read a state dict, and return it with the path of its file."""
     path = _published(model, setting) if source == IMAGENET else Path(source)
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path), path
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{setting}: no such file: {path}") from None
@@ -115,7 +127,8 @@ def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any],
 
 def _published(model: str, setting: str) -> Path:
     """Return the path of a model's ImageNet weights in torch.hub's cache; download them if missing."""
-    url: str = get_model_weights(model)["IMAGENET1K_V1"].url
+    published = get_model_weights(model)
+    url: str = getattr(published, "IMAGENET1K_V1", next(iter(published))).url
     path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
     if path.exists():
         return path

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from dcodr.augmentations.views import Augment
 from dcodr.config import Config
-from dcodr.config.methods import SHUFFLED
 from dcodr.data.dataset import FactorDataset
 from dcodr.methods.batch import Batch, Draws
+from dcodr.methods.build import shuffles
 from dcodr.training.sampler import BatchSampler, DomainBatchSampler, RandomBatchSampler
 from dcodr.training.staging import staged
 
@@ -132,6 +132,6 @@ def build_sampler(config: Config, domain: npt.NDArray[np.int64]) -> BatchSampler
         UserError: If there are too few images for a batch.
     """
     batch = config.batch
-    if config.method in SHUFFLED:
+    if shuffles(config.method):
         return RandomBatchSampler(len(domain), batch.n_domains * batch.n_per_domain, config.seed)
     return DomainBatchSampler(domain, batch.n_domains, batch.n_per_domain, config.seed)

@@ -196,14 +196,14 @@ def encoder_with(
         fit: How the training images became squares.
 
     Raises:
-        UserError: If the weights are not those of the settings.
+        UserError: If the weights are not those of the settings, or the encoder's package is not allowed.
     """
-    encoder = build_encoder(settings)
+    encoder = build_encoder(settings, image_size)
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:
         raise _unfit(error) from error
-    encoder.image_size, encoder.fit = image_size, fit
+    encoder.fit = fit
     return encoder.eval()
 
 

@@ -1,6 +1,6 @@
 """Trained encoders: load one, and measure its codes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
@@ -61,6 +61,7 @@ def evaluate(
     probe: Literal["paper", "fast"] = "paper",
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    metrics: Sequence[str] = (),
 ) -> Report:
     """Measure the information of an encoder's codes about the domain and the attributes.
 
@@ -75,13 +76,17 @@ def evaluate(
             metrics are not comparable.
         seed: Seed of the probes and of the bootstrap behind the intervals.
         device: Device of the computation; ``auto`` selects a GPU if there is one.
+        metrics: Names of metrics of your own, ``package.module:name``, see docs/extending.md.
 
     Raises:
-        UserError: If the split has fewer than two images, or there is no such device.
+        UserError: If the split has fewer than two images, there is no such device, or a metric of your own
+            fails or is not allowed.
     """
     where = resolve_device(device)
     budget = {"paper": PAPER, "fast": FAST}[probe]
-    return report.evaluate_encoder(encoder.to(where), data, split, budget, seed=seed, device=where)
+    return report.evaluate_encoder(
+        encoder.to(where), data, split, budget, seed=seed, device=where, metrics=metrics
+    )
 
 
 @float32_products(tf32=False)
@@ -92,6 +97,7 @@ def judge(
     *,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    metrics: Sequence[str] = (),
     on_judge: Callable[[str], None] = lambda name: None,
 ) -> tuple[Report, Verdicts]:
     """Measure an encoder's codes with the paper's probe, and by all judges of `dcodr.evaluation.judges`.
@@ -102,6 +108,7 @@ def judge(
         split: The split to score.
         seed: Seed of the judges.
         device: Device of the encoder and of the probes; the trees always use the CPU.
+        metrics: See :func:`evaluate`.
         on_judge: Called with the name of each judge before it is asked.
 
     Returns:
@@ -115,4 +122,4 @@ def judge(
     if not encoded.finite:
         raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")
     answers = ask_all(encoded, seed, on_judge)
-    return report.summarise(encoded, answers["paper"], seed=seed), verdicts(encoded, answers)
+    return report.summarise(encoded, answers["paper"], seed=seed, metrics=metrics), verdicts(encoded, answers)

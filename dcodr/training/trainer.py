@@ -219,7 +219,14 @@ def _validate(
     method: Method, data: FactorDataset, images: Tensor, config: Config, device: torch.device
 ) -> Report:
     return evaluate_encoder(
-        method.encoder, data, "validation", FAST, seed=config.seed, device=device, images=images
+        method.encoder,
+        data,
+        "validation",
+        FAST,
+        seed=config.seed,
+        device=device,
+        images=images,
+        metrics=config.metrics,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.augmentations.views import Augment, Mode
 from dcodr.config import Config
+from dcodr.config.methods import MethodName
 from dcodr.data.dataset import FactorDataset
 from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share, room_for_images
@@ -16,7 +17,7 @@ from dcodr.training.pictures import retrieval_picture, swap_picture
 from dcodr.training.trainer import fit, resolve_device
 from tests.gpu.fake import CUDA, GIB, Copy, FakeGPU
 
-METHODS = get_args(Config.model_fields["method"].annotation)
+METHODS = get_args(MethodName)
 
 
 def test_a_gpu_has_its_index(gpu: FakeGPU) -> None:

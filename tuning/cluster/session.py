@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 
+from dcodr import plugins
 from dcodr.errors import UserError
 from tuning.cluster.machine import cpus_here, lacking
 from tuning.interrupts import handlers_kept
@@ -135,7 +136,7 @@ def _connected(where: Mapping[str, Any], address: str | None, verbose: bool) -> 
             ray.init(
                 **where,
                 include_dashboard=False,
-                runtime_env={"env_vars": WORKERS},
+                runtime_env={"env_vars": WORKERS | plugins.environment()},
                 log_to_driver=verbose,
                 logging_level=logging.INFO if verbose else SILENT,
             )

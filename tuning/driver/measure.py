@@ -87,7 +87,8 @@ def figures_of(checkpoint: str, gpus: float) -> Measured:
     config = state.config
     torch.set_num_threads(config.threads)
     data = open_dataset(config)
-    report = evaluate(trained_encoder(state), data, "test", seed=config.seed, device=config.device)
+    encoder = trained_encoder(state)
+    report = evaluate(encoder, data, "test", seed=config.seed, device=config.device, metrics=config.metrics)
     return dict(report.figures), dict(report.intervals)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
+from dcodr.plugins import is_outside
 from tuning.ledger.encoding import decode
 from tuning.space import Space
 
@@ -189,12 +190,17 @@ def label(values: Mapping[str, Any]) -> str:
     words = []
     for key, value in values.items():
         if isinstance(value, tuple):
-            words.append("+".join(_SHORT.get(name, name) for name in map(str, value)) or "none")
+            words.append("+".join(_SHORT.get(name) or _short(name) for name in map(str, value)) or "none")
         else:
             setting = key.rsplit(".")[-1]
-            shown = f"{value:.3g}" if isinstance(value, float) else value
+            shown = f"{value:.3g}" if isinstance(value, float) else _short(str(value))
             words.append(f"{_SHORT.get(setting, setting)}={shown}")
     return " ".join(words)
+
+
+def _short(text: str) -> str:
+    """Return the last word of the name of a part from outside; other texts unchanged."""
+    return text.rpartition(":")[2] if is_outside(text) else text
 
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:

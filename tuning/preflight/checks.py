@@ -9,6 +9,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from dcodr.augmentations.names import canonical
+from dcodr.augmentations.views import Augment
 from dcodr.config import Config
 from dcodr.data.coverage import trivial_factors
 from dcodr.data.dataset import DatasetSpec, FactorDataset
@@ -17,15 +19,19 @@ from dcodr.data.remote import open_dataset
 from dcodr.data.store import verify_store
 from dcodr.errors import UserError
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
+from dcodr.evaluation.outside import load_metric
 from dcodr.files import is_uri
 from dcodr.methods.build import build_method
+from dcodr.plugins import is_outside
 from dcodr.strict_yaml import did_you_mean
 from dcodr.training.batches import build_sampler
 from dcodr.words import counted
 from tuning.cluster.machine import check_memory, cpus_here, lacking
 from tuning.preflight.rehearsal import largest
+from tuning.sampling.sampler import load_sampler
 from tuning.space import Space
-from tuning.space.params import CategoricalParam
+from tuning.space.objectives import OF_CLASSES, OF_CODES, OF_NUMBERS
+from tuning.space.params import CategoricalParam, SubsetParam
 from tuning.space.settings import Resources
 from tuning.tracking.file import sqlite_file
 from tuning.tracking.store import try_store
@@ -54,6 +60,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
         _render(space.base.store, console)
     data = open_dataset(space.base)
     _check_figures(space, data.spec)
+    _check_outside(space)
     _check_labels(data, console)
     budget = space.search.epoch_budget
     if budget is not None and budget < space.base.epochs:
@@ -136,9 +143,14 @@ def _check_resources(resources: Resources) -> None:
 
 def _check_figures(space: Space, spec: DatasetSpec) -> None:
     """Refuse objectives, or an informativeness floor, that are not measured on the dataset."""
-    accuracies = [f"{'accuracy' if a.cardinality else 'error'}/{a.name}" for a in spec.attributes]
     informativeness = "informativeness" if spec.attributes else IMAGE_INFORMATIVENESS
-    known = ["invariance", informativeness, "domain_accuracy", *accuracies]
+    known = [name for name in OF_CODES if name not in ("informativeness", IMAGE_INFORMATIVENESS)]
+    classes = [a.name for a in spec.attributes if a.cardinality]
+    numbers = [a.name for a in spec.attributes if not a.cardinality] or ["appearance"] * (not spec.attributes)
+    known += [informativeness, *(f"{kind}{name}" for kind in OF_CLASSES for name in classes)]
+    known += [f"{kind}all" for kind in OF_CLASSES if classes and kind.startswith("retrieval_")]
+    known += [f"{kind}{name}" for kind in OF_NUMBERS for name in numbers]
+    known += space.metrics
     for name in space.objectives:
         if name == "informativeness" and name not in known:
             raise UserError(
@@ -153,6 +165,18 @@ def _check_figures(space: Space, spec: DatasetSpec) -> None:
             f"search.informativeness_floor: {spec.name} has no attribute, so that informativeness is not "
             "measured: remove it"
         )
+
+
+def _check_outside(space: Space) -> None:
+    """Load the parts from outside that no other check builds: augmentations, metrics, the sampler."""
+    augmentations = {*space.base.augmentations}
+    for param in space.params.values():
+        augmentations |= {*param.members} if isinstance(param, SubsetParam) else set()
+    Augment(canonical([*augmentations]))
+    for name in space.metrics:
+        load_metric(name)
+    if is_outside(space.search.sampler):
+        load_sampler(space.search.sampler, seed=0)
 
 
 def _check_labels(data: FactorDataset, console: Console) -> None:

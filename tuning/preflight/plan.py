@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dcodr.config import Config
+from dcodr.config import Config, override
 from dcodr.data.dataset import SPLITS, FactorDataset
+from dcodr.errors import UserError
 from dcodr.files import file_system
 from dcodr.words import counted
 from tuning.cluster.machine import cpus_here, memory_here
@@ -22,7 +24,7 @@ from tuning.ledger.trials import FirstTrial, TrialRecord
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
 from tuning.preflight.reference import with_constant_answers
-from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse
+from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse, timed_encoders
 from tuning.report.tables import settings_table
 from tuning.report.terminal import print_table
 from tuning.sampling.sampler import SpaceSampler
@@ -87,8 +89,8 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
         "Dataset": f"{data.spec.name}, {counted(len(data.images), 'image')} ({sizes}), "
         f"{counted(data.n_domains, 'domain')}",
         "Store": str(space.base.store),
-        "Training": f"{config.method}, encoder {config.encoder.arch}, {counted(config.epochs, 'epoch')}, "
-        f"evaluated every {config.evaluate_every}, {config.precision} on the {config.device}",
+        "Training": f"{config.method}, {counted(config.epochs, 'epoch')}, evaluated every "
+        f"{config.evaluate_every}, {config.precision} on the {config.device}",
         "Space": describe_size(space.params),
         "Objectives": ", ".join(_objective(space, name) for name in space.objectives),
         "Search": f"{counted(search.trials, 'trial')}, sampler {search.sampler}, seed {search.seed}, "
@@ -107,9 +109,9 @@ def _what(space: Space, data: FactorDataset) -> dict[str, str]:
 
 
 def _objective(space: Space, name: str) -> str:
-    """Return an objective, with the constant answer's metric if gains are measured from there."""
+    """Return an objective, with its reference if that depends on the labels or comes from outside."""
     answer = space.constant_answers.get(name)
-    known = "" if answer is None else f" (from {answer:.4g}, the constant answer's)"
+    known = "" if answer is None else f" (from {answer:.4g}, its reference)"
     return f"{space.objectives[name]} {name}{known}"
 
 
@@ -162,8 +164,14 @@ def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
     if config.device == "cuda" and not torch.cuda.is_available():
         return plan | {"Time": "not measured, nor memory: this machine has no GPU"}
     copies = _sharing(space, at_once, places is None)
-    with console.status(f"timing steps of the largest configuration, {copies} at a time"):
-        timing = rehearse(config, copies, space.resources.gpus_per_trial)
+    timings: dict[str, Timing] = {}
+    for arch in timed_encoders(space):
+        with console.status(f"timing steps of the largest configuration, {arch}, {copies} at a time"):
+            one = override(config, {"encoder": {"arch": arch}}, lambda _, text: UserError(text))
+            timings[arch] = rehearse(one, copies, space.resources.gpus_per_trial)
+    slowest = max(timings.values(), key=lambda timing: timing.step)
+    timing = replace(slowest, memory=max(timing.memory for timing in timings.values()))
+    plan["Encoder"] = "\n".join(_encoder(arch, timing) for arch, timing in timings.items())
     plan |= _timed(config, timing, copies)
     if cost_depends(space):
         plan["Largest"] = "timed is the costliest configuration of the space; others take less"
@@ -193,6 +201,10 @@ def _sharing(space: Space, at_once: int, here: bool) -> int:
         return at_once if here else 1
     fit = space.resources.concurrent(cpus_here(), max(share, 1.0))
     return max(1, min(fit, at_once))
+
+
+def _encoder(arch: str, timing: Timing) -> str:
+    return f"{arch}: {timing.parameters / 1e6:.3g} million parameters, {duration(timing.step)} a step"
 
 
 def _timed(config: Config, timing: Timing, copies: int) -> dict[str, str]:

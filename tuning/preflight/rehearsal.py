@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from dcodr.config import Config
 from dcodr.data.dataset import SPLITS, FactorDataset
@@ -33,7 +34,8 @@ RANKED: Mapping[str, tuple[str, ...]] = {
     "precision": ("bfloat16", "tf32", "float32"),
     "augmentation_mode": ("one", "compose"),
 }
-"""Choices that decide the time and memory of a step, the cheapest first."""
+"""Choices that decide the time and memory of a step, the cheapest first. Parts that are not listed, such as
+those from outside, count as costlier; encoders among them are timed one by one."""
 
 SIZES = (
     "epochs",
@@ -64,6 +66,7 @@ class Timing:
         steps: Steps in an epoch.
         timed: Number of steps that were timed.
         evaluation: Seconds of an evaluation on the validation images.
+        parameters: Number of parameters of the encoder.
         memory: Bytes of a training at its peak: on a GPU those that PyTorch has allocated there; else the
             resident memory of the process, including the program and the dataset, although trials share them.
     """
@@ -72,6 +75,7 @@ class Timing:
     steps: int
     timed: int
     evaluation: float
+    parameters: int
     memory: int
 
 
@@ -133,6 +137,7 @@ def rehearse(config: Config, copies: int, gpus: float = 0) -> Timing:
         steps=timings[0].steps,
         timed=sum(timing.timed for timing in timings),
         evaluation=float(np.mean([timing.evaluation for timing in timings])),
+        parameters=timings[0].parameters,
         memory=max(timing.memory for timing in timings),
     )
 
@@ -152,14 +157,17 @@ def measure(text: str, gpus: float) -> Timing:
     data = open_dataset(config)
     try:
         moments, steps = _steps(config, data)
-        evaluation = _evaluation(config, data)
+        encoder = build_encoder(config.encoder, data.image_size)
+        evaluation = _evaluation(encoder, config, data)
     except torch.cuda.OutOfMemoryError:
         raise UserError(
             "the largest configuration needs more memory than the GPU allows it: use smaller batches or "
             "networks, or raise resources.gpus_per_trial"
         ) from None
     timed = len(moments) - 1
-    return Timing((moments[-1] - moments[0]) / timed, steps, timed, evaluation, _peak_memory(config))
+    parameters = sum(parameter.numel() for parameter in encoder.parameters())
+    step = (moments[-1] - moments[0]) / timed
+    return Timing(step, steps, timed, evaluation, parameters, _peak_memory(config))
 
 
 def _steps(config: Config, data: FactorDataset) -> tuple[list[float], int]:
@@ -189,13 +197,13 @@ def _steps(config: Config, data: FactorDataset) -> tuple[list[float], int]:
     return moments, steps
 
 
-def _evaluation(config: Config, data: FactorDataset) -> float:
+def _evaluation(encoder: nn.Module, config: Config, data: FactorDataset) -> float:
     """Return the seconds of an evaluation; a long one is estimated from an evaluation of fewer images.
 
     The encoder is untrained; the cost is the same.
     """
     device = resolve_device(config.device)
-    encoder = build_encoder(config.encoder).to(device).to(memory_format=torch.channels_last)
+    encoder = encoder.to(device).to(memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
     # Evaluate on a small part of the images, and double the part until the time is long enough to scale up.
@@ -232,12 +240,25 @@ def _peak_memory(config: Config) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def timed_encoders(space: Space) -> list[str]:
+    """Return the encoders to time: the costliest one, or all searched ones if their order is unknown."""
+    arch = space.params.get("encoder.arch")
+    choices = [str(choice) for choice in arch.choices] if isinstance(arch, CategoricalParam) else []
+    if all(choice in RANKED["encoder.arch"] for choice in choices):
+        return [space.config(largest(space)).encoder.arch]
+    return choices
+
+
+def _rank(key: str, option: str) -> int:
+    return RANKED[key].index(option) if option in RANKED[key] else len(RANKED[key])
+
+
 def _costliest(key: str, param: Param, paper: Any) -> Any:
     if isinstance(param, SubsetParam):
         return param.repair(paper, np.random.default_rng(0))
     options = param.choices if isinstance(param, CategoricalParam) else (param.low, param.high)
     if key in RANKED:
-        return max(options, key=lambda option: RANKED[key].index(str(option)))
+        return max(options, key=lambda option: _rank(key, str(option)))
     if key in SIZES:
         return max(options)
     return paper if param.allows(paper) else options[0]

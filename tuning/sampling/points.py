@@ -17,6 +17,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from dcodr.config import key_parts
 from tuning.ledger.encoding import booleans, chosen, distributions, strengths
 from tuning.space.params import Param, SubsetParam, used
 
@@ -91,7 +92,7 @@ class Points:
             sets = [chosen(key, param, point) if key in of else () for of, point in known]
             columns += [[(member in of) / max(len(of), 1) for of in sets] for member in param.members]
             for name, distribution in self._strengths[key].items():
-                member = name.split(".")[-2]
+                member = key_parts(name)[1]
                 columns.append(
                     [
                         _place(distribution, point[name]) - 0.5 if member in of else 0.0

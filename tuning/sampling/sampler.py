@@ -1,8 +1,8 @@
 """The samplers over a space; every proposed subset is allowed."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from optuna import Study
@@ -11,6 +11,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from dcodr import plugins
+from dcodr.errors import UserError
 from tuning.ledger.encoding import booleans, chosen, distributions, is_whole, needed, strengths
 from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.news import News
@@ -33,6 +35,7 @@ class SpaceSampler(BaseSampler):
     """
 
     def __init__(self, space: Space, seed: int) -> None:
+        self._name = space.search.sampler
         self._params = space.params
         self._points = Points(space.params)
         self._rng = np.random.default_rng(seed)
@@ -63,8 +66,8 @@ class SpaceSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Raise an error: Optuna never calls this, as all parameters are drawn together."""
-        raise NotImplementedError(param_name)
+        """Raise an error: Optuna calls this only if a sampler from outside proposed an impossible value."""
+        raise UserError(f"search.sampler: {self._name} proposed an impossible value of {param_name}")
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Let the sampler prepare."""
@@ -103,3 +106,25 @@ def _sampler(space: Space, seed: int, rng: np.random.Generator) -> BaseSampler:
                 return NSGAIISampler(population_size=startup, seed=seed)
             case "random":
                 return RandomSampler(seed)
+            case name:
+                return load_sampler(name, seed)
+
+
+def load_sampler(name: str, seed: int) -> BaseSampler:
+    """Build a sampler from outside, a subclass of ``optuna.samplers.BaseSampler``, as ``Class(seed=seed)``.
+
+    Args:
+        name: ``package.module:Class``.
+        seed: Seed of its draws, below 2**32.
+
+    Raises:
+        UserError: If its package is not allowed, or the name is not that of such a class.
+    """
+    found = plugins.load(name, "search.sampler")
+    if not (isinstance(found, type) and issubclass(found, BaseSampler)):
+        raise UserError(f"search.sampler: {name} should be a subclass of optuna.samplers.BaseSampler")
+    build = cast(Callable[..., BaseSampler], found)
+    try:
+        return build(seed=seed)
+    except Exception as error:  # a sampler of another author can raise anything
+        raise UserError(f"search.sampler: {name} cannot be built: {plugins.told(error)}") from error

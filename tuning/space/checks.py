@@ -1,14 +1,15 @@
-"""Checks of searched parameters, objectives and early stopping in a space file that is well formed."""
+"""Checks of searched parameters and early stopping in a space file that is well formed."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, get_args
 
-from dcodr.config import Config, nested, override, setting
+from dcodr.config import Config, key_parts, nested, override, setting
 from dcodr.config.methods import MethodName, has_effect
 from dcodr.config.paper_settings import paper_config
 from dcodr.errors import UserError
+from dcodr.plugins import is_outside
 from dcodr.strict_yaml import Key, did_you_mean
 from tuning.space.params import CategoricalParam, Param, SubsetParam
 from tuning.space.settings import SearchSettings
@@ -27,9 +28,8 @@ PAPER_SETTINGS = (
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
 """Settings that are the same in all trials of a search."""
 
-FIGURES = ("invariance", "informativeness", "image_informativeness", "domain_accuracy")
-FIGURES_OF_AN_ATTRIBUTE = ("accuracy/", "error/")
-"""Possible objectives: metrics with a worst value from which gains can be measured."""
+OWN = "method_settings"
+"""The setting with those of a method from outside. The base gives their values in the first trial."""
 
 Mistake = tuple[Key, str]
 """The place of a mistake, and a message."""
@@ -46,11 +46,12 @@ def paper_value(base: Config, key: str, paper_with: Mapping[str, Any]) -> Any:
     return setting(source, key)
 
 
-def trained_methods(base: Config, params: Mapping[str, Param]) -> list[MethodName]:
-    """Return the methods that the trials of a space train."""
+def trained_methods(base: Config, params: Mapping[str, Param]) -> list[str]:
+    """Return the methods that the trials of a space train; those from outside come last."""
     searched = params.get("method")
     choices = searched.choices if isinstance(searched, CategoricalParam) else [base.method]
-    return [name for name in get_args(MethodName) if name in choices]
+    ours = [name for name in get_args(MethodName) if name in choices]
+    return ours + [str(name) for name in choices if is_outside(name)]
 
 
 def wrong_param(
@@ -113,39 +114,25 @@ def wrong_paper_with(
             yield from ((at, message) for _, message in _refused(base, key, value))
 
 
-def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[Mistake]:
-    """Find objectives without measurable gains, and preferences for names that are no objectives.
-
-    Args:
-        objectives: The names of the objectives.
-        preference: The names that ``search.preference`` weighs.
-
-    Yields:
-        The place of each mistake in the file, and a message.
-    """
-    objectives = list(objectives)
-    for name in objectives:
-        if name not in FIGURES and not name.startswith(FIGURES_OF_AN_ATTRIBUTE):
-            allowed = [*FIGURES, *(f"{kind}NAME" for kind in FIGURES_OF_AN_ATTRIBUTE)]
-            yield ("objectives", name), f"cannot be an objective{did_you_mean(name, allowed)}"
-    for name in preference:
-        if name not in objectives:
-            yield ("search", "preference", name), f"is no objective{did_you_mean(name, objectives)}"
-
-
 def _no_parameter(
     key: str, base: Config, params: Mapping[str, Param], overrides: Mapping[str, Any]
 ) -> str | None:
+    own = key.startswith(f"{OWN}.")
     try:
         setting(base, key)
     except KeyError as error:
+        if own:
+            return (
+                f"has no value for the first trial: give it in base.overrides.{OWN}, as the defaults of a "
+                "method of your own are unknown before its code runs"
+            )
         return str(error.args[0])
     if key in FIXED_SETTINGS:
         return "cannot be searched: it is the same for the whole search"
     methods = trained_methods(base, params)
     if methods and not any(has_effect(key, method) for method in methods):
         return f"has no effect on {' or '.join(methods)}"
-    if key in _dotted(overrides):
+    if key in _dotted(overrides) and not own:
         return "is fixed in base.overrides too: remove it in one place"
     return None
 
@@ -160,13 +147,13 @@ def _twice(
         if name in params:
             yield (name,), f"is searched as a strength of {key} too: remove it in one place"
         if name in _dotted(overrides):
-            yield (key, *name.split(".")), "is fixed in base.overrides too: remove it in one place"
+            yield (key, *key_parts(name)), "is fixed in base.overrides too: remove it in one place"
 
 
 def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
     """Yield mistakes of extremes that the setting cannot have."""
     for where, setting_key, extremes in _extremes(key, param):
-        depth = len(setting_key.split("."))
+        depth = len(key_parts(setting_key))
         for value in extremes:
             if found := _refused(base, setting_key, value):
                 yield from (((*where, *inside[depth:]), message) for inside, message in found)
@@ -185,7 +172,7 @@ def _without_the_papers(
         for name, strength in param.strength_params(value).items():
             of_strength = paper_value(base, name, paper_with)
             if not strength.allows(of_strength):
-                yield tuple(name.split(".")), f"does not allow {of_strength!r}, {advice}"
+                yield key_parts(name), f"does not allow {of_strength!r}, {advice}"
 
 
 def _refused(base: Config, key: str, value: Any) -> list[Mistake]:

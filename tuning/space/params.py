@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from dcodr.augmentations.names import canonical
-from dcodr.config import require_augmentations
+from dcodr.augmentations.names import canonical, require_known
 from dcodr.config.methods import has_effect
+from dcodr.config.parts import Augmentation
 from dcodr.strict_yaml import Key, StrictModel, did_you_mean, mistakes
 
 Scalar = bool | int | float | str
@@ -105,7 +105,7 @@ class CategoricalParam(StrictModel):
 
 
 NumberParam = Annotated[FloatParam | IntParam, Field(discriminator="type")]
-Members = Annotated[tuple[str, ...], Field(strict=False)]
+Members = Annotated[tuple[Augmentation, ...], Field(strict=False)]
 Pair = Annotated[Members, Field(min_length=2, max_length=2)]
 Group = Annotated[Members, Field(min_length=2)]
 
@@ -128,13 +128,13 @@ class SubsetParam(StrictModel):
     """Pairs that are never in a set together."""
     exclusive: Annotated[tuple[Group, ...], Field(strict=False)] = ()
     """Groups of which a set has at most one member."""
-    strengths: dict[str, dict[str, NumberParam]] = Field(default={})
+    strengths: dict[Augmentation, dict[str, NumberParam]] = Field(default={})
     """Searched strengths of a member, used if the member is in the set."""
 
     @field_validator("members")
     @classmethod
     def _known_members(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        require_augmentations(names)
+        require_known(names)
         return canonical(names)
 
     @model_validator(mode="after")

@@ -4,8 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from dcodr.config.parts import Sampler
 from dcodr.config.seeds import MAX_SEED
 from dcodr.strict_yaml import StrictModel
+from tuning.space.objectives import Objective
 
 TieBreak = Literal["hypervolume", "crowding"]
 Paths = Annotated[tuple[str, ...], Field(strict=False)]
@@ -72,9 +74,9 @@ class SearchSettings(StrictModel):
     """Hypervolume of the front at which no more trials begin."""
     stall: Stall | None = None
     """The end of a search without progress; ``null`` never ends it for that."""
-    sampler: Literal["gp", "tpe", "nsga2", "random"] = "gp"
+    sampler: Sampler = "gp"
     """A Gaussian process (:class:`tuning.sampling.gp_sampler.GPSampler`); Optuna's multivariate TPE or
-    NSGA-II; random draws."""
+    NSGA-II; random draws; or ``package.module:Class``, a sampler of Optuna's kind of your own."""
     aim: Literal["front", "baseline"] = "front"
     """``front`` widens the whole Pareto front; ``baseline`` looks for settings that are better than the
     paper's in every objective: the sampler ``gp`` proposes such trials, and the best trade-off is one of
@@ -88,7 +90,7 @@ class SearchSettings(StrictModel):
     """Early stopping; ``null`` trains every trial to its last epoch."""
     informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
     """A trial with less informativeness at an evaluation, from the grace period on, is infeasible."""
-    preference: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
+    preference: dict[Objective, Annotated[float, Field(gt=0)]] = Field(default={})
     """Weights of the objectives in the choice of the best trade-off, by name; 1 for the others. The weights
     are exponents of the gains, see :func:`tuning.pareto.best_tradeoff`."""
     warm_start: WarmStart = WarmStart()

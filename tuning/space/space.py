@@ -1,30 +1,31 @@
 """The search space: one YAML file that holds the whole experiment."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dcodr.config import PRESETS, Config, merged, nested, override, read_config, setting
 from dcodr.config.methods import MethodName
 from dcodr.errors import UserError
+from dcodr.plugins import full_name, is_outside
 from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml, without
 from dcodr.yaml_core import dump_yaml
 from tuning.pareto import Direction
 from tuning.space.checks import (
     paper_value,
     trained_methods,
-    wrong_objectives,
     wrong_paper_with,
     wrong_param,
     wrong_scheduler,
 )
 from tuning.space.mistakes import Mistakes
-from tuning.space.params import Param, SubsetParam, used
+from tuning.space.objectives import Objective, perfect, worst, wrong_objectives
+from tuning.space.outside import not_allowed
+from tuning.space.params import CategoricalParam, Param, SubsetParam, used
 from tuning.space.settings import Resources, SearchSettings, WarmStart
 from tuning.space.shipped import space_path
 
@@ -54,12 +55,23 @@ class SpaceFile(StrictModel):
     base: Base
     params: dict[str, Param] = Field(min_length=1)
     """The searched parameters, by dotted key of the config."""
-    objectives: dict[str, Direction] = Field(
+    objectives: dict[Objective, Direction] = Field(
         default={"invariance": "maximize", "informativeness": "maximize"}, min_length=1
     )
     """Validation metrics to optimise."""
     search: SearchSettings = SearchSettings()
     resources: Resources = Resources()
+
+    @field_validator("params")
+    @classmethod
+    def _full_names(cls, params: dict[str, Param]) -> dict[str, Param]:
+        """Replace short names of methods, which packages announce, by full names."""
+        method = params.get("method")
+        if not isinstance(method, CategoricalParam):
+            return params
+        ours = get_args(MethodName)
+        full = tuple(name if name in ours else full_name("methods", str(name)) for name in method.choices)
+        return params | {"method": method.model_copy(update={"choices": full})}
 
 
 class Space(StrictModel):
@@ -78,9 +90,9 @@ class Space(StrictModel):
     resources: Resources
     """Resources of one trial."""
     constant_answers: dict[str, float] = Field(default={})
-    """The best constant answer's metric on the validation images, for the objectives that are measured from
-    there; see :mod:`tuning.preflight.reference`. A search keeps the answers that it began with; searches of
-    earlier versions have none."""
+    """The references of the objectives that depend on the labels, e.g. the best constant answer's metric on
+    the validation images, or come from another package; see :mod:`tuning.preflight.reference`. A search keeps
+    the references that it began with; searches of earlier versions have none."""
     text: str = ""
     """The text of the file; empty for a space that was made in Python."""
 
@@ -97,9 +109,15 @@ class Space(StrictModel):
         overrides: dict[str, Any] = {}
         for key, value in values.items():
             overrides = merged(overrides, nested(key, value))
-        return override(
+        config = override(
             self.base, overrides, lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}")
         )
+        return config.model_copy(update={"metrics": self.metrics})
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics from outside that all trials measure: those of the base, and the objectives."""
+        return tuple(dict.fromkeys([*self.base.metrics, *filter(is_outside, self.objectives)]))
 
     def file_text(self) -> str:
         """Return the text of the space file; generate the text of a space that was made in Python."""
@@ -153,7 +171,7 @@ class Space(StrictModel):
         return None
 
     @property
-    def methods(self) -> list[MethodName]:
+    def methods(self) -> list[str]:
         """The methods that the trials train."""
         return trained_methods(self.base, self.params)
 
@@ -171,21 +189,21 @@ class Space(StrictModel):
     def reference(self) -> list[float]:
         """The worst objectives that count: the corner of the hypervolume, from which gains are measured.
 
-        It is the constant answer's metric if there is one, else 0 for a maximised objective and 1 for a
-        minimised one.
+        It is that of ``constant_answers`` if there is one, else that of
+        :func:`tuning.space.objectives.worst`.
         """
+        widths = self.params.get("encoder.code_dim")
+        searched = widths.choices if isinstance(widths, CategoricalParam) else [getattr(widths, "high", 0)]
+        code_dim = max(self.base.encoder.code_dim, *map(int, searched))
         return [
-            self.constant_answers.get(name, 0.0 if direction == "maximize" else 1.0)
+            self.constant_answers.get(name, worst(name, direction, code_dim))
             for name, direction in self.objectives.items()
         ]
 
     @property
     def perfect(self) -> list[float]:
-        """The best possible value of each objective; infinity for a maximised error."""
-        return [
-            0.0 if direction == "minimize" else math.inf if name.startswith("error/") else 1.0
-            for name, direction in self.objectives.items()
-        ]
+        """The best possible value of each objective; infinite if none is known."""
+        return [perfect(name, direction) for name, direction in self.objectives.items()]
 
     @property
     def preference(self) -> list[float]:
@@ -243,6 +261,8 @@ def load_space(
         for at, message in wrong_param(key, param, base, content.params, content.base.overrides, how):
             wrong.found.append(file.error(("params", *at), message))
     for at, message in wrong_objectives(content.objectives, content.search.preference):
+        wrong.found.append(file.error(at, message))
+    for at, message in not_allowed(base, params, content.objectives, how):
         wrong.found.append(file.error(at, message))
     wrong.refuse()
     return Space(

@@ -4,6 +4,7 @@ All records follow from the ledger alone, so writing them again does no harm. A 
 search (`tuning.tracking.outbox`); `tuning.tracking.doctor` repairs the rest after an outage or a crash.
 """
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from tuning.results.csv_tables import front_csv, gain_csv
 from tuning.results.results import ANALYSIS, Results
 from tuning.results.search import Search
 from tuning.space import Space
+from tuning.space.params import SubsetParam
 from tuning.tracking.conclusion import Conclusion, describe, what_mattered
 from tuning.tracking.tracker import Figures, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
@@ -201,7 +203,9 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
     if not has_effect("augmentations", config.method):
         return shown
     shown["augmentations"] = "+".join(config.augmentations)
-    return shown | {f"augmentation.{name}": name in config.augmentations for name in AUGMENTATIONS}
+    subsets = [param.members for param in space.params.values() if isinstance(param, SubsetParam)]
+    known = dict.fromkeys([*AUGMENTATIONS, *itertools.chain(*subsets), *config.augmentations])
+    return shown | {f"augmentation.{name}": name in config.augmentations for name in known}
 
 
 def figures_of(record: TrialRecord, epochs: tuple[int, ...]) -> list[Figures]:

@@ -73,7 +73,7 @@ def test_augmentations_have_one_canonical_order() -> None:
             "perceptual: {backbone: pixel, layers: [1]}\n",
             "perceptual.layers has no meaning for the pixel distance",
         ),
-        ("encoder: {arch: small, hidden_layer: true}\n", "encoder.hidden_layer is for ResNets"),
+        ("encoder: {arch: small, hidden_layer: true}\n", "encoder.hidden_layer is for resnet18 and resnet50"),
         ("provenance: 3\n", "line 1: provenance: received 3"),
         ("strengths: 3\n", "line 1: strengths: received 3; should be a mapping"),
         (

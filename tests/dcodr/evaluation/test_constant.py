@@ -1,4 +1,4 @@
-"""The figures of constant answers, known from labels alone."""
+"""The metrics of codes without information, known without codes."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset, Split
-from dcodr.evaluation.constant import constant_figures
+from dcodr.evaluation.constant import uninformed_figures
 from dcodr.evaluation.probes import ProbeBudget
 from dcodr.evaluation.report import evaluate_encoder
+from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
 
 BUDGET = ProbeBudget(
     layers=2, hidden=8, epochs=1, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=1
@@ -48,10 +49,47 @@ def test_they_are_the_very_figures_of_an_evaluation(data: FactorDataset, split: 
     measured = evaluate_encoder(
         Pixels(), data, split, BUDGET, seed=0, device=device, resamples=2, retrieval=False
     )
-    expected = {
-        name: measured.figures[name] for name in ("chance/domain", "chance/pose", "error_of_median/landmarks")
+    constant = {
+        "domain_accuracy": "chance/domain",
+        "accuracy/pose": "chance/pose",
+        "error/landmarks": "error_of_median/landmarks",
     }
-    assert constant_figures(data, split) == expected
+    found = uninformed_figures(data, split)
+    assert {name: found[name] for name in constant} == {
+        name: measured.figures[same] for name, same in constant.items()
+    }
+
+
+def test_random_codes_retrieve_as_predicted(data: FactorDataset) -> None:
+    expected = {
+        name: value
+        for name, value in uninformed_figures(data, "validation").items()
+        if name.startswith("retrieval_")
+    }
+    assert len(expected) == 2 * 3
+    classes = Classes(torch.from_numpy(data.attributes["pose"][data.split < 2]), 6)
+    queries = torch.arange(120, 161)
+    drawn = [
+        retrieval_figures(
+            {"pose": classes},
+            queries,
+            nearest_neighbours(torch.randn(161, 8, generator=torch.Generator().manual_seed(i)), queries, 10),
+            (1, 5, 10),
+        )
+        for i in range(200)
+    ]
+    for name, value in expected.items():
+        assert np.mean([one[name] for one in drawn]) == pytest.approx(value, abs=0.015)
+
+
+def test_the_appearance_of_unlabelled_images_has_its_constant_answer(data: FactorDataset) -> None:
+    unlabelled = replace(data, spec=DatasetSpec("d", "object", ()), attributes={})
+    measured = evaluate_encoder(
+        Pixels(), unlabelled, "validation", BUDGET, seed=0, device=torch.device("cpu"), resamples=2
+    )
+    found = uninformed_figures(unlabelled, "validation")
+    assert found["error/appearance"] == measured.figures["error_of_median/appearance"]
+    assert found.keys() <= measured.figures.keys()
 
 
 def test_by_hand() -> None:
@@ -69,8 +107,9 @@ def test_by_hand() -> None:
     )
     # In training most show pose 2 and domain 1, and the median is (4, 10).
     error = ((0 + 20) / 2 + (2 + 0) / 2 + (4 + 4) / 2) / 3
-    assert constant_figures(data, "validation") == pytest.approx(
-        {"chance/domain": 2 / 3, "chance/pose": 2 / 3, "error_of_median/landmarks": error}
+    # The queries have poses 2, 0, 2. Among the five other images, 3, 1 and 3 match.
+    random = {f"retrieval_top1/{name}": (3 + 1 + 3) / 5 / 3 for name in ("pose", "all")}
+    random |= {f"retrieval_recall_at_{k}/{name}": 1.0 for k in (5, 10) for name in ("pose", "all")}
+    assert uninformed_figures(data, "validation") == pytest.approx(
+        {"domain_accuracy": 2 / 3, "accuracy/pose": 2 / 3, "error/landmarks": error, **random}
     )
-    unlabelled = replace(data, spec=DatasetSpec("d", "object", ()), attributes={})
-    assert constant_figures(unlabelled, "validation") == pytest.approx({"chance/domain": 2 / 3})

@@ -10,6 +10,7 @@ from torchvision.models import resnet18
 
 from dcodr.augmentations.views import Augment
 from dcodr.config import BatchConfig, Config, EncoderConfig, setting
+from dcodr.config.methods import MethodName
 from dcodr.data.dataset import FactorDataset
 from dcodr.methods.batch import Batch, Draws
 from dcodr.methods.build import build_method
@@ -18,7 +19,7 @@ from dcodr.models.encoder import Encoder
 from dcodr.training.checkpoint import Epoch, load_checkpoint, trained_encoder
 from dcodr.training.trainer import fit
 
-METHODS = get_args(Config.model_fields["method"].annotation)
+METHODS = get_args(MethodName)
 PARTS = {
     "dcodr": {"contrastive", "reconstruction"},
     "dcodr_norec": {"contrastive"},

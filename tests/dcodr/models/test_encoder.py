@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import resnet18
 
-from dcodr.models.encoder import Arch, Encoder
+from dcodr.models.encoder import Encoder
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def n_parameters(module: nn.Module) -> int:
 
 @pytest.mark.parametrize("head", [False, True])
 @pytest.mark.parametrize("arch", ["small", "resnet18", "resnet50"])
-def test_codes_are_unit_vectors(arch: Arch, head: bool, images: torch.Tensor) -> None:
+def test_codes_are_unit_vectors(arch: str, head: bool, images: torch.Tensor) -> None:
     codes = Encoder(arch, code_dim=16, head=head)(images)
     assert codes.shape == (3, 16)
     assert codes.dtype == torch.float32
@@ -46,7 +46,7 @@ def test_resnet_is_torchvisions(images: torch.Tensor) -> None:
         ("resnet50", 23_508_032 + (2048 + 1) * 128),  # torchvision's 25,557,032 less its 1000-class layer
     ],
 )
-def test_number_of_parameters(arch: Arch, expected: int) -> None:
+def test_number_of_parameters(arch: str, expected: int) -> None:
     assert n_parameters(Encoder(arch)) == expected
     assert n_parameters(Encoder(arch, head=True)) == expected + 3 * (128 + 1) * 128
 
@@ -69,7 +69,7 @@ def test_the_hidden_layer_is_linear_and_before_the_last(images: torch.Tensor) ->
     torch.testing.assert_close(encoder(images), F.normalize(expected, dim=1))
     plain = n_parameters(Encoder("resnet50"))
     assert n_parameters(Encoder("resnet50", hidden_layer=True)) == plain + (2048 + 1) * 2048
-    with pytest.raises(ValueError, match="small encoder has no hidden layer"):
+    with pytest.raises(ValueError, match="encoder small has no hidden layer"):
         Encoder("small", hidden_layer=True)
 
 

@@ -37,7 +37,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_store: Path) -> 
 
     def rehearse(config: Config, copies: int, gpus: float) -> Timing:
         asked.append(copies)
-        return Timing(step=0.5, steps=10, timed=20, evaluation=3.0, memory=300 * 2**20)
+        return Timing(step=0.5, steps=10, timed=20, evaluation=3.0, parameters=900_000, memory=300 * 2**20)
 
     def show(address: str | None = None, tracking_uri: str | None = None, **search: Any) -> dict[str, str]:
         space = load_space(QUICK, data=str(tiny_store), search=search)
@@ -61,7 +61,8 @@ def test_a_plan_says_what_is_searched(shown: Plan, tiny_store: Path, tmp_path: P
     lines = shown()
     assert lines["Dataset"] == "synthetic, 160 images (128 train, 16 validation, 16 test), 4 domains"
     assert lines["Store"] == str(tiny_store)
-    assert lines["Training"].startswith("dcodr, encoder small, 2 epochs, evaluated every 1")
+    assert lines["Training"].startswith("dcodr, 2 epochs, evaluated every 1")
+    assert lines["Encoder"] == "small: 0.9 million parameters, 500 ms a step"
     assert lines["Space"] == "56 augmentation sets x 3 continuous settings"  # 6 + 15 + 20 + 15
     assert lines["Objectives"] == "maximize invariance, maximize informativeness"
     assert lines["Search"] == "4 trials, sampler gp, seed 0, none stopped early"

@@ -313,9 +313,15 @@ WRONG = {
         "line 4: objectives.invariance: received",
     ),
     "no figure to measure gains in": (
-        BASE + TEMPERATURE + "objectives:\n  effective_rank: maximize\n",
-        "line 5: objectives.effective_rank: cannot be an objective; allowed: invariance, informativeness, "
-        "image_informativeness, domain_accuracy, accuracy/NAME, error/NAME",
+        BASE + TEMPERATURE + "objectives:\n  effective_rang: maximize\n",
+        "line 5: objectives.effective_rang: cannot be an objective (did you mean effective_rank?); allowed: "
+        "invariance, informativeness, image_informativeness, domain_accuracy, effective_rank, code_variance, "
+        "accuracy/NAME, retrieval_top1/NAME, retrieval_recall_at_5/NAME, retrieval_recall_at_10/NAME, "
+        "error/NAME, or package.module:attribute",
+    ),
+    "an objective that is the same for all trials": (
+        BASE + TEMPERATURE + "objectives:\n  chance/domain: maximize\n",
+        "line 5: objectives.chance/domain: cannot be an objective: it is the same for all trials",
     ),
     "a preference for no objective": (
         BASE + TEMPERATURE + "search:\n  preference:\n    invarianse: 2\n",
@@ -337,7 +343,7 @@ WRONG = {
     "no trials": (BASE + TEMPERATURE + "search: {trials: 0}\n", "line 4: search.trials: received 0"),
     "unknown sampler": (
         BASE + TEMPERATURE + "search: {sampler: bayes}\n",
-        "line 4: search.sampler: received 'bayes'; should be 'gp', 'tpe', 'nsga2' or 'random'",
+        "line 4: search.sampler: received 'bayes'; should be 'gp', 'tpe', 'nsga2', 'random', or package.module:",
     ),
     "scheduler that stops nothing": (
         "base: {preset: synthetic, overrides: {epochs: 4, evaluate_every: 4}}\n"
@@ -522,10 +528,12 @@ serch: {}
         "line 13: params.embedding_lr.high: required, but not given",
         "line 13: params.embedding_lr.hihg: unknown key (did you mean high?)",
         "line 15: search.trails: unknown key (did you mean trials?)",
-        "line 16: search.sampler: received 'gpp'; should be 'gp', 'tpe', 'nsga2' or 'random'",
+        "line 16: search.sampler: received 'gpp'; should be 'gp', 'tpe', 'nsga2', 'random', or "
+        "package.module:Class",
         "line 17: serch: unknown key (did you mean search?)",
         "line 6: base.overrides.threads: is set by resources: remove it here",
-        "line 4: base.overrides.encoder.arch: received 'vit'; should be 'small', 'resnet18' or 'resnet50'",
+        "line 4: base.overrides.encoder.arch: received 'vit'; should be 'small', 'resnet18', 'resnet50', "
+        "timm:NAME, torchvision:NAME or package.module:factory",
         "line 5: base.overrides.epoch: unknown key (did you mean epochs?)",
         "--set heat=1: unknown key",
         "--set resources: gpus: unknown key (did you mean gpus_per_trial?)",
