@@ -34,10 +34,16 @@ def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) 
     return path
 
 
-def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
-    """Return the result of ``read_folder`` with all images at once; options of ``Options`` go there."""
-    asked = {name: options.pop(name) for name in list(options) if name in Options.__dataclass_fields__}
-    raw = read_folder(*args, options=Options(**asked), **{"warn": lambda message: None} | options)
+def read_all(
+    path: Path,
+    name: str,
+    root: Path | None = None,
+    on_progress: Any = None,
+    warn: Any = lambda message: None,
+    **options: Any,
+) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
+    """Return the result of ``read_folder`` with all images at once."""
+    raw = read_folder(path, name, root, Options(**options), on_progress, warn=warn)
     spec, images, domain, attributes, *_ = raw
     return spec, np.concatenate([*images]), domain, dict(attributes)
 
