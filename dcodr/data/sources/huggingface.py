@@ -148,7 +148,7 @@ def _image_column(path: Path, data: Any, image: str | None) -> str:
     found = [column for column, kind in data.features.items() if isinstance(kind, datasets.Image)]
     if image is None and len(found) == 1:
         return str(found[0])
-    if image not in found:
+    if image is None or image not in found:
         given = f"{image} is not a column of images; it" if image else "which column has the images? It"
         raise UserError(f"{path}: {given} has {', '.join(found) or 'none'}: give one with --image")
     return image

@@ -52,7 +52,7 @@ def test_landmarks_are_where_they_were_in_the_picture(tmp_path: Path) -> None:
         return image
 
     _, chunks, _, attributes, *_ = read_celeba(write(tmp_path, {1: 30, 2: 30}, dot_at_the_nose))
-    image = next(chunks)[0, :, :, 0].astype(float)
+    image = next(iter(chunks))[0, :, :, 0].astype(float)
     rows, columns = np.indices(image.shape) + 0.5
     centre = (columns * image).sum() / image.sum(), (rows * image).sum() / image.sum()
     np.testing.assert_allclose(attributes["landmarks"][0, 4:6], centre, atol=0.1)

@@ -34,10 +34,16 @@ def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) 
     return path
 
 
-def read_all(*args: Any, **options: Any) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
-    """Return the result of ``read_folder`` with all images at once; options of ``Options`` go there."""
-    asked = {name: options.pop(name) for name in list(options) if name in Options.__dataclass_fields__}
-    raw = read_folder(*args, options=Options(**asked), **{"warn": lambda message: None} | options)
+def read_all(
+    path: Path,
+    name: str,
+    root: Path | None = None,
+    on_progress: Any = None,
+    warn: Any = lambda message: None,
+    **options: Any,
+) -> tuple[DatasetSpec, Images, Any, dict[str, Any]]:
+    """Return the result of ``read_folder`` with all images at once."""
+    raw = read_folder(path, name, root, Options(**options), on_progress, warn=warn)
     spec, images, domain, attributes, *_ = raw
     return spec, np.concatenate([*images]), domain, dict(attributes)
 
@@ -236,7 +242,8 @@ def test_an_unknown_continuous_attribute_is_refused(tmp_path: Path) -> None:
 def test_marks_of_missing_values_are_refused_by_line(tmp_path: Path, mark: str, column: str) -> None:
     row = dict(zip(HEADER.split(","), ROWS[2].split(","), strict=True)) | {column: mark}
     path = folder(tmp_path, [*ROWS[:2], ",".join(row.values()), ROWS[3]])
-    for kind in ({}, {"continuous": ["x"]}, {"categorical": ["x"]}):
+    kinds: list[dict[str, Any]] = [{}, {"continuous": ["x"]}, {"categorical": ["x"]}]
+    for kind in kinds:
         with pytest.raises(
             UserError, match=rf"labels\.csv, line 4, column {column}: {re.escape(mark)} is not a label"
         ):
@@ -250,9 +257,7 @@ def test_words_that_are_no_marks_are_classes(tmp_path: Path) -> None:
     assert spec.attributes[0].classes == tuple(sorted(words))
 
 
-def read_column(
-    tmp_path: Path, cells: list[str], **kind: list[str]
-) -> tuple[Attribute, list[float], list[str]]:
+def read_column(tmp_path: Path, cells: list[str], **kind: Any) -> tuple[Attribute, list[float], list[str]]:
     """Read an attribute v of four rows; return it with the warnings."""
     said: list[str] = []
     rows = [

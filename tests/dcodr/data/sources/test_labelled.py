@@ -72,7 +72,7 @@ def test_a_split_without_training_images_of_a_domain_is_refused(tmp_path: Path) 
 
 
 def test_angles_are_cyclic_and_have_a_margin(tmp_path: Path) -> None:
-    columns = {
+    columns: dict[str, list[Any]] = {
         "domain": ["ab"[i % 2] for i in range(32)],
         "angle": 4 * ANGLES,
         "size": 4 * [1, 2, 3, 4, 5, 6, 7, 8],

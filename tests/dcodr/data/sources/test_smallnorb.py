@@ -80,7 +80,7 @@ def test_three_pixels_become_two_by_area(raw: Path) -> None:
     pairs = np.random.default_rng(1).integers(0, 256, (5, 2, 96, 96), dtype=np.uint8)
     for kind, values in (("cat", category), ("info", info), ("dat", pairs)):
         write_matrix(raw / f"{PARTS[0]}-{kind}.mat", values)
-    images = next(read_smallnorb(raw).images)
+    images = next(iter(read_smallnorb(raw).images))
     weights = np.kron(np.eye(32), np.array([[2, 1, 0], [0, 1, 2]])) / 3
     expected = weights @ pairs[:, 0] @ weights.T
     assert np.abs(images - expected[..., None]).max() <= 0.5 + 1e-9

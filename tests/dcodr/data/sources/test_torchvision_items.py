@@ -19,7 +19,7 @@ SMALL = Options(image_size=32)
 
 def idx(values: Any) -> bytes:
     """The file format of MNIST: type, dimensions, shape, bytes."""
-    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
+    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + bytes(values)
 
 
 def mnist(root: Path, n_train: int = 40, n_test: int = 8) -> None:
