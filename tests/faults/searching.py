@@ -131,7 +131,7 @@ class Driver:
         """Return the number of recorded epochs."""
         return sum(record.epoch for record in self.records())
 
-    def await_epochs(self, more: int, seconds: float = 120) -> None:
+    def await_epochs(self, more: int, seconds: float = 300) -> None:
         """Wait until more epochs have been recorded."""
         enough = self.epochs() + more
 

@@ -53,13 +53,13 @@ def test_a_driver_and_a_worker_that_are_killed_ctrl_c_and_sigterm_lose_nothing(d
     with pytest.raises(UserError, match=running), driving(driver.storage / "quick"):
         pass
     os.kill(driver.pid, signal.SIGINT)
-    code, printed = driver.end(60)
+    code, printed = driver.end(120)
     assert code != 0
     assert "--name quick --resume" in printed
     driver.start()
     driver.await_epochs(1)
     os.kill(driver.pid, signal.SIGTERM)
-    code, printed = driver.end(60)
+    code, printed = driver.end(120)
     assert code == 143
     assert "--name quick --resume" in printed
     parent, runs = statuses(MlflowClient(default_uri(driver.storage)), driver.search())

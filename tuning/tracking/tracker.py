@@ -154,7 +154,7 @@ class Tracker:
         else:
             for run_id in self._abandoned(tags):
                 self._client.set_terminated(run_id, status="KILLED")
-            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity}, {})
+            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity})
         # MLflow refuses to change a param, so only missing ones are written.
         known = self._client.get_run(self.search_id).data.params
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.keys()})
@@ -253,7 +253,7 @@ class Tracker:
         if not self.search_id:
             raise RuntimeError("start_search or open_search comes before start_trial")
         _check_names(params)
-        run_id = self._create_run(name, {_PARENT: self.search_id, "trial": str(number), **tags}, {})
+        run_id = self._create_run(name, {_PARENT: self.search_id, "trial": str(number), **tags})
         return self.describe_trial(TrialRun(run_id, number, "RUNNING", {}, tags, {}, ()), params, config_yaml)
 
     def describe_trial(self, run: TrialRun, params: Mapping[str, object], config_yaml: str) -> TrialRun:
@@ -461,12 +461,9 @@ class Tracker:
                 break
         return runs
 
-    def _create_run(self, name: str, tags: Mapping[str, str], params: Mapping[str, object]) -> str:
-        _check_names(params)
+    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
         _check_names(tags)
         run = self._client.create_run(self._experiment_id, run_name=name, tags=_limited(tags, _MAX_TAG))
-        if params:
-            self._write(run.info.run_id, {}, params)
         return str(run.info.run_id)
 
     def _write(self, run_id: str, tags: Mapping[str, str], params: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -345,10 +346,22 @@ def test_repeats_of_what_was_cut_off_wait_for_it(four: Space) -> None:
     assert again.budget.trials == 2
 
 
-def test_a_repeat_whose_twin_has_ended_is_settled_when_a_search_is_opened_again(four: Space) -> None:
+def test_a_repeat_whose_twin_has_ended_is_settled_when_a_search_is_opened_again(
+    four: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger = beginning_with(four, "crop", "crop", "affine")
     begin(ledger), begin(ledger)
-    finish(Ledger(ledger.study), 0, 0.3, 0.6)  # its driver dies before it gives the result to the repeat
+    real = optuna.Trial.set_user_attr
+
+    def die(trial: optuna.Trial, key: str, value: Any) -> None:
+        """Let the driver die before it gives the result to the repeat."""
+        if key == "repeats":
+            raise KeyboardInterrupt
+        real(trial, key, value)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(optuna.Trial, "set_user_attr", die)
+        finish(ledger, 0, 0.3, 0.6)
     again = Ledger(ledger.study)
     assert again.ready(SpaceSampler) == [2]
     assert (again.records()[1].status, again.study.trials[1].values) == ("reused", [0.3, 0.6])
