@@ -43,7 +43,7 @@ def test_codes_are_unit_vectors_that_teach_the_first_layer(
     assert codes.shape == (4, 8)
     assert codes.dtype == torch.float32
     torch.testing.assert_close(codes.norm(dim=1), torch.ones(4))
-    (codes[0] @ codes[1]).backward()  # type: ignore[no-untyped-call]
+    (codes[0] @ codes[1]).backward()
     first = next(encoder.parameters())
     assert first.grad is not None
     assert first.grad.isfinite().all()

@@ -46,7 +46,7 @@ def test_a_code_with_information_has_a_hypervolume_in_every_objective(tiny: Fact
         if name in ("code_variance", "effective_rank", "informativeness", "retrieval_top1/floor_hue"):
             assert hypervolume([[figures[name]]], [reference], [direction]) > 0, name
         # Neighbours match by chance too, so that a reference of 0 would count luck as a gain.
-        assert 0 < reference < 1 or not name.startswith("retrieval_"), name
+        assert 0 < reference < 1 or not (name.startswith("retrieval_") and "floor_hue" in name), name
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])

@@ -343,7 +343,7 @@ WRONG = {
     "no trials": (BASE + TEMPERATURE + "search: {trials: 0}\n", "line 4: search.trials: received 0"),
     "unknown sampler": (
         BASE + TEMPERATURE + "search: {sampler: bayes}\n",
-        "line 4: search.sampler: received 'bayes'; should be 'gp', 'tpe', 'nsga2', 'random', or package.module:",
+        "line 4: search.sampler: received 'bayes'; should be 'gp', 'tpe', 'nsga2', 'random', or package.",
     ),
     "scheduler that stops nothing": (
         "base: {preset: synthetic, overrides: {epochs: 4, evaluate_every: 4}}\n"
