@@ -44,7 +44,7 @@ class MatrixConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve maps."""
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
             return super().forward(x)
         (size, _), (stride, _) = self.kernel_size, self.stride
         if size == 1:

@@ -30,6 +30,7 @@ class Encoder(nn.Module):
 
     Attributes:
         image_size: Height and width of the images that it was trained on, in pixels, if known.
+        origin: Record of its training, an ``Origin`` of ``dcodr.training.origin``, if known.
 
     Raises:
         ValueError: If a hidden layer is requested for the small encoder.
@@ -43,6 +44,7 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.image_size: int | None = None
+        self.origin: object | None = None
         if arch == "small" and hidden_layer:
             raise ValueError("the small encoder has no hidden layer")
         self.trunk = small_trunk(code_dim) if arch == "small" else _resnet(arch, code_dim, hidden_layer)
