@@ -18,7 +18,12 @@ JUDGES = {
     "paper": "the paper's probe (a six-layer MLP), fitted to the codes of the train images",
 }
 FIRST = ("invariance", "informativeness", "image_informativeness")
-_BASELINES = ("chance/", "error_of_median/")
+_CONSTANT = {
+    "domain_accuracy": "chance/domain",
+    "accuracy": "chance/{}",
+    "error": "error_of_median/{}",
+}
+"""For each kind of metric the metric of the best constant answer."""
 _USE = {
     "onnx": (
         "import onnxruntime\n",
@@ -63,11 +68,11 @@ def render_card(made: Exported, name: str, origin: Origin | None) -> str:
         "## Use",
         _use(made),
         "## Metrics",
-        *_metrics(origin, name),
+        *_metrics(origin),
         "## Data",
         *_data(origin),
         "## Intended use and limits",
-        _limits(origin),
+        _limits(),
         "## Config of the training",
         "Not known." if origin is None else f"```yaml\n{dump_config(origin.config)}```",
     ]
@@ -87,18 +92,20 @@ def _about(origin: Origin | None) -> str:
 def _facts(made: Exported, name: str, origin: Origin | None) -> Iterator[tuple[str, str]]:
     size = made.image_size
     width = "code_dim" if origin is None else str(origin.config.encoder.code_dim)
-    yield "format", f"{made.format.name}, {made.path.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(made.path)}`"
+    yield (
+        "format",
+        f"{made.format.name}, {made.path.stat().st_size / 1e6:.1f} MB, SHA-256 `{sha256(made.path)}`",
+    )
     if made.format.name == "safetensors":
         yield "content", "weights, and the config in the header; the network is built by dcodr-tuning"
     yield "input `images`", "`(batch, height, width, 3)` uint8 RGB, of any batch size, height and width"
     yield "preparation", f"done by the model: central square, resized to {size} x {size}, scaled to [0, 1]"
-    yield "output `codes`", f"`(batch, {width})` float32, each of length 1: compare codes by their dot product"
-    yield "exported from", f"`{name}`, by dcodr-tuning {version('dcodr-tuning')}, torch {version('torch')}"
     yield (
-        "checked",
-        f"its codes of {made.images} images, computed by {made.runtime}, differ from the encoder's by at "
-        f"most {made.difference:.0e}",
+        "output `codes`",
+        f"`(batch, {width})` float32, each of length 1: compare codes by their dot product",
     )
+    yield "exported from", f"`{name}`, by dcodr-tuning {version('dcodr-tuning')}, torch {version('torch')}"
+    yield "checked", f"{made.agreement}, on {made.images} images ({made.runtime})"
 
 
 def _use(made: Exported) -> str:
@@ -111,11 +118,13 @@ def _use(made: Exported) -> str:
     )
     text = f"```python\n{code}```\n\nLay transparent images over white first, as the training did."
     if made.format.name == "safetensors":
-        text += f" A whole folder: `python -m dcodr embed {made.path.name} --images FOLDER --out codes.parquet`."
+        text += (
+            f" A whole folder: `python -m dcodr embed {made.path.name} --images FOLDER --out codes.parquet`."
+        )
     return text
 
 
-def _metrics(origin: Origin | None, name: str) -> Iterator[str]:
+def _metrics(origin: Origin | None) -> Iterator[str]:
     measured = () if origin is None else origin.measured
     for split in ("validation", "test"):
         found = [one for one in measured if one.split == split]
@@ -126,10 +135,11 @@ def _metrics(origin: Origin | None, name: str) -> Iterator[str]:
             yield _table(("metric", "value", "95 % interval", "a constant answer"), _rows(one))
         if not found:
             yield f"**On {split} images**: not measured."
-    yield (
+    yield textwrap.fill(
         "`invariance` and `informativeness` are 1 at best. An `invariance` of 0 means that the probe reads "
-        "the domain\nfrom the codes without error; an `informativeness` of 0 means that it learns nothing from "
-        "them about the attributes."
+        "the domain from the codes without error, an `informativeness` of 0 that it learns nothing from them "
+        "about the attributes.",
+        110,
     )
 
 
@@ -142,13 +152,11 @@ def _of_other_data(one: Measured, origin: Origin | None) -> str:
 def _rows(one: Measured) -> Iterator[tuple[str, str, str, str]]:
     names = sorted(one.figures, key=lambda name: (name not in FIRST, name))
     for name in names:
-        if name.startswith(_BASELINES):
+        if name.startswith(("chance/", "error_of_median/")):
             continue
         low, high = one.intervals.get(name, (None, None))
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-        factor = "domain" if name == "domain_accuracy" else name.partition("/")[2]
-        kind = "error_of_median/" if name.startswith("error/") else "chance/"
-        constant = one.figures.get(kind + factor) if factor else None
+        constant = one.figures.get(_CONSTANT.get(name.partition("/")[0], "{}").format(name.partition("/")[2]))
         yield name, f"{one.figures[name]:.3f}", interval, "" if constant is None else f"{constant:.3f}"
 
 
@@ -184,18 +192,17 @@ def _store(data: FactorDataset) -> Iterator[tuple[str, str]]:
         yield key, str(value)
 
 
-def _limits(origin: Origin | None) -> str:
-    judge = "" if origin is None else f" of `{origin.config.dataset}`"
+def _limits() -> str:
     points = (
-        "Use the codes to compare, search, cluster or map images regardless of their domain, or as features for a "
-        "small model of an attribute.",
-        f"The metrics hold for images like those{judge}: the same source, the same kinds of views, the same "
-        "domains. For images from other sources (another camera, background, crop or domain) nothing was "
-        "measured: measure with labelled images of your own before you rely on them.",
-        "Invariance is only as true as its judge. A low domain accuracy says that *this* probe finds no domain; "
-        "a stronger one, or one with more images, may find it (`python -m dcodr evaluate TRAINED --judges all` "
-        "asks several kinds). Codes are no protection of privacy and no anonymisation.",
-        "Informativeness covers the labelled attributes only. What has no label was not measured and may be lost.",
+        "Use the codes to compare, search, cluster or map images regardless of their domain, or as features "
+        "for a small model of an attribute.",
+        "The metrics hold for images like those of the training: the same source, views and domains. Nothing "
+        "was measured for images from other sources (another camera, background, crop or domain). Measure "
+        "with labelled images of your own before you rely on the codes.",
+        "Invariance is only as true as its judge. A low domain accuracy says that *this* probe finds no "
+        "domain. A stronger one, or one with more images, may find it; `python -m dcodr evaluate --judges "
+        "all` asks several kinds. Codes protect no privacy and are not anonymous.",
+        "Informativeness covers the labelled attributes only. Other properties may be lost.",
         "Only the central square of an image is seen.",
     )
     return "\n".join(

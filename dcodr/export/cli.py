@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from dcodr.console import warn
-from dcodr.embeddings.cli import EncoderName, ImageSize
+from dcodr.embeddings.cli import EncoderName
 from dcodr.errors import UserError
 from dcodr.files import write_text
 
@@ -21,7 +21,12 @@ def export(
     safetensors: Annotated[
         Path | None, typer.Option(help="File of plain weights to write, for this project.")
     ] = None,
-    image_size: ImageSize = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            min=16, max=1024, help="Height and width of the training's images, if the encoder lacks it."
+        ),
+    ] = None,
 ) -> None:
     """Write an encoder in other formats, check each by its own runtime, and add a model card.
 
@@ -31,7 +36,9 @@ def export(
     given = {"onnx": onnx, "torchscript": torchscript, "safetensors": safetensors}
     wanted = {name: path for name, path in given.items() if path is not None}
     if not wanted:
-        raise UserError("nothing to write: give --onnx OUT.onnx, --torchscript OUT.pt or --safetensors OUT.safetensors")
+        raise UserError(
+            "nothing to write: give --onnx OUT.onnx, --torchscript OUT.pt or --safetensors OUT.safetensors"
+        )
     if len({path.resolve() for path in wanted.values()}) < len(wanted):
         raise UserError("two formats have the same file: give each its own")
     from dcodr.export.card import render_card
@@ -44,8 +51,8 @@ def export(
         FORMATS[name].require()
     loaded = load(encoder)
     origin = loaded.origin if isinstance(loaded.origin, Origin) else None
-    if origin is not None and Path(encoder).exists():
-        place = Path(encoder)
+    place = Path(encoder)
+    if origin is not None and place.exists() and place.suffix != ".safetensors":
         origin = with_reports(origin, place if place.is_dir() else place.parent, warn)
         loaded.origin = origin
     console = Console(stderr=True)
@@ -54,5 +61,5 @@ def export(
             made = export_encoder(loaded, path, FORMATS[name], image_size)
         card = path.with_name(f"{path.name}.md")
         write_text(card, render_card(made, encoder, origin))
-        print(f"{path}: agrees with the encoder on {made.images} images to {made.difference:.0e} ({made.runtime})")
+        print(f"{path}: {made.agreement}, on {made.images} images ({made.runtime})")
         print(card)

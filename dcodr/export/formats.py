@@ -51,7 +51,8 @@ class Format:
         """Refuse to work without the format's packages."""
         if missing := [name for name in self.needs if find_spec(name) is None]:
             raise UserError(
-                f"--{self.name}: {', '.join(missing)} is not installed: pip install 'dcodr-tuning[{self.name}]'"
+                f"--{self.name}: {', '.join(missing)} is not installed: pip install "
+                f"'dcodr-tuning[{self.name}]'"
             )
 
 
@@ -75,6 +76,13 @@ class Exported:
     images: int
     runtime: str
 
+    @property
+    def agreement(self) -> str:
+        """The difference in words."""
+        if self.difference == 0:
+            return "codes equal the encoder's to the last bit"
+        return f"codes equal the encoder's to {self.difference:.1e}"
+
 
 def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int | None = None) -> Exported:
     """Write an encoder to a file, which appears only if its codes equal the encoder's.
@@ -86,19 +94,22 @@ def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int |
         encoder: A trained encoder, on the CPU.
         path: The file to write; an existing file is replaced.
         form: Its format, one of :data:`FORMATS`.
-        image_size: Height and width to resize images to; by default that of the training.
+        image_size: Height and width of the training's images, if the encoder does not know it.
 
     Raises:
-        UserError: If the size is not known, a package is missing, the encoder cannot be written in this
-            format, its codes differ by more than :data:`TOLERANCE`, or the file cannot be written.
+        UserError: If the size is not known or another one, a package is missing, the encoder cannot be
+            written in this format, its codes differ by more than :data:`TOLERANCE`, or the file cannot be
+            written.
     """
     form.require()
-    size = image_size or encoder.image_size
+    size = encoder.image_size or image_size
     if size is None:
         raise UserError(
             "the encoder was written by an earlier version, which did not record the size of the images it "
             "was trained on: give it with --image-size, e.g. 64"
         )
+    if image_size not in (None, size):
+        raise UserError(f"--image-size {image_size}: the encoder was trained on images of {size} pixels")
     encoder.image_size = size
     whole = ImageEncoder(encoder, size).eval()
     with appearing(path) as temporary:

@@ -12,8 +12,10 @@ _BITS = 22
 class Square(nn.Module):
     """The largest central square of images, resized by Lanczos resampling.
 
-    The result equals that of Pillow, which ``embed`` uses, in every bit: Pillow computes with whole numbers,
-    and float64 holds these exactly. So it is the same on every device and in every runtime.
+    The result equals Pillow's, which ``embed`` uses, to the last bit: Pillow computes with whole numbers, and
+    float64 holds these exactly, on every device and in every runtime. Pillow resizes first along the rows,
+    then along the columns, and rounds in between. Pillow 13 does the reverse for some tall images; their
+    pixels differ by a level, or by more beside hard edges.
 
     Args:
         size: Height and width of the squares, in pixels.

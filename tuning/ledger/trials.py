@@ -165,38 +165,6 @@ def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
     return {epoch: noted["figures"] for epoch, noted in _noted(facts).items() if "figures" in noted}
 
 
-_SHORT: Mapping[str, str] = {
-    "gaussian_blur": "blur",
-    "horizontal_flip": "hflip",
-    "vertical_flip": "vflip",
-    "high_contrast": "contrast",
-    "high_saturation": "saturation",
-    "high_brightness": "brightness",
-    "low_contrast": "-contrast",
-    "low_brightness": "-brightness",
-    "color_rotation": "rotation",
-    "random_erase": "erase",
-    "temperature": "t",
-    "encoder_lr": "lr",
-    "generator_lr": "glr",
-    "embedding_lr": "elr",
-    "reconstruction_weight": "rec",
-}
-
-
-def label(values: Mapping[str, Any]) -> str:
-    """Return a trial's values in one short line, e.g. ``crop+blur t=0.14 lr=0.001``."""
-    words = []
-    for key, value in values.items():
-        if isinstance(value, tuple):
-            words.append("+".join(_SHORT.get(name, name) for name in map(str, value)) or "none")
-        else:
-            setting = key.rsplit(".")[-1]
-            shown = f"{value:.3g}" if isinstance(value, float) else value
-            words.append(f"{_SHORT.get(setting, setting)}={shown}")
-    return " ".join(words)
-
-
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:
     """Read the record of a trial from the study."""
     facts = trial.user_attrs

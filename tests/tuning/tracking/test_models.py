@@ -87,7 +87,7 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     config = tiny_config.model_copy(update={"epochs": 1})
     trained = fit(config, tiny)
     folder = kept_of(search.folder, only.number)
-    keep(trained.method, config, tiny, folder)
+    keep(trained, config, tiny, folder)
     assert {path.name for path in folder.iterdir()} == {
         "retrieval.png",
         "reconstruction.png",
