@@ -41,10 +41,10 @@ with torch.inference_mode():
 """,
     ),
     "safetensors": (
-        "import dcodr\nimport torch\nfrom dcodr.models.image_encoder import ImageEncoder\n",
+        "import dcodr\nimport torch\nfrom dcodr.export.formats import image_encoder\n",
         """\
 encoder = dcodr.load("{name}")
-model = ImageEncoder(encoder, encoder.image_size).eval()
+model = image_encoder(encoder, encoder.image_size)
 with torch.inference_mode():
     codes = model(torch.from_numpy(images)).numpy()
 """,
@@ -90,7 +90,6 @@ def _about(origin: Origin | None) -> str:
 
 
 def _facts(made: Exported, name: str, origin: Origin | None) -> Iterator[tuple[str, str]]:
-    size = made.image_size
     width = "code_dim" if origin is None else str(origin.config.encoder.code_dim)
     yield (
         "format",
@@ -99,7 +98,7 @@ def _facts(made: Exported, name: str, origin: Origin | None) -> Iterator[tuple[s
     if made.format.name == "safetensors":
         yield "content", "weights, and the config in the header; the network is built by dcodr-tuning"
     yield "input `images`", "`(batch, height, width, 3)` uint8 RGB, of any batch size, height and width"
-    yield "preparation", f"done by the model: central square, resized to {size} x {size}, scaled to [0, 1]"
+    yield "preparation", made.preparation
     yield (
         "output `codes`",
         f"`(batch, {width})` float32, each of length 1: compare codes by their dot product",
@@ -203,7 +202,6 @@ def _limits() -> str:
         "domain. A stronger one, or one with more images, may find it; `python -m dcodr evaluate --judges "
         "all` asks several kinds. Codes protect no privacy and are not anonymous.",
         "Informativeness covers the labelled attributes only. Other properties may be lost.",
-        "Only the central square of an image is seen.",
     )
     return "\n".join(
         textwrap.fill(point, 110, initial_indent="* ", subsequent_indent="  ") for point in points

@@ -17,12 +17,18 @@ from dcodr.data.dataset import Images
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder
-from dcodr.models.image_encoder import ImageEncoder
+from dcodr.models.image_encoder import Fit, ImageEncoder
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Origin
 
 TOLERANCE = 1e-5
 """Largest difference between a number of a code that a file computes and that of the encoder."""
+FITS: Mapping[Fit, str] = {
+    "crop": "the central square",
+    "pad": "the whole image between white bars",
+    "stretch": "the whole image, its sides scaled differently",
+}
+"""How images become squares, in words."""
 INPUT, OUTPUT = "images", "codes"
 """Names of the input and the output of an ONNX file."""
 Codes = npt.NDArray[np.float32]
@@ -63,7 +69,7 @@ class Exported:
     Attributes:
         path: The file.
         format: Its format.
-        image_size: Height and width of the images that the encoder sees, in pixels.
+        preparation: How images are prepared, in words.
         difference: Largest absolute difference between its codes and the encoder's.
         images: Number of images that were compared.
         runtime: The runtime that computed its codes, with the version.
@@ -71,7 +77,7 @@ class Exported:
 
     path: Path
     format: Format
-    image_size: int
+    preparation: str
     difference: float
     images: int
     runtime: str
@@ -111,12 +117,13 @@ def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int |
     if image_size not in (None, size):
         raise UserError(f"--image-size {image_size}: the encoder was trained on images of {size} pixels")
     encoder.image_size = size
-    whole = ImageEncoder(encoder, size).eval()
+    whole = image_encoder(encoder, size)
+    facts = metadata(encoder, size)
     with appearing(path) as temporary:
         # Exporters give advice to their own developers as warnings.
         with warnings.catch_warnings(action="ignore"):
             try:
-                form.write(temporary, encoder, whole, metadata(encoder, size))
+                form.write(temporary, encoder, whole, facts)
             except (UserError, OSError):
                 raise
             except Exception as error:  # exporters raise many kinds of exceptions
@@ -129,7 +136,12 @@ def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int |
                 f"encoder's by up to {difference:.1e}; at most {TOLERANCE:.0e} is allowed"
             )
     runtime = f"{form.runtime} {version(form.runtime)}"
-    return Exported(path, form, size, difference, images, runtime)
+    return Exported(path, form, facts["preparation"], difference, images, runtime)
+
+
+def image_encoder(encoder: Encoder, size: int) -> ImageEncoder:
+    """Return an encoder that prepares images as they were for its training."""
+    return ImageEncoder(encoder, size, getattr(encoder, "fit", "crop")).eval()
 
 
 def compare(codes_of: Callable[[Images], Codes], encoder: ImageEncoder, size: int) -> tuple[float, int]:
@@ -155,9 +167,10 @@ def compare(codes_of: Callable[[Images], Codes], encoder: ImageEncoder, size: in
 
 def metadata(encoder: Encoder, size: int) -> dict[str, str]:
     """Describe an exported encoder: layout, sizes and types of images and codes, and its training."""
+    fit: Fit = getattr(encoder, "fit", "crop")
     facts = {
         "images": "uint8 (batch, height, width, 3) RGB, of any batch size, height and width",
-        "preparation": f"inside the file: the central square, resized to {size} x {size}, scaled to [0, 1]",
+        "preparation": f"done by the model: {FITS[fit]}, resized to {size} x {size}, scaled to [0, 1]",
         "image_size": str(size),
         "codes": "float32 (batch, code_dim), each of length 1",
     }
@@ -225,7 +238,7 @@ def _write_safetensors(path: Path, encoder: Encoder, whole: ImageEncoder, facts:
 def _open_safetensors(path: Path) -> Callable[[Images], Codes]:
     encoder = read_encoder(path)
     assert encoder.image_size is not None
-    return _codes_of(ImageEncoder(encoder, encoder.image_size))
+    return _codes_of(image_encoder(encoder, encoder.image_size))
 
 
 def _codes_of(module: torch.nn.Module) -> Callable[[Images], Codes]:

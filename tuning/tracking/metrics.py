@@ -35,9 +35,11 @@ def epoch_metrics(record: EpochRecord, objectives: Collection[str], form: str | 
     """
     if form is None:
         return {**record.training, **record.figures}
-    bare = {*SUMMARIES, *objectives}
-    named = {f"train/{name.removeprefix('train/')}": value for name, value in record.training.items()}
-    named |= {name if name in bare else f"probe/{name}": value for name, value in record.figures.items()}
+    first = [name for name in dict.fromkeys((*objectives, *SUMMARIES)) if name in record.figures]
+    # The page of a run lists metrics in the order in which they were written.
+    named = {name: record.figures[name] for name in first}
+    named |= {f"probe/{name}": value for name, value in record.figures.items() if name not in first}
+    named |= {f"train/{name.removeprefix('train/')}": value for name, value in record.training.items()}
     return rounded(named, form)
 
 

@@ -156,8 +156,9 @@ def name_of(record: TrialRecord) -> str:
     """Return a trial's name in the UI, e.g. ``012 crop + blur, temperature 0.14``, with an early stop."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
-    stopped = f" (stopped at epoch {record.epoch})" if record.status == "pruned" else ""
-    return f"{record.number:03d} {label(record.values)}{stopped}"
+    # The mark comes first, because lists cut long names.
+    stopped = f"stopped at epoch {record.epoch}: " if record.status == "pruned" else ""
+    return f"{record.number:03d} {stopped}{label(record.values)}"
 
 
 def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:

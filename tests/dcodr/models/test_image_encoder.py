@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from dcodr.models.encoder import Encoder
-from dcodr.models.image_encoder import ImageEncoder, Square
+from dcodr.models.image_encoder import Fit, ImageEncoder, Square
 
 
 def pillows(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
@@ -19,8 +19,8 @@ def pillows(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
-def ours(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    squares = Square(size)(torch.from_numpy(images))
+def ours(images: npt.NDArray[np.uint8], size: int, fit: Fit = "crop") -> npt.NDArray[np.uint8]:
+    squares = Square(size, fit)(torch.from_numpy(images))
     assert squares.shape == (len(images), 3, size, size)
     found: npt.NDArray[np.uint8] = (squares.permute(0, 2, 3, 1) * 255).round().byte().numpy()
     return found
@@ -35,6 +35,22 @@ def test_the_square_is_pillows_to_the_last_bit(height: int, width: int, size: in
     images[1] = np.where(images[1] > 128, 255, 0)  # edges, beyond which Lanczos resampling overshoots
     for image, square in zip(images, ours(images, size), strict=True):
         np.testing.assert_array_equal(square, pillows(image, size))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"), [(64, 64, 64), (30, 97, 64), (50, 240, 32), (20, 33, 63)]
+)
+def test_a_padded_and_a_stretched_image_is_pillows_to_the_last_bit(
+    height: int, width: int, size: int
+) -> None:
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    stretched = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(ours(image[None], size, "stretch")[0], np.asarray(stretched))
+    shorter = round(height * size / width)
+    whole = Image.fromarray(image).resize((size, shorter), Image.Resampling.LANCZOS)
+    padded = Image.new("RGB", (size, size), "white")
+    padded.paste(whole, (0, (size - shorter) // 2))
+    np.testing.assert_array_equal(ours(image[None], size, "pad")[0], np.asarray(padded))
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(201, 50, 48), (300, 100, 64), (33, 20, 64)])

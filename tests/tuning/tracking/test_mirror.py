@@ -161,7 +161,7 @@ def test_a_trial_that_was_stopped_early_looks_neither_failed_nor_complete(
     bring_all(search, tracker, 0)
     whole, stopped = sorted(store.children(tracker.search_id), key=lambda run: int(run.data.tags["trial"]))
     assert stopped.info.status == "FINISHED"
-    assert stopped.info.run_name.endswith(" (stopped at epoch 2)")
+    assert stopped.info.run_name.startswith("001 stopped at epoch 2: ")
     assert stopped.data.tags["status"] == "pruned"
     assert stopped.data.tags[DESCRIPTION].startswith("**Stopped early** after 2 of 3 epochs")
     assert "stopped" not in whole.info.run_name
