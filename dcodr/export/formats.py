@@ -221,12 +221,13 @@ def _open_onnx(path: Path) -> Callable[[Images], Codes]:
 
 def _write_torchscript(path: Path, encoder: Encoder, whole: ImageEncoder, facts: Mapping[str, str]) -> None:
     with torch.no_grad():
-        traced = torch.jit.trace(whole, _example(int(facts["image_size"])), check_trace=False)
+        example = _example(int(facts["image_size"]))
+        traced = torch.jit.trace(whole, example, check_trace=False)  # type: ignore[no-untyped-call]
     torch.jit.save(traced, path, _extra_files={"metadata.json": json.dumps(facts)})
 
 
 def _open_torchscript(path: Path) -> Callable[[Images], Codes]:
-    return _codes_of(torch.jit.load(path))
+    return _codes_of(torch.jit.load(path))  # type: ignore[no-untyped-call]
 
 
 def _write_safetensors(path: Path, encoder: Encoder, whole: ImageEncoder, facts: Mapping[str, str]) -> None:

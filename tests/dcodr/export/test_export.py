@@ -91,7 +91,7 @@ def test_the_files_describe_themselves(exported: Path) -> None:
     known = onnxruntime.InferenceSession(exported / "out.onnx").get_modelmeta().custom_metadata_map
     extra = {"metadata.json": ""}
     with warnings.catch_warnings(action="ignore"):
-        torch.jit.load(exported / "out.pt", _extra_files=extra)
+        torch.jit.load(exported / "out.pt", _extra_files=extra)  # type: ignore[no-untyped-call]
     assert known == json.loads(extra["metadata.json"])
     assert known["images"].startswith("uint8 (batch, height, width, 3) RGB")
     assert known["image_size"] == "32"

@@ -375,8 +375,8 @@ def test_a_search_of_an_earlier_version_keeps_the_form_of_its_metrics(store: Sto
     # A lost run comes back in the same form; in another store, all runs have the new one.
     early.tracker.discard(early.run_id(0))
     assert early.ask(fix=True)[0]
-    (run,) = early.tracker.trial_runs(0)
-    assert "images_per_second" in run.figures
+    (anew,) = early.tracker.trial_runs(0)
+    assert "images_per_second" in anew.figures
     other = Store(tmp_path)
     assert early.ask(fix=True, uri=other.uri)[0]
     again = Search.open("s", tmp_path).ledger.facts()["run_id"]

@@ -124,9 +124,9 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
         embedded = trained.method.encoder(whole).numpy()
     np.testing.assert_allclose(np.load(codes), embedded, atol=1e-5)
     for version in versions:
-        assert "python -m dcodr export models:/embeds@" in version.description
-        assert "| invariance |" in version.description
-    assert "uint8 images" in store.client.get_registered_model("embeds").description
+        assert "python -m dcodr export models:/embeds@" in str(version.description)
+        assert "| invariance |" in str(version.description)
+    assert "uint8 images" in str(store.client.get_registered_model("embeds").description)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
