@@ -1,6 +1,5 @@
 """``python -m dcodr``: prepare data, train a config, evaluate it, repeat the studies."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +13,7 @@ from dcodr.console import examples
 from dcodr.data.cli import app as data_app
 from dcodr.embeddings import cli as embeddings
 from dcodr.errors import UserError
+from dcodr.export.cli import export
 from dcodr.files import CHECKPOINT, write_text
 from dcodr.studies.cli import app as study_app
 from dcodr.studies.reproduce_cli import reproduce
@@ -55,6 +55,12 @@ app.command(
     )
 )(embeddings.neighbours)
 app.command(
+    epilog=examples(
+        "python -m dcodr export trained --onnx encoder.onnx",
+        "python -m dcodr export models:/augs@knee --torchscript encoder.pt --safetensors encoder.safetensors",
+    )
+)(export)
+app.command(
     "map",
     epilog=examples(
         "python -m dcodr map codes.parquet --out map.html",
@@ -81,6 +87,8 @@ def train(
     # Imported here, because PyTorch is slow to import and `--help` does not need it.
     from dcodr.config import dump_config, read_config
     from dcodr.data.remote import open_dataset
+    from dcodr.training.origin import Measured
+    from dcodr.training.report_file import write_report
     from dcodr.training.trainer import fit
 
     settings, provenance = read_config(config)
@@ -107,7 +115,8 @@ def train(
             console.print("Stopped; run the same command with --resume to continue.")
         raise
     write_text(out / "config.yaml", dump_config(settings, provenance or None))
-    _write_report(out / "validation.json", trained.report)
+    measured = Measured.of(trained.report, "validation", "fast", dataset.fingerprint)
+    write_report(out / "validation.json", measured, settings.epochs, trained.report.unmeasured)
     console.print(_table("validation, fast probe", trained.report))
     _compare(console, provenance, trained.report, dataset.fingerprint)
 
@@ -139,6 +148,8 @@ def evaluate(
 
     from dcodr.data.remote import open_dataset
     from dcodr.training.checkpoint import load_checkpoint, trained_encoder
+    from dcodr.training.origin import Measured
+    from dcodr.training.report_file import write_report
     from dcodr.training.trained import evaluate as measure
     from dcodr.training.trained import judge
 
@@ -172,28 +183,15 @@ def evaluate(
                 device=config.device,
                 metrics=config.metrics,
             )
-    written = _write_report(folder / f"{split}.json", report, verdicts)
+    measured = Measured.of(report, split, probe, dataset.fingerprint)
+    file = folder / f"{split}.json"
+    written = write_report(file, measured, state.last.epoch, report.unmeasured, verdicts)
     if as_json:
         print(written, end="")
         return
     console.print(_table(f"{split}, {probe} probe", report))
     if verdicts is not None:
-        console.print(_verdicts(split, verdicts, folder / f"{split}.json"))
-
-
-def _write_report(path: Path, report: "Report", verdicts: "Verdicts | None" = None) -> str:
-    """Write a report as JSON and return the text."""
-    content: dict[str, Any] = {
-        "figures": report.figures,
-        "intervals": report.intervals,
-        "infeasible": report.infeasible,
-        "unmeasured": report.unmeasured,
-    }
-    if verdicts is not None:
-        content["judges"] = {"figures": verdicts.figures, "strongest": verdicts.strongest}
-    text = json.dumps(content, indent=2) + "\n"
-    write_text(path, text)
-    return text
+        console.print(_verdicts(split, verdicts, file))
 
 
 def _table(title: str, report: "Report") -> Table:

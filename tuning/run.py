@@ -31,7 +31,7 @@ from tuning.ledger.ledger import Ledger
 from tuning.ledger.lock import driving
 from tuning.ledger.resume import require_same
 from tuning.ledger.storage import LEDGER, guarded, names, occupied, unfit
-from tuning.ledger.trials import FirstTrial, label
+from tuning.ledger.trials import FirstTrial
 from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
 from tuning.report.terminal import print_summary
@@ -40,6 +40,7 @@ from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
+from tuning.space.words import label
 from tuning.tracking.conclusion import Conclusion, what_mattered
 from tuning.tracking.encoders import register
 from tuning.tracking.mirror import close_parent, open_parent, search_status

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="Device; auto selects a GPU if there is one.")
 ]
+EncoderName = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENCODER",
+        help="Output folder of 'train', a checkpoint, a .safetensors file, or models:/SEARCH@knee.",
+    ),
+]
 Codes = Annotated[Path, typer.Option("--in", help="The .parquet file of 'embed'.")]
 ImageSize = Annotated[
     int | None,
@@ -29,13 +36,7 @@ ImageSize = Annotated[
 
 
 def embed(
-    encoder: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENCODER",
-            help="Output folder of 'train', a checkpoint, a .safetensors file, or models:/SEARCH@knee.",
-        ),
-    ],
+    encoder: EncoderName,
     images: Annotated[
         Path,
         typer.Option(help="Folder of images, CSV file with a column path, store (.h5), or an image."),

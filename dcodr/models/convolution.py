@@ -44,7 +44,7 @@ class MatrixConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve maps."""
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or torch.compiler.is_compiling() or _tracing():
             return super().forward(x)
         (size, _), (stride, _) = self.kernel_size, self.stride
         if size == 1:
@@ -70,6 +70,11 @@ def as_matrix_products(network: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d) and child.in_channels > 3:
                 setattr(module, name, MatrixConv2d.like(child))
+
+
+def _tracing() -> bool:
+    """Tell whether a TorchScript graph is traced, which has no place for :class:`_SumOfProducts`."""
+    return torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call,no-any-return]
 
 
 class _SumOfProducts(torch.autograd.Function):

@@ -31,6 +31,7 @@ class Encoder(nn.Module):
         code_dim: Width of the codes.
         image_size: Height and width of the images that it was trained on, in pixels, if known.
         fit: How these became squares; see :func:`dcodr.data.sources.image_files.square`.
+        origin: Record of its training, an ``Origin`` of ``dcodr.training.origin``, if known.
 
     Raises:
         ValueError: If a hidden layer is requested for another trunk than a ResNet.
@@ -52,6 +53,7 @@ class Encoder(nn.Module):
         self.code_dim = code_dim
         self.image_size = image_size
         self.fit: Literal["crop", "pad", "stretch"] = "crop"
+        self.origin: object | None = None
         self.trunk = build_trunk(arch, code_dim, hidden_layer, image_size)
         self.head: nn.Module = nn.Identity()
         if head:

@@ -15,6 +15,7 @@ from dcodr.evaluation.report import Report
 from dcodr.files import appearing
 from dcodr.methods.build import build_encoder
 from dcodr.models.encoder import Encoder
+from dcodr.training.origin import Measured, Origin
 from dcodr.training.staging import mapped
 
 FORMAT = 2
@@ -181,7 +182,16 @@ def trained_encoder(checkpoint: Checkpoint) -> Encoder:
     weights = {
         name.removeprefix(prefix): t for name, t in checkpoint.model.items() if name.startswith(prefix)
     }
-    return encoder_with(weights, checkpoint.config.encoder, checkpoint.image_size, checkpoint.fit)
+    encoder = encoder_with(weights, checkpoint.config.encoder, checkpoint.image_size, checkpoint.fit)
+    encoder.origin = origin_of(checkpoint)
+    return encoder
+
+
+def origin_of(checkpoint: Checkpoint) -> Origin:
+    """Return the record of a checkpoint's training, with its last validation metrics."""
+    last, fingerprint = checkpoint.last, checkpoint.fingerprint
+    measured = () if last.report is None else (Measured.of(last.report, "validation", "fast", fingerprint),)
+    return Origin(checkpoint.config, last.epoch, fingerprint, measured)
 
 
 def encoder_with(

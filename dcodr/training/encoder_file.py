@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -13,12 +15,15 @@ from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder
 from dcodr.training.checkpoint import encoder_with
+from dcodr.training.origin import Origin
+
+_ORIGIN = TypeAdapter(Origin)
 
 
 def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
-    """Write an encoder's weights as safetensors, with its config in the file's header.
+    """Write an encoder's weights as safetensors, with its origin in the file's header.
 
-    The same weights and config give the same bytes.
+    The same weights and origin give the same bytes.
 
     Args:
         path: The file to write, completely or not at all.
@@ -34,11 +39,9 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
     with appearing(path) as temporary:
         # One entry only: safetensors writes several in no fixed order.
-        header = {
-            "config": config.model_dump(mode="json"),
-            "image_size": encoder.image_size,
-            "fit": encoder.fit,
-        }
+        known = encoder.origin if isinstance(encoder.origin, Origin) else Origin(config)
+        origin = _ORIGIN.dump_python(replace(known, config=config), mode="json")
+        header = {**origin, "image_size": encoder.image_size, "fit": encoder.fit}
         save_file(weights, temporary, metadata={"dcodr": json.dumps(header)})
     return sha256(path)
 
@@ -65,23 +68,25 @@ def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            config, image_size, fit = _header(file.metadata() or {})
+            origin, image_size, fit = _header(file.metadata() or {})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: damaged, or not an encoder of dcodr: {reason}") from error
-    return encoder_with(weights, config.encoder, image_size, fit)
+    encoder = encoder_with(weights, origin.config.encoder, image_size, fit)
+    encoder.origin = origin
+    return encoder
 
 
-def _header(metadata: dict[str, str]) -> tuple[Config, int | None, FitMode]:
-    """Return the config, and size and fit of the images; files of earlier versions have the config alone."""
+def _header(metadata: dict[str, str]) -> tuple[Origin, int | None, FitMode]:
+    """Return the origin, and size and fit of the images; files of earlier versions lack parts of them."""
     if "config" in metadata:
-        return Config.model_validate_json(metadata["config"]), None, "crop"
+        return Origin(Config.model_validate_json(metadata["config"])), None, "crop"
     header = json.loads(metadata["dcodr"])
     size, fit = header["image_size"], header.get("fit", "crop")
     if fit not in FIT_MODES:
         raise ValueError(f"fit is {fit!r}")
-    return Config.model_validate_json(json.dumps(header["config"])), None if size is None else int(size), fit
+    return _ORIGIN.validate_json(metadata["dcodr"]), None if size is None else int(size), fit
 
 
 def sha256(path: Path) -> str:

@@ -26,12 +26,13 @@ def test_every_command_of_the_page_works_as_it_stands(
         for command in text.replace("\\\n", "").splitlines():
             run_python(command, tmp_path, monkeypatch)
             printed[command] = capsys.readouterr().out
-    train, evaluate, embed, neighbours, _, script = list(printed)[-6:]
+    train, evaluate, embed, neighbours, _, export, script = list(printed)[-7:]
     assert "are reproduced exactly" in printed[train]
     assert "informativeness" in printed[evaluate]
     assert "192 codes of 16 numbers, of images of 64 pixels" in printed[embed]
     assert "Nearest to duck/000.png" in printed[neighbours]
+    assert "toys.pt: codes equal the encoder's to" in printed[export]
     assert "192 codes of 16 numbers" in printed[script]
-    for file in ("neighbours.png", "map.html"):
+    for file in ("neighbours.png", "map.html", "toys.safetensors.md"):
         assert (tmp_path / file).is_file()
     assert (tmp_path / "data" / "toys.png").is_file()

@@ -146,7 +146,7 @@ class Driver:
         """Return the number of epochs in MLflow."""
         client = MlflowClient(uri)
         runs = runs_of(client, self.search()).values()
-        return sum(len(client.get_metric_history(run.info.run_id, "images_per_second")) for run in runs)
+        return sum(len(client.get_metric_history(run.info.run_id, "train/images_per_second")) for run in runs)
 
     def check_whole(self, uri: str | None = None) -> None:
         """All trials, each with one finished run that has every epoch once, and nothing left over."""
@@ -159,7 +159,7 @@ class Driver:
         client = MlflowClient(uri or f"sqlite:///{self.storage / 'mlflow.db'}")
         assert statuses(client, search) == ("FINISHED", ["FINISHED"] * self.trials)
         for number, run in runs_of(client, search).items():
-            history = client.get_metric_history(run.info.run_id, "images_per_second")
+            history = client.get_metric_history(run.info.run_id, "train/images_per_second")
             assert [metric.step for metric in history] == list(range(1, trials[number].epoch + 1))
         assert not list(search.checkpoints.glob("*"))
         diagnosis = consult(search, uri, False, Console(quiet=True))

@@ -374,7 +374,9 @@ def count(driver: Driver, uri: str) -> tuple[int, int]:
     runs = client.search_runs([parent.info.experiment_id], query, max_results=5000)
     twice = len(runs) - len({run.data.tags["trial"] for run in runs})
     for run in runs:
-        steps = [point.step for point in client.get_metric_history(run.info.run_id, "images_per_second")]
+        steps = [
+            point.step for point in client.get_metric_history(run.info.run_id, "train/images_per_second")
+        ]
         twice += len(steps) - len(set(steps))
     running = sum(run.info.status == "RUNNING" for run in [parent, *runs])
     running += sum(trial.state.name in ("RUNNING", "WAITING") for trial in search.ledger.study.trials)

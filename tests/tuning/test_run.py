@@ -98,7 +98,7 @@ def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(
     }
     for number in runs:
         known = {f"test/{name}": value for name, value in tested.get(number, {}).items()}
-        assert in_mlflow[number] == pytest.approx(known)
+        assert in_mlflow[number] == pytest.approx(known, rel=1e-3)
     assert "On the test images, under the paper's probe:" in finished.output.getvalue()
 
 
@@ -106,15 +106,16 @@ def test_trials_are_found_in_mlflow_by_their_figures_and_parameters(finished: Fi
     best = finished.search.results().best("invariance")
     experiment = finished.client.get_experiment_by_name("dcodr")
     assert experiment is not None
-    query = f"metrics.invariance >= {best.figures['invariance'] - 1e-6} and tags.trial = '{best.number}'"
+    query = f"metrics.invariance >= {best.figures['invariance'] - 1e-4} and tags.trial = '{best.number}'"
     (run,) = finished.client.search_runs([experiment.experiment_id], query)
     assert run.info.run_id == runs_of(finished.client, finished.search)[best.number].info.run_id
     assert run.data.params["augmentations"] == "+".join(best.values["augmentations"])
     for name in ("crop", "gaussian_blur", "affine"):
         assert run.data.params[f"augmentation.{name}"] == str(name in best.values["augmentations"])
-    figures = {name: run.data.metrics[name] for name in best.figures}
-    assert figures == pytest.approx(best.figures)
-    assert {"train/loss", "images_per_second", "chance/domain"} <= set(run.data.metrics)
+    bare = ("invariance", "informativeness")
+    figures = {name: run.data.metrics[name if name in bare else f"probe/{name}"] for name in best.figures}
+    assert figures == pytest.approx(best.figures, rel=1e-3)
+    assert {"train/loss", "train/images_per_second", "probe/chance/domain"} <= set(run.data.metrics)
     history = finished.client.get_metric_history(run.info.run_id, "train/loss")
     assert [metric.step for metric in history] == [1, 2]
     artifacts = {file.path for file in finished.client.list_artifacts(run.info.run_id)}

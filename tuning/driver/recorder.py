@@ -12,8 +12,9 @@ from dcodr.words import counted
 from tuning.driver.display import Display
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.interrupts import undisturbed
-from tuning.ledger.trials import checkpoint_of, label
+from tuning.ledger.trials import checkpoint_of
 from tuning.results.search import Search
+from tuning.space.words import label
 from tuning.tracking.outbox import Outbox
 
 WORKER_DEATHS = 3

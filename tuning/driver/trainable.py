@@ -13,11 +13,10 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.data.remote import open_dataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import CHECKPOINT, appearing
-from dcodr.methods.method import Method
 from dcodr.training.checkpoint import Checkpoint, Epoch, before, save_checkpoint
 from dcodr.training.memory import hold_to_share
 from dcodr.training.pictures import retrieval_picture, swap_picture
-from dcodr.training.trainer import fit, resolve_device
+from dcodr.training.trainer import Fit, fit, resolve_device
 from tuning.driver.protocol import Assignment, TrialReport
 
 OUT_OF_MEMORY = (
@@ -71,7 +70,7 @@ def train_trial(assignment: dict[str, Any]) -> None:
             checkpoint=Path(given.checkpoint),
         )
         try:
-            keep(trained.method, config, data, Path(given.kept))
+            keep(trained, config, data, Path(given.kept))
         except UserError as error:
             tune.report(TrialReport(unsaved=str(error)).to_dict())
     except _InfeasibleError:
@@ -85,11 +84,11 @@ def train_trial(assignment: dict[str, Any]) -> None:
         tune.report(TrialReport(failure=str(error)).to_dict())
 
 
-def keep(method: Method, config: Config, data: FactorDataset, folder: Path) -> None:
+def keep(trained: Fit, config: Config, data: FactorDataset, folder: Path) -> None:
     """Draw what a trained method does to validation images, and keep its encoder as a checkpoint.
 
     Args:
-        method: Trained to the end.
+        trained: A training that has reached its end.
         config: Its config.
         data: What it was trained on.
         folder: Where to write ``retrieval.png``, ``reconstruction.png`` (if it has a generator) and the
@@ -100,15 +99,15 @@ def keep(method: Method, config: Config, data: FactorDataset, folder: Path) -> N
     """
     device = resolve_device(config.device)
     pictures = {
-        "retrieval": retrieval_picture(method, data, "validation", device),
-        "reconstruction": swap_picture(method, data, "validation", device),
+        "retrieval": retrieval_picture(trained.method, data, "validation", device),
+        "reconstruction": swap_picture(trained.method, data, "validation", device),
     }
     for name, picture in pictures.items():
         if picture is not None:
             with appearing(folder / f"{name}.png") as temporary:
                 picture.save(temporary, format="png", optimize=True)
-    last = Epoch(config.epochs, {}, None, 0.0)
-    weights = {f"encoder.{name}": value for name, value in method.encoder.state_dict().items()}
+    last = Epoch(config.epochs, {}, trained.report, 0.0)
+    weights = {f"encoder.{name}": value for name, value in trained.method.encoder.state_dict().items()}
     save_checkpoint(
         folder / CHECKPOINT,
         Checkpoint(config, data.fingerprint, last, weights, {}, data.image_size, data.fit),

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from dcodr.plugins import is_outside
 from tuning.ledger.encoding import decode
 from tuning.space import Space
 
@@ -164,43 +163,6 @@ def checkpoint_of(folder: Path, number: int) -> Path:
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
     """Return the validation metrics in a trial's facts, by epoch, ascending."""
     return {epoch: noted["figures"] for epoch, noted in _noted(facts).items() if "figures" in noted}
-
-
-_SHORT: Mapping[str, str] = {
-    "gaussian_blur": "blur",
-    "horizontal_flip": "hflip",
-    "vertical_flip": "vflip",
-    "high_contrast": "contrast",
-    "high_saturation": "saturation",
-    "high_brightness": "brightness",
-    "low_contrast": "-contrast",
-    "low_brightness": "-brightness",
-    "color_rotation": "rotation",
-    "random_erase": "erase",
-    "temperature": "t",
-    "encoder_lr": "lr",
-    "generator_lr": "glr",
-    "embedding_lr": "elr",
-    "reconstruction_weight": "rec",
-}
-
-
-def label(values: Mapping[str, Any]) -> str:
-    """Return a trial's values in one short line, e.g. ``crop+blur t=0.14 lr=0.001``."""
-    words = []
-    for key, value in values.items():
-        if isinstance(value, tuple):
-            words.append("+".join(_SHORT.get(name) or _short(name) for name in map(str, value)) or "none")
-        else:
-            setting = key.rsplit(".")[-1]
-            shown = f"{value:.3g}" if isinstance(value, float) else _short(str(value))
-            words.append(f"{_SHORT.get(setting, setting)}={shown}")
-    return " ".join(words)
-
-
-def _short(text: str) -> str:
-    """Return the last word of the name of a part from outside; other texts unchanged."""
-    return text.rpartition(":")[2] if is_outside(text) else text
 
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:

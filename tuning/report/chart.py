@@ -11,6 +11,7 @@ from typing import Any
 
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
+from tuning.space.words import value_text
 
 Spec = dict[str, Any]
 """A part of a figure, as plotly.js takes it."""
@@ -121,20 +122,13 @@ def tick_texts(values: Sequence[float]) -> list[str]:
     return [repr(value) for value in values]
 
 
-def setting_text(value: object) -> str:
-    """Format a setting: numbers to three digits, augmentations with commas."""
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 def hover(trial: TrialRecord, objectives: Mapping[str, float]) -> str:
     """Return the text at a trial's point: number, objectives, settings, accuracies with their chance."""
     origin = f" ({plain(trial.origin)})" if trial.origin else ""
     lines = [f"<b>trial {number(trial)}</b>{origin}"]
     lines += [f"{plain(name)}: <b>{figure(value)}</b>" for name, value in objectives.items()]
     lines += [""]
-    lines += [f"{plain(key)}: {plain(setting_text(value))}" for key, value in trial.values.items()]
+    lines += [f"{plain(key)}: {plain(value_text(value))}" for key, value in trial.values.items()]
     raw = [name for name in trial.figures if _raw(name) and name not in objectives]
     lines += [""] if raw else []
     lines += [f"{plain(name)}: {figure(trial.figures[name])}{_chance(trial, name)}" for name in raw]

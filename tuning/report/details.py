@@ -8,11 +8,12 @@ from pathlib import Path
 from dcodr.config import dump_config
 from dcodr.html import data_uri, page_template
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.report.chart import figure, number, setting_text
+from tuning.report.chart import figure, number
 from tuning.report.curves import measured
 from tuning.report.text_table import TextTable
 from tuning.report.trials_table import outcome
 from tuning.results.results import Results
+from tuning.space.words import value_text
 
 PICTURES = {
     "retrieval": "Queries and their nearest neighbours by code (embedding)",
@@ -96,7 +97,7 @@ def details(results: Results, trial: TrialRecord, address: Address | None) -> st
         reason=trial.reason,
         metrics=_metrics(results, trial),
         confirmed=_confirmed(results, trial),
-        settings=[(key.removeprefix("strengths."), setting_text(v)) for key, v in trial.values.items()],
+        settings=[(key.removeprefix("strengths."), value_text(v)) for key, v in trial.values.items()],
         pictures=found if address else [],
         elsewhere=str(kept_of(results.folder, trial.number)) if found and address is None else None,
         config=dump_config(config),

@@ -7,10 +7,11 @@ from typing import Any
 
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
-from tuning.report.chart import CLEAR, Chart, Spec, framed, plain, setting_text, tick_texts
+from tuning.report.chart import CLEAR, Chart, Spec, framed, plain, tick_texts
 from tuning.results.results import Results
 from tuning.space import Space
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.space.words import value_text
 
 AXIS_WIDTH = 58
 """Least number of pixels between two axes."""
@@ -90,7 +91,7 @@ def _axis(key: str, param: Param, values: Sequence[Any]) -> Spec:
     label = key.removeprefix("strengths.")
     if isinstance(param, CategoricalParam):
         places = {choice: float(i) for i, choice in enumerate(param.choices)}
-        named = {place: setting_text(choice) for choice, place in places.items()}
+        named = {place: value_text(choice) for choice, place in places.items()}
         return _dimension(label, [None if v is None else places[v] for v in values], named)
     assert isinstance(param, (FloatParam, IntParam))
     scale = math.log10 if param.log else float

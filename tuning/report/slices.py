@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
-from tuning.report.chart import Chart, Spec, axis, figure, layout, number, plain, setting_text, tick_texts
+from tuning.report.chart import Chart, Spec, axis, figure, layout, number, plain, tick_texts
 from tuning.report.parallel import leaves, ticks
 from tuning.results.results import Results
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
+from tuning.space.words import value_text
 
 GOLDEN = 0.618034
 """Multiples of it are spread evenly over the unit interval, so points of one value hardly overlap."""
@@ -80,7 +81,7 @@ def _points(
 
 
 def _text(trial: TrialRecord, key: str, objective: str, value: float) -> str:
-    setting = plain(setting_text(trial.values[key]))
+    setting = plain(value_text(trial.values[key]))
     return f"<b>trial {number(trial)}</b><br>{setting}<br>{plain(objective)}: <b>{figure(value)}</b>"
 
 
@@ -104,7 +105,7 @@ def _ticks(param: Param) -> Spec:
     choices = param.members if isinstance(param, SubsetParam) else param.choices
     return {
         "tickvals": list(range(len(choices))),
-        "ticktext": [plain(setting_text(choice)) for choice in choices],
+        "ticktext": [plain(value_text(choice)) for choice in choices],
         "range": [-0.5, len(choices) - 0.5],
         "showgrid": False,
         "zeroline": False,

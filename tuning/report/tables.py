@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tuning.ledger.trials import TrialRecord
-from tuning.report.chart import better, figure, number, setting_text
+from tuning.report.chart import better, figure, number
 from tuning.report.text_table import TextTable
 from tuning.results.answer import answer
 from tuning.results.final_figures import Final, final_figures
@@ -11,6 +11,7 @@ from tuning.results.gain import gains
 from tuning.results.results import Results
 from tuning.space import Space
 from tuning.space.params import SubsetParam
+from tuning.space.words import value_text
 
 MOST_REASONS = 50
 """Most infeasible and failed trials that are listed with their reasons."""
@@ -74,7 +75,7 @@ def settings_table(
     """Return a table of trials with a column for each setting, after the given first columns."""
     keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
     rows = [
-        (*first, *(setting_text(trial.values[key]) if key in trial.values else "-" for key in keys))
+        (*first, *(value_text(trial.values[key]) if key in trial.values else "-" for key in keys))
         for first, trial in zip(cells, trials, strict=True)
     ]
     return TextTable(caption, (*header, *keys), rows, figures=len(header) - 1)
@@ -99,7 +100,7 @@ def alone_table(results: Results, subset: str) -> TextTable:
     objectives, front = list(results.space.objectives), {trial.number for trial in results.front}
     rows = [
         (
-            setting_text(trial.values[subset]),
+            value_text(trial.values[subset]),
             *map(figure, results.objectives(trial).values()),
             "yes" if trial.number in front else "",
         )

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuning.ledger.trials import TrialRecord
-from tuning.report.chart import figure, setting_text
+from tuning.report.chart import figure
 from tuning.report.facts import STATUS
 from tuning.report.matrix import by_rank
 from tuning.results.results import Results
+from tuning.space.words import value_text
 
 
 @dataclass(frozen=True)
@@ -87,5 +88,5 @@ def _setting(value: object) -> Cell:
     if value is None:
         return Cell("-")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Cell(setting_text(value), float(value))
-    return Cell(setting_text(value))
+        return Cell(value_text(value), float(value))
+    return Cell(value_text(value))

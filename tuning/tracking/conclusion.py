@@ -55,7 +55,13 @@ def describe(results: Results, mattered: str) -> str:
     parts += [f"{compared.caption}:", compared.markdown()] if compared else []
     parts += [f"{gained.caption}:", gained.markdown()] if gained else []
     parts += [f"{tested.caption}:", tested.markdown()] if tested else []
-    return "\n\n".join([*parts, mattered])
+    name = results.name
+    export = (
+        "Export the configs of the front and the encoder of the best trade-off:\n\n"
+        f"    python -m tuning export {name} --pick all-front --out best\n"
+        f"    python -m dcodr export models:/{name}@knee --onnx {name}.onnx"
+    )
+    return "\n\n".join([*parts, mattered, export])
 
 
 def _analyses(results: Results) -> "tuple[list[Analysis], str | None]":

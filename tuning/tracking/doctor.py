@@ -26,6 +26,7 @@ from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking import mirror
 from tuning.tracking.encoders import doubled, register, unregistered
+from tuning.tracking.metrics import epoch_metrics
 from tuning.tracking.store import masked, require_file, unusable
 from tuning.tracking.tracker import Tracker, TrialRun
 
@@ -282,11 +283,13 @@ def _examine_trial(
             yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
         return
     # Keep the run without contradictions and with the most epochs: it needs the fewest repairs.
-    best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, search.space, run)), -len(run.epochs)))
+    best, *others = sorted(
+        runs, key=lambda run: (bool(_wrong(record, search.space, run, tracker.form)), -len(run.epochs))
+    )
     for run in others:
         what = f"{name}: MLflow has another run of it, {run.run_id}"
         yield Finding(what, partial(tracker.discard, run.run_id))
-    if wrong := _wrong(record, search.space, best):
+    if wrong := _wrong(record, search.space, best, tracker.form):
 
         def write_anew() -> None:
             tracker.discard(best.run_id)
@@ -297,7 +300,7 @@ def _examine_trial(
         yield Finding(f"{name}: MLflow run {best.run_id} lacks {_in_words(lacks)}", partial(write, best))
 
 
-def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
+def _wrong(record: TrialRecord, space: Space, run: TrialRun, form: str | None) -> str | None:
     """Return a contradiction to the ledger that cannot be removed from a run; ``None`` if there is none."""
     twice = sorted({epoch for epoch in run.epochs if run.epochs.count(epoch) > 1})
     if twice:
@@ -309,8 +312,7 @@ def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
     found: dict[str, object] = {name: run.params.get(name, value) for name, value in known.items()}
     # MLflow hands out the last value of a metric only, so it compares with the last epoch only.
     if run.epochs and max(run.epochs) == record.epoch:
-        last = record.epochs[record.epoch]
-        known |= {**last.training, **last.figures}
+        known |= epoch_metrics(record.epochs[record.epoch], space.objectives, form)
         found |= run.figures
     for name, value in known.items():
         if found.get(name) != value:

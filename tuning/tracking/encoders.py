@@ -4,17 +4,23 @@ import os
 import re
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from dcodr.models.encoder import Encoder
+from dcodr.models.image_encoder import ImageEncoder
 from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.encoder_file import read_encoder, write_encoder
+from dcodr.training.origin import Measured, Origin
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.results.export import versions
 from tuning.results.results import Results
 from tuning.results.search import Search
+from tuning.tracking.descriptions import of_model, of_version
 from tuning.tracking.store import default_uri
 from tuning.tracking.tracker import Tracker
 
@@ -44,9 +50,10 @@ def chosen(results: Results) -> dict[str, TrialRecord]:
 def register(search: Search, tracker: Tracker) -> list[str]:
     """Register the encoders of the best trials as versions of a model with the search's name.
 
-    ``mlflow.pytorch.load_model("models:/SEARCH@knee")`` loads one: a module that maps float images
-    ``(B, 3, H, W)`` in [0, 1] to codes (embeddings) ``(B, d)``. Loading by MLflow runs code from the model's
-    files; :func:`load_model` runs none. An alias that already points to its trial's version is kept.
+    ``mlflow.pyfunc.load_model("models:/SEARCH@knee").predict(images)`` maps uint8 RGB images ``(B, H, W, 3)``
+    of any size to codes (embeddings) ``(B, d)``; it crops and resizes them as ``embed`` does. Loading by
+    MLflow runs code from the model's files; :func:`load_model` runs none. An alias that already points to its
+    trial's version is kept.
 
     Args:
         search: A search with a front. The ledger keeps the digest of every encoder.
@@ -60,10 +67,14 @@ def register(search: Search, tracker: Tracker) -> list[str]:
         (run, *_) = tracker.trial_runs(number)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "encoder"
-            digests = dict.fromkeys(aliases, _save(kept_of(search.folder, number) / CHECKPOINT, folder))
+            # The file replaces that of the trial's other aliases, too.
+            digests = dict.fromkeys(kept[number], _save(kept_of(search.folder, number) / CHECKPOINT, folder))
             # The digest comes first: an encoder in MLflow without a digest could not be loaded safely.
             search.ledger.remember(DIGESTS, search.ledger.facts().get(DIGESTS, {}) | digests)
-            tracker.register_model(search.name, aliases, run.run_id, folder, _description(search.name))
+            record = search.ledger.record(number)
+            about = {alias: of_version(search.name, alias, record, search.space) for alias in aliases}
+            model = of_model(search.name, search.space)
+            tracker.register_model(search.name, model, about, run.run_id, folder)
     return [alias for aliases in kept.values() for alias in aliases]
 
 
@@ -138,7 +149,8 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
     if match is None:
         raise UserError(f"{uri!r}: should be models:/SEARCH@ALIAS, e.g. models:/augs@knee")
     name, alias = match["name"], match["alias"]
-    digests = Search.open(name, storage).ledger.facts().get(DIGESTS, {})
+    search = Search.open(name, storage)
+    digests = search.ledger.facts().get(DIGESTS, {})
     if alias not in digests:
         known = ", ".join(f"@{one}" for one in digests) or "none"
         raise UserError(
@@ -147,35 +159,51 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
     uri_of_store = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path(storage))
     with tempfile.TemporaryDirectory() as folder:
         copy = Tracker(uri_of_store).fetch_model_file(name, alias, WEIGHTS, Path(folder))
-        return read_encoder(copy, digests[alias])
+        encoder = read_encoder(copy, digests[alias])
+    encoder.origin = _with_test(encoder.origin, search.ledger.records())
+    return encoder
 
 
-def _description(name: str) -> str:
-    """Describe a version of the model, and how to load it safely."""
-    return (
-        f"An encoder of the search {name}: float images (B, 3, H, W) in [0, 1] to codes (B, d).\n\n"
-        "Loading it with MLflow runs code from its files: do so only if you trust whoever can write to this "
-        f'store. `dcodr.load("models:/{name}@ALIAS")` reads its weights, checks them against the digest in '
-        "the search's ledger, and runs nothing."
-    )
+def _with_test(origin: object, records: Iterable[TrialRecord]) -> object:
+    """Add the test metrics of the trial with an origin's validation metrics, if the ledger has any."""
+    if not isinstance(origin, Origin) or not origin.measured:
+        return origin
+    (validation, *_) = origin.measured
+    for record in records:
+        if record.test and record.figures == validation.figures:
+            fingerprint = origin.fingerprint or ""
+            test = Measured("test", "paper", fingerprint, record.test, record.test_intervals)
+            return replace(origin, measured=(*origin.measured, test))
+    return origin
 
 
 def _save(checkpoint: Path, folder: Path) -> str:
-    """Write an encoder as a traced graph and as plain weights; return the digest of the weights' file."""
+    """Write an encoder as a graph and as plain weights; return the digest of the weights' file.
+
+    The graph takes uint8 images and prepares them itself, see ``ImageEncoder``.
+    """
     import mlflow.pytorch
     import numpy as np
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     read = load_checkpoint(checkpoint)
     encoder = trained_encoder(read)
-    images, codes = (TensorSpec(np.dtype("float32"), shape) for shape in ((-1, 3, -1, -1), (-1, -1)))
+    if encoder.image_size is None:  # a checkpoint of an earlier version
+        encoder.image_size = open_dataset(read.config).image_size
+    images = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
+    codes = TensorSpec(np.dtype("float32"), (-1, read.config.encoder.code_dim))
     mlflow.pytorch.save_model(
-        encoder,
+        ImageEncoder(encoder, encoder.image_size, getattr(encoder, "fit", "crop")).eval(),
         str(folder),
         signature=ModelSignature(Schema([images]), Schema([codes])),
-        input_example=np.zeros((2, 3, 64, 64), np.float32),
+        # All sizes differ: the graph is traced with these images, and equal sizes would count as one.
+        input_example=np.random.default_rng(0).integers(0, 256, (2, 24, 40, 3), dtype=np.uint8),
         serialization_format="pt2",
         pip_requirements=[f"torch=={versions()['torch']}"],
     )
+    # MLflow would choose a GPU if there is one, and then refuse the graph, whose weights are on the CPU.
+    model = Model.load(str(folder))
+    model.flavors["python_function"]["config"]["device"] = "cpu"
+    model.save(str(folder / "MLmodel"))
     return write_encoder(folder / WEIGHTS, encoder, read.config)

@@ -15,20 +15,21 @@ from time import time
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from dcodr.config.methods import has_effect
-from tuning.ledger.trials import TrialRecord, TrialStatus, kept_of, label
+from tuning.ledger.trials import TrialRecord, TrialStatus, kept_of
 from tuning.results.answer import answer_figures
 from tuning.results.csv_tables import front_csv, gain_csv
 from tuning.results.results import ANALYSIS, Results
 from tuning.results.search import Search
 from tuning.space import Space
 from tuning.space.params import SubsetParam
+from tuning.space.words import label
 from tuning.tracking.conclusion import Conclusion, describe, what_mattered
+from tuning.tracking.descriptions import DESCRIPTION, of_search, of_trial
+from tuning.tracking.metrics import epoch_metrics, rounded
 from tuning.tracking.tracker import Figures, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
 
 EXPERIMENT = "dcodr"
-DESCRIPTION = "mlflow.note.content"
-"""The tag that MLflow shows as Markdown on a run's page."""
 OUTCOMES: Mapping[TrialStatus, RunStatus] = {
     "complete": "FINISHED",
     "infeasible": "FINISHED",
@@ -116,14 +117,16 @@ def bring(
     if lacks.settings:
         run = tracker.describe_trial(run, parameters(record, space), dump_config(config_of(record, space)))
     if lacks.epochs or lacks.test:
-        tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs))
+        tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs, space, tracker.form))
     if lacks.tags:
         tracker.keep(run.run_id, {}, artifacts_of(search, record))
         tracker.add_files(run.run_id, sorted(kept_of(search.folder, record.number).glob("*.png")))
+    about = {DESCRIPTION: of_trial(record, space)} if lacks.tags or lacks.test else {}
     if lacks.status or lacks.tags:
-        tags = {**lacks.tags, **description(record, space)}
         name = name_of(record) if record.status == "pruned" else None
-        tracker.set_status(run.run_id, status_of(record, driven=driven), tags, name)
+        tracker.set_status(run.run_id, status_of(record, driven=driven), {**lacks.tags, **about}, name)
+    elif about:
+        tracker.keep(run.run_id, about, {})
     return replace(
         run,
         status=status_of(record, driven=driven),
@@ -151,21 +154,13 @@ def ended(record: TrialRecord) -> dict[str, str]:
     return {"status": record.status, "epoch": str(record.epoch), "reason": record.reason or "", **feasible}
 
 
-def description(record: TrialRecord, space: Space) -> dict[str, str]:
-    """Return the description of a trial that was stopped early, as a tag; users may change the text."""
-    if record.status != "pruned":
-        return {}
-    epochs = f"{record.epoch} of {space.config(record.values).epochs} epochs"
-    text = "its metrics are those of its last evaluation, and it does not compete for the front."
-    return {DESCRIPTION: f"**Stopped early** after {epochs}: {text}"}
-
-
 def name_of(record: TrialRecord) -> str:
-    """Return a trial's name in the UI, e.g. ``012 blur+crop t=0.14``; an early stop is part of the name."""
+    """Return a trial's name in the UI, e.g. ``012 crop + blur, temperature 0.14``, with an early stop."""
     if record.confirms is not None:
         return f"{record.number:03d} confirms {record.confirms:03d} with seed {record.seed}"
-    stopped = f" (stopped at epoch {record.epoch})" if record.status == "pruned" else ""
-    return f"{record.number:03d} {label(record.values)}{stopped}"
+    # The mark comes first, because lists cut long names.
+    stopped = f"stopped at epoch {record.epoch}: " if record.status == "pruned" else ""
+    return f"{record.number:03d} {stopped}{label(record.values)}"
 
 
 def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:
@@ -208,12 +203,20 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
     return shown | {f"augmentation.{name}": name in config.augmentations for name in known}
 
 
-def figures_of(record: TrialRecord, epochs: tuple[int, ...]) -> list[Figures]:
-    """Return the metrics of a trial's epochs and of its test, as MLflow gets them."""
+def figures_of(record: TrialRecord, epochs: tuple[int, ...], space: Space, form: str | None) -> list[Figures]:
+    """Return the metrics of a trial's epochs and of its test, as MLflow gets them.
+
+    Args:
+        record: The trial.
+        epochs: The epochs.
+        space: The search space.
+        form: The form of the search's metrics, see ``tuning.tracking.metrics``.
+    """
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
-    figures = [Figures(epoch, one.at, {**one.training, **one.figures}) for epoch, one in noted]
+    figures = [Figures(epoch, one.at, epoch_metrics(one, space.objectives, form)) for epoch, one in noted]
     if record.test:
-        figures.append(Figures(record.epoch, record.epochs[record.epoch].at, tested(record)))
+        last = record.epochs[record.epoch]
+        figures.append(Figures(record.epoch, last.at, rounded(tested(record), form)))
     return figures
 
 
@@ -260,7 +263,8 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
         artifact_root=None if remote else (folder.resolve().parent / "mlartifacts").as_uri(),
     )
     tracker.save_view(trials_view(folder.name, space, time()))
-    tracker.keep(run_id, {}, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
+    about = {DESCRIPTION: of_search(folder.name, space)}
+    tracker.keep(run_id, about, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
     return run_id
 
 
@@ -281,7 +285,9 @@ def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None 
         artifacts["front.csv"] = front_csv(results)
         artifacts["gain.csv"] = gain_csv(results)
         _tell_ranks(results, tracker)
-        tracker.log_epochs(tracker.search_id, [*hypervolumes(results), *_answer(results)])
+        whole = [*hypervolumes(results), *_answer(results)]
+        written = [replace(one, values=rounded(one.values, tracker.form)) for one in whole]
+        tracker.log_epochs(tracker.search_id, written)
         files, mattered = concluded or what_mattered(results)
         tracker.add_files(tracker.search_id, files, ANALYSIS)
         tags[DESCRIPTION] = describe(results, mattered)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
+from tuning.tracking.metrics import CURRENT, FORM, every_epoch
 from tuning.tracking.store import DiscreetClient, connect, masked, quoted, reason, unusable
 from tuning.tracking.view import VIEW, view_page
 
@@ -25,8 +26,6 @@ _IDENTITY = "search_id"
 """The tag by which a search's parent run is found again."""
 _PICK = "pick"
 """The tag by which a model's version is found again: the alias that it was made for."""
-EVERY_EPOCH = "images_per_second"
-"""A metric of every epoch of a trial; the metrics of an epoch are written together or not at all."""
 _MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_FIGURES = 250, 6000, 8000, 1000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 
@@ -97,6 +96,11 @@ class Tracker:
     Args:
         uri: tracking URI, as for `tuning.tracking.store.connect`.
 
+    Attributes:
+        uri: the tracking URI.
+        search_id: the search's run.
+        form: the form of the search's metrics, see `tuning.tracking.metrics`.
+
     Raises:
         UserError: if the store cannot be reached, opened or written, within seconds; no password is repeated.
     """
@@ -104,6 +108,7 @@ class Tracker:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.search_id = ""
+        self.form: str | None = CURRENT
         # The client connects at its first request, so one is made here: a mistake shows at once.
         try:
             self._client = connect(uri)
@@ -154,10 +159,11 @@ class Tracker:
         else:
             for run_id in self._abandoned(tags):
                 self._client.set_terminated(run_id, status="KILLED")
-            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity})
+            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity, FORM: CURRENT})
         # MLflow refuses to change a param, so only missing ones are written.
-        known = self._client.get_run(self.search_id).data.params
-        self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.keys()})
+        known = self._client.get_run(self.search_id).data
+        self.form = known.tags.get(FORM)
+        self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.params.keys()})
         return self.search_id
 
     def parents(self, identity: str) -> list[str]:
@@ -195,6 +201,7 @@ class Tracker:
         if run.info.lifecycle_stage == "deleted":
             return None
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
+        self.form = run.data.tags.get(FORM)
         return str(run.info.status)
 
     def save_view(self, view: str) -> None:
@@ -290,7 +297,7 @@ class Tracker:
 
     def epochs(self, run_id: str) -> tuple[int, ...]:
         """Return the epochs with metrics in a trial's run, in order, each as often as it was written."""
-        history = self._client.get_metric_history(run_id, EVERY_EPOCH)
+        history = self._client.get_metric_history(run_id, every_epoch(self.form))
         return tuple(sorted(metric.step for metric in history))
 
     def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
@@ -358,20 +365,20 @@ class Tracker:
             raise
 
     def register_model(
-        self, name: str, aliases: Sequence[str], run_id: str, folder: Path, description: str
+        self, name: str, description: str, aliases: Mapping[str, str], run_id: str, folder: Path
     ) -> None:
         """Add a saved model to a run's artifacts, and register a version of it for each alias.
 
         Args:
             name: the model's name; created if missing.
-            aliases: the aliases; each moves to its new version.
+            description: description of the model in the UI.
+            aliases: the aliases, each with the description of its version; each moves to its new version.
             run_id: the run of the trial that trained the model.
             folder: the folder that MLflow saved; its name becomes the artifact's.
-            description: description of each version in the UI.
         """
         self._client.log_artifacts(run_id, str(folder), folder.name)
         if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
-            self._client.create_registered_model(name)
+            self._client.create_registered_model(name, description=description)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
         # A version that an interrupted registration has made is used again, so that none is there twice.
         known = {
@@ -379,10 +386,10 @@ class Tracker:
             for version in self.model_versions(name)[::-1]
             if version.run_id == run_id
         }
-        for alias in aliases:
+        for alias, about in aliases.items():
             version = known.get(alias) or str(
                 self._client.create_model_version(
-                    name, source, run_id, tags={_PICK: alias}, description=description
+                    name, source, run_id, tags={_PICK: alias}, description=about
                 ).version
             )
             self._client.set_registered_model_alias(name, alias, version)

@@ -117,7 +117,7 @@ def test_a_cluster_is_asked(shown: Plan, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_first_configurations_are_shown(shown: Plan) -> None:
     text = shown(trials=24, startup_trials=2)["text"]
-    assert re.search(r"^000 +crop, high_contrast, high_saturation, gaussian_blur +0\.1 ", text, re.MULTILINE)
+    assert re.search(r"^000 +crop \+ high contrast \+ saturation \+ blur +0\.1 ", text, re.MULTILINE)
     assert re.findall(r"^(paper|drawn)", text, re.MULTILINE) == ["paper", *["drawn"] * 4]
     assert "From trial 002 on, results will steer the draws." in text
 

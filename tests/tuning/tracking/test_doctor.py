@@ -27,6 +27,7 @@ from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.tracking import mirror
 from tuning.tracking.doctor import consult, print_diagnosis
+from tuning.tracking.metrics import FORM
 from tuning.tracking.store import DiscreetClient
 from tuning.tracking.tracker import Tracker
 
@@ -115,12 +116,12 @@ def open_twice(patient: Patient) -> str:
 
 
 def write_twice(patient: Patient) -> str:
-    patient.store.client.log_batch(patient.run_id(4), [Metric("images_per_second", 10.0, 5, 1)])
+    patient.store.client.log_batch(patient.run_id(4), [Metric("train/images_per_second", 10.0, 5, 1)])
     return "trial 004: MLflow run .* has metrics twice, of epochs 1"
 
 
 def write_elsewhere(patient: Patient) -> str:
-    patient.tracker.log_epochs(patient.run_id(0), figures(9, images_per_second=1.0))
+    patient.tracker.log_epochs(patient.run_id(0), figures(9, **{"train/images_per_second": 1.0}))
     return "trial 000: MLflow run .* has metrics of epochs that the ledger does not know: 9"
 
 
@@ -354,6 +355,33 @@ def reset(file: Path, content: bytes) -> None:
     empty.write_bytes(content)
     with closing(sqlite3.connect(empty)) as source, closing(sqlite3.connect(file)) as database:
         source.backup(database)
+
+
+def test_a_search_of_an_earlier_version_keeps_the_form_of_its_metrics(store: Store, tmp_path: Path) -> None:
+    """MLflow has the ledger's names and digits of it; the doctor, and a search that goes on, keep them."""
+    early = Patient(tmp_path / "s", store)
+    client, parent = store.client, early.tracker.search_id
+    client.delete_tag(parent, FORM)
+    for run in store.children(parent):
+        client.delete_run(run.info.run_id)
+    assert early.tracker.open_search(parent) == "KILLED"
+    assert early.tracker.form is None
+    for record in early.search.ledger.records():
+        mirror.bring(early.tracker, early.search, record, None, driven=False)
+    runs = store.children(parent)
+    names = {"train/loss", "images_per_second", "invariance", "informativeness"}
+    assert all({*run.data.metrics} - {"test/invariance", "test/informativeness"} <= names for run in runs)
+    assert early.ask() == (True, NOTE)
+    # A lost run comes back in the same form; in another store, all runs have the new one.
+    early.tracker.discard(early.run_id(0))
+    assert early.ask(fix=True)[0]
+    (anew,) = early.tracker.trial_runs(0)
+    assert "images_per_second" in anew.figures
+    other = Store(tmp_path)
+    assert early.ask(fix=True, uri=other.uri)[0]
+    again = Search.open("s", tmp_path).ledger.facts()["run_id"]
+    assert all("images_per_second" not in run.data.metrics for run in other.children(again))
+    assert early.ask() == (True, NOTE)
 
 
 def test_all_of_a_search_is_written_to_another_store(changed: Patient, tmp_path: Path) -> None:

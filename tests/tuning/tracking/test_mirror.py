@@ -13,7 +13,10 @@ from tests.tuning.store import Store
 from tests.tuning.trained import begin
 from tuning.ledger.trials import TrialStatus
 from tuning.results.search import Search
+from tuning.space.words import label
 from tuning.tracking import mirror
+from tuning.tracking.descriptions import DESCRIPTION
+from tuning.tracking.metrics import CURRENT, epoch_metrics
 from tuning.tracking.tracker import Tracker
 
 STATUSES = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
@@ -31,14 +34,14 @@ def test_a_method_without_augmentations_shows_none(tmp_path: Path, store: Store)
 
 
 def check(store: Store, parent: str, search: Search, statuses: list[str]) -> None:
-    """One run a trial, with every figure of the ledger once."""
+    """One run a trial, with every figure of the ledger once, rounded."""
     runs = {int(run.data.tags["trial"]): run for run in store.children(parent)}
     assert len(store.children(parent)) == len(runs) == len(statuses)
     for record in search.ledger.records():
         run = runs[record.number]
         assert run.info.status == statuses[record.number]
         assert store.points(run.info.run_id, "train/loss") == [
-            (epoch, one.training["train/loss"]) for epoch, one in record.epochs.items()
+            (epoch, round(one.training["train/loss"], 4)) for epoch, one in record.epochs.items()
         ]
         assert store.points(run.info.run_id, "invariance") == [
             (epoch, one.figures["invariance"]) for epoch, one in record.evaluated.items()
@@ -158,11 +161,63 @@ def test_a_trial_that_was_stopped_early_looks_neither_failed_nor_complete(
     bring_all(search, tracker, 0)
     whole, stopped = sorted(store.children(tracker.search_id), key=lambda run: int(run.data.tags["trial"]))
     assert stopped.info.status == "FINISHED"
-    assert stopped.info.run_name.endswith(" (stopped at epoch 2)")
+    assert stopped.info.run_name.startswith("001 stopped at epoch 2: ")
     assert stopped.data.tags["status"] == "pruned"
-    assert stopped.data.tags[mirror.DESCRIPTION].startswith("**Stopped early** after 2 of 3 epochs")
+    assert stopped.data.tags[DESCRIPTION].startswith("**Stopped early** after 2 of 3 epochs")
     assert "stopped" not in whole.info.run_name
-    assert mirror.DESCRIPTION not in whole.data.tags
+    assert whole.data.tags[DESCRIPTION].startswith("**Trained to the end**, 3 of 3 epochs")
+
+
+def test_objectives_come_first_and_all_metrics_are_rounded(store: Store, tmp_path: Path) -> None:
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "s", tracker)
+    record = search.ledger.record(0)
+    raw = {
+        "invariance": 0.987654321,
+        "informativeness": 1 / 3,
+        "accuracy/pose": 2 / 3,
+        "effective_rank": 12.3456,
+    }
+    last = replace(
+        record.epochs[3], figures=raw, training={"train/loss": 0.000123456, "images_per_second": 8765.4}
+    )
+    changed = replace(record, epochs={**record.epochs, 3: last})
+    mirror.bring(tracker, search, changed, None, driven=True)
+    (run,) = store.children(tracker.search_id)
+    assert sorted(run.data.metrics)[:2] == ["informativeness", "invariance"]
+    assert run.data.metrics == {
+        "invariance": 0.9877,
+        "informativeness": 0.3333,
+        "probe/accuracy/pose": 0.6667,
+        "probe/effective_rank": 12.35,
+        "train/loss": 0.0001235,
+        "train/images_per_second": 8765,
+    }
+    assert epoch_metrics(last, ["effective_rank"], CURRENT)["effective_rank"] == 12.35
+
+
+def test_runs_say_what_was_trained_and_what_came_of_it(store: Store, tmp_path: Path) -> None:
+    tracker = Tracker(store.uri)
+    search = begin(tmp_path / "s", tracker)
+    begun = store.client.get_run(tracker.search_id).data.tags[DESCRIPTION]
+    assert "A search for settings of `dcodr` on `synthetic`: maximize invariance" in begun
+    bring_all(search, tracker)
+    runs = {int(run.data.tags["trial"]): run for run in store.children(tracker.search_id)}
+    about = {number: run.data.tags.get(DESCRIPTION, "none") for number, run in runs.items()}
+    assert about[2].startswith("**Infeasible** after 3 of 3 epochs: the code is constant")
+    assert about[3].startswith("**Failed** after 1 of 3 epochs: no such file")
+    assert "| metric" not in about[3]
+    assert "| invariance | 0.430 |  | 0.750 |" in about[4]
+    assert "| invariance | 0.030 |  | not measured |" in about[0]
+    assert about[5] == "none"
+    values = search.ledger.record(0).values
+    assert runs[0].info.run_name == f"000 {label(values)}"
+    assert f"`dcodr` on `synthetic`, {label(values)}, seed 0" in about[0]
+    # A test that comes later is added.
+    search.ledger.note_test(0, {"invariance": 0.5})
+    bring_all(search, tracker, 0)
+    tags = store.client.get_run(runs[0].info.run_id).data.tags
+    assert "| invariance | 0.030 |  | 0.500 |" in tags[DESCRIPTION]
 
 
 def test_every_end_of_a_trial_has_a_status_in_mlflow() -> None:

@@ -9,8 +9,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import dcodr
 from dcodr.config import Config
@@ -30,12 +32,12 @@ from tuning.tracking.tracker import Tracker
 
 LOAD = """
 import sys
-import mlflow.pytorch, torch
+import mlflow, numpy
 mlflow.set_tracking_uri(sys.argv[1])
-encoder = mlflow.pytorch.load_model("models:/embeds@knee")
-torch.manual_seed(0)
-with torch.inference_mode():
-    torch.save(encoder(torch.rand(3, 3, 64, 64)), sys.argv[2])
+model = mlflow.pyfunc.load_model("models:/embeds@knee")
+assert model.predict(model.input_example).shape == (2, 16)
+assert model.metadata.signature.inputs.inputs[0].shape == (-1, -1, -1, 3)
+numpy.save(sys.argv[3], model.predict(numpy.load(sys.argv[2])))
 """
 
 
@@ -87,7 +89,7 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     config = tiny_config.model_copy(update={"epochs": 1})
     trained = fit(config, tiny)
     folder = kept_of(search.folder, only.number)
-    keep(trained.method, config, tiny, folder)
+    keep(trained, config, tiny, folder)
     assert {path.name for path in folder.iterdir()} == {
         "retrieval.png",
         "reconstruction.png",
@@ -103,14 +105,28 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     versions = store.client.search_model_versions("name = 'embeds'")
     assert len(versions) == 3
     assert {version.run_id for version in versions} == {run.run_id}
-    code = tmp_path / "code.pt"
-    loading = [sys.executable, "-c", LOAD, store.uri, str(code)]
+    images, codes = tmp_path / "images.npy", tmp_path / "codes.npy"
+    photographs = np.random.default_rng(0).integers(0, 256, (3, 48, 80, 3), dtype=np.uint8)
+    np.save(images, photographs)
+    loading = [sys.executable, "-c", LOAD, store.uri, str(images), str(codes)]
     loaded = subprocess.run(loading, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "WARNING" not in loaded.stderr + capfd.readouterr().err
     torch.manual_seed(0)
     with torch.inference_mode():
         expected = trained.method.encoder.eval()(torch.rand(3, 3, 64, 64))
-    torch.testing.assert_close(torch.load(code, weights_only=True), expected)
+    # The model prepares images as `embed` does.
+    squares = [
+        np.asarray(Image.fromarray(one).resize((64, 64), Image.Resampling.LANCZOS, box=(16, 0, 64, 48)))
+        for one in photographs
+    ]
+    whole = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        embedded = trained.method.encoder(whole).numpy()
+    np.testing.assert_allclose(np.load(codes), embedded, atol=1e-5)
+    for version in versions:
+        assert "python -m dcodr export models:/embeds@" in str(version.description)
+        assert "| invariance |" in str(version.description)
+    assert "uint8 images" in str(store.client.get_registered_model("embeds").description)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
@@ -133,7 +149,7 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
         load_model("models:/embeds@knee", storage="runs", tracking_uri=store.uri)
         assert not made.exists()
         try:
-            torch.export.load(archive).module()(torch.rand(3, 3, 64, 64))
+            torch.export.load(archive).module()(torch.from_numpy(photographs))
         except Exception as error:  # after the planted code has run, PyTorch may well stumble over the rest
             print(error)
         assert made.exists(), "PyTorch runs no code there any more: docs/safety.md says that it does"

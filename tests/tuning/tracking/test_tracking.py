@@ -9,6 +9,8 @@ from dcodr.errors import UserError
 from tests.tuning.store import Store, figures, fresh
 from tuning.tracking.tracker import Figures, Tracker
 
+EPOCH = "train/images_per_second"
+
 
 def test_a_search_from_start_to_end(store: Store) -> None:
     tracker = store.begin("augs", dataset="synthetic")
@@ -16,7 +18,7 @@ def test_a_search_from_start_to_end(store: Store) -> None:
     good = tracker.start_trial(0, "000 paper", {"crop": True, "encoder_lr": 1e-4}, {"seed": "7"}, "a: 1\n")
     bad = tracker.start_trial(1, "001", {"crop": False, "encoder_lr": 0.5}, {}, "a: 2\n")
     for epoch in range(3):
-        values = {"invariance": 0.2 * epoch + 0.3, "accuracy/floor_hue": 0.5, "images_per_second": 9.0}
+        values = {"invariance": 0.2 * epoch + 0.3, "probe/accuracy/floor_hue": 0.5, EPOCH: 9.0}
         tracker.log_epochs(good.run_id, [Figures(epoch, 1000 + epoch, values)])
     tracker.log_epochs(bad.run_id, figures(0, invariance=0.1))
     tracker.set_status(good.run_id, "FINISHED", {"outcome": "complete"})
@@ -67,7 +69,7 @@ def test_what_may_have_arrived_is_written_again_to_no_effect(store: Store) -> No
     tracker = store.begin("twice")
     run = tracker.start_trial(0, "000", {}, {}, "")
     for _ in range(2):
-        tracker.log_epochs(run.run_id, figures(1, loss=0.25, images_per_second=3.0))
+        tracker.log_epochs(run.run_id, figures(1, **{"loss": 0.25, EPOCH: 3.0}))
     tracker.log_epochs(run.run_id, [*figures(1, loss=0.25), *figures(2, loss=0.125)])
     assert store.points(run.run_id, "loss") == [(1, 0.25), (2, 0.125)]
     assert tracker.epochs(run.run_id) == (1,)
@@ -187,10 +189,14 @@ def test_models_are_registered_where_the_runs_are(
     tracker = store.begin("registers")
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "MLmodel").touch()
-    tracker.register_model("registered", ["knee"], tracker.search_id, tmp_path / "encoder", "An encoder.")
+    aliases = {"knee": "The best.", "most-invariant": "Another."}
+    tracker.register_model("registered", "Encoders.", aliases, tracker.search_id, tmp_path / "encoder")
     assert not (tmp_path / "other.db").exists()
     client = MlflowClient(store.uri, registry_uri=store.uri)
-    assert client.get_model_version_by_alias("registered", "knee").run_id == tracker.search_id
+    assert client.get_registered_model("registered").description == "Encoders."
+    for alias, about in aliases.items():
+        version = client.get_model_version_by_alias("registered", alias)
+        assert (version.run_id, version.description) == (tracker.search_id, about)
 
 
 def test_a_new_database_is_made_in_silence() -> None:
