@@ -83,9 +83,9 @@ def search(
     ] = False,
 ) -> None:
     """Search for settings whose codes (embeddings) do not reveal the domain and keep everything else."""
-    from tuning.space import load_space
+    from tuning.space.space import load_space_with_options
 
-    what = load_space(
+    what = load_space_with_options(
         space,
         dataset=dataset,
         data=data,

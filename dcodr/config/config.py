@@ -177,16 +177,18 @@ class Config(StrictModel):
 
 
 def require_augmentations(names: Sequence[str]) -> None:
-    """Refuse an unknown or a repeated augmentation in a file.
+    """Refuse unknown and repeated augmentations in a file.
 
     Raises:
-        ValueError: At the first such name; the message suggests the closest known name.
+        ValueError: If there are such names; the message suggests the closest known names.
     """
-    for name in names:
-        if name not in AUGMENTATIONS:
-            raise ValueError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}")
-        if names.count(name) > 1:
-            raise ValueError(f"{name} is given twice")
+    unknown = [name for name in dict.fromkeys(names) if name not in AUGMENTATIONS]
+    wrong = [f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}" for name in unknown]
+    # The allowed names are the same for all: they follow the last one.
+    wrong = [*(text.partition("; allowed")[0] for text in wrong[:-1]), *wrong[-1:]]
+    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if wrong := [*(f"{name} is given twice" for name in repeated), *wrong]:
+        raise ValueError("; ".join(wrong))
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,8 +276,11 @@ def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
     # The provenance is not a setting, so it is removed before the validation.
     file = read_yaml(path)
     provenance = file.data.pop("provenance", {})
+    wrong = [file.error(*mistake) for mistake in file.mistakes(Config).items()]
     if not isinstance(provenance, dict):
-        raise file.error(("provenance",), f"received {provenance!r}; should be a mapping")
+        wrong.append(file.error(("provenance",), f"received {provenance!r}; should be a mapping"))
+    if wrong:
+        raise UserError.of(wrong)
     return file.validate(Config), provenance
 
 

@@ -110,7 +110,7 @@ def wrong_paper_with(
         if key not in searched:
             yield at, f"is no searched parameter{did_you_mean(key, searched)}"
         else:
-            yield from ((at, message) for _, message in _refused(base, key, value))
+            yield from ((at, message) for _, message in refused(base, nested(key, value)))
 
 
 def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[Mistake]:
@@ -133,15 +133,20 @@ def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> It
             yield ("search", "preference", name), f"is no objective{did_you_mean(name, objectives)}"
 
 
-def _no_parameter(
-    key: str, base: Config, params: Mapping[str, Param], overrides: Mapping[str, Any]
-) -> str | None:
+def unknown_param(key: str, base: Config) -> str | None:
+    """Return the reason why no search could search a setting; ``None`` if some search can."""
     try:
         setting(base, key)
     except KeyError as error:
         return str(error.args[0])
-    if key in FIXED_SETTINGS:
-        return "cannot be searched: it is the same for the whole search"
+    return "cannot be searched: it is the same for the whole search" if key in FIXED_SETTINGS else None
+
+
+def _no_parameter(
+    key: str, base: Config, params: Mapping[str, Param], overrides: Mapping[str, Any]
+) -> str | None:
+    if (unknown := unknown_param(key, base)) is not None:
+        return unknown
     methods = trained_methods(base, params)
     if methods and not any(has_effect(key, method) for method in methods):
         return f"has no effect on {' or '.join(methods)}"
@@ -168,7 +173,7 @@ def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
     for where, setting_key, extremes in _extremes(key, param):
         depth = len(setting_key.split("."))
         for value in extremes:
-            if found := _refused(base, setting_key, value):
+            if found := refused(base, nested(setting_key, value)):
                 yield from (((*where, *inside[depth:]), message) for inside, message in found)
                 break
 
@@ -188,8 +193,8 @@ def _without_the_papers(
                 yield tuple(name.split(".")), f"does not allow {of_strength!r}, {advice}"
 
 
-def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
-    """Return the mistakes that a config finds in a value."""
+def refused(base: Config, overrides: Mapping[str, Any]) -> list[Mistake]:
+    """Return the mistakes that a config finds in overrides, by key of the config."""
     found: list[Mistake] = []
 
     def note(at: Key, message: str) -> UserError:
@@ -197,7 +202,7 @@ def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
         return UserError(message)
 
     with suppress(UserError):
-        override(base, nested(key, value), note)
+        override(base, overrides, note)
     return found
 
 
