@@ -33,12 +33,12 @@ class _Made(ModelMetaclass):
 
     if not TYPE_CHECKING:  # type checkers read the arguments from the fields
 
-        def __call__(cls, *args, **fields):
+        def __call__(self, *args, **fields):
             try:
                 return super().__call__(*args, **fields)
             except ValidationError as error:
                 raise UserError.of(
-                    UserError(f"{cls.__name__}: {dotted(key)}{message}")
+                    UserError(f"{self.__name__}: {dotted(key)}{message}")
                     for key, message in describe(error, fields).items()
                 ) from None
 

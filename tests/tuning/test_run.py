@@ -97,7 +97,7 @@ def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) ->
 def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(finished: Finished) -> None:
     search = finished.search
     tested = {trial.number: trial.test for trial in search.trials() if trial.test}
-    assert set(tested) == {search.knee().number, 0}
+    assert set(tested) == {search.best_tradeoff().number, 0}
     encoder, data = load(kept_of(search.folder, 0)), open_store(finished.store)
     expected = evaluate(encoder, data, "test", probe="paper", seed=search.space.base.seed, device="cpu")
     assert tested[0] == pytest.approx(dict(expected.figures))
@@ -296,7 +296,7 @@ def test_the_best_and_the_paper_are_trained_again_with_new_seeds(hostile: Search
 
 
 def test_confirmations_of_the_best_trade_off_and_the_paper_are_tested(hostile: Search) -> None:
-    chosen = {hostile.knee().number, 0}
+    chosen = {hostile.best_tradeoff().number, 0}
     tested = [run for run in hostile.ledger.records() if run.test]
     assert [run.confirms for run in tested] == [
         run.confirms for run, _ in hostile.results().ended if run.confirms in chosen

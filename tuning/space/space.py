@@ -66,7 +66,7 @@ class SpaceFile(StrictModel):
 
 
 class Space(StrictModel):
-    """A resolved experiment: ``load_space`` makes it from a space file, ``Space.build`` from Python values."""
+    """A resolved experiment: ``load_space`` makes it from a file, ``Space.build`` from Python values."""
 
     name: str
     """The file's name without its ending, or the given name."""

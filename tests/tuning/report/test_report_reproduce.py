@@ -96,4 +96,4 @@ def test_the_best_tradeoff_is_what_is_trained(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5]])
     export(search.results(), "all-front", search.folder / "configs")
     config = words_after(dict(commands(search.results()))["Train the best trade-off"], "--config")[0]
-    assert read_config(Path(config))[0] == search.space.config(search.knee().values)
+    assert read_config(Path(config))[0] == search.space.config(search.best_tradeoff().values)
