@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOWHERE = Path(os.devnull)
-_HELP = "Show the traceback of an error."
+DISTRIBUTION = "dcodr-tuning"
+"""Name of the package as it is installed."""
 
 
 def printable(text: str) -> str:
@@ -138,8 +139,8 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     standard error, with ``--debug`` a traceback. A broken terminal or pipe does not change the exit code.
 
     Args:
-        app: The commands; each gets the option ``--debug``. Options for shell completion are removed from
-            scripts (``*.py``), which a shell cannot complete.
+        app: The commands; each gets the options ``-h`` and ``--debug``, the first ``--version`` too. Options for
+            shell completion are removed from scripts (``*.py``), which a shell cannot complete.
         words: The command line; by default the process's arguments.
     """
     command = get_command(app)
@@ -150,9 +151,15 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     def note(debug: bool) -> None:
         asked.append(debug)
 
-    option = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
+    debug = typer.Option("--debug", callback=note, expose_value=False, help="Show the traceback of an error.")
+    version = typer.Option(
+        "--version", callback=_version, expose_value=False, is_eager=True, help="Show the version, and exit."
+    )
     for leaf in _leaves(command):
-        leaf.params += _params(option)
+        leaf.params += _params(debug)
+    command.params += _params(version)
+    # Commands below a group take this over.
+    command.context_settings["help_option_names"] = ["-h", "--help"]
     with _unfailing_streams():
         try:
             with _stoppable():
@@ -195,6 +202,15 @@ def _stoppable() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def _version(asked: bool) -> None:
+    """Print the version and end the command, if that was asked for."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+        raise typer.Exit
 
 
 def _params(option: Any) -> list[Any]:

@@ -12,7 +12,9 @@ WIDTH = 110
 """Characters in a line."""
 PAUSE = 0.5
 """Seconds between two drawings of a running search's progress."""
-_PRE = "<pre style=\"line-height:normal;font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace\">{code}</pre>"
+_PRE = (
+    "<pre style=\"line-height:normal;font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace\">{code}</pre>"
+)
 
 
 class NotebookConsole(Console):

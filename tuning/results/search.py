@@ -91,7 +91,7 @@ class Search:
         return self.results().front
 
     def best_tradeoff(self) -> TrialRecord:
-        """Return the front's trial with the largest product of gains; see :func:`tuning.pareto.best_tradeoff`.
+        """Return the front's trial of the largest product of gains (:func:`tuning.pareto.best_tradeoff`).
 
         Raises:
             UserError: If no trial is complete.
