@@ -139,7 +139,7 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     standard error, with ``--debug`` a traceback. A broken terminal or pipe does not change the exit code.
 
     Args:
-        app: The commands; each gets the options ``-h`` and ``--debug``, the first ``--version`` too. Options for
+        app: The commands; each gets ``-h`` and ``--debug``, the first one also ``--version``. Options for
             shell completion are removed from scripts (``*.py``), which a shell cannot complete.
         words: The command line; by default the process's arguments.
     """

@@ -1,8 +1,8 @@
 """The search platform: Ray Tune executes, Optuna searches and records, MLflow shows.
 
 Scripts need five names: ``load_space`` reads a space file, ``Space`` is a space (``Space.build`` makes one),
-``run_search`` runs a search, ``Search`` is a search that runs or has run, ``load_model`` loads an encoder that
-a search registered. Ray, Optuna, MLflow and PyTorch are imported on first use.
+``run_search`` runs a search, ``Search`` is a search that runs or has run, ``load_model`` loads an encoder
+that a search registered. Ray, Optuna, MLflow and PyTorch are imported on first use.
 """
 
 from importlib import import_module
