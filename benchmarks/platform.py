@@ -181,7 +181,7 @@ def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tup
         space = load_space(
             scale.SPACE,
             data=str(folder / "data.h5"),
-            settings=[f"epochs={epochs}"],
+            settings={"epochs": epochs},
             search={"trials": trials, "startup_trials": max(2, trials // 3)},
         )
         _search(space if early_stopping else _unstopped(space), folder, train_and_tell)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOWHERE = Path(os.devnull)
-_HELP = "Show the traceback of an error."
-_PLUGINS = "Allow the code of an installed package of your own parts; may be repeated."
+DISTRIBUTION = "dcodr-tuning"
+"""Name of the package as it is installed."""
 
 
 def printable(text: str) -> str:
@@ -145,8 +145,8 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     standard error, with ``--debug`` a traceback. A broken terminal or pipe does not change the exit code.
 
     Args:
-        app: The commands; each gets the options ``--debug`` and ``--plugins``. Options for shell completion
-            are removed from scripts (``*.py``), which a shell cannot complete.
+        app: The commands; each gets ``-h``, ``--debug`` and ``--plugins``, the first one also ``--version``.
+            Options for shell completion are removed from scripts (``*.py``), which a shell cannot complete.
         words: The command line; by default the process's arguments.
     """
     command = get_command(app)
@@ -160,8 +160,31 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     def permit(packages: list[str] | None) -> None:
         plugins.allow(packages or [])
 
+    debugging = typer.Option(
+        "--debug", callback=note, expose_value=False, help="Show the traceback of an error."
+    )
+    allowing = typer.Option(
+        "--plugins",
+        metavar="PACKAGE",
+        callback=permit,
+        expose_value=False,
+        help="Allow the code of an installed package of your own parts; may be repeated.",
+    )
+    versioning = typer.Option(
+        "--version", callback=_version, expose_value=False, is_eager=True, help="Show the version, and exit."
+    )
+
+    def common(
+        debug: Annotated[bool, debugging] = False, allowed: Annotated[list[str] | None, allowing] = None
+    ) -> None: ...
+
+    def first(version: Annotated[bool, versioning] = False) -> None: ...
+
     for leaf in _leaves(command):
-        leaf.params += _common_params(note, permit)
+        leaf.params += _params(common)
+    command.params += _params(first)
+    # Commands below a group take this over.
+    command.context_settings["help_option_names"] = ["-h", "--help"]
     with _unfailing_streams():
         try:
             with _stoppable():
@@ -206,19 +229,19 @@ def _stoppable() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _common_params(note: Callable[[bool], None], permit: Callable[[list[str] | None], None]) -> list[Any]:
-    """Return the options of all commands as click parameters, by way of a command that has only these."""
+def _version(asked: bool) -> None:
+    """Print the version and end the command, if that was asked for."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+def _params(function: Callable[..., None]) -> list[Any]:
+    """Return the click parameters of a function with typer's options."""
     app = typer.Typer(add_completion=False)
-    debugging = typer.Option("--debug", callback=note, expose_value=False, help=_HELP)
-    allowing = typer.Option(
-        "--plugins", metavar="PACKAGE", callback=permit, expose_value=False, help=_PLUGINS
-    )
-
-    @app.command()
-    def _(
-        debug: Annotated[bool, debugging] = False, allowed: Annotated[list[str] | None, allowing] = None
-    ) -> None: ...
-
+    app.command()(function)
     return get_command(app).params
 
 

@@ -12,8 +12,8 @@ class UserError(ValueError):
 
     @classmethod
     def of(cls, errors: Iterable["UserError"]) -> "UserError":
-        """Combine several errors into one."""
-        return cls("\n".join(dict.fromkeys(map(str, errors))))
+        """Combine several errors into one, which names each mistake once."""
+        return cls("\n".join(dict.fromkeys(line for error in errors for line in str(error).splitlines())))
 
 
 class StorageError(UserError):

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -14,12 +14,41 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from dcodr.errors import UserError
 from dcodr.yaml_core import NUMBER, PREFIX, CoreLoader
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+UNKNOWN_KEY = "unknown key"
+"""Beginning of a message about a key that a model does not have."""
 Key = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-class StrictModel(BaseModel):
-    """A frozen model that converts no types and refuses unknown keys and non-finite numbers."""
+class _Made(ModelMetaclass):
+    """The class of models that raise ``UserError`` where Python code makes one: ``Config(epochs=0)``.
+
+    pydantic's own validation, also that of models inside a model, does not pass here.
+    """
+
+    if not TYPE_CHECKING:  # type checkers read the arguments from the fields
+
+        def __call__(self, *args, **fields):
+            try:
+                return super().__call__(*args, **fields)
+            except ValidationError as error:
+                raise UserError.of(
+                    UserError(f"{self.__name__}: {dotted(key)}{message}")
+                    for key, message in describe(error, fields).items()
+                ) from None
+
+
+class StrictModel(BaseModel, metaclass=_Made):
+    """A frozen model that converts no types and refuses unknown keys and non-finite numbers.
+
+    Raises:
+        UserError: If Python code makes an invalid one, with a line for each mistake.
+    """
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -46,7 +75,7 @@ class StrictModel(BaseModel):
         kind, message = detail["type"], detail["msg"]
         if _is_unknown_key(detail):
             hint = did_you_mean(str(detail["loc"][0]), cls.model_fields)
-            kind, message = "unknown_key", f"unknown key{hint}"
+            kind, message = "unknown_key", f"{UNKNOWN_KEY}{hint}"
         return _custom_error(kind, message, detail["loc"], detail["input"], detail.get("ctx", {}))
 
 
@@ -59,6 +88,11 @@ def _custom_error(
 ) -> InitErrorDetails:
     reason = PydanticCustomError(kind, "{message}", {**context, "message": message})
     return InitErrorDetails(type=reason, loc=key, input=received)
+
+
+def dotted(key: Key) -> str:
+    """Return the beginning of a message about a key: ``encoder.arch: ``; empty for the whole."""
+    return f"{'.'.join(map(str, key))}: " if key else ""
 
 
 def mistakes(found: Iterable[tuple[Key, str]]) -> ValidationError:
@@ -98,8 +132,7 @@ class YamlFile:
         """Make an error at a key; a missing key gets the line of its closest parent."""
         line = self._line(key)
         where = f", line {line}" if line else ""
-        name = ".".join(str(part) for part in key)
-        return UserError(f"{self.source}{where}: {name + ': ' if name else ''}{message}")
+        return UserError(f"{self.source}{where}: {dotted(key)}{message}")
 
     def mistakes(self, model: type[BaseModel]) -> dict[Key, str]:
         """Validate the mapping; return the wrong keys with messages, in the file's order."""
@@ -211,6 +244,8 @@ MAX_VALUES = 10_000
 """Largest number of values in a YAML file, with its aliases expanded."""
 MAX_DEPTH = 20
 """Deepest nesting."""
+MAX_MISTAKES = 100
+"""Number of mistakes at which reading ends."""
 _TAGS = tuple(PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
 
 
@@ -219,7 +254,8 @@ def parse_yaml(text: str, source: str) -> YamlFile:
 
     Raises:
         UserError: If the text is not YAML, is not a mapping, repeats a key, has too many or too deeply nested
-            values, or has a value that is not a text, number, boolean, list or mapping.
+            values, or has a value that is not a text, number, boolean, list or mapping. One line for each
+            repeated key and each such value.
     """
     lines: dict[Key, int] = {}
     try:
@@ -227,7 +263,10 @@ def parse_yaml(text: str, source: str) -> YamlFile:
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise UserError(f"{source}: expected a mapping of settings, received {text[:40]!r}")
-        _collect_lines(root, (), lines, source, loader)
+        wrong: list[UserError] = []
+        _collect_lines(root, (), lines, source, loader, wrong)
+        if wrong:
+            raise UserError.of(wrong)
         data = loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
@@ -260,29 +299,43 @@ def read_yaml(path: str | Path) -> YamlFile:
     return parse_yaml(text, str(path))
 
 
-def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], source: str, loader: CoreLoader) -> None:
+def _collect_lines(
+    node: yaml.Node,
+    key: Key,
+    lines: dict[Key, int],
+    source: str,
+    loader: CoreLoader,
+    wrong: list[UserError],
+) -> None:
+    """Note the line of each key below a node, and collect mistakes of keys and values."""
     # Checked before the values are constructed: nested aliases can expand to more than the memory holds.
     here = f"{source}, line {node.start_mark.line + 1}"
     if len(lines) > MAX_VALUES or len(key) > MAX_DEPTH:
         limit = f"{MAX_VALUES:,} values" if len(lines) > MAX_VALUES else f"{MAX_DEPTH} levels"
         raise UserError(f"{here}: more than {limit}, with aliases expanded")
+    if len(wrong) >= MAX_MISTAKES:
+        raise UserError.of(wrong)
     kind = node.tag.removeprefix(PREFIX)
     if node.tag not in _TAGS:
-        raise UserError(f"{here}: not valid YAML here: a {kind}; put text in quotes")
-    if isinstance(node, yaml.MappingNode):
+        wrong.append(UserError(f"{here}: not valid YAML here: a {kind}; put text in quotes"))
+    elif isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for name, value in node.value:
             line = name.start_mark.line + 1
+            if len(wrong) >= MAX_MISTAKES:
+                break
             if name.tag != f"{PREFIX}str":
-                raise UserError(f"{source}, line {line}: keys are words, received {name.value!r}")
+                wrong.append(UserError(f"{source}, line {line}: keys are words, received {name.value!r}"))
+                continue
             if name.value in seen:
-                raise UserError(f"{source}, line {line}: {name.value}: given twice")
+                wrong.append(UserError(f"{source}, line {line}: {name.value}: given twice"))
+                continue
             seen.add(name.value)
             lines[(*key, name.value)] = line
-            _collect_lines(value, (*key, name.value), lines, source, loader)
+            _collect_lines(value, (*key, name.value), lines, source, loader, wrong)
     elif isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
             lines[(*key, position)] = value.start_mark.line + 1
-            _collect_lines(value, (*key, position), lines, source, loader)
+            _collect_lines(value, (*key, position), lines, source, loader, wrong)
     elif kind not in ("str", loader.reads_as(node.value)):
-        raise UserError(f"{here}: not valid YAML: {node.value[:40]!r} is not of type {kind}")
+        wrong.append(UserError(f"{here}: not valid YAML: {node.value[:40]!r} is not of type {kind}"))

@@ -88,7 +88,7 @@ def _pages(search: Search, tracker: Tracker) -> dict[str, tuple[str, str]]:
     """For each picture the page of MLflow's UI, and the sign that it has loaded."""
     run_id = str(search.ledger.facts()["run_id"])
     tracker.open_search(run_id)
-    knee = tracker.trial_runs(search.knee().number)[0].run_id
+    knee = tracker.trial_runs(search.best_tradeoff().number)[0].run_id
     charts = tracker.page.partition("/#/")[2]
     runs = charts.partition("?")[0]
     return {

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ import tuning.cli
 import tuning.search_cli
 from dcodr import console
 from dcodr.errors import UserError
+from tests.tuning.report.searches import made
 from tests.tuning.store import Store
 from tests.tuning.trained import begin
+from tuning.ledger.lock import driving
 
 ROOT = Path(__file__).parents[1]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
@@ -136,11 +139,70 @@ def test_every_help_ends_with_examples_that_can_be_run(program: str) -> None:
 
 def test_a_list_of_searches(tmp_path: Path) -> None:
     assert run("tuning", ["list"], tmp_path) == Done(0, "", "There is no search in runs.\n")
-    for name in ("cars", "augs"):
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        (tmp_path / "runs" / name / "ledger.log").touch()
-    assert run("tuning", ["list"], tmp_path) == Done(0, "augs\ncars\n", "")
-    assert json.loads(run("tuning", ["list", "--json"], tmp_path).out) == ["augs", "cars"]
+    made(tmp_path / "runs" / "cars", [[0.25, 0.5], [0.5, 0.75]])
+    over = made(tmp_path / "runs" / "augs", [])
+    over.ledger.remember("ended", "its 40 trials are done")
+    (tmp_path / "runs" / "bad").mkdir()
+    (tmp_path / "runs" / "bad" / "ledger.log").write_text("no ledger")
+    facts = json.loads(run("tuning", ["list", "--json"], tmp_path).out)
+    best = {"trial": 1, "objectives": {"invariance": 0.5, "informativeness": 0.75}}
+    told = ["name", "state", "dataset", "done", "trials", "best"]
+    assert [[entry[key] for key in told] for entry in facts] == [
+        ["augs", "finished", "synthetic", 0, 40, None],
+        ["bad", "unreadable", None, 0, 0, None],
+        ["cars", "interrupted", "synthetic", 2, 40, best],
+    ]
+    with driving(tmp_path / "runs" / "cars"):
+        done = run("tuning", ["list"], tmp_path)
+    assert done.code == 0
+    augs, bad, cars, *rest = (line.split() for line in done.out.splitlines()[3:])
+    assert augs == ["augs", "0/40", "finished", "synthetic", "-"]
+    assert bad == ["bad", "-", "unreadable", "-", "-"]
+    assert cars[:4] == ["cars", "2/40", "running", "synthetic"]
+    shown = " ".join([*cars[4:], *(word for line in rest for word in line)])
+    assert shown == "trial 001: invariance 0.500, informativeness 0.750"
+    assert "warning: bad: runs/bad/ledger.log: no ledger of a search" in done.err
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_every_command_has_a_short_help_and_every_program_a_version(program: str, tmp_path: Path) -> None:
+    def check(command: Any, path: list[str]) -> None:
+        short, long = (run(program, [*path, option], tmp_path) for option in ("-h", "--help"))
+        assert short == long
+        assert (short.code, "Usage:" in short.out) == (0, True)
+        for name, below in command.commands.items() if isinstance(command, TyperGroup) else ():
+            check(below, [*path, name])
+
+    check(get_command(APPS[program]), [])
+    assert run(program, ["--version"], tmp_path) == Done(0, f"dcodr-tuning {version('dcodr-tuning')}\n", "")
+
+
+def test_the_space_is_an_argument_or_an_option(tmp_path: Path) -> None:
+    for words in (["none.yaml"], ["--space", "none.yaml"]):
+        assert refused("tune", words, tmp_path).startswith("error: none.yaml: cannot be read")
+    assert "received none" in refused("tune", ["--trials", "3"], tmp_path)
+    assert "received a.yaml and --space b.yaml" in refused("tune", ["a.yaml", "--space", "b.yaml"], tmp_path)
+
+
+def test_a_search_that_nobody_works_on_is_not_watched(tmp_path: Path) -> None:
+    made(tmp_path / "runs" / "s", [[0.25, 0.5]])
+    done = run("tuning", ["status", "s", "--watch"], tmp_path)
+    assert done.code == 0
+    assert done.out.startswith("Search s: 1 complete\n")
+    assert done.out.endswith("No process works on this search any more; --resume continues it.\n")
+    assert "leave one out" in refused("tuning", ["status", "s", "--watch", "--json"], tmp_path)
+
+
+def test_ctrl_c_ends_watching_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    search = made(tmp_path / "runs" / "s", [[0.25, 0.5]])
+    monkeypatch.setattr("tuning.report.watch.watch", interrupt)
+    with driving(search.folder):
+        done = run("tuning", ["status", "s", "--watch"], tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Search s: 1 complete\n")
 
 
 def test_a_diagnosis_for_scripts(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from dcodr.console import examples
+from dcodr.console import examples, warn
 from dcodr.errors import UserError
 
 app = typer.Typer(
@@ -39,34 +40,59 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("list", epilog=examples("python -m tuning list", "python -m tuning list --json"))
 def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
-    """List all searches."""
-    from tuning.ledger.storage import names
+    """List all searches: dataset, trials done and asked for, state, best trade-off.
 
-    found = names(storage)
+    The state is running, finished, interrupted (--resume continues it) or unreadable.
+    """
+    from tuning.report.listing import list_table, listed
+    from tuning.report.terminal import print_table
+
+    console = Console(stderr=as_json)
+    with console.status("reading"):
+        found = list(listed(storage))
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps([search.facts() for search in found], indent=2))
     elif found:
-        print("\n".join(found))
+        print_table(list_table(found), console)
     else:
         print(f"There is no search in {storage}.", file=sys.stderr)
+    for search in found:
+        if search.problem is not None:
+            warn(f"{search.name}: {search.problem}")
 
 
 @app.command(
     epilog=examples(
         "python -m tuning status augs",
+        "python -m tuning status augs --watch",
         "python -m tuning status augs --json",
     )
 )
-def status(name: Name, storage: Storage = Path("runs"), as_json: Json = False) -> None:
+def status(
+    name: Name,
+    storage: Storage = Path("runs"),
+    as_json: Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every few seconds until the search has ended.")
+    ] = False,
+) -> None:
     """Show a search's trials and front, during the search or afterwards."""
     from tuning.report.terminal import print_status, status_facts
+    from tuning.report.watch import watch as follow
     from tuning.results.search import Search
 
-    results = Search.open(name, storage).results()
+    if watch and as_json:
+        raise UserError("--watch is for readers, --json for programs: leave one out")
+    console, results = Console(), Search.open(name, storage).results()
+    if watch:
+        with suppress(KeyboardInterrupt):
+            results = follow(lambda: Search.open(name, storage).results(), console)
     if as_json:
         print(json.dumps(status_facts(results), indent=2))
     else:
-        print_status(results, Console())
+        print_status(results, console)
+    if watch and results.facts.get("ended") is None and not results.driven:
+        print("No process works on this search any more; --resume continues it.")
 
 
 @app.command(

@@ -20,6 +20,7 @@ from tuning.cluster.nodes import places, ready, share
 from tuning.cluster.session import ray_session
 from tuning.driver.display import Display
 from tuning.driver.measure import measure
+from tuning.driver.notebook import console_here
 from tuning.driver.recorder import WORKER_DEATHS, Recorder
 from tuning.driver.scheduler import ParetoASHA, scheduler_of
 from tuning.driver.searcher import LedgerSearcher
@@ -78,7 +79,7 @@ def run_search(
         allow_space_change: Whether the space may differ from the search's first space, if the earlier trials
             fit the new one; see :func:`tuning.ledger.resume.require_same`.
         verbose: Whether to show Ray's own messages and the output of workers as well.
-        console: Console for progress; by default standard output.
+        console: Console for progress; by default standard output, in a notebook one block below the cell.
 
     Returns:
         The search; the configs of its front are in its folder, under ``configs``.
@@ -90,7 +91,7 @@ def run_search(
             search can be resumed.
     """
     # 1. Check everything before Ray, MLflow or the search's folder exist: a mistake leaves no search behind.
-    console = unfailing(console or Console())
+    console = unfailing(console or console_here())
     storage = Path(storage)
     check_storage(storage)
     storage = storage.resolve()

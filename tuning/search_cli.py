@@ -7,13 +7,15 @@ import typer
 
 from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples, run
+from dcodr.errors import UserError
 
 app = typer.Typer()
 
 
 @app.command(
     epilog=examples(
-        "python tune.py --space search_spaces/augs.yaml",
+        "python tune.py augs",
+        "python tune.py search_spaces/augs.yaml",
         "python tune.py --space search_spaces/cars3d.yaml --trials 64 --seed 1 --name cars-long",
         "python tune.py --space augs --set search.sampler=random --set search.confirm.seeds=5 --name random",
         "python tune.py --space search_spaces/augs.yaml --dataset shoes --data shoes.h5 --set epochs=20",
@@ -22,12 +24,17 @@ app = typer.Typer()
 )
 def search(
     space: Annotated[
-        Path,
-        typer.Option(
+        Path | None,
+        typer.Argument(
+            metavar="SPACE",
+            show_default=False,
             help="The space file: parameters, search settings and resources; or the name of one that comes "
-            "with the program, e.g. augs."
+            "with the program, e.g. augs.",
         ),
-    ],
+    ] = None,
+    space_option: Annotated[
+        Path | None, typer.Option("--space", help="The same as SPACE.", show_default=False)
+    ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials, the paper's settings included.")] = None,
     time_budget: Annotated[
         float | None,
@@ -83,10 +90,13 @@ def search(
     ] = False,
 ) -> None:
     """Search for settings whose codes (embeddings) do not reveal the domain and keep everything else."""
-    from tuning.space import load_space
+    from tuning.space.space import load_space_with_options
 
-    what = load_space(
-        space,
+    if (space is None) == (space_option is None):
+        given = "none" if space is None else f"{space} and --space {space_option}"
+        raise UserError(f"give one space file, as SPACE or as --space, e.g. augs; received {given}")
+    what = load_space_with_options(
+        space or space_option or "",
         dataset=dataset,
         data=data,
         settings=set_ or [],

@@ -102,16 +102,19 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def require_known(names: Sequence[str]) -> None:
-    """Refuse an unknown or a repeated augmentation in a file. Nothing is imported.
+    """Refuse unknown and repeated augmentations in a file. Nothing is imported.
 
     Raises:
-        ValueError: At the first such name; the message suggests the closest known name.
+        ValueError: If there are such names; the message suggests the closest known names.
     """
-    for name in names:
-        if name not in AUGMENTATIONS and not is_outside(name):
-            raise ValueError(f"unknown augmentation {name!r}{unknown('augmentations', name, AUGMENTATIONS)}")
-        if names.count(name) > 1:
-            raise ValueError(f"{name} is given twice")
+    once = list(dict.fromkeys(names))
+    odd = [name for name in once if name not in AUGMENTATIONS and not is_outside(name)]
+    wrong = [f"unknown augmentation {name!r}{unknown('augmentations', name, AUGMENTATIONS)}" for name in odd]
+    # The allowed names are the same for all: they follow the last one.
+    wrong = [*(text.partition("; allowed")[0] for text in wrong[:-1]), *wrong[-1:]]
+    repeated = [f"{name} is given twice" for name in once if names.count(name) > 1]
+    if repeated or wrong:
+        raise ValueError("; ".join([*repeated, *wrong]))
 
 
 def strengths_of(name: str, given: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -284,8 +284,11 @@ def read_config(path: str | Path) -> tuple[Config, dict[str, Any]]:
     # The provenance is not a setting, so it is removed before the validation.
     file = read_yaml(path)
     provenance = file.data.pop("provenance", {})
+    wrong = [file.error(*mistake) for mistake in file.mistakes(Config).items()]
     if not isinstance(provenance, dict):
-        raise file.error(("provenance",), f"received {provenance!r}; should be a mapping")
+        wrong.append(file.error(("provenance",), f"received {provenance!r}; should be a mapping"))
+    if wrong:
+        raise UserError.of(wrong)
     return file.validate(Config), provenance
 
 

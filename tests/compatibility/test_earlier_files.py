@@ -48,7 +48,7 @@ def test_an_earlier_ledger_reads_the_same(folder: Path) -> None:
     search = Search.open(folder.name, folder.parent)
     assert [plain(record) for record in search.ledger.records()] == SEARCH["records"]
     assert [trial.number for trial in search.front()] == SEARCH["front"]
-    assert search.knee().number == SEARCH["knee"]
+    assert search.best_tradeoff().number == SEARCH["knee"]
 
 
 def test_an_earlier_search_goes_on(folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_kept_encoder_is_measured_on_the_test_images_within_its_share(
 def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
     gpu: FakeGPU, cuda_config: Config, tmp_path: Path, told: list[dict[str, Any]]
 ) -> None:
-    settings = ["resources.gpus_per_trial=0.3", "resources.on_oom=retry"]
+    settings = {"resources.gpus_per_trial": 0.3, "resources.on_oom": "retry"}
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
     ledger.ready(SpaceSampler)
     said = io.StringIO()

@@ -87,7 +87,7 @@ def test_mlflow_has_one_parent_and_a_finished_run_a_trial(finished: Finished) ->
 def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(finished: Finished) -> None:
     search = finished.search
     tested = {trial.number: trial.test for trial in search.trials() if trial.test}
-    assert set(tested) == {search.knee().number, 0}
+    assert set(tested) == {search.best_tradeoff().number, 0}
     encoder, data = load(kept_of(search.folder, 0)), open_store(finished.store)
     expected = evaluate(encoder, data, "test", probe="paper", seed=search.space.base.seed, device="cpu")
     assert tested[0] == pytest.approx(dict(expected.figures))
@@ -172,7 +172,7 @@ def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -
 def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
     with pytest.raises(UserError, match="there is a search of that name"):
         finished.run(trials=3, name="quick")
-    space = load_space(QUICK, data=str(finished.store), settings=["epochs=3"])
+    space = load_space(QUICK, data=str(finished.store), settings={"epochs": 3})
     with pytest.raises(UserError, match=r"differs from that of the search:\n  base\.epochs: 2 there, 3 here"):
         run_search(space, storage=finished.storage, resume=True, console=Console(file=io.StringIO()))
     with pytest.raises(UserError, match="no search of the space"):
@@ -214,7 +214,7 @@ def hostile(one_ray: None, tmp_path_factory: pytest.TempPathFactory, tiny_store:
     """
     folder = tmp_path_factory.mktemp("hostile")
     place(folder / "runs")
-    base = load_space(QUICK, data=str(tiny_store), settings=["epochs=3"]).base
+    base = load_space(QUICK, data=str(tiny_store), settings={"epochs": 3}).base
     (folder / "base.yaml").write_text(dump_config(base.model_copy(update={"threads": 1, "device": "auto"})))
     (folder / "hostile.yaml").write_text(HOSTILE % (folder / "base.yaml"))
     for resume in (False, True):
@@ -287,7 +287,7 @@ def test_the_best_and_the_paper_are_trained_again_with_new_seeds(hostile: Search
 
 
 def test_confirmations_of_the_best_trade_off_and_the_paper_are_tested(hostile: Search) -> None:
-    chosen = {hostile.knee().number, 0}
+    chosen = {hostile.best_tradeoff().number, 0}
     tested = [run for run in hostile.ledger.records() if run.test]
     assert [run.confirms for run in tested] == [
         run.confirms for run, _ in hostile.results().ended if run.confirms in chosen
@@ -336,7 +336,7 @@ def test_a_space_made_in_python_is_kept_as_a_file_of_it(
 
     monkeypatch.setattr("tuning.run.ray_session", lambda *_: nullcontext())
     monkeypatch.setattr("tuning.run._train", interrupt)
-    read = load_space(QUICK, data=str(tiny_store), settings=["generator_lr=2e-3"], search={"trials": 3})
+    read = load_space(QUICK, data=str(tiny_store), settings={"generator_lr": 2e-3}, search={"trials": 3})
     space = read.model_copy(update={"text": "", "name": "made"})
     with pytest.raises(KeyboardInterrupt):
         run_search(space, storage=tmp_path / "runs", console=Console(file=io.StringIO()))

@@ -1,7 +1,7 @@
 """The display of a running search.
 
-A terminal gets a live panel. Everything else (CI, a pipe, a log file) gets one plain line for every
-evaluation and for every trial that ended.
+A terminal and a notebook get a live panel. Everything else (CI, a pipe, a log file) gets one plain line for
+every evaluation and for every trial that ended.
 """
 
 import threading
@@ -19,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuning.driver.notebook import NotebookConsole
 from tuning.ledger.trials import Outcome
 from tuning.pareto import Direction, hypervolume, joined
 
@@ -85,10 +86,14 @@ class Display:
         self._hypervolume = 0.0
         self._lock = threading.RLock()  # the panel is drawn by a thread of rich
         self._live: Live | None = None
+        self._block = self._console if isinstance(self._console, NotebookConsole) else None
+        self._plain = self._block is None and not self._console.is_interactive
 
     def __enter__(self) -> "Display":
         self._began = self._clock()
-        if self._console.is_interactive:
+        if self._block is not None:
+            self._block.draw(self._panel(), now=True)
+        elif self._console.is_interactive:
             self._live = Live(get_renderable=self._panel, console=self._console, refresh_per_second=4)
             self._live.start()
         else:
@@ -101,6 +106,9 @@ class Display:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+        if self._block is not None:
+            self._block.draw(None)
+            self._block.print(self._panel())
 
     def trial_restored(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
         """Count a trial that ended in an earlier process; it does not count for the estimate of time.
@@ -123,6 +131,7 @@ class Display:
         """
         with self._lock:
             self._running[number] = _Running(label)
+        self._redraw()
 
     def trial_epoch(
         self,
@@ -144,7 +153,8 @@ class Display:
         with self._lock:
             before = self._running[number]
             self._running[number] = _Running(before.label, epoch, epochs, dict(figures), images_per_second)
-        if self._live is None and figures != before.figures and epoch < epochs:
+        self._redraw()
+        if self._plain and figures != before.figures and epoch < epochs:
             line = f"trial {number:03d} epoch {epoch}/{epochs} {self._objective_text(figures)}"
             self._print(f"[{self._done}/{self._total}] {line}")
 
@@ -158,7 +168,8 @@ class Display:
             figures: the trial's metrics; every objective for a complete trial.
         """
         self._end(number, label, status, figures)
-        if self._live is None:
+        self._redraw()
+        if self._plain:
             line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
             front = [self._front_text()] if self._compare else []
             self._print(" | ".join([line.rstrip(), *front, self._time_text()]))
@@ -211,6 +222,11 @@ class Display:
         seconds = elapsed * left / work
         step = 10 if seconds < 60 else 60
         return f"{_duration(elapsed)}, about {_duration(max(step, round(seconds / step) * step))} left"
+
+    def _redraw(self) -> None:
+        """Draw the panel again in a notebook; on a terminal a thread of rich does."""
+        if self._block is not None:
+            self._block.draw(self._panel())
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -70,8 +70,8 @@ def _search_again(results: Results, name: str) -> str:
         return _joined(*words)
     for option in ("dataset", "data"):
         words += [f"--{option}", options[option]] if options[option] is not None else []
-    for text in options["settings"]:
-        words += ["--set", text]
+    for key, value in options["settings"].items():
+        words += ["--set", f"{key}={dump_yaml(value, one_line=True)}"]
     for key, value in options["search"].items():
         words += [f"--{key.replace('_', '-')}", f"{value}"]
     return _joined(*words)
@@ -84,7 +84,7 @@ def _options(results: Results) -> dict[str, Any]:
     dataset = space.base.dataset if space.base.dataset != file.base.dataset else None
     # Another dataset brings its own preset, so settings are compared with those of that preset.
     file = load_space(kept, dataset=dataset)
-    settings = [*_settings(file, space)]
+    settings = dict(_settings(file, space))
     limits = {
         key: value for key in LIMITS if (value := getattr(space.search, key)) != getattr(file.search, key)
     }
@@ -92,17 +92,17 @@ def _options(results: Results) -> dict[str, Any]:
     return {"dataset": dataset, "data": data, "settings": settings, "search": limits}
 
 
-def _settings(file: Space, space: Space) -> Iterator[str]:
-    """Yield ``KEY=VALUE`` for the settings that were fixed on the command line."""
+def _settings(file: Space, space: Space) -> Iterator[tuple[str, Any]]:
+    """Yield key and value of the settings that were fixed on the command line."""
     there, here = _leaves(file.base.model_dump(mode="json")), _leaves(space.base.model_dump(mode="json"))
     for key, value in here.items():
         dropped = key in file.params and key not in space.params
         if dropped or (key not in {*FIXED_SETTINGS} - {"seed"} and value != there.get(key)):
-            yield f"{key}={dump_yaml(value, one_line=True)}"
+            yield key, value
     for part in ("resources", "search"):
         there, here = (getattr(one, part).model_dump(mode="json") for one in (file, space))
         yield from (
-            f"{part}.{key}={dump_yaml(value, one_line=True)}"
+            (f"{part}.{key}", value)
             for key, value in here.items()
             if value != there[key] and key not in LIMITS
         )

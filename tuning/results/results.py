@@ -64,6 +64,9 @@ class Results:
         trials = f"{len(self.trials)} trials, {len(self.complete)} complete"
         return f"{self.name!r} of {self.space.base.dataset}: {trials}, {best}"
 
+    def __repr__(self) -> str:
+        return f"<Results {self}>"
+
     @property
     def name(self) -> str:
         """The search's name."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
@@ -10,8 +11,12 @@ from tuning.ledger.lock import driven
 from tuning.ledger.storage import LEDGER, names
 from tuning.ledger.trials import CHECKPOINTS, KEPT, TrialRecord
 from tuning.pareto import non_dominated
+from tuning.results.dataframe import dataframe, front_html
 from tuning.results.results import Results
 from tuning.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +51,9 @@ class Search:
 
     def __repr__(self) -> str:
         return f"<Search {self.results()}>"
+
+    def _repr_html_(self) -> str:
+        return front_html(self.results())
 
     @property
     def name(self) -> str:
@@ -82,9 +90,17 @@ class Search:
         """Return the front of :meth:`results`."""
         return self.results().front
 
-    def knee(self) -> TrialRecord:
-        """Return the best trade-off of :meth:`results`."""
+    def best_tradeoff(self) -> TrialRecord:
+        """Return the front's trial of the largest product of gains (:func:`tuning.pareto.best_tradeoff`).
+
+        Raises:
+            UserError: If no trial is complete.
+        """
         return self.results().knee
+
+    def dataframe(self) -> "pd.DataFrame":
+        """Return one row for each trial: status, settings, metrics; see :mod:`tuning.results.dataframe`."""
+        return dataframe(self.results())
 
     def forget_encoders(self, *, over: bool = False) -> None:
         """Delete the kept encoders of dominated trials, except the paper's settings and trials to confirm.

@@ -111,28 +111,32 @@ def wrong_paper_with(
         if key not in searched:
             yield at, f"is no searched parameter{did_you_mean(key, searched)}"
         else:
-            yield from ((at, message) for _, message in _refused(base, key, value))
+            yield from ((at, message) for _, message in refused(base, nested(key, value)))
 
 
-def _no_parameter(
-    key: str, base: Config, params: Mapping[str, Param], overrides: Mapping[str, Any]
-) -> str | None:
-    own = key.startswith(f"{OWN}.")
+def unknown_param(key: str, base: Config) -> str | None:
+    """Return the reason why no search could search a setting; ``None`` if some search can."""
     try:
         setting(base, key)
     except KeyError as error:
-        if own:
+        if key.startswith(f"{OWN}."):
             return (
                 f"has no value for the first trial: give it in base.overrides.{OWN}, as the defaults of a "
                 "method of your own are unknown before its code runs"
             )
         return str(error.args[0])
-    if key in FIXED_SETTINGS:
-        return "cannot be searched: it is the same for the whole search"
+    return "cannot be searched: it is the same for the whole search" if key in FIXED_SETTINGS else None
+
+
+def _no_parameter(
+    key: str, base: Config, params: Mapping[str, Param], overrides: Mapping[str, Any]
+) -> str | None:
+    if (unknown := unknown_param(key, base)) is not None:
+        return unknown
     methods = trained_methods(base, params)
     if methods and not any(has_effect(key, method) for method in methods):
         return f"has no effect on {' or '.join(methods)}"
-    if key in _dotted(overrides) and not own:
+    if key in _dotted(overrides) and not key.startswith(f"{OWN}."):
         return "is fixed in base.overrides too: remove it in one place"
     return None
 
@@ -155,7 +159,7 @@ def _out_of_bounds(key: str, param: Param, base: Config) -> Iterator[Mistake]:
     for where, setting_key, extremes in _extremes(key, param):
         depth = len(key_parts(setting_key))
         for value in extremes:
-            if found := _refused(base, setting_key, value):
+            if found := refused(base, nested(setting_key, value)):
                 yield from (((*where, *inside[depth:]), message) for inside, message in found)
                 break
 
@@ -175,8 +179,8 @@ def _without_the_papers(
                 yield key_parts(name), f"does not allow {of_strength!r}, {advice}"
 
 
-def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
-    """Return the mistakes that a config finds in a value."""
+def refused(base: Config, overrides: Mapping[str, Any]) -> list[Mistake]:
+    """Return the mistakes that a config finds in overrides, by key of the config."""
     found: list[Mistake] = []
 
     def note(at: Key, message: str) -> UserError:
@@ -184,7 +188,7 @@ def _refused(base: Config, key: str, value: Any) -> list[Mistake]:
         return UserError(message)
 
     with suppress(UserError):
-        override(base, nested(key, value), note)
+        override(base, overrides, note)
     return found
 
 

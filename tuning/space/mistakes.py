@@ -7,10 +7,17 @@ from dcodr.errors import UserError
 
 
 class Mistakes:
-    """A collection of errors from independent checks, raised as one."""
+    """A collection of errors from independent checks, raised as one.
+
+    Attributes:
+        found: The errors so far.
+        independent: Errors of checks that depend on nothing, which are told even if other errors prevent
+            those checks from being reached.
+    """
 
     def __init__(self) -> None:
         self.found: list[UserError] = []
+        self.independent: list[UserError] = []
 
     @contextmanager
     def collected(self, *, last: bool = False) -> Iterator[None]:
@@ -29,4 +36,4 @@ class Mistakes:
     def refuse(self) -> None:
         """Raise the collected errors, if any."""
         if self.found:
-            raise UserError.of(self.found) from None
+            raise UserError.of([*self.found, *self.independent]) from None

@@ -267,20 +267,24 @@ def _feasible_sets(
 
 
 def _check_range(low: float, high: float, log: bool, step: float | None) -> None:
+    wrong = []
     if low > high:
-        raise ValueError(f"low {low} is above high {high}")
+        wrong.append(f"low {low} is above high {high}")
     if log and low <= 0:
-        raise ValueError(f"low {low} has no logarithm: with log it must be above 0")
-    if step is not None:
-        if log:
-            raise ValueError("log and step exclude each other")
+        wrong.append(f"low {low} has no logarithm: with log it must be above 0")
+    if log and step is not None:
+        wrong.append("log and step exclude each other")
+    elif step is not None and low <= high:
         # Binary floats would leave a rest: 0.3 is not a multiple of 0.1.
         try:
             rest = (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step))
         except InvalidOperation:
-            raise ValueError(f"step {step} is too small for low {low} and high {high}") from None
-        if rest:
-            raise ValueError(f"high {high} is not low {low} plus a multiple of step {step}")
+            wrong.append(f"step {step} is too small for low {low} and high {high}")
+        else:
+            if rest:
+                wrong.append(f"high {high} is not low {low} plus a multiple of step {step}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
 
 
 def _in_range(value: float, low: float, high: float, step: float | None) -> bool:

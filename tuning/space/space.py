@@ -1,10 +1,10 @@
-"""The search space: one YAML file that holds the whole experiment."""
+"""The search space: the whole experiment, in one YAML file or one mapping in Python."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,16 +12,20 @@ from dcodr.config import PRESETS, Config, merged, nested, override, read_config,
 from dcodr.config.methods import MethodName
 from dcodr.errors import UserError
 from dcodr.plugins import full_name, is_outside
-from dcodr.strict_yaml import Key, StrictModel, YamlFile, did_you_mean, parse_yaml, read_yaml, without
+from dcodr.strict_yaml import UNKNOWN_KEY, Key, StrictModel, YamlFile, did_you_mean, read_yaml, without
 from dcodr.yaml_core import dump_yaml
 from tuning.pareto import Direction
 from tuning.space.checks import (
+    OWN,
     paper_value,
+    refused,
     trained_methods,
+    unknown_param,
     wrong_paper_with,
     wrong_param,
     wrong_scheduler,
 )
+from tuning.space.given import Setting, parsed, python_content
 from tuning.space.mistakes import Mistakes
 from tuning.space.objectives import Objective, perfect, worst, wrong_objectives
 from tuning.space.outside import not_allowed
@@ -75,10 +79,10 @@ class SpaceFile(StrictModel):
 
 
 class Space(StrictModel):
-    """A resolved experiment: ``load_space`` makes it from a space file and the command line."""
+    """A resolved experiment: ``load_space`` makes it from a file, ``Space.build`` from Python values."""
 
     name: str
-    """The file's name without its ending."""
+    """The file's name without its ending, or the given name."""
     base: Config
     """The base config of every trial."""
     params: dict[str, Param]
@@ -95,6 +99,42 @@ class Space(StrictModel):
     the references that it began with; searches of earlier versions have none."""
     text: str = ""
     """The text of the file; empty for a space that was made in Python."""
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        base: str | Config | Mapping[str, Any],
+        params: Mapping[str, Param | Mapping[str, Any]],
+        objectives: Mapping[str, Direction] | None = None,
+        search: SearchSettings | Mapping[str, Any] | None = None,
+        resources: Resources | Mapping[str, Any] | None = None,
+        name: str = "space",
+    ) -> "Space":
+        """Make a space from Python values, with the checks of a space file.
+
+        Args:
+            base: The name of a preset, a config, or a mapping like ``base`` in a space file: ``preset`` or
+                ``config``, and ``overrides``.
+            params: The searched parameters by dotted key: mappings as in a space file, or models such as
+                :class:`tuning.space.params.FloatParam`.
+            objectives: Direction of each objective; by default invariance and informativeness, maximised.
+            search: Settings of the search, as in a space file.
+            resources: Resources of one trial, as in a space file.
+            name: The space's name, which its searches get by default.
+
+        Raises:
+            UserError: If there are mistakes, with a line for each: key, received value and allowed values.
+        """
+        start = {"preset": base} if isinstance(base, str) else {"config": base}
+        parts = {
+            "base": base if isinstance(base, Mapping) else start,
+            "params": params,
+            "objectives": objectives,
+            "search": search,
+            "resources": resources,
+        }
+        return load_space({key: part for key, part in parts.items() if part is not None}, name=name)
 
     def config(self, values: Mapping[str, Any]) -> Config:
         """Return the config of a trial.
@@ -212,6 +252,41 @@ class Space(StrictModel):
 
 
 def load_space(
+    space: str | Path | Mapping[str, Any],
+    *,
+    name: str | None = None,
+    dataset: str | None = None,
+    data: str | Path | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    search: Mapping[str, Any] = MappingProxyType({}),
+) -> Space:
+    """Read a space file, or take its content as Python values, and resolve it.
+
+    Args:
+        space: The YAML file; the name of a file that comes with the program, e.g. ``augs``; or the content of
+            a file as a mapping, whose relative paths then begin in the working folder.
+        name: The space's name; by default the file's name without its ending, ``space`` for a mapping.
+        dataset: Dataset to search on instead of the file's; its preset replaces the file's.
+        data: Store to read instead of ``data/<dataset>.h5``.
+        settings: Values that fix settings of every trial, by dotted key, e.g. ``{"encoder_lr": 1e-3}``; a
+            fixed setting is not searched. A key that begins with ``search.`` or ``resources.`` replaces a
+            value of that part of the file.
+        search: Values that replace the file's ``search`` settings; ``None`` keeps the file's.
+
+    Raises:
+        UserError: If there are mistakes, with a line for each: file and line (of a file), key, received value
+            and allowed values. Mistakes that prevent a check of the rest come with all that do not depend on
+            them.
+    """
+    if not isinstance(cast(object, settings), Mapping):
+        raise UserError(f"settings: expected a mapping such as {{'epochs': 3}}, received {settings!r}")
+    fixed = [Setting(key, value, f"settings: {key}") for key, value in settings.items()]
+    file, folder = _source(space, name)
+    options = {"dataset": dataset, "data": None if data is None else str(data)}
+    return _resolved(file, folder, name or _stem(space), options, fixed, search, Mistakes(), dashes="")
+
+
+def load_space_with_options(
     path: str | Path,
     *,
     dataset: str | None = None,
@@ -219,39 +294,83 @@ def load_space(
     settings: Sequence[str] = (),
     search: Mapping[str, Any] = MappingProxyType({}),
 ) -> Space:
-    """Read a space file and resolve it.
+    """Resolve a space file as :func:`load_space` does, with the options of the command line.
 
     Args:
-        path: The YAML file, or the name of a file that comes with the program, e.g. ``augs``.
-        dataset: Dataset to search on instead of the file's; its preset replaces the file's.
-        data: Store to read instead of ``data/<dataset>.h5``.
-        settings: ``KEY=VALUE`` texts that fix settings of every trial; a fixed setting is not searched. A key
-            that begins with ``search.`` or ``resources.`` replaces a value of that part of the file.
+        path: The YAML file, or the name of a file that comes with the program.
+        dataset: The option ``--dataset``.
+        data: The option ``--data``.
+        settings: The ``KEY=VALUE`` texts of the options ``--set``.
         search: Values that replace the file's ``search`` settings; ``None`` keeps the file's.
 
     Raises:
-        UserError: If there are mistakes, with a line for each: file, line, key, received value and allowed
-            values. Mistakes that prevent a check of the rest are reported alone.
+        UserError: As :func:`load_space`; the messages name the options.
+    """
+    file, folder = _source(path, None)
+    wrong, fixed = Mistakes(), []
+    for text in settings:
+        # The method decides which settings have an effect: nothing can be checked without it.
+        with wrong.collected(last=text.startswith("method=")):
+            fixed.append(parsed(text))
+    options = {"dataset": dataset, "data": data}
+    return _resolved(file, folder, _stem(path), options, fixed, search, wrong, dashes="--")
+
+
+def _source(space: str | Path | Mapping[str, Any], name: str | None) -> tuple[YamlFile, Path]:
+    """Return the content of a space, and the folder where its relative paths begin."""
+    if isinstance(space, Mapping):
+        return python_content(space, name or "space"), Path()
+    path = space_path(space)
+    return read_yaml(path), path.parent
+
+
+def _stem(space: str | Path | Mapping[str, Any]) -> str:
+    return "space" if isinstance(space, Mapping) else Path(space).stem
+
+
+def _resolved(
+    file: YamlFile,
+    folder: Path,
+    name: str,
+    options: Mapping[str, str | None],
+    settings: Sequence[Setting],
+    search: Mapping[str, Any],
+    wrong: Mistakes,
+    dashes: str,
+) -> Space:
+    """Resolve the content of a space.
+
+    Args:
+        file: The content.
+        folder: Folder where its relative paths begin.
+        name: The space's name.
+        options: ``dataset`` and ``data``, which replace the file's.
+        settings: Further settings that replace the file's.
+        search: Values that replace the file's ``search`` settings; ``None`` keeps the file's.
+        wrong: The mistakes so far.
+        dashes: The dashes before an option's name, in messages to users of the command line.
     """
     # 1. Read the file without its invalid parts: mistakes are collected, and checks go on with the rest.
-    path = space_path(path)
-    file, wrong = read_yaml(path), Mistakes()
+    wrong.independent = [*_independent(file)]
     content = _valid_part(file, wrong)
     before = len(wrong.found)
-    # 2. Resolve the base: the file's, then the options, then --set. Later ones replace earlier ones.
-    base = _base(content.base, file, path.parent, dataset, wrong)
-    for option, value in (("dataset", dataset), ("data", data)):
+    # 2. Resolve the base: the file's, then the options, then the settings. Later ones replace earlier ones.
+    base = _base(content.base, file, folder, options["dataset"], wrong)
+    for option, value in options.items():
         if value is not None:
             with wrong.collected(last=True):
-                base = _replaced(base, {"data": None, option: value}, f"--{option} {value}")
-    base, params, resources, changes = _fixed(base, content, settings, wrong)
+                base = _replaced(base, {"data": None, option: value}, f"{dashes}{option} {value}")
+    base, params, resources, changes = _fixed(
+        base, content, settings, wrong, "--set" if dashes else "settings:"
+    )
     if not params:
-        wrong.found.append(UserError(f"{path}: nothing is left to search"))
+        wrong.found.append(UserError(f"{file.source}: nothing is left to search"))
     # 3. Check early stopping, search settings, parameters and objectives against the resolved base.
-    how = content.search.model_copy(update={"warm_start": _absolute(content.search.warm_start, path.parent)})
+    how = content.search.model_copy(update={"warm_start": _absolute(content.search.warm_start, folder)})
     with wrong.collected():
         given = {key: value for key, value in search.items() if value is not None}
-        how = YamlFile("search", merged(how.model_dump(), changes) | given, {}).validate(SearchSettings)
+        changed = python_content(merged(how.model_dump(), changes) | given, "search")
+        how = changed.validate(SearchSettings)
     if len(wrong.found) == before and (message := wrong_scheduler(how, base)):
         wrong.found.append(file.error(("search", "scheduler"), message))
     if found := list(wrong_paper_with(base, content.params, how.warm_start.paper_with)):
@@ -266,7 +385,7 @@ def load_space(
         wrong.found.append(file.error(at, message))
     wrong.refuse()
     return Space(
-        name=path.stem,
+        name=name,
         base=base,
         params=params,
         objectives=content.objectives,
@@ -285,6 +404,26 @@ _JUDGES: tuple[Key, ...] = (("base",), ("params", "method"), ("search", "warm_st
 """Keys on which the checks of the rest of a space file depend."""
 
 
+def _independent(file: YamlFile) -> Iterator[UserError]:
+    """Yield mistakes of parameters, objectives and overrides that do not depend on the rest of the file."""
+
+    def part(*key: str) -> Mapping[str, Any]:
+        node: Any = file.data
+        for name in key:
+            node = node.get(name) if isinstance(node, Mapping) else None
+        return node if isinstance(node, Mapping) else {}
+
+    for key, message in refused(Config(), part("base", "overrides")):
+        if key:
+            yield file.error(("base", "overrides", *key), message)
+    for name in part("params"):
+        # Settings of a method of one's own depend on the base.
+        if not name.startswith(f"{OWN}.") and (unknown := unknown_param(name, Config())) is not None:
+            yield file.error(("params", name), unknown)
+    for at, message in wrong_objectives(part("objectives"), ()):
+        yield file.error(at, message)
+
+
 def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
     """Return the space file without its invalid parts, and collect their mistakes.
 
@@ -295,6 +434,11 @@ def _valid_part(file: YamlFile, wrong: Mistakes) -> SpaceFile:
     wrong.found += [file.error(key, message) for key, message in found.items()]
     if any(key[: len(judge)] == judge for key in found for judge in _JUDGES):
         wrong.refuse()
+    # The models check a part as a whole only if they know all its keys: check again without unknown ones.
+    if unknown := [key for key, message in found.items() if message.startswith(UNKNOWN_KEY)]:
+        data = without(data, unknown)
+        found |= (more := YamlFile(file.source, data, {}).mistakes(SpaceFile))
+        wrong.found += [file.error(key, message) for key, message in more.items()]
     # Removing a part may make another one invalid, e.g. one that names it: repeat until all is valid.
     while found:
         before, data = data, without(data, found)
@@ -343,38 +487,35 @@ def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Con
 
 
 def _fixed(
-    base: Config, content: SpaceFile, settings: Sequence[str], wrong: Mistakes
+    base: Config, content: SpaceFile, settings: Sequence[Setting], wrong: Mistakes, source: str
 ) -> tuple[Config, dict[str, Param], Resources, dict[str, Any]]:
-    """Return base, parameters and resources with the settings of ``--set``; collect mistakes.
+    """Return base, parameters and resources with the given settings; collect mistakes.
 
     Returns:
         Base, parameters, resources, and the changes of the search settings.
     """
     params, resources = dict(content.params), content.resources
     changes: dict[str, dict[str, Any]] = {"resources": {}, "search": {}}
-    for text in settings:
-        key, equals, value = text.partition("=")
+    for new in settings:
+        part, _, inner = new.key.partition(".")
+        if part in changes and inner:
+            changes[part] = merged(changes[part], nested(inner, new.value))
+            continue
         # The method decides which settings have an effect: nothing can be checked without it.
-        with wrong.collected(last=key == "method"):
-            if not equals:
-                raise UserError(f"--set {text}: expected KEY=VALUE, e.g. temperature=0.2")
-            option = f"--set {text}"
-            parsed = parse_yaml(f"value: {value}", option).data["value"]
-            part, _, inner = key.partition(".")
-            if part in changes and inner:
-                changes[part] = merged(changes[part], nested(inner, parsed))
-                continue
-            base = _replaced(base, nested(key, parsed), option)
-            params = {name: _without_strength(param, key) for name, param in params.items() if name != key}
+        with wrong.collected(last=new.key == "method"):
+            base = _replaced(base, python_content(nested(new.key, new.value), new.said).data, new.said)
+            params = {
+                name: _without_strength(param, new.key) for name, param in params.items() if name != new.key
+            }
     with wrong.collected():
-        changed = merged(resources.model_dump(), changes["resources"])
-        resources = YamlFile("--set resources", changed, {}).validate(Resources)
+        changed = python_content(merged(resources.model_dump(), changes["resources"]), f"{source} resources")
+        resources = changed.validate(Resources)
     share = {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
     return base.model_copy(update=share), params, resources, changes["search"]
 
 
 def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:
-    """Return a config with settings of the command line."""
+    """Return a config with given settings."""
     return override(base, new, lambda _, message: UserError(f"{option}: {message}"))
 
 

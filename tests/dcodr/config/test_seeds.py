@@ -44,7 +44,7 @@ def test_a_seed_that_is_too_large_is_refused_where_it_stands(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"config\.yaml, line 2: .*64 bits"):
         read_config(tmp_path / "config.yaml")
     with pytest.raises(UserError, match=r"seed"):
-        load_space(QUICK, settings=[f"seed={TOO_LARGE}"])
+        load_space(QUICK, settings={"seed": TOO_LARGE})
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def connected(nodes: Nodes) -> Iterator[list[dict[str, Any]]]:
 
 
 def quick(store: Path, **resources: Any) -> Space:
-    settings = [f"resources.{key}={value}" for key, value in resources.items()]
+    settings = {f"resources.{key}": value for key, value in resources.items()}
     return load_space(QUICK, data=str(store), settings=settings, search={"trials": 4})
 
 

@@ -70,7 +70,7 @@ def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
 def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     on_oom: str, shares: list[float], tmp_path: Path
 ) -> None:
-    settings = ["resources.gpus_per_trial=0.3", f"resources.on_oom={on_oom}"]
+    settings = {"resources.gpus_per_trial": 0.3, "resources.on_oom": on_oom}
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
     ledger.ready(SpaceSampler)
     said = io.StringIO()

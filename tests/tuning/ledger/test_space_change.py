@@ -119,13 +119,13 @@ def test_a_preference_may_change_and_chooses_another_trial(ledger: Ledger, tmp_p
     ledger.note_epoch(5, 4, training={}, figures={"invariance": 0.2, "informativeness": 0.9})
     ledger.end(5, full_budget=True)
     search = Search(tmp_path, ledger)
-    assert search.knee().number == 4  # 0.4 * 0.5 against 0.2 * 0.9
+    assert search.best_tradeoff().number == 4  # 0.4 * 0.5 against 0.2 * 0.9
     for weights, number in (({"informativeness": 2}, 5), ({"invariance": 3}, 4), ({}, 4)):
         space = changed(tmp_path, {"search.preference": weights})
         require_same(ledger, space, allow_change=False)
         ledger.ready(SpaceSampler, space)
-        assert search.knee().number == number
-        assert Search(tmp_path, Ledger.open(tmp_path / "ledger.log")).knee().number == number
+        assert search.best_tradeoff().number == number
+        assert Search(tmp_path, Ledger.open(tmp_path / "ledger.log")).best_tradeoff().number == number
 
 
 def test_a_search_keeps_the_constant_answers_that_it_began_with(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def hostile(folder: Path) -> Search:
     search.ledger.end(begun.number, full_budget=False, failure=EVIL)
     with (search.folder / "space.yaml").open("a") as file:
         file.write(f"# </pre>{EVIL}\n")
-    trial = search.folder / "trials" / f"{search.knee().number:03d}"
+    trial = search.folder / "trials" / f"{search.best_tradeoff().number:03d}"
     trial.mkdir(parents=True)
     (trial / "retrieval.png").write_bytes(PNG)
     return search

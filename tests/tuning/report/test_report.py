@@ -24,7 +24,7 @@ def test_paths_and_commands_are_as_short_as_the_folder_allows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     search = made(tmp_path / "runs" / "my cars", spread(3))
-    knee = search.results().config_file(search.knee())
+    knee = search.results().config_file(search.best_tradeoff())
     lines = said(search)
     assert "Configs of the front: runs/my cars/configs" in lines
     train = f"python -m dcodr train --config 'runs/my cars/configs/{knee}' --out trained"

@@ -15,14 +15,15 @@ from tuning.report.commands import caveat, commands
 from tuning.results.export import export
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
-from tuning.space import Space, load_space
+from tuning.space import Space
+from tuning.space.space import load_space_with_options
 
 
 def begun(folder: Path, **options: Any) -> Search:
     """A search without trials, of a space that the command line has changed."""
     folder.mkdir()
     (folder / "space.yaml").write_text(space_text(TWO))
-    space = load_space(folder / "space.yaml", **options)
+    space = load_space_with_options(folder / "space.yaml", **options)
     ledger = Ledger.create(folder / LEDGER, space, {"versions": {}})
     ledger.ready(SpaceSampler)
     return Search(folder, ledger)
@@ -36,7 +37,7 @@ def asked(command: str) -> Space:
     for option, value in zip(words[2::2], words[3::2], strict=True):
         values.setdefault(option.removeprefix("--"), []).append(value)
     limits = {"trials": int, "time-budget": float, "seed": int}
-    return load_space(
+    return load_space_with_options(
         values["space"][0],
         dataset=values.get("dataset", [None])[0],
         data=values.get("data", [None])[0],
@@ -95,4 +96,4 @@ def test_the_best_tradeoff_is_what_is_trained(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5]])
     export(search.results(), "all-front", search.folder / "configs")
     config = words_after(dict(commands(search.results()))["Train the best trade-off"], "--config")[0]
-    assert read_config(Path(config))[0] == search.space.config(search.knee().values)
+    assert read_config(Path(config))[0] == search.space.config(search.best_tradeoff().values)

@@ -57,7 +57,7 @@ def search(tmp_path: Path) -> Search:
 
 def test_the_front_is_of_complete_trials_alone(search: Search) -> None:
     assert [trial.number for trial in search.front()] == [1, 3, 2]
-    assert search.knee().number == 3
+    assert search.best_tradeoff().number == 3
     assert search.results().best("invariance").number == 1
     assert search.results().best("informativeness").number == 2
     paper = search.results().paper

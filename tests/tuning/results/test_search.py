@@ -155,7 +155,7 @@ def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
 
 
 def test_a_search_and_its_ledger_say_what_they_are(search: Search) -> None:
-    best = search.knee().number
+    best = search.best_tradeoff().number
     invariance, informativeness = FIGURES[best]
     assert repr(search) == (
         f"<Search 's' of synthetic: 6 trials, 5 complete, best trade-off {best:03d} (invariance "
@@ -178,8 +178,8 @@ def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
     """The front of a real search on Cars3D, on which the paper's settings were not the starred ones."""
     search = made(tmp_path / "cars", [[0.964, 0.806], [0.982, 0.675], [1.0, 0.011]])
     assert [trial.number for trial in search.front()] == [2, 1, 0]
-    assert search.knee().number == 0
-    assert pick(search.results(), "knee") == [search.knee()]
+    assert search.best_tradeoff().number == 0
+    assert pick(search.results(), "knee") == [search.best_tradeoff()]
     assert chosen(search.results())["knee"].number == 0
     assert [row["trial"] for row in status_facts(search.results())["compared"] if row["knee"]] == [0]
     assert [gain.knee for gain in gains(search.results())] == [0.964, 0.806]

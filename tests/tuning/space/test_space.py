@@ -17,6 +17,7 @@ from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, json_schema, load_space
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param
 from tuning.space.settings import Confirm, Resources, SchedulerSettings, SearchSettings, WarmStart
+from tuning.space.space import load_space_with_options
 
 SPACES = Path(__file__).parents[3] / "search_spaces"
 SINGLE_AUGS = SPACES / "single_augs.yaml"
@@ -101,28 +102,36 @@ def test_a_space_survives_json(tmp_path: Path) -> None:
 
 def test_resources_of_the_command_line_replace_those_of_the_file() -> None:
     settings = ["resources.gpus_per_trial=0", "resources.cpus_per_trial=3"]
-    space = load_space(SPACES / "paper_gpu.yaml", settings=settings)
+    space = load_space_with_options(SPACES / "paper_gpu.yaml", settings=settings)
     assert (space.resources.gpus_per_trial, space.resources.cpus_per_trial) == (0, 3)
     assert (space.base.device, space.base.threads) == ("cpu", 3)
-    typed = load_space(SPACES / "paper_gpu.yaml", settings=["resources.gpu_type=H100"])
+    typed = load_space_with_options(SPACES / "paper_gpu.yaml", settings=["resources.gpu_type=H100"])
     assert typed.resources.gpu_type == "H100"
     assert typed.params == load_space(SPACES / "paper_gpu.yaml").params
 
 
 def test_set_changes_settings_of_the_search(tmp_path: Path) -> None:
     settings = ["search.sampler=random", "search.confirm.seeds=5", "search.trials=7"]
-    changed = load_space(SPACES / "strengths.yaml", settings=settings)
+    changed = load_space_with_options(SPACES / "strengths.yaml", settings=settings)
     unchanged = load_space(SPACES / "strengths.yaml").search
     update = {"sampler": "random", "trials": 7, "confirm": Confirm(top=4, seeds=5)}
     assert changed.search == unchanged.model_copy(update=update)
-    assert load_space(SPACES / "strengths.yaml", settings=settings, search={"trials": 9}).search.trials == 9
-    assert load_space(SPACES / "strengths.yaml", settings=["search.confirm=null"]).search.confirm is None
+    assert (
+        load_space_with_options(
+            SPACES / "strengths.yaml", settings=settings, search={"trials": 9}
+        ).search.trials
+        == 9
+    )
+    assert (
+        load_space_with_options(SPACES / "strengths.yaml", settings=["search.confirm=null"]).search.confirm
+        is None
+    )
     with pytest.raises(UserError, match=r"confirm\.seeds: .*received 1"):
-        load_space(SPACES / "strengths.yaml", settings=["search.confirm.seeds=1"])
+        load_space_with_options(SPACES / "strengths.yaml", settings=["search.confirm.seeds=1"])
     with pytest.raises(UserError, match="samplr"):
-        load_space(SPACES / "strengths.yaml", settings=["search.samplr=random"])
+        load_space_with_options(SPACES / "strengths.yaml", settings=["search.samplr=random"])
     with pytest.raises(UserError, match=r"search\.scheduler: stops nothing"):
-        load_space(SPACES / "strengths.yaml", settings=["search.scheduler.grace_period=9"])
+        load_space_with_options(SPACES / "strengths.yaml", settings=["search.scheduler.grace_period=9"])
 
 
 WRONG = {
@@ -378,7 +387,7 @@ def test_wrong_spaces_are_refused(text: str, message: str, tmp_path: Path) -> No
 
 def test_the_command_line_replaces_what_the_file_says(tmp_path: Path) -> None:
     path = write(tmp_path, BASE + TEMPERATURE + "  encoder_lr: {type: float, low: 1e-5, high: 1e-2}\n")
-    space = load_space(
+    space = load_space_with_options(
         path,
         dataset="cars3d",
         data="x.h5",
@@ -406,7 +415,7 @@ def test_the_command_line_replaces_what_the_file_says(tmp_path: Path) -> None:
 def test_wrong_settings_on_the_command_line_are_refused(setting: str, message: str, tmp_path: Path) -> None:
     path = write(tmp_path, BASE + "params:\n  encoder_lr: {type: float, low: 1e-5, high: 1e-2}\n")
     with pytest.raises(UserError) as caught:
-        load_space(path, settings=[setting])
+        load_space_with_options(path, settings=[setting])
     assert message in str(caught.value)
 
 
@@ -456,7 +465,7 @@ def test_strengths_are_searched_where_their_member_is(tmp_path: Path) -> None:
 
 def test_a_strength_fixed_on_the_command_line_is_not_searched(tmp_path: Path) -> None:
     path = write(tmp_path, BASE + SUBSET + "    strengths: {crop: " + MIN_SCALE + "}\n")
-    space = load_space(path, settings=["strengths.crop.min_scale=0.7"])
+    space = load_space_with_options(path, settings=["strengths.crop.min_scale=0.7"])
     assert "strengths.crop.min_scale" not in space.paper_values()
     assert space.config(space.paper_values()).strengths == {"crop": {"min_scale": 0.7}}
 
@@ -496,7 +505,7 @@ def test_what_the_papers_method_does_not_use_need_not_hold_its_settings(tmp_path
 def told(path: Path, **options: Any) -> list[str]:
     """Return the messages about a space file, a line for each mistake, without the allowed values."""
     with pytest.raises(UserError) as caught:
-        load_space(path, **options)
+        load_space_with_options(path, **options)
     assert len(set(str(caught.value).splitlines())) == len(str(caught.value).splitlines())
     lines = (line.removeprefix(f"{path}, ") for line in str(caught.value).splitlines())
     return [line.partition("; allowed")[0] for line in lines]
@@ -546,7 +555,7 @@ serch: {}
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("base: {preset: mnist}\nparams:\n  temprature: {type: float, low: 0.1, high: 1}\n", ["line 1"]),
+        ("base: {preset: mnist}\nparams:\n  temperature: {type: float, low: 0.9, high: 1}\n", ["line 1"]),
         (
             "base: {preset: paper, overrides: {method: drnett}}\nparams:\n  drnet.discriminator_lr: "
             "{type: float, low: 1e-3, high: 1e-2}\n",
@@ -575,6 +584,45 @@ def test_no_mistake_is_told_that_only_follows_from_another(
     text: str, lines: list[str], tmp_path: Path
 ) -> None:
     assert [line.partition(":")[0] for line in told(write(tmp_path, text))] == lines
+
+
+def test_mistakes_that_depend_on_nothing_are_told_beside_a_wrong_preset(tmp_path: Path) -> None:
+    text = (
+        "base: {preset: mnist, overrides: {epochs: x}}\n"
+        "params:\n  temprature: {type: float, low: 0.1, high: 1}\n  seed: {type: int, low: 0, high: 3}\n"
+        "objectives: {invarance: maximize}\n"
+    )
+    assert told(write(tmp_path, text)) == [
+        "line 1: base: unknown preset 'mnist'",
+        "line 1: base.overrides.epochs: received 'x'; should be a valid integer",
+        "line 3: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+        "line 4: params.seed: cannot be searched: it is the same for the whole search",
+        "line 5: objectives.invarance: cannot be an objective (did you mean invariance?)",
+    ]
+
+
+def test_a_part_with_an_unknown_key_is_checked_as_a_whole_too(tmp_path: Path) -> None:
+    text = BASE + (
+        "params:\n  temperature: {type: float, low: 0.5, high: 0.1, logg: true}\n"
+        "  augmentations: {type: subset, members: [crop, afine, grayscal], maxsize: 2}\n"
+    )
+    assert told(write(tmp_path, text)) == [
+        "line 3: params.temperature.logg: unknown key (did you mean log?)",
+        "line 4: params.augmentations.members: received ['crop', 'afine', 'grayscal']; unknown augmentation "
+        "'afine' (did you mean affine?); unknown augmentation 'grayscal' (did you mean grayscale?)",
+        "line 4: params.augmentations.maxsize: unknown key (did you mean max_size?)",
+        "line 3: params.temperature: low 0.5 is above high 0.1",
+    ]
+
+
+def test_keys_given_twice_and_values_of_no_kind_are_told_together(tmp_path: Path) -> None:
+    text = BASE + "params:\n  temperature: 1\n  temperature: 2\n  3: 4\n  x: !!binary a\n" + BASE
+    assert told(write(tmp_path, text)) == [
+        "line 4: temperature: given twice",
+        "line 5: keys are words, received '3'",
+        "line 6: not valid YAML here: a binary; put text in quotes",
+        "line 7: base: given twice",
+    ]
 
 
 def test_a_method_that_is_none_is_told_alone(tmp_path: Path) -> None:
@@ -606,7 +654,7 @@ NUMBERS = [("010", 10), ("030", 30), ("0o10", 8), ("0x10", 16), ("+7", 7), ("0",
 @pytest.mark.parametrize(("written", "number"), NUMBERS)
 def test_whole_numbers_are_those_of_yaml_1_2(written: str, number: int, tmp_path: Path) -> None:
     text = BASE + TEMPERATURE + f"search: {{trials: {number + 1}, seed: {written}}}\n"
-    space = load_space(write(tmp_path, text), settings=[f"seed={written}"])
+    space = load_space_with_options(write(tmp_path, text), settings=[f"seed={written}"])
     assert (space.search.seed, space.base.seed) == (number, number)
 
 
@@ -624,7 +672,7 @@ def test_what_yaml_1_1_makes_a_whole_number_of_is_refused(written: str, tmp_path
 )
 def test_real_numbers_are_those_of_yaml_1_2(written: str, number: float, tmp_path: Path) -> None:
     path = write(tmp_path, BASE + TEMPERATURE)
-    assert load_space(path, settings=[f"encoder_lr={written}"]).base.encoder_lr == number
+    assert load_space_with_options(path, settings=[f"encoder_lr={written}"]).base.encoder_lr == number
 
 
 def made_in_python() -> Space:

@@ -1,0 +1,111 @@
+"""A console for notebooks: all that a search says is one block below the cell, redrawn in place."""
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.status import Status
+
+WIDTH = 110
+"""Characters in a line."""
+PAUSE = 0.5
+"""Seconds between two drawings of a running search's progress."""
+_PRE = (
+    "<pre style=\"line-height:normal;font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace\">{code}</pre>"
+)
+
+
+class NotebookConsole(Console):
+    """A console whose text, status and live part share one output of a notebook's cell.
+
+    rich itself needs ipywidgets in a notebook, and shows each printed line as an output of its own.
+
+    Args:
+        show: Shows the block's HTML, and on later calls replaces it; by default on IPython's display.
+        clock: Function that returns seconds since any fixed moment.
+    """
+
+    def __init__(
+        self, show: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
+        self._show = show or _cell_output()
+        self._clock = clock
+        self._live: RenderableType | None = None
+        self._waiting_for = ""
+        self._drawn = float("-inf")
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print to the block."""
+        super().print(*objects, **options)
+        self._draw()
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """Return a status whose text is the block's last line while it is in use."""
+        return _NotebookStatus(self, status)
+
+    def draw(self, live: RenderableType | None, *, now: bool = False) -> None:
+        """Replace the live part, at the end of the block.
+
+        Args:
+            live: The new part; ``None`` removes it.
+            now: Whether to draw it even if the block was drawn a moment ago.
+        """
+        self._live = live
+        if now or live is None or self._clock() - self._drawn >= PAUSE:
+            self._draw()
+
+    def wait_for(self, what: str) -> None:
+        """Show what the search is waiting for; nothing if the text is empty."""
+        self._waiting_for = what
+        self._draw()
+
+    def _draw(self) -> None:
+        said = self.export_html(clear=False, inline_styles=True, code_format="{code}")
+        parts = [self._live, self._waiting_for and f"[dim]{self._waiting_for}...[/dim]"]
+        self._show(_PRE.format(code=said + "".join(_html(part) for part in parts if part)))
+        self._drawn = self._clock()
+
+
+class _NotebookStatus(Status):
+    """A status on a :class:`NotebookConsole`."""
+
+    def __init__(self, console: NotebookConsole, status: RenderableType) -> None:
+        super().__init__(status, console=console)
+        self._block = console
+
+    def start(self) -> None:
+        self._block.wait_for(str(self.status))
+
+    def stop(self) -> None:
+        self._block.wait_for("")
+
+    def update(self, status: RenderableType | None = None, **options: Any) -> None:
+        self.status = self.status if status is None else status
+        self._block.wait_for(str(self.status))
+
+
+def console_here() -> Console:
+    """Return a console for the standard output, or in a notebook for the cell that runs."""
+    console = Console()
+    return NotebookConsole() if console.is_jupyter else console
+
+
+def _html(part: RenderableType) -> str:
+    console = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
+    console.print(part)
+    return console.export_html(inline_styles=True, code_format="{code}")
+
+
+def _cell_output() -> Callable[[str], None]:
+    """Return a function that shows HTML as an output of the cell that runs, the same output each time."""
+    from IPython.display import HTML, display
+
+    handle = display(HTML(""), display_id=True)
+
+    def show(html: str) -> None:
+        handle.update(HTML(html))
+
+    return show

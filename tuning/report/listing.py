@@ -1,0 +1,96 @@
+"""The searches in a folder, one line each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dcodr.errors import UserError
+from tuning.ledger.storage import names
+from tuning.report.chart import figure
+from tuning.report.text_table import TextTable
+from tuning.results.results import Results
+from tuning.results.search import Search
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trade-off of a search.
+
+    Attributes:
+        trial: The trial's number.
+        objectives: Its objectives, by name.
+    """
+
+    trial: int
+    objectives: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One search of a folder.
+
+    Attributes:
+        name: The search's name.
+        state: ``running`` while a process works on it, ``finished`` once it has ended, ``interrupted`` if
+            it can be resumed, ``unreadable`` if its ledger is damaged.
+        dataset: The dataset, of a readable search.
+        done: Number of trials that have ended, confirmations excluded.
+        trials: Number of trials asked for.
+        best: The best trade-off, once a trial is complete.
+        problem: The reason why it is unreadable.
+    """
+
+    name: str
+    state: Literal["running", "finished", "interrupted", "unreadable"]
+    dataset: str | None = None
+    done: int = 0
+    trials: int = 0
+    best: Best | None = None
+    problem: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as JSON values."""
+        return asdict(self)
+
+
+def listed(storage: Path) -> Iterator[Listed]:
+    """Read the searches in a folder, by name."""
+    for name in names(storage):
+        try:
+            yield _listed(Search.open(name, storage).results())
+        except UserError as error:
+            yield Listed(name, "unreadable", problem=str(error))
+
+
+def _listed(results: Results) -> Listed:
+    over = results.facts.get("ended") is not None
+    best = results.knee if results.front else None
+    return Listed(
+        results.name,
+        "running" if results.driven else "finished" if over else "interrupted",
+        results.space.base.dataset,
+        sum(trial.status != "running" for trial in results.trials),
+        results.space.search.trials,
+        best and Best(best.number, results.objectives(best)),
+    )
+
+
+def list_table(searches: Sequence[Listed]) -> TextTable:
+    """Return a table of searches."""
+    rows = [
+        (
+            search.name,
+            "-" if search.dataset is None else f"{search.done}/{search.trials}",
+            search.state,
+            search.dataset or "-",
+            "-" if search.best is None else _best(search.best),
+        )
+        for search in searches
+    ]
+    return TextTable("Searches", ("search", "trials", "state", "dataset", "best trade-off"), rows, 1)
+
+
+def _best(best: Best) -> str:
+    reached = ", ".join(f"{name} {figure(value)}" for name, value in best.objectives.items())
+    return f"trial {best.trial:03d}: {reached}"
