@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dcodr import plugins
+from dcodr.data.prepare import prepare_synthetic
 from tests.docs.commands import run_python
 from tests.extending import PAGE, write_package
 from tuning.results.search import Search
@@ -17,12 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.ray
 def test_every_command_of_the_page_works_as_it_stands(
-    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_package(tmp_path)
     (tmp_path / "tune.py").symlink_to(ROOT / "tune.py")
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "synthetic.h5").symlink_to(tiny_store)
+    prepare_synthetic(tmp_path / "data" / "synthetic.h5", 400)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     monkeypatch.setenv(plugins.ENVIRONMENT, "")

@@ -26,8 +26,8 @@ def commands(results: Results) -> list[tuple[str, str]]:
     """Return the purpose and the text of each command."""
     name, storage = results.name, str(results.folder.parent)
     found = [
-        ("Go on with this search", f"{_search_again(results, name)} --resume"),
-        ("Search again, from the start", _search_again(results, f"{name}-again")),
+        ("Go on with this search", f"{_search_again(results, name)} --resume{results.space.permission}"),
+        ("Search again, from the start", _search_again(results, f"{name}-again") + results.space.permission),
         (
             "Export the front",
             _joined("python", "-m", "tuning", "export", name, "--pick", "all-front", "--storage", storage),
@@ -38,9 +38,10 @@ def commands(results: Results) -> list[tuple[str, str]]:
         found += [
             (
                 "Train the best trade-off",
-                _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained"),
+                _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained")
+                + results.space.permission,
             ),
-            ("Test what was trained", "python -m dcodr evaluate trained"),
+            ("Test what was trained", f"python -m dcodr evaluate trained{results.space.permission}"),
         ]
     return [*found, ("This page", _joined("python", "-m", "tuning", "report", name, "--storage", storage))]
 

@@ -40,7 +40,8 @@ def print_summary(results: Results, console: Console, where: Sequence[str] = ())
         configs = _from_here(results.folder / CONFIGS)
         _line(console, f"Configs of the front: {configs}")
         best = shlex.quote(str(configs / results.config_file(results.knee)))
-        _line(console, f"Train the best trade-off: python -m dcodr train --config {best} --out trained")
+        train = f"python -m dcodr train --config {best} --out trained{results.space.permission}"
+        _line(console, f"Train the best trade-off: {train}")
         for name, content in PICTURES.items():
             if (picture := results.folder / ANALYSIS / name).is_file():
                 _line(console, f"{content}: {_from_here(picture)}")

@@ -28,7 +28,7 @@ from tuning.space.checks import (
 from tuning.space.given import Setting, parsed, python_content
 from tuning.space.mistakes import Mistakes
 from tuning.space.objectives import Objective, perfect, worst, wrong_objectives
-from tuning.space.outside import not_allowed
+from tuning.space.outside import not_allowed, outside_parts
 from tuning.space.params import CategoricalParam, Param, SubsetParam, used
 from tuning.space.settings import Resources, SearchSettings, WarmStart
 from tuning.space.shipped import space_path
@@ -153,6 +153,13 @@ class Space(StrictModel):
             self.base, overrides, lambda key, message: UserError(f"{'.'.join(map(str, key))}: {message}")
         )
         return config.model_copy(update={"metrics": self.metrics})
+
+    @property
+    def permission(self) -> str:
+        """The options that allow the packages whose parts the space names, e.g. ``" --plugins mine"``."""
+        named = outside_parts(self.base, self.params, self.objectives, self.search)
+        packages = dict.fromkeys(name.partition(":")[0].partition(".")[0] for _, name in named)
+        return "".join(f" --plugins {package}" for package in packages)
 
     @property
     def metrics(self) -> tuple[str, ...]:
