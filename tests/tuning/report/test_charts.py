@@ -75,7 +75,7 @@ def test_a_point_says_what_its_trial_is(tmp_path: Path) -> None:
         "<b>trial 000</b> (paper)",
         "invariance: <b>0.500</b>",
         "informativeness: <b>0.250</b>",
-        "augmentations: crop, high_contrast, high_saturation, gaussian_blur",
+        "augmentations: crop + high contrast + saturation + blur",
         f"temperature: {search.trials()[0].values['temperature']:.3g}",
         "domain_accuracy: 0.250 (chance 0.125)",
         "accuracy/&lt;b&gt;hue: 0.500",

@@ -44,7 +44,7 @@ def check(store: Store, parent: str, search: Search, statuses: list[str]) -> Non
             (epoch, round(one.training["train/loss"], 4)) for epoch, one in record.epochs.items()
         ]
         assert store.points(run.info.run_id, "invariance") == [
-            (epoch, one.figures["invariance"]) for epoch, one in record.evaluated.items()
+            (epoch, round(one.figures["invariance"], 4)) for epoch, one in record.evaluated.items()
         ]
         tested = [(record.epoch, record.test["invariance"])] if record.test else []
         assert store.points(run.info.run_id, "test/invariance") == tested
