@@ -72,7 +72,7 @@ def _listed(results: Results) -> Listed:
         results.space.base.dataset,
         sum(trial.status != "running" for trial in results.trials),
         results.space.search.trials,
-        best and Best(best.number, results.objectives(best)),
+        Best(best.number, results.objectives(best)) if best else None,
     )
 
 

@@ -224,15 +224,15 @@ class GPSampler(BaseSampler):
 
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
         """Return the index of the candidate that adds most to the standing trials, under drawn objectives."""
-        aimed = self._space.search.aim == "baseline" and self._baseline is not None
-        both = np.concatenate([x, standing, *([self._baseline[None]] if aimed else [])])
+        aim = self._baseline if self._space.search.aim == "baseline" else None
+        both = np.concatenate([x, standing, *([] if aim is None else [aim[None]])])
         drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1)
         # A drawn function may exceed the best possible value, which no metric can.
         maximised, perfect = np.array(self._directions) == "maximize", self._space.perfect
         drawn = np.where(maximised, np.minimum(drawn, perfect), np.maximum(drawn, perfect))
-        n, level = len(x), drawn[-1] if aimed else self._space.reference
+        n, level = len(x), self._space.reference if aim is None else drawn[-1]
         added = improvements(drawn[:n], drawn[n:], level, self._directions)
-        if not added.any() and aimed:
+        if not added.any() and aim is not None:
             signs, spread = np.where(maximised, 1, -1), np.maximum(drawn.std(axis=0), 1e-12)
             added = ((drawn[:n] - level) * signs / spread).min(axis=1)
         elif not added.any():  # no candidate improves the front: choose one that no other dominates

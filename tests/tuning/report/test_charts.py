@@ -154,7 +154,7 @@ def test_cells_are_the_members_of_each_trials_set(tmp_path: Path) -> None:
     trials = {trial.number: trial for trial in search.trials()}
     order = cells["customdata"][0]
     assert sorted(order) == [*trials]
-    assert order[0] == search.knee().number
+    assert order[0] == search.best_tradeoff().number
     on_front = {trial.number for trial in search.front()}
     assert {*order[: len(on_front)]} == on_front
     kinds = [*SHADES]
@@ -202,7 +202,7 @@ def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
     curves = {tuple(trace["y"]) for trace in charts[0].data}
     assert curves == {(0.125, 0.25), (0.25, 0.5), (0.375, 0.75)}
     assert all(trace["x"] == [1, 2] for trace in charts[0].data)
-    knee = search.knee().number
+    knee = search.best_tradeoff().number
     names = {"000 the paper's settings", f"{knee:03d} best trade-off", f"{3 - knee:03d}"}
     assert {trace["name"] for trace in charts[0].data} == names
     assert all({*trace["customdata"]} == {int(trace["name"][:3])} for trace in charts[0].data)
