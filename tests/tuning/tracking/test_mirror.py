@@ -33,6 +33,11 @@ def test_a_method_without_augmentations_shows_none(tmp_path: Path, store: Store)
     assert mirror.parameters(record, lord) == {"epochs": 200, "seed": 0, **record.values}
 
 
+def shown(value: float) -> float:
+    """A metric as MLflow has it."""
+    return float(f"{value:.4g}")
+
+
 def check(store: Store, parent: str, search: Search, statuses: list[str]) -> None:
     """One run a trial, with every figure of the ledger once, rounded."""
     runs = {int(run.data.tags["trial"]): run for run in store.children(parent)}
@@ -41,10 +46,10 @@ def check(store: Store, parent: str, search: Search, statuses: list[str]) -> Non
         run = runs[record.number]
         assert run.info.status == statuses[record.number]
         assert store.points(run.info.run_id, "train/loss") == [
-            (epoch, round(one.training["train/loss"], 4)) for epoch, one in record.epochs.items()
+            (epoch, shown(one.training["train/loss"])) for epoch, one in record.epochs.items()
         ]
         assert store.points(run.info.run_id, "invariance") == [
-            (epoch, round(one.figures["invariance"], 4)) for epoch, one in record.evaluated.items()
+            (epoch, shown(one.figures["invariance"])) for epoch, one in record.evaluated.items()
         ]
         tested = [(record.epoch, record.test["invariance"])] if record.test else []
         assert store.points(run.info.run_id, "test/invariance") == tested

@@ -44,7 +44,7 @@ numpy.save(sys.argv[3], model.predict(numpy.load(sys.argv[2])))
 def shape_expression(name: str, content: bytes, made: Path) -> bytes:
     code = f"__import__('os').mkdir('{made}')"
     if name.endswith("models/model.json"):
-        planted, n = re.subn(rb'"expr_str": "Floor[^"]*"', f'"expr_str": "{code}"'.encode(), content, count=1)
+        planted, n = re.subn(rb'"expr_str": "[^"]+"', f'"expr_str": "{code}"'.encode(), content, count=1)
         assert n == 1
         return planted
     return content
