@@ -359,9 +359,10 @@ def test_a_repeat_whose_twin_has_ended_is_settled_when_a_search_is_opened_again(
             raise KeyboardInterrupt
         real(trial, key, value)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(optuna.Trial, "set_user_attr", die)
-        finish(ledger, 0, 0.3, 0.6)
+        with pytest.raises(KeyboardInterrupt):
+            finish(ledger, 0, 0.3, 0.6)
     again = Ledger(ledger.study)
     assert again.ready(SpaceSampler) == [2]
     assert (again.records()[1].status, again.study.trials[1].values) == ("reused", [0.3, 0.6])
