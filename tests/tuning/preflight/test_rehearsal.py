@@ -16,7 +16,7 @@ from dcodr.errors import UserError
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Generator
 from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
-from tests.tuning.preflight.parts import refusing
+from tests.tuning.preflight.parts import brief, refusing
 from tuning.preflight import rehearsal
 from tuning.preflight.rehearsal import RANKED, cost_depends, largest, measure, rehearse, thinned
 from tuning.space import Space, load_space
@@ -142,6 +142,23 @@ def test_a_thinned_dataset_has_its_share_of_the_images(tiny: FactorDataset, ever
         step = min(every, len(whole) // 2)
         assert len(kept) == -(-len(whole) // step) >= 2
     assert np.array_equal(thin.domain, tiny.domain)
+
+
+@pytest.mark.train
+def test_a_rehearsal_measures_and_changes_nothing_here(
+    tiny_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "measure", brief)
+    threads, random = torch.get_num_threads(), torch.get_rng_state()
+    config = tiny_config.model_copy(update={"threads": 2})
+    timing = rehearse(config, 2)
+    assert timing.steps == 4  # 128 training images in batches of 4 x 8
+    assert timing.timed >= 2
+    assert 1e-4 < timing.step < 60
+    assert 1e-3 < timing.evaluation < 600
+    assert 50 * 2**20 < timing.memory < 8 * 2**30
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 def test_a_rehearsal_passes_on_what_is_wrong(tiny_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
