@@ -37,6 +37,5 @@ def search() -> Iterator[Row]:
 
 def space_on_gpu(data: Path) -> Space:
     """Load ``augs.yaml`` with every trial on its share of the GPU."""
-    share = f"resources.gpus_per_trial={1 / AT_A_TIME}"
-    settings = ["device=cuda", "precision=bfloat16", share]
+    settings = {"device": "cuda", "precision": "bfloat16", "resources.gpus_per_trial": 1 / AT_A_TIME}
     return load_space(SPACE, data=str(data), settings=settings, search={"trials": TRIALS})

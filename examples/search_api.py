@@ -20,7 +20,7 @@ SPACES = Path(__file__).parents[1] / "search_spaces"
 
 def search() -> Search:
     """Search a space file, with some of it replaced, as ``tune.py`` does with ``--set`` and ``--trials``."""
-    space = load_space(SPACES / "quick.yaml", settings=["generator_lr=1e-3"], search={"trials": 2})
+    space = load_space(SPACES / "quick.yaml", settings={"generator_lr": 1e-3}, search={"trials": 2})
     return run_search(space, storage="runs")
 
 
