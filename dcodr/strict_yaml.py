@@ -5,10 +5,10 @@ import difflib
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, dataclass_transform
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from dcodr.errors import UserError
@@ -25,6 +25,8 @@ Key = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+# Type checkers read the fields of a model through this decorator, which a metaclass does not inherit.
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class _Made(ModelMetaclass):
     """The class of models that raise ``UserError`` where Python code makes one: ``Config(epochs=0)``.
 

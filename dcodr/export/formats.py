@@ -141,7 +141,7 @@ def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int |
 
 def image_encoder(encoder: Encoder, size: int) -> ImageEncoder:
     """Return an encoder that prepares images as they were for its training."""
-    return ImageEncoder(encoder, size, getattr(encoder, "fit", "crop")).eval()
+    return ImageEncoder(encoder, size, encoder.fit).eval()
 
 
 def compare(codes_of: Callable[[Images], Codes], encoder: ImageEncoder, size: int) -> tuple[float, int]:
@@ -167,7 +167,7 @@ def compare(codes_of: Callable[[Images], Codes], encoder: ImageEncoder, size: in
 
 def metadata(encoder: Encoder, size: int) -> dict[str, str]:
     """Describe an exported encoder: layout, sizes and types of images and codes, and its training."""
-    fit: Fit = getattr(encoder, "fit", "crop")
+    fit: Fit = encoder.fit
     facts = {
         "images": "uint8 (batch, height, width, 3) RGB, of any batch size, height and width",
         "preparation": f"done by the model: {FITS[fit]}, resized to {size} x {size}, scaled to [0, 1]",

@@ -65,14 +65,16 @@ def listed(storage: Path) -> Iterator[Listed]:
 
 def _listed(results: Results) -> Listed:
     over = results.facts.get("ended") is not None
-    best = results.knee if results.front else None
+    best = None
+    if results.front:
+        best = Best(results.knee.number, results.objectives(results.knee))
     return Listed(
         results.name,
         "running" if results.driven else "finished" if over else "interrupted",
         results.space.base.dataset,
         sum(trial.status != "running" for trial in results.trials),
         results.space.search.trials,
-        Best(best.number, results.objectives(best)) if best else None,
+        best,
     )
 
 

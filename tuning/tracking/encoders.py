@@ -194,7 +194,7 @@ def _save(checkpoint: Path, folder: Path) -> str:
     images = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
     codes = TensorSpec(np.dtype("float32"), (-1, read.config.encoder.code_dim))
     mlflow.pytorch.save_model(
-        ImageEncoder(encoder, encoder.image_size, getattr(encoder, "fit", "crop")).eval(),
+        ImageEncoder(encoder, encoder.image_size, encoder.fit).eval(),
         str(folder),
         signature=ModelSignature(Schema([images]), Schema([codes])),
         # All sizes differ: the graph is traced with these images, and equal sizes would count as one.
