@@ -54,6 +54,16 @@ PATIENCE = 20.0
 failure, most likely of the disk that MLflow is on as well, it is tried once."""
 
 
+class _Silent(tune.ProgressReporter):
+    """A reporter in place of the one of Tune for notebooks, which clears the cell's outputs, also at rest."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: Any) -> None:
+        pass
+
+
 def run_search(
     space: Space,
     *,
@@ -309,6 +319,8 @@ def _tune(
             storage_path=str(search.folder),
             callbacks=[recorder],
             verbose=0,
+            # On a terminal Tune warns of a reporter.
+            progress_reporter=_Silent() if Console().is_jupyter else None,
             failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
         ),
     )

@@ -33,7 +33,7 @@ class NotebookConsole(Console):
         super().__init__(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
         self._show = show or _cell_output()
         self._clock = clock
-        self._live: RenderableType | None = None
+        self._newest: RenderableType | None = None
         self._waiting_for = ""
         self._drawn = float("-inf")
 
@@ -53,7 +53,7 @@ class NotebookConsole(Console):
             live: The new part; ``None`` removes it.
             now: Whether to draw it even if the block was drawn a moment ago.
         """
-        self._live = live
+        self._newest = live
         if now or live is None or self._clock() - self._drawn >= PAUSE:
             self._draw()
 
@@ -64,7 +64,7 @@ class NotebookConsole(Console):
 
     def _draw(self) -> None:
         said = self.export_html(clear=False, inline_styles=True, code_format="{code}")
-        parts = [self._live, self._waiting_for and f"[dim]{self._waiting_for}...[/dim]"]
+        parts = [self._newest, self._waiting_for and f"[dim]{self._waiting_for}...[/dim]"]
         self._show(_PRE.format(code=said + "".join(_html(part) for part in parts if part)))
         self._drawn = self._clock()
 
