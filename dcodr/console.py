@@ -15,7 +15,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from dcodr import plugins
 from dcodr.errors import DivergedError, StorageError, UserError
 from dcodr.files import disk_failure
 
@@ -158,7 +157,11 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
         asked.append(debug)
 
     def permit(packages: list[str] | None) -> None:
-        plugins.allow(packages or [])
+        if packages:
+            # Imported here, as shell completion and --help do not need it.
+            from dcodr.plugins import allow
+
+            allow(packages)
 
     debugging = typer.Option(
         "--debug", callback=note, expose_value=False, help="Show the traceback of an error."

@@ -91,7 +91,7 @@ def test_slurm_starts_ray_on_every_node_and_the_search_on_one(submitted: list[st
     assert started(curate_and_validate_ray_start_args(options))["disable_usage_stats"]
     assert words[end + 1 : end + 3] == ["python", "tune.py"]
     search = searched(words[end + 3 :])
-    assert (search["address"], search["space"], search["resume"]) == (
+    assert (search["address"], search["space_option"], search["resume"]) == (
         "10.1.2.3:25678",
         Path("my space.yaml"),
         True,
@@ -148,7 +148,7 @@ def test_every_pod_of_the_rayjob_sees_the_storage_and_the_token() -> None:
     words = shlex.split(job["spec"]["entrypoint"])
     search = searched(words[2:])
     assert search["address"] == "auto"
-    assert (ROOT / search["space"].relative_to("/app")).is_file()
+    assert (ROOT / search["space_option"].relative_to("/app")).is_file()
     for pod in pods(job):
         (container,) = pod["containers"]
         mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}

@@ -167,7 +167,7 @@ def test_what_mlflow_will_never_take_is_told_and_holds_up_nothing(store: Store, 
     box = Outbox(tracker, search, said.append)
     for record in reversed(search.ledger.records()):
         box.put(record)
-    assert "trial 005: 'a[0]' cannot be a name in MLflow" in str(box.close(patience=0))
+    assert "trial 005: 'train/a[0]' cannot be a name in MLflow" in str(box.close(patience=0))
     assert len(said) == 1
     assert len(tracker.trial_runs()) == 6
     assert [run.status for run in sorted(tracker.trial_runs(), key=lambda run: run.number)] == STATUSES
