@@ -156,8 +156,8 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
         "--version", callback=_version, expose_value=False, is_eager=True, help="Show the version, and exit."
     )
     for leaf in _leaves(command):
-        leaf.params += _params(debug)
-    command.params += _params(version)
+        leaf.params += _params("debug", debug)
+    command.params += _params("version", version)
     # Commands below a group take this over.
     command.context_settings["help_option_names"] = ["-h", "--help"]
     with _unfailing_streams():
@@ -213,14 +213,16 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _params(option: Any) -> list[Any]:
+def _params(name: str, option: Any) -> list[Any]:
     """Convert a typer option to click parameters, by way of a command that has only this option."""
     app = typer.Typer(add_completion=False)
 
     @app.command()
     def _(value: Annotated[bool, option] = False) -> None: ...
 
-    return get_command(app).params
+    (param,) = get_command(app).params
+    param.name = name  # options of one command with equal names would set each other
+    return [param]
 
 
 def _told(error: Exception) -> tuple[str, int]:
