@@ -94,7 +94,7 @@ def step_rows(rounds: int, warm: int, n: int, reconstruct: bool, goals: dict[str
             if side == "reference":
                 times, peak = alone(reference_steps, reconstruct, min(warm, 1), n)
             else:
-                times, peak = alone(our_steps, Config(method=method, precision=side), warm, n)
+                times, peak = alone(our_steps, Config(method=method, precision=side), warm, n)  # type: ignore[arg-type]
             note(f"{method}, {side}: {', '.join(f'{t:.2f}' for t in times)} s, {peak / GIB:.2f} GiB")
             found.setdefault(side, []).extend(times)
             peaks[side] = max(peaks.get(side, 0), peak)
