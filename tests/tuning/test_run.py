@@ -301,6 +301,7 @@ def test_confirmations_of_the_best_trade_off_and_the_paper_are_tested(hostile: S
 
 COLLECTING = """
 import gc, os, signal, threading, ray
+from tuning.cluster.session import ray_session
 
 signal.signal(signal.SIGTERM, lambda number, frame: print("stopped"))
 
