@@ -44,8 +44,11 @@ class Search:
         """
         storage = Path(storage)
         folder = storage / name
-        if not (folder / LEDGER).is_file():
-            known = ", ".join(names(storage)) or "none"
+        try:
+            there, known = (folder / LEDGER).is_file(), ", ".join(names(storage)) or "none"
+        except OSError as error:  # e.g. a name that is too long
+            raise UserError(f"search {name!r} in {storage}: cannot be read: {error.strerror}") from None
+        if not there:
             raise UserError(f"no search named {name!r} in {storage}; there are: {known}")
         return cls(folder, Ledger.open(folder / LEDGER))
 

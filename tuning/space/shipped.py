@@ -20,10 +20,15 @@ def space_path(given: str | Path) -> Path:
     """Return the space file of a path or of the name of a shipped file.
 
     Raises:
-        UserError: If a name without folder and ending is neither a file nor a shipped one.
+        UserError: If a name without folder and ending is neither a file nor a shipped one, or is none that a
+            file can have.
     """
     path = Path(given)
-    if path.is_file() or str(given) != path.name or path.suffix:
+    try:
+        there = path.is_file()
+    except OSError as error:  # e.g. a name that is too long
+        raise UserError(f"{given}: cannot be read: {error.strerror}") from None
+    if there or str(given) != path.name or path.suffix:
         return path
     found = SPACES / f"{given}.yaml"
     if not found.is_file():

@@ -285,8 +285,9 @@ def load_space(
             and allowed values. Mistakes that prevent a check of the rest come with all that do not depend on
             them.
     """
-    if not isinstance(cast(object, settings), Mapping):
-        raise UserError(f"settings: expected a mapping such as {{'epochs': 3}}, received {settings!r}")
+    for part, given, example in (("settings", settings, "epochs"), ("search", search, "trials")):
+        if not isinstance(cast(object, given), Mapping):
+            raise UserError(f"{part}: expected a mapping such as {{{example!r}: 3}}, received {given!r}")
     fixed = [Setting(key, value, f"settings: {key}") for key, value in settings.items()]
     file, folder = _source(space, name)
     options = {"dataset": dataset, "data": None if data is None else str(data)}

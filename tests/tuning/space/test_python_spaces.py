@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from dcodr.config import Config, EncoderConfig
 from dcodr.errors import UserError
 from dcodr.strict_yaml import read_yaml
 from dcodr.yaml_core import dump_yaml
+from tuning.results.search import Search
 from tuning.space import Space, load_space
 from tuning.space.params import FloatParam, SubsetParam
 from tuning.space.settings import SearchSettings
@@ -190,3 +191,22 @@ def test_an_invalid_model_made_in_python_is_a_user_error(make: Any, message: str
     with pytest.raises(UserError) as caught:
         make()
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: load_space("x" * 300), "cannot be read: File name too long"),
+        (lambda: load_space("none.yaml"), "none.yaml: cannot be read"),
+        (
+            lambda: load_space("augs", search=cast(Any, ["trials"])),
+            r"search: expected a mapping such as \{'trials': 3\}",
+        ),
+        (lambda: Search.open("x" * 300, "."), "cannot be read: File name too long"),
+        (lambda: Search.open("none", "nowhere"), "no search named 'none' in nowhere"),
+        (lambda: Space.build(base=cast(Any, None), params=cast(Any, None)), "base"),
+    ],
+)
+def test_wrong_arguments_of_the_python_interface_are_user_errors(call: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call()
