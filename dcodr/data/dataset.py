@@ -14,7 +14,7 @@ from dcodr.errors import UserError
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 FitMode = Literal["crop", "pad", "stretch"]
-"""How a rectangular image becomes a square: its central square, white bars beside it, or scaled sides."""
+"""Conversion of a rectangular image to a square: central square, white bars beside it, or scaled sides."""
 FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.float32]

@@ -12,6 +12,7 @@ from dcodr.data.prepare_command import DrawSeed, Force, Out, prepare_store
 from dcodr.errors import UserError
 
 if TYPE_CHECKING:
+    from dcodr.data.dataset import FitMode
     from dcodr.data.sources.labelled import Options
 
 Fit = Annotated[
@@ -193,7 +194,7 @@ def torchvision(
 
 def _options(
     image_size: int,
-    fit: Literal["crop", "pad", "stretch"],
+    fit: "FitMode",
     continuous: Sequence[str] | None,
     categorical: Sequence[str] | None,
     cyclic: Sequence[str] | None,

@@ -16,8 +16,8 @@ import torch
 from dcodr.data.dataset import Images
 from dcodr.errors import UserError
 from dcodr.files import appearing
-from dcodr.models.encoder import Encoder
-from dcodr.models.image_encoder import Fit, ImageEncoder
+from dcodr.models.encoder import Encoder, Fit
+from dcodr.models.image_encoder import ImageEncoder
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Origin
 
@@ -28,7 +28,7 @@ FITS: Mapping[Fit, str] = {
     "pad": "the whole image between white bars",
     "stretch": "the whole image, its sides scaled differently",
 }
-"""How images become squares, in words."""
+"""Conversions of images to squares, in words."""
 INPUT, OUTPUT = "images", "codes"
 """Names of the input and the output of an ONNX file."""
 Codes = npt.NDArray[np.float32]

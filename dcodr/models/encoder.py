@@ -8,6 +8,9 @@ from torch import nn
 
 from dcodr.models.trunks import build_trunk
 
+Fit = Literal["crop", "pad", "stretch"]
+"""The same as ``dcodr.data.dataset.FitMode``, which models do not import."""
+
 
 class Encoder(nn.Module):
     """A trunk that ends with a layer ``code_dim`` wide, an optional head, and L2 normalisation.
@@ -52,7 +55,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.code_dim = code_dim
         self.image_size = image_size
-        self.fit: Literal["crop", "pad", "stretch"] = "crop"
+        self.fit: Fit = "crop"
         self.origin: object | None = None
         self.trunk = build_trunk(arch, code_dim, hidden_layer, image_size)
         self.head: nn.Module = nn.Identity()

@@ -1,12 +1,12 @@
 """An encoder that prepares images by itself, so that its users cannot prepare them wrongly."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Fit = Literal["crop", "pad", "stretch"]
+from dcodr.models.encoder import Fit
+
 _BITS = 22
 """Binary places of the weights with which Pillow resizes images of 8 bits a channel."""
 

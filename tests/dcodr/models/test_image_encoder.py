@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dcodr.models.encoder import Encoder
-from dcodr.models.image_encoder import Fit, ImageEncoder, Square
+from dcodr.models.encoder import Encoder, Fit
+from dcodr.models.image_encoder import ImageEncoder, Square
 
 
 def pillows(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Which images are prepared: those of large domains, a stratified draw."""
+"""The choice of images to prepare: those of large domains, a stratified draw."""
 
 from collections import Counter
 from itertools import pairwise
