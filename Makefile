@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///runs/mlflow.db
 
-.PHONY: install search test test-services check format ui docs bench bench-search soak fuzz audit resolve
+.PHONY: install search test test-long test-services check format ui docs bench bench-search soak fuzz audit resolve
 
 install: $(VENV)/installed
 
@@ -16,9 +16,13 @@ $(VENV)/installed: pyproject.toml
 search: install  ## The main job on the embedded dataset.
 	$(BIN)/python tune.py --space search_spaces/augs.yaml
 
-test: install  ## Ray's trials yield to everything else, so Ray's tests run apart; those that share one Ray are a group.
-	$(BIN)/python -m pytest -m "not ray and not services" --numprocesses 2
-	$(BIN)/python -m pytest -m "ray and not services" --numprocesses 2 --dist loadgroup
+TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test: install  ## All but the long tests; ten minutes on two quiet cores.
+	$(TESTS)
+
+test-long: install  ## Whole searches, pages of the docs walked, faults injected into real processes.
+	$(TESTS) -m "long and not services"
 
 test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update && apt-get install --yes postgresql; }

@@ -35,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
         faulthandler.enable(crash_file(of["testrunuid"], of["workerid"]).open("w"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole searches: a file with some would otherwise be left to one worker at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("search") is None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove the file of a worker that ends by itself."""
     if of := getattr(session.config, "workerinput", None):

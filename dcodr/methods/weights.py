@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models import get_model_weights
 
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET
@@ -127,6 +126,8 @@ def _read(source: str | Path, model: str, setting: str) -> tuple[dict[str, Any],
 
 def _published(model: str, setting: str) -> Path:
     """Return the path of a model's ImageNet weights in torch.hub's cache; download them if missing."""
+    from torchvision.models import get_model_weights
+
     published = get_model_weights(model)
     url: str = getattr(published, "IMAGENET1K_V1", next(iter(published))).url
     path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])

@@ -6,7 +6,6 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import squeezenet1_1, vgg
 
 from dcodr.errors import UserError
 
@@ -103,6 +102,8 @@ def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
     Raises:
         UserError: If the network has no such layer.
     """
+    from torchvision.models import squeezenet1_1, vgg  # see dcodr.models.trunks
+
     features: nn.Sequential
     if name == "squeezenet1_1":
         features = squeezenet1_1().features

@@ -1,4 +1,7 @@
-"""Trunks of encoders: two of this package, any model of timm or torchvision, networks from outside."""
+"""Trunks of encoders: two of this package, any model of timm or torchvision, networks from outside.
+
+torchvision is imported where it is needed: its import brings PyTorch's compiler, which takes seconds.
+"""
 
 import difflib
 from collections.abc import Callable
@@ -6,8 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.models import resnet18, resnet50
 
 from dcodr import plugins
 from dcodr.errors import UserError
@@ -134,6 +135,8 @@ def _like(timm: Any, name: str) -> str:
 
 def _torchvision(name: str, code_dim: int, image_size: int | None) -> nn.Module:
     """Build a classification model of torchvision."""
+    from torchvision import models
+
     known = models.list_models(module=models)
     if name not in known:
         raise UserError(f"encoder.arch: torchvision has no model {name!r}; it has {', '.join(known)}")
@@ -177,8 +180,9 @@ def _resnet(arch: str, code_dim: int, hidden_layer: bool) -> nn.Module:
 
     With a hidden layer, ``fc.0`` is that layer, as in MoCo-v2, and ``fc.1`` is the classifier.
     """
-    build = {"resnet18": resnet18, "resnet50": resnet50}[arch]
-    trunk: nn.Module = build(num_classes=code_dim)
+    from torchvision.models import get_model
+
+    trunk: nn.Module = get_model(arch, num_classes=code_dim)
     if hidden_layer:
         last = trunk.get_submodule("fc")
         assert isinstance(last, nn.Linear)

@@ -30,7 +30,6 @@ def test_a_change_is_counted_in_deviations() -> None:
     assert change([1.0, 2.0, 3.0], [2.0, 2.0, 2.0]) == 0
 
 
-@pytest.mark.train
 def test_a_short_training_in_bfloat16_reaches_what_float32_does(
     short_config: Config, few: FactorDataset
 ) -> None:

@@ -1,7 +1,5 @@
 """The fast parts against the plain ones that the benchmarks compare them with, and the table itself."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.evaluation.retrieval import nearest_neighbours
 from dcodr.losses.contrastive import DomainContrastiveLoss
 from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, backbone_features
+from tests.docs.commands import run_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,18 +73,20 @@ def test_the_table_says_what_was_met() -> None:
     ]
 
 
-def test_one_work_alone_is_measured_from_the_command_line() -> None:
-    words = [sys.executable, "-m", "benchmarks.table", "--only", "contrastive", "--threads", "1"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
-    assert "contrastive loss" in done.stdout
+@pytest.mark.long
+def test_one_work_alone_is_measured_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_python("python -m benchmarks.table --only contrastive --threads 1", ROOT, monkeypatch)
+    assert "contrastive loss" in capsys.readouterr().out
     assert "contrastive" in ROWS
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_the_gpu_table_refuses_without_a_gpu() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu"], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 2
-    assert "no usable GPU" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_gpu_table_refuses_without_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_python("python -m benchmarks.gpu", ROOT, monkeypatch)
+    assert ended.value.code == 2
+    assert "no usable GPU" in capsys.readouterr().err

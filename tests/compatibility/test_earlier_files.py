@@ -66,7 +66,6 @@ def test_an_earlier_search_goes_on(folder: Path) -> None:
     assert [trial.number for trial in Search.open(folder.name, folder.parent).front()] == [begun.number]
 
 
-@pytest.mark.train
 def test_an_earlier_checkpoint_goes_on_as_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     prepare_synthetic(Path("data.h5"), 80)

@@ -73,7 +73,6 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.train
 def test_a_training_that_is_stopped_says_how_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_config: Config
 ) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.tuning.store import place
+
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "search.ipynb"
 
 
@@ -36,12 +38,13 @@ def test_the_stored_outputs_are_one_block_of_progress_a_table_a_picture_and_a_re
     assert "reproduced exactly: True" in "".join(outputs("config,")[0]["text"])
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_the_code_runs(
     tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "small.h5").symlink_to(tiny_store)
+    place(tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for cell in code_cells():

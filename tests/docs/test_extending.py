@@ -11,12 +11,13 @@ from dcodr import plugins
 from dcodr.data.prepare import prepare_synthetic
 from tests.docs.commands import run_python
 from tests.extending import PAGE, write_package
+from tests.tuning.store import place
 from tuning.results.search import Search
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_every_command_of_the_page_works_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -29,6 +30,7 @@ def test_every_command_of_the_page_works_as_it_stands(
     monkeypatch.setenv(plugins.ENVIRONMENT, "")
     for name in [name for name in sys.modules if name.split(".")[0] == "mypackage"]:
         monkeypatch.delitem(sys.modules, name)
+    place(tmp_path / "runs")
     printed: dict[str, str] = {}
     for command in re.findall(r"^    (python .*)$", PAGE.read_text(), re.MULTILINE):
         # The permission is that of one command, not of the one before.

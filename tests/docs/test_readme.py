@@ -10,7 +10,7 @@ from tests.docs.commands import run_python
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.ray
+@pytest.mark.search
 def test_the_first_walk(
     tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 
 from tests.docs.commands import run_python
+from tests.tuning.store import place
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "your-data.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_every_command_of_the_page_works_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("tune.py", "search_spaces"):
         (tmp_path / name).symlink_to(ROOT / name)
+    place(tmp_path / "runs")
     printed: dict[str, str] = {}
     for language, text in BLOCK.findall(PAGE.read_text()):
         if language != "sh":

@@ -14,13 +14,12 @@ import pytest
 from mlflow import MlflowClient
 
 from dcodr.errors import UserError
-from tests.faults.searching import Driver, mend, statuses, trials_of, wait_for
-from tests.faults.server import MlflowServer
+from tests.faults.searching import Driver, statuses, trials_of
 from tests.tuning.store import place
 from tuning.ledger.lock import driving
 from tuning.tracking.store import default_uri
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -68,27 +67,3 @@ def test_a_driver_and_a_worker_that_are_killed_ctrl_c_and_sigterm_lose_nothing(d
     code, printed = driver.end()
     assert code == 0, printed
     driver.check_whole()
-
-
-def test_an_mlflow_server_that_is_away_for_a_while_and_at_the_end(tmp_path: Path, tiny_store: Path) -> None:
-    place(tmp_path / "server")
-    with MlflowServer(tmp_path / "server") as server:
-        driver = Driver(tmp_path, tiny_store, 10, "--tracking-uri", server.uri)
-        try:
-            driver.start()
-            driver.await_epochs(2)
-            server.stop()
-            driver.await_epochs(3)
-            server.start()
-            wait_for(lambda: driver.mirrored(server.uri) >= 5)
-            server.stop()
-            code, printed = driver.end()
-        finally:
-            driver.stop()
-        assert code == 0, printed
-        assert printed.count("MLflow cannot be written") == 2
-        assert printed.count("MLflow can be written again") == 1
-        assert "MLflow lacks a part of this search" in printed
-        server.start()
-        assert "to repair" not in mend(driver, server.uri)
-        driver.check_whole(server.uri)

@@ -17,7 +17,7 @@ from tests.faults.searching import QUICK, Driver, wait_for
 from tuning.ledger.trials import TrialRecord
 from tuning.search_cli import app
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tuning.results.search import Search
 from tuning.run import run_search
 from tuning.space import load_space
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.long
 
 QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 SECRET = "hunter2"

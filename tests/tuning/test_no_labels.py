@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.docs.commands import run_python
 from tests.faults.searching import statuses
+from tests.tuning.store import place
 from tuning.results.search import Search
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "no_labels.yaml"
@@ -49,10 +50,11 @@ def blots(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_everything_works_without_informativeness(
     blots: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    place(blots / "runs")
     printed = {}
     (blots / "tune.py").symlink_to(SPACE.parents[1] / "tune.py")
     settings = "--set epochs=2 --set batch.n_domains=3 --set batch.n_per_domain=8"

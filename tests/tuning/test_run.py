@@ -30,7 +30,7 @@ from tuning.results.search import Search
 from tuning.run import run_search
 from tuning.space import load_space
 
-pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("searches of one Ray")]
+pytestmark = pytest.mark.search
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "search_spaces" / "quick.yaml"

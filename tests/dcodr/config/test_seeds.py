@@ -23,7 +23,6 @@ QUICK = Path(__file__).parents[3] / "search_spaces" / "quick.yaml"
 TOO_LARGE = 2**63
 
 
-@pytest.mark.train
 def test_a_training_with_the_largest_seed(tiny_config: Config, tiny: FactorDataset) -> None:
     fit(tiny_config.model_copy(update={"seed": MAX_SEED, "epochs": 1}), tiny)
 

@@ -36,7 +36,6 @@ def encoded(n: int = 600) -> EncodedSplit:
     return EncodedSplit(train, scored, known, actual, N_CLASSES, "validation", SPEC)
 
 
-@pytest.mark.train
 def test_only_a_linear_judge_misses_a_parity_and_all_read_what_is_linear() -> None:
     split = encoded()
     found = verdicts(split, ask_all(split, seed=0))
@@ -46,7 +45,6 @@ def test_only_a_linear_judge_misses_a_parity_and_all_read_what_is_linear() -> No
         assert domain < 0.65 if name == "linear" else domain > 0.9, name
 
 
-@pytest.mark.train
 def test_the_strongest_judge_of_each_factor_is_the_one_with_the_best_metric() -> None:
     split = encoded()
     found = verdicts(split, ask_all(split, seed=0))

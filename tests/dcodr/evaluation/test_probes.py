@@ -192,7 +192,6 @@ def test_a_linear_probe_is_as_good_as_an_exact_logistic_regression() -> None:
     assert (found == actual["hue"]).float().mean().item() == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("budget", [FAST, PAPER])
 def test_shipped_budgets_find_a_factor_that_is_not_linearly_decodable(budget: ProbeBudget) -> None:
     generator = torch.Generator().manual_seed(0)

@@ -151,7 +151,6 @@ def test_wrong_requests_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert load(tmp_path / "again.safetensors").image_size == 32
 
 
-@pytest.mark.train
 def test_the_card_has_the_metrics_that_were_measured_and_their_judges(
     tmp_path: Path, tiny: FactorDataset, tiny_config: Config
 ) -> None:

@@ -62,7 +62,6 @@ def history(config: Config, data: FactorDataset, checkpoint: Path | None = None)
 
 
 @every_method
-@pytest.mark.train
 def test_the_loss_falls(config: Config, few: FactorDataset) -> None:
     epochs = history(config.model_copy(update={"epochs": 5, "evaluate_every": 5, "batch": SMALL}), few)
     assert epochs[-1].losses["loss"] < epochs[0].losses["loss"]
@@ -71,7 +70,6 @@ def test_the_loss_falls(config: Config, few: FactorDataset) -> None:
 
 
 @every_method
-@pytest.mark.train
 def test_a_resumed_training_goes_on_bit_equally(config: Config, few: FactorDataset, tmp_path: Path) -> None:
     config = config.model_copy(update={"epochs": 3, "evaluate_every": 3, "batch": SMALL})
     whole = history(config, few)
@@ -155,7 +153,6 @@ def test_every_encoder_starts_from_the_pretrained_weights(config: Config, tmp_pa
 
 
 @every_method
-@pytest.mark.train
 def test_batches_are_of_domains_or_shuffled_as_in_the_methods_own_code(
     config: Config, tiny: FactorDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +179,6 @@ def test_batches_are_of_domains_or_shuffled_as_in_the_methods_own_code(
 
 
 @pytest.mark.parametrize("method", ["simclr", "lord"])
-@pytest.mark.train
 def test_shuffled_methods_train_on_fewer_domains_than_a_batch_names(
     config: Config, tiny: FactorDataset
 ) -> None:

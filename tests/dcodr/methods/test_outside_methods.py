@@ -21,7 +21,6 @@ def changed(config: Config, **settings: Any) -> Config:
     return override(config, settings, lambda key, text: UserError(f"{key}: {text}"))
 
 
-@pytest.mark.train
 def test_it_trains_and_resumes_exactly(few: FactorDataset, short_config: Config, tmp_path: Path) -> None:
     config = changed(
         short_config,

@@ -72,7 +72,6 @@ def stop(done: int, total: int) -> None:
     raise StartedError
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("method", get_args(MethodName))
 @pytest.mark.parametrize("dataset", TRUE)
 def test_every_preset_starts(stores: Path, dataset: str, method: MethodName) -> None:
@@ -89,7 +88,6 @@ def test_every_preset_is_tested() -> None:
     assert PRESETS["synthetic"].batch == PRESETS["paper"].batch == PRESETS["shapes3d"].batch
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("dataset", sorted({table.dataset for table in PAPER_TABLES.values()}))
 def test_every_table_is_filled(
     stores: Path, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

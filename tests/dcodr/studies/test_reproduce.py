@@ -13,8 +13,6 @@ from dcodr.studies import reproduce as one_training
 from dcodr.studies.reproduce import RESULT, Result, reproduce
 from dcodr.training.checkpoint import Epoch
 
-pytestmark = pytest.mark.train
-
 
 @pytest.fixture(autouse=True)
 def _brief_probes(monkeypatch: pytest.MonkeyPatch) -> None:

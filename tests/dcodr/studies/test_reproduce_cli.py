@@ -48,7 +48,6 @@ def run(data: Path, **options: Any) -> int:
     return ended.value.exit_code
 
 
-@pytest.mark.train
 def test_two_tables_of_the_same_trainings(
     data: Path, configs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,7 +82,6 @@ def test_two_tables_of_the_same_trainings(
     assert start in printed
 
 
-@pytest.mark.train
 def test_a_diverged_training_leaves_its_cells_empty(
     data: Path, configs: Path, tiny_config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:

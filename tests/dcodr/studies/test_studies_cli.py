@@ -28,7 +28,6 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.train
 def test_a_study_which_test_images_have_no_part_in(
     tmp_path: Path,
     tiny: FactorDataset,

@@ -25,7 +25,6 @@ class MeanColours(nn.Module):
         return images.mean(dim=(2, 3))
 
 
-@pytest.mark.train
 def test_a_training_is_read_back_and_measured(
     tiny: FactorDataset, tiny_config: Config, tmp_path: Path
 ) -> None:
@@ -48,7 +47,6 @@ def test_the_battery_reports_what_each_probe_reports_alone(tiny: FactorDataset) 
     assert verdicts.summary["invariance/strongest"] <= report.figures["invariance"]
 
 
-@pytest.mark.train
 def test_the_command_prints_and_writes_the_judges(
     few: FactorDataset, short_config: Config, tmp_path: Path
 ) -> None:

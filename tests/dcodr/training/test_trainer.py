@@ -18,8 +18,6 @@ from dcodr.training.checkpoint import Epoch, load_checkpoint
 from dcodr.training.trainer import fit
 from tests.faults.full_disk import files_end_at
 
-pytestmark = pytest.mark.train
-
 
 def history(config: Config, data: FactorDataset, checkpoint: Path | None = None) -> list[Epoch]:
     epochs: list[Epoch] = []

@@ -30,8 +30,6 @@ from tuning.space.settings import Resources
 ROOT = Path(__file__).parents[3]
 QUICK = ROOT / "search_spaces" / "quick.yaml"
 
-pytestmark = pytest.mark.xdist_group("two nodes of Ray")
-
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
@@ -95,7 +93,7 @@ def test_what_a_node_says_of_itself(
         assert re.search(reason, said)
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_trials_fit_on_the_nodes_of_their_kind(
     connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
 ) -> None:
@@ -113,7 +111,7 @@ def test_trials_fit_on_the_nodes_of_their_kind(
         check_nodes(quick(tiny_store, cpus_per_trial=3), tmp_path / "runs", fingerprint)
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_ray_places_a_trial_by_the_type_that_it_asks_for(connected: list[dict[str, Any]]) -> None:
     asked = share(Resources(gpus_per_trial=0.5, gpu_type="H100"), 0.5)
     cpu, gpu = asked.pop("CPU"), asked.pop("GPU")
@@ -123,7 +121,7 @@ def test_ray_places_a_trial_by_the_type_that_it_asks_for(connected: list[dict[st
     assert found == kind
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_the_check_leaves_nothing_where_all_is_well(
     connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
 ) -> None:
@@ -131,7 +129,7 @@ def test_the_check_leaves_nothing_where_all_is_well(
     assert not list((tmp_path / "runs").iterdir())
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_a_search_on_two_nodes_with_working_folders_of_their_own(
     nodes: Nodes, tiny_store: Path, tmp_path: Path
 ) -> None:
@@ -167,7 +165,7 @@ def trained_on(nodes: Nodes) -> Counter[str]:
     return Counter(actor["Address"]["NodeID"] for actor in actors if actor["Address"]["NodeID"] in ids)
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_a_node_that_has_just_been_lost_is_not_missed(
     nodes: Nodes, connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
 ) -> None:
@@ -179,7 +177,7 @@ def test_a_node_that_has_just_been_lost_is_not_missed(
         nodes.add()
 
 
-@pytest.mark.ray
+@pytest.mark.long
 def test_a_node_that_does_not_see_the_storage_is_named(tiny_store: Path, tmp_path: Path) -> None:
     """The second node has a mount namespace of its own, with an empty file system over the storage folder."""
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:

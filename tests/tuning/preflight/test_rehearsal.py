@@ -144,7 +144,7 @@ def test_a_thinned_dataset_has_its_share_of_the_images(tiny: FactorDataset, ever
     assert np.array_equal(thin.domain, tiny.domain)
 
 
-@pytest.mark.train
+@pytest.mark.long
 def test_a_rehearsal_measures_and_changes_nothing_here(
     tiny_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +167,6 @@ def test_a_rehearsal_passes_on_what_is_wrong(tiny_config: Config, monkeypatch: p
         rehearse(tiny_config, 1, 0.5)
 
 
-@pytest.mark.train
 def test_a_larger_network_is_measured_as_slower(
     short_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -295,6 +295,7 @@ def test_what_a_finished_search_lacks_is_named_and_mended(
     assert (finished.search.folder / "configs" / f"{finished.search.name}-000.yaml").is_file()
 
 
+@pytest.mark.long
 def test_a_doctor_that_is_killed_makes_nothing_twice(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from tests.faults.server import MlflowServer, free_port
 from tuning.run import run_search
 from tuning.space import load_space
 
-pytestmark = [pytest.mark.services, pytest.mark.ray, pytest.mark.train]
+pytestmark = pytest.mark.services
 
 PASSWORD = "only-here"  # of a database that lives as long as the test
 USER = "postgres" if os.geteuid() == 0 else None

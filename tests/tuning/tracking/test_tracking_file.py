@@ -99,6 +99,7 @@ def test_a_half_made_database_that_nobody_used_is_told_and_replaced(
     assert try_store(uri) == "can be opened"
 
 
+@pytest.mark.long
 def test_killed_makers_leave_nothing_and_of_three_at_once_one_makes_the_database(tmp_path: Path) -> None:
     killed, shared = tmp_path / "mlflow.db", tmp_path / "shared" / "mlflow.db"
     done = subprocess.run(

@@ -16,7 +16,7 @@ from tuning.tracking import mirror
 from tuning.tracking.tracker import Tracker
 from tuning.tracking.view import view_page
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
 
 NAMES = (
     "[...document.querySelectorAll('a')].map((a) => a.textContent).filter((text) => /^[0-9]{3} /.test(text))"
