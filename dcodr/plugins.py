@@ -135,10 +135,8 @@ def told(error: Exception) -> str:
 
 def _installed(package: str) -> bool:
     """Tell whether Python finds a package; nothing is imported."""
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ValueError:  # a module without a specification, such as __main__
-        return False
+    # Under `python -m`, __main__ has the specification of another module; otherwise it has none.
+    return package != "__main__" and importlib.util.find_spec(package) is not None
 
 
 def _announced(kind: Kind) -> list[tuple[str, str]]:

@@ -180,6 +180,7 @@ def test_a_wrong_file_fails_before_anything_is_imported(tmp_path: Path) -> None:
     assert not imported & {"torch", "ray", "mlflow", "optuna"}
 
 
+@pytest.mark.long
 def test_a_real_dry_run(
     tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
