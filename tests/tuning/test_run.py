@@ -322,6 +322,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
+@pytest.mark.long
 def test_workers_share_memory_and_signals_and_a_thread_that_collects_garbage_outlive_ray() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=120

@@ -49,12 +49,6 @@ def peeled(rows: Sequence[Vector]) -> list[list[Vector]]:
 
 
 @unhurried
-@given(vectors())
-def test_fronts_grown_trial_by_trial_are_those_peeled_off_one_by_one(rows: list[Vector]) -> None:
-    assert filled(rows)._fronts == peeled(rows)
-
-
-@unhurried
 @given(vectors(), st.sampled_from([1 / 3, 0.5, 0.75, 0.9]))
 def test_the_cut_is_numpys_percentile_of_places(rows: list[Vector], share: float) -> None:
     fronts = peeled(rows)

@@ -75,6 +75,7 @@ def replanted(archive: Path, plant: Callable[[str, bytes, Path], bytes], made: P
             after.writestr(info, content)
 
 
+@pytest.mark.long
 def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     store: Store,
     tiny_config: Config,
