@@ -42,11 +42,11 @@ def staged(tree: Any, device: torch.device) -> Any:
     # The first pass collects the tensors, the second replaces them in the same order.
     tensors: list[Tensor] = []
     mapped(tree, lambda tensor: tensors.append(tensor) or tensor)  # type: ignore[func-returns-value]
-    arrived = iter(_together(tensors, device))
+    arrived = iter(together(tensors, device))
     return mapped(tree, lambda tensor: next(arrived))
 
 
-def _together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     """Copy tensors to a device as parts of one block of bytes."""
     size = sum(map(_room, tensors))
     block = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")

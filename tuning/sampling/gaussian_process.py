@@ -24,13 +24,17 @@ class GaussianProcess:
 
     Args:
         n_features: Number of features, each from about 0 to 1.
+
+    Attributes:
+        parameters: Logarithms of the variance, the noise, the rate of change with training, the drift and the
+            length scales.
+        prior: Means of these logarithms a priori; their standard deviations are 1.
     """
 
     def __init__(self, n_features: int) -> None:
         length = 0.25 * np.sqrt(n_features)
-        # variance, noise, rate of change with training, drift, length scales
-        self._prior = np.log([1.0, 0.2, 0.3, 0.3, *[length] * n_features])
-        self._log = self._prior.copy()
+        self.prior = np.log([1.0, 0.2, 0.3, 0.3, *[length] * n_features])
+        self.parameters = self.prior.copy()
 
     def tune(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
         """Find the most probable parameters, starting from the last ones.
@@ -40,24 +44,24 @@ class GaussianProcess:
             training: ``(n,)`` base-2 logarithm of the share of the training that was done.
             y: ``(n,)`` metrics.
         """
-        bounds = [(log - 4, log + 4) for log in self._prior]
+        bounds = [(log - 4, log + 4) for log in self.prior]
         found = minimize(
-            self._loss,
-            self._log,
+            self.loss,
+            self.parameters,
             (x, training, _standard(y)),
             "L-BFGS-B",
             jac=True,
             bounds=bounds,
             options={"maxiter": 40},
         )
-        self._log = found.x
+        self.parameters = found.x
 
     def fit(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
         """Condition on evaluations; arguments as in :meth:`tune`."""
         self._mean, self._scale = y.mean(), y.std()
         self._x, self._training = x, training
         covariance = self._covariance(x, training, x, training)
-        covariance[np.diag_indices(len(x))] += np.exp(self._log[1]) + JITTER
+        covariance[np.diag_indices(len(x))] += np.exp(self.parameters[1]) + JITTER
         self._factor = cholesky(covariance, lower=True)
         self._weights = cho_solve((self._factor, True), _standard(y))
 
@@ -79,16 +83,23 @@ class GaussianProcess:
         return self._covariance(x, np.zeros(len(x)), self._x, self._training)
 
     def _covariance(self, x: FloatArray, t: FloatArray, other: FloatArray, s: FloatArray) -> FloatArray:
-        variance, _, rate, drift = np.exp(self._log[:4])
-        left, right = x / np.exp(self._log[4:]), other / np.exp(self._log[4:])
+        variance, _, rate, drift = np.exp(self.parameters[:4])
+        left, right = x / np.exp(self.parameters[4:]), other / np.exp(self.parameters[4:])
         squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
         exponent = -0.5 * squared.clip(0) - rate * np.abs(t[:, None] - s)
         return np.asarray(variance * np.exp(exponent) + drift * np.outer(t, s))
 
-    def _loss(self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
-        """Return the negative logarithm of the posterior of the parameters' logarithms, and its gradient."""
+    def loss(self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
+        """Return the negative logarithm of the posterior of parameters, and its gradient.
+
+        Args:
+            log: ``(4 + f,)`` parameters to try, which are kept.
+            x: ``(n, f)`` features.
+            t: ``(n,)`` training, as in :meth:`tune`.
+            y: ``(n,)`` standardised metrics.
+        """
         # 1. Covariance of the evaluations: the part that depends on features, then drift and noise.
-        self._log = log
+        self.parameters = log
         noise, rate, drift = np.exp(log[1:4])
         shared = drift * np.outer(t, t)
         own = self._covariance(x, t, x, t) - shared
@@ -96,7 +107,7 @@ class GaussianProcess:
         inverse = cho_solve((factor, True), np.eye(len(x)))
         weights = inverse @ y
         # 2. Likelihood (Rasmussen & Williams, eq. 2.30) plus a normal prior, both up to a constant.
-        apart = log - self._prior
+        apart = log - self.prior
         loss = 0.5 * y @ weights + np.log(np.diag(factor)).sum() + 0.5 * apart @ apart
         # 3. Gradient (eq. 5.9): the slope by the covariance, times the covariance's slope by each parameter.
         slope = 0.5 * (inverse - np.outer(weights, weights))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dcodr.training.staging import _together, mapped, staged
+from dcodr.training.staging import together, mapped, staged
 
 CPU = torch.device("cpu")
 TENSORS = [
@@ -17,7 +17,7 @@ TENSORS = [
 
 
 def test_what_goes_in_one_block_comes_out_the_same() -> None:
-    for sent, arrived in zip(TENSORS, _together(TENSORS, CPU), strict=True):
+    for sent, arrived in zip(TENSORS, together(TENSORS, CPU), strict=True):
         assert torch.equal(sent, arrived)
         assert (sent.dtype, sent.shape) == (arrived.dtype, arrived.shape)
 

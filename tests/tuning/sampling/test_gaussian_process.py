@@ -18,7 +18,7 @@ WHOLE = np.zeros(30)
 
 def reference(process: GaussianProcess) -> GaussianProcessRegressor:
     """scikit-learn's process with the same parameters, of trainings that are whole."""
-    parameters = np.exp(process._log)
+    parameters = np.exp(process.parameters)
     kernel = ConstantKernel(parameters[0]) * RBF(parameters[4:]) + WhiteKernel(parameters[1] + JITTER)
     fitted = GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True)
     return fitted.fit(X, Y)
@@ -40,7 +40,7 @@ def test_samples_have_the_mean_and_covariance_of_the_posterior() -> None:
     drawn = np.array([process.sample(NEW, rng) for _ in range(1500)])
     mean, covariance = reference(process).predict(NEW, return_cov=True)
     # scikit-learn counts the noise of new judgements too: a drawn function has none.
-    covariance -= np.eye(8) * (np.exp(process._log[1])) * Y.std() ** 2
+    covariance -= np.eye(8) * (np.exp(process.parameters[1])) * Y.std() ** 2
     assert drawn.mean(axis=0) == pytest.approx(mean, abs=0.05)
     assert np.cov(drawn.T) == pytest.approx(covariance, abs=0.02)
 
@@ -48,13 +48,13 @@ def test_samples_have_the_mean_and_covariance_of_the_posterior() -> None:
 def test_the_gradient_is_the_slope_of_the_loss() -> None:
     process, training = GaussianProcess(3), RNG.choice([-2.0, -1.0, 0.0], 30)
     standard = (Y - Y.mean()) / Y.std()
-    start = process._prior + RNG.normal(0, 0.3, 7)
+    start = process.prior + RNG.normal(0, 0.3, 7)
 
     def loss(log: FloatArray) -> float:
-        return process._loss(log, X, training, standard)[0]
+        return process.loss(log, X, training, standard)[0]
 
     def gradient(log: FloatArray) -> FloatArray:
-        return process._loss(log, X, training, standard)[1]
+        return process.loss(log, X, training, standard)[1]
 
     assert check_grad(loss, gradient, start) < 1e-3
 
@@ -62,7 +62,7 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
 def test_features_without_influence_get_long_length_scales() -> None:
     process = GaussianProcess(3)
     process.tune(X, WHOLE, Y)
-    influence = -process._log[4:]
+    influence = -process.parameters[4:]
     assert influence[0] > influence[1] > influence[2]
 
 
