@@ -92,7 +92,7 @@ def checked(
     return Content(spec, domain, labels, split, provenance)
 
 
-def open_store(path: Path) -> FactorDataset:
+def open_store(path: str | Path) -> FactorDataset:
     """Open a dataset without loading its images.
 
     Images are mapped copy-on-write: processes on one machine share the pages, and writing to the array
@@ -104,6 +104,7 @@ def open_store(path: Path) -> FactorDataset:
     Raises:
         UserError: If the file is missing, or is not a complete and valid store.
     """
+    path = Path(path)
     if not path.is_file():
         from dcodr.data.datasets import PUBLISHED
 

@@ -101,7 +101,7 @@ class Embeddings:
             pq.write_table(table, temporary)
 
 
-def read_embeddings(path: Path) -> Embeddings:
+def read_embeddings(path: str | Path) -> Embeddings:
     """Read codes that :meth:`Embeddings.write` wrote as Parquet; nothing in the file is executed.
 
     Raises:
@@ -110,6 +110,7 @@ def read_embeddings(path: Path) -> Embeddings:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.suffix != ".parquet":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from dcodr.config import Config
 from dcodr.data.dataset import FIT_MODES, FitMode
@@ -42,7 +42,8 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
         known = encoder.origin if isinstance(encoder.origin, Origin) else Origin(config)
         origin = _ORIGIN.dump_python(replace(known, config=config), mode="json")
         header = {**origin, "image_size": encoder.image_size, "fit": encoder.fit}
-        save_file(weights, temporary, metadata={"dcodr": json.dumps(header)})
+        # `save_file` would make a file that only its owner can read.
+        temporary.write_bytes(save(weights, metadata={"dcodr": json.dumps(header)}))
     return sha256(path)
 
 

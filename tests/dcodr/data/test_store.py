@@ -58,7 +58,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_what_is_written_is_read(store: Path) -> None:
-    written, read = content(), open_store(store)
+    written, read = content(), open_store(str(store))
     assert read.spec == replace(SPEC, domains=("0", "1", "2", "3", "4"))
     assert read.provenance == written["provenance"]
     assert read.fit == "crop"  # as in stores of earlier versions

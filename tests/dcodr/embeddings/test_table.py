@@ -19,7 +19,7 @@ TABLE = Embeddings(CODES, {"path": NAMES, "domain": list("aabbc")}, "/photos", 6
 
 def test_parquet_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert TABLE.write(tmp_path / "new" / "codes.parquet") == [tmp_path / "new" / "codes.parquet"]
-    again = read_embeddings(tmp_path / "new" / "codes.parquet")
+    again = read_embeddings(str(tmp_path / "new" / "codes.parquet"))
     assert again.codes.dtype == np.float32
     assert np.array_equal(again.codes, CODES)
     assert dict(again.columns) == dict(TABLE.columns)

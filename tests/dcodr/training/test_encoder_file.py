@@ -28,6 +28,8 @@ def encoder() -> Encoder:
 def test_an_encoder_comes_back_and_the_same_one_makes_the_same_file(tmp_path: Path, encoder: Encoder) -> None:
     file, again = tmp_path / "new" / "encoder.safetensors", tmp_path / "again.safetensors"
     assert write_encoder(file, encoder, CONFIG) == write_encoder(again, encoder, CONFIG) == sha256(file)
+    (tmp_path / "plain").touch()
+    assert file.stat().st_mode == (tmp_path / "plain").stat().st_mode
     images = torch.rand(2, 3, 32, 32)
     for read in (read_encoder(file, sha256(file)), read_encoder(file), load(file)):
         assert not read.training
