@@ -212,11 +212,13 @@ def _train(search: Search, outbox: Outbox, console: Console) -> None:
 def _search(search: Search, outbox: Outbox, console: Console) -> None:
     """Train trials until the budget is spent."""
     ledger, space = search.ledger, search.space
+    budget = space.search.epoch_budget
     display = Display(
         space.search.trials,
         space.objectives,
         space.reference,
         title=f"search {search.name}",
+        epochs=None if budget is None else budget - ledger.budget.spent,
         console=console,
     )
     for trial, outcome in search.results().ended:

@@ -54,6 +54,7 @@ class Display:
         objectives: name and direction of every objective.
         reference: the worst objectives that count for the hypervolume.
         title: title of the panel.
+        epochs: epochs that all trials may still train; ``None`` without such a limit.
         compare: false to show neither front nor best trials, e.g. of confirmations.
         console: console to print to; the standard output by default.
         clock: function that returns seconds since any fixed moment.
@@ -66,12 +67,15 @@ class Display:
         reference: Sequence[float],
         *,
         title: str = "search",
+        epochs: int | None = None,
         compare: bool = True,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total
         self._title = title
+        self._epochs_left = epochs
+        self._trained = 0
         self._compare = compare
         self._objectives = dict(objectives)
         self._console = console or Console()
@@ -152,6 +156,7 @@ class Display:
         """
         with self._lock:
             before = self._running[number]
+            self._trained += epoch - before.epoch
             self._running[number] = _Running(before.label, epoch, epochs, dict(figures), images_per_second)
         self._redraw()
         if self._plain and figures != before.figures and epoch < epochs:
@@ -220,6 +225,8 @@ class Display:
         if left <= 0 or work <= 0:
             return _duration(elapsed)
         seconds = elapsed * left / work
+        if self._epochs_left is not None and self._trained:
+            seconds = min(seconds, elapsed * max(0, self._epochs_left - self._trained) / self._trained)
         step = 10 if seconds < 60 else 60
         return f"{_duration(elapsed)}, about {_duration(max(step, round(seconds / step) * step))} left"
 

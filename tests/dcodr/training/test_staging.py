@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dcodr.training.staging import together, mapped, staged
+from dcodr.training.staging import mapped, staged, together
 
 CPU = torch.device("cpu")
 TENSORS = [

@@ -31,13 +31,21 @@ def figures(invariance: float, informativeness: float) -> dict[str, float]:
 class Pipe:
     """A display that writes into a pipe, and what it wrote."""
 
-    def __init__(self, total: int, objectives: dict[str, Direction] | None = None) -> None:
+    def __init__(
+        self, total: int, objectives: dict[str, Direction] | None = None, epochs: int | None = None
+    ) -> None:
         self.file, self.clock = io.StringIO(), Clock()
         console = Console(file=self.file, width=60)
         objectives = objectives or OBJECTIVES
         reference = [0.0 if direction == "maximize" else 1.0 for direction in objectives.values()]
         self.display = Display(
-            total, objectives, reference, console=console, clock=self.clock, title="search augs"
+            total,
+            objectives,
+            reference,
+            console=console,
+            clock=self.clock,
+            title="search augs",
+            epochs=epochs,
         )
 
     @property
@@ -120,6 +128,17 @@ def test_the_time_left_is_what_the_trials_so_far_foretell(
         for number in range(ended):
             display.trial_ended(number, "", "complete", figures(0.5, 0.5))
     assert pipe.lines[-1].endswith(f"| {expected}")
+
+
+def test_a_budget_of_epochs_ends_the_search_before_its_trials_do() -> None:
+    pipe = Pipe(200, epochs=12)
+    with pipe.display as display:
+        display.trial_started(0, "paper")
+        for epoch in (1, 2, 3):
+            display.trial_epoch(0, epoch, 3, {})
+        pipe.clock.now += 120
+        display.trial_ended(0, "", "complete", figures(0.5, 0.5))
+    assert pipe.lines[-1].endswith("| 2m, about 6m left")  # 3 epochs in 2 minutes; 9 are left
 
 
 def test_trials_of_an_earlier_process_count_but_not_for_speed() -> None:
