@@ -244,7 +244,7 @@ class Row:
     trials: int
 
     def __str__(self) -> str:
-        how = (self.fault.inject.__doc__ or "").strip()
+        how = (self.fault.inject.__doc__ or "").strip().rstrip(".")
         middle, most = statistics.median(self.seconds or [0]), max(self.seconds or [0])
         cells = [self.fault.name, how, self.times, self.trials, self.lost, self.twice, self.running]
         cells += ["something" if self.amiss else "nothing", f"{middle:.1f} (at most {most:.1f})"]
