@@ -86,7 +86,7 @@ class DrNet(Method):
         # discrimination loss must not train the codes.
         fixed = {name: parameter.detach() for name, parameter in self.discriminator.named_parameters()}
         confusion = confusion_loss(functional_call(self.discriminator, fixed, (codes, partners)))
-        discrimination = self._discrimination(codes.detach())
+        discrimination = self.discrimination(codes.detach())
         loss = reconstruction + self.similarity_weight * similarity + self.adversarial_weight * confusion
         return {
             "loss": loss + discrimination,
@@ -113,7 +113,12 @@ class DrNet(Method):
         """Return the code of every image's neighbour within its domain."""
         return codes.view(self.n_domains, -1, codes.shape[1]).roll(1, dims=1).flatten(0, 1)
 
-    def _discrimination(self, codes: Tensor) -> Tensor:
+    def discrimination(self, codes: Tensor) -> Tensor:
+        """Return the discriminator's loss on pairs of one domain and of two.
+
+        Args:
+            codes: ``(n_domains * n, d)`` codes of a batch, domain by domain.
+        """
         same = self.discriminator(codes, self._partners(codes))
         # A shift by one whole domain pairs every code with one of another domain.
         different = self.discriminator(codes, codes.roll(len(codes) // self.n_domains, dims=0))

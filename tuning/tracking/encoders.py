@@ -68,7 +68,7 @@ def register(search: Search, tracker: Tracker) -> list[str]:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "encoder"
             # The file replaces that of the trial's other aliases, too.
-            digests = dict.fromkeys(kept[number], _save(kept_of(search.folder, number) / CHECKPOINT, folder))
+            digests = dict.fromkeys(kept[number], save(kept_of(search.folder, number) / CHECKPOINT, folder))
             # The digest comes first: an encoder in MLflow without a digest could not be loaded safely.
             search.ledger.remember(DIGESTS, search.ledger.facts().get(DIGESTS, {}) | digests)
             record = search.ledger.record(number)
@@ -177,10 +177,17 @@ def _with_test(origin: object, records: Iterable[TrialRecord]) -> object:
     return origin
 
 
-def _save(checkpoint: Path, folder: Path) -> str:
-    """Write an encoder as a graph and as plain weights; return the digest of the weights' file.
+def save(checkpoint: Path, folder: Path) -> str:
+    """Write an encoder as a graph and as plain weights.
 
     The graph takes uint8 images and prepares them itself, see ``ImageEncoder``.
+
+    Args:
+        checkpoint: The checkpoint of its training.
+        folder: The folder to write, which does not exist yet.
+
+    Returns:
+        The digest of the weights' file.
     """
     import mlflow.pytorch
     import numpy as np

@@ -98,6 +98,7 @@ class Tracker:
 
     Attributes:
         uri: the tracking URI.
+        client: the client of the store; tests put failing ones in its place.
         search_id: the search's run.
         form: the form of the search's metrics, see `tuning.tracking.metrics`.
 
@@ -111,8 +112,8 @@ class Tracker:
         self.form: str | None = CURRENT
         # The client connects at its first request, so one is made here: a mistake shows at once.
         try:
-            self._client = connect(uri)
-            self._client.search_experiments(max_results=1)
+            self.client = connect(uri)
+            self.client.search_experiments(max_results=1)
         except UserError:
             raise
         except Exception as error:  # every database driver and server has its own exceptions
@@ -149,7 +150,7 @@ class Tracker:
             UserError: if the experiment was deleted or cannot be made.
         """
         try:
-            self._experiment_id = _experiment_id(self._client, experiment, artifact_root)
+            self._experiment_id = _experiment_id(self.client, experiment, artifact_root)
         except UserError:
             raise
         except Exception as error:  # every database driver and server has its own exceptions
@@ -158,10 +159,10 @@ class Tracker:
             self.search_id = parents[0]
         else:
             for run_id in self._abandoned(tags):
-                self._client.set_terminated(run_id, status="KILLED")
+                self.client.set_terminated(run_id, status="KILLED")
             self.search_id = self._create_run(name, {**tags, _IDENTITY: identity, FORM: CURRENT})
         # MLflow refuses to change a param, so only missing ones are written.
-        known = self._client.get_run(self.search_id).data
+        known = self.client.get_run(self.search_id).data
         self.form = known.tags.get(FORM)
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.params.keys()})
         return self.search_id
@@ -193,7 +194,7 @@ class Tracker:
             UserError: if the store cannot be reached.
         """
         try:
-            run = self._client.get_run(run_id)
+            run = self.client.get_run(run_id)
         except Exception as error:  # every database driver and server has its own exceptions
             if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
                 return None
@@ -210,7 +211,7 @@ class Tracker:
         Args:
             view: the view from `tuning.tracking.view.trials_view`.
         """
-        self._client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
+        self.client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
 
     @property
     def page(self) -> str:
@@ -227,7 +228,7 @@ class Tracker:
             artifacts: file name to text.
         """
         for name, text in artifacts.items():
-            self._client.log_text(run_id, text, name)
+            self.client.log_text(run_id, text, name)
         if tags:
             self._write(run_id, tags, {})
 
@@ -240,7 +241,7 @@ class Tracker:
             folder: folder among the run's artifacts.
         """
         for file in files:
-            self._client.log_artifact(run_id, str(file), folder)
+            self.client.log_artifact(run_id, str(file), folder)
 
     def start_trial(
         self, number: int, name: str, params: Mapping[str, object], tags: Mapping[str, str], config_yaml: str
@@ -271,7 +272,7 @@ class Tracker:
             params: as for `start_trial`.
             config_yaml: as for `start_trial`.
         """
-        self._client.log_text(run.run_id, config_yaml, "config.yaml")
+        self.client.log_text(run.run_id, config_yaml, "config.yaml")
         self._write(run.run_id, {}, params)
         return replace(run, params=_limited(params, _MAX_PARAM))
 
@@ -297,7 +298,7 @@ class Tracker:
 
     def epochs(self, run_id: str) -> tuple[int, ...]:
         """Return the epochs with metrics in a trial's run, in order, each as often as it was written."""
-        history = self._client.get_metric_history(run_id, every_epoch(self.form))
+        history = self.client.get_metric_history(run_id, every_epoch(self.form))
         return tuple(sorted(metric.step for metric in history))
 
     def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
@@ -323,11 +324,11 @@ class Tracker:
             figures = [Metric(name, float(value), at, epoch.epoch) for name, value in epoch.values.items()]
             # An epoch is never split over two requests, so that it arrives whole or not at all.
             if len(batch) + len(figures) > _MAX_FIGURES:
-                self._client.log_batch(run_id, metrics=batch)
+                self.client.log_batch(run_id, metrics=batch)
                 batch = []
             batch += figures
         if batch:
-            self._client.log_batch(run_id, metrics=batch)
+            self.client.log_batch(run_id, metrics=batch)
 
     def set_status(
         self, run_id: str, status: RunStatus, tags: Mapping[str, str], name: str | None = None
@@ -344,11 +345,11 @@ class Tracker:
         if tags:
             self._write(run_id, tags, {})
         if name is not None:
-            self._client.update_run(run_id, name=name)
+            self.client.update_run(run_id, name=name)
         if status == "RUNNING":
-            self._client.update_run(run_id, status=status)
+            self.client.update_run(run_id, status=status)
         else:
-            self._client.set_terminated(run_id, status=status)
+            self.client.set_terminated(run_id, status=status)
 
     def model_run(self, name: str, alias: str) -> str | None:
         """Return the run of a registered model's version; None if the model has no such alias.
@@ -358,7 +359,7 @@ class Tracker:
             alias: the version's alias.
         """
         try:
-            return str(self._client.get_model_version_by_alias(name, alias).run_id)
+            return str(self.client.get_model_version_by_alias(name, alias).run_id)
         except Exception as error:  # every database driver and server has its own exceptions
             if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
@@ -376,10 +377,10 @@ class Tracker:
             run_id: the run of the trial that trained the model.
             folder: the folder that MLflow saved; its name becomes the artifact's.
         """
-        self._client.log_artifacts(run_id, str(folder), folder.name)
-        if not self._client.search_registered_models(f"name = {quoted(name)}", max_results=1):
-            self._client.create_registered_model(name, description=description)
-        source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder.name}"
+        self.client.log_artifacts(run_id, str(folder), folder.name)
+        if not self.client.search_registered_models(f"name = {quoted(name)}", max_results=1):
+            self.client.create_registered_model(name, description=description)
+        source = f"{self.client.get_run(run_id).info.artifact_uri}/{folder.name}"
         # A version that an interrupted registration has made is used again, so that none is there twice.
         known = {
             version.pick: version.version
@@ -388,11 +389,11 @@ class Tracker:
         }
         for alias, about in aliases.items():
             version = known.get(alias) or str(
-                self._client.create_model_version(
+                self.client.create_model_version(
                     name, source, run_id, tags={_PICK: alias}, description=about
                 ).version
             )
-            self._client.set_registered_model_alias(name, alias, version)
+            self.client.set_registered_model_alias(name, alias, version)
 
     def model_versions(self, name: str) -> list[ModelVersion]:
         """Return the versions of a registered model, the oldest first; empty if there is no such model.
@@ -400,11 +401,11 @@ class Tracker:
         Args:
             name: the model's name.
         """
-        models = self._client.search_registered_models(f"name = {quoted(name)}", max_results=1)
+        models = self.client.search_registered_models(f"name = {quoted(name)}", max_results=1)
         if not models:
             return []
-        aliased = set(self._client.get_registered_model(name).aliases.values())
-        found = self._client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
+        aliased = set(self.client.get_registered_model(name).aliases.values())
+        found = self.client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
         versions = [
             ModelVersion(str(one.version), str(one.run_id), one.tags.get(_PICK), str(one.version) in aliased)
             for one in found
@@ -418,7 +419,7 @@ class Tracker:
             name: the model's name.
             version: the version.
         """
-        self._client.delete_model_version(name, version)
+        self.client.delete_model_version(name, version)
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
         """Copy one file of a registered model to a folder, without loading the model.
@@ -438,7 +439,7 @@ class Tracker:
         from mlflow.artifacts import download_artifacts
 
         try:
-            source = self._client.get_model_version_by_alias(name, alias).source
+            source = self.client.get_model_version_by_alias(name, alias).source
             uri = f"{source}/{file}"
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
         except Exception as error:  # every driver, server and file system has its own exceptions
@@ -449,8 +450,8 @@ class Tracker:
     def discard(self, run_id: str) -> None:
         """Move a run, and the runs below it, to MLflow's trash; they can be restored from there."""
         for run in self._runs({_PARENT: run_id}):
-            self._client.delete_run(run.info.run_id)
-        self._client.delete_run(run_id)
+            self.client.delete_run(run.info.run_id)
+        self.client.delete_run(run_id)
 
     def _runs(self, tags: Mapping[str, str], *conditions: str, most: int | None = None) -> "list[Run]":
         """Return the runs with these tags that meet further conditions."""
@@ -459,7 +460,7 @@ class Tracker:
         runs: list[Run] = []
         token: str | None = None
         while most is None or len(runs) < most:
-            page = self._client.search_runs(
+            page = self.client.search_runs(
                 [self._experiment_id], query, max_results=most or 1000, page_token=token
             )
             runs += page
@@ -470,7 +471,7 @@ class Tracker:
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
         _check_names(tags)
-        run = self._client.create_run(self._experiment_id, run_name=name, tags=_limited(tags, _MAX_TAG))
+        run = self.client.create_run(self._experiment_id, run_name=name, tags=_limited(tags, _MAX_TAG))
         return str(run.info.run_id)
 
     def _write(self, run_id: str, tags: Mapping[str, str], params: Mapping[str, object]) -> None:
@@ -478,7 +479,7 @@ class Tracker:
         from mlflow.entities import Param, RunTag
 
         _check_names(tags)
-        self._client.log_batch(
+        self.client.log_batch(
             run_id,
             params=[Param(key, value) for key, value in _limited(params, _MAX_PARAM).items()],
             tags=[RunTag(key, value) for key, value in _limited(tags, _MAX_TAG).items()],

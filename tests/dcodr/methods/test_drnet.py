@@ -81,7 +81,7 @@ def test_the_discriminator_learns_what_codes_tell_of_the_domain(method: DrNet) -
     optimizer = torch.optim.Adam(method.discriminator.parameters(), lr=1e-2)
     for _ in range(100):
         optimizer.zero_grad()
-        loss = method._discrimination(codes)
+        loss = method.discrimination(codes)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert loss < 0.1 * math.log(2)

@@ -226,7 +226,7 @@ def save_quickly(checkpoint: Path, folder: Path) -> str:
 def finished(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     """One for all tests that mend what they break."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tuning.tracking.encoders._save", save_quickly)
+        patch.setattr("tuning.tracking.encoders.save", save_quickly)
         yield Finished(tmp_path_factory.mktemp("finished") / uuid4().hex, store)
 
 

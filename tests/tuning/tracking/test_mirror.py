@@ -64,7 +64,7 @@ def check(store: Store, parent: str, search: Search, statuses: list[str]) -> Non
 @contextmanager
 def failing(tracker: Tracker, call: int, *, arrives: bool) -> Iterator[None]:
     """Let one of the calls to MLflow fail: before it has had its effect, or behind."""
-    real, calls = tracker._client, iter(range(1000))
+    real, calls = tracker.client, iter(range(1000))
 
     class Client:
         def __getattr__(self, name: str) -> Any:
@@ -77,11 +77,11 @@ def failing(tracker: Tracker, call: int, *, arrives: bool) -> Iterator[None]:
 
             return attempt
 
-    tracker._client = Client()  # type: ignore[assignment]
+    tracker.client = Client()  # type: ignore[assignment]
     try:
         yield
     finally:
-        tracker._client = real
+        tracker.client = real
 
 
 def bring_all(search: Search, tracker: Tracker, *numbers: int) -> None:

@@ -52,7 +52,7 @@ def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
 ) -> None:
     tracker, said = Tracker(store.uri), list[str]()
     search = begin(tmp_path / "s", tracker)
-    real, tried = tracker._client, threading.Event()
+    real, tried = tracker.client, threading.Event()
 
     class Impatient:
         """SQLite itself waits for 5 seconds and more before it tells."""
@@ -65,7 +65,7 @@ def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
 
     locked = sqlite3.connect(store.uri.removeprefix("sqlite:///"), isolation_level=None)
     locked.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr(tracker, "_client", Impatient())
+    monkeypatch.setattr(tracker, "client", Impatient())
     box = Outbox(tracker, search, said.append)
     began = time.monotonic()
     for record in search.ledger.records():
