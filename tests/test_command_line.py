@@ -304,6 +304,7 @@ def test_an_objective_that_is_no_figure(tmp_path: Path, tiny_store: Path) -> Non
     assert "objectives.accuracy/azimuth: synthetic has no such metric" in message
 
 
+@pytest.mark.long
 def test_a_tracking_server_that_does_not_answer(
     tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

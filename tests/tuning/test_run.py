@@ -20,6 +20,7 @@ from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from dcodr.training.trained import evaluate, load
+from tests.docs.commands import run_python
 from tests.faults.searching import runs_of, statuses
 from tests.streams import Broken
 from tests.tuning.store import place
@@ -135,14 +136,13 @@ def test_the_parent_keeps_space_environment_and_front(finished: Finished, tmp_pa
     assert [int(row["trial"]) for row in front] == [trial.number for trial in finished.search.front()]
 
 
-def test_an_exported_config_retrains_to_exactly_the_same_figures(finished: Finished, tmp_path: Path) -> None:
+def test_an_exported_config_retrains_to_exactly_the_same_figures(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (path, *_) = sorted((finished.search.folder / "configs").iterdir())
     _, provenance = read_config(path)
-    words = ["train", "--config", str(path), "--out", str(tmp_path / "trained")]
-    done = subprocess.run(
-        [sys.executable, "-m", "dcodr", *words], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert "are reproduced exactly" in done.stdout
+    run_python(f"python -m dcodr train --config {path} --out trained", tmp_path, monkeypatch)
+    assert "are reproduced exactly" in capsys.readouterr().out
     again = json.loads((tmp_path / "trained" / "validation.json").read_text())
     assert again["figures"] == provenance["validation"]
 

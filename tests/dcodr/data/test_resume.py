@@ -219,6 +219,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+@pytest.mark.long
 def test_a_killed_command_continues_when_it_is_run_again(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     for domain in "ab":

@@ -35,6 +35,7 @@ def page_faults(mode: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_blocks_used_again_cost_no_page_faults() -> None:
     assert page_faults("keep") < 100

@@ -76,9 +76,8 @@ def selected(browser: Browser) -> int | None:
     return None if number is None else int(number)
 
 
-@pytest.mark.parametrize(
-    ("name", "width"), [("desktop", 1280), pytest.param("phone", 390, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "width"), [("desktop", 1280), ("phone", 390)])
 def test_the_page_fits_the_screen(name: str, width: int, request: pytest.FixtureRequest) -> None:
     browser: Browser = request.getfixturevalue(name)
     for script in ("close()", "select(3)"):
