@@ -47,7 +47,15 @@ def staged(tree: Any, device: torch.device) -> Any:
 
 
 def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """Copy tensors to a device as parts of one block of bytes."""
+    """Copy tensors to a device as parts of one block of bytes.
+
+    Args:
+        tensors: Tensors in main memory, of any types and shapes.
+        device: The device; for a GPU the block is pinned and the copy does not block.
+
+    Returns:
+        Tensors of the same types, shapes and values on the device.
+    """
     size = sum(map(_room, tensors))
     block = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
     for part, tensor in zip(_parts(block, tensors), tensors, strict=True):
