@@ -135,8 +135,11 @@ def told(error: Exception) -> str:
 
 def _installed(package: str) -> bool:
     """Tell whether Python finds a package; nothing is imported."""
-    # Under `python -m`, __main__ has the specification of another module; otherwise it has none.
-    return package != "__main__" and importlib.util.find_spec(package) is not None
+    # Under `python -m`, __main__ has the specification of another module.
+    try:
+        return package != "__main__" and importlib.util.find_spec(package) is not None
+    except ValueError:  # a module without a specification
+        return False
 
 
 def _announced(kind: Kind) -> list[tuple[str, str]]:
