@@ -19,7 +19,7 @@ def contrastive_loss(anchors: Tensor, positives: Tensor, temperature: float, n_d
     n = len(anchors) // n_domains
     losses = []
     for i in range(len(anchors)):
-        others = [j for j in range(i // n * n, i // n * n + n) if j != i]
+        others = torch.tensor([j for j in range(i // n * n, i // n * n + n) if j != i])
         positive = anchors[i] @ positives[i]
         negatives = anchors[others] @ anchors[i]
         compared = torch.cat([positive[None], negatives]) / temperature

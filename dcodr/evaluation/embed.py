@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dcodr.precision import float32_products
+
 Images = npt.NDArray[np.uint8] | Tensor
 """``(N, H, W, 3)`` uint8 RGB: an array, possibly memory-mapped, or a tensor, on a GPU or not."""
 
@@ -19,6 +21,7 @@ def float_images(images: Images, indices: npt.NDArray[np.int64], device: torch.d
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 
+@float32_products(tf32=False)
 def embed(
     encoder: nn.Module,
     images: Images,
@@ -29,7 +32,7 @@ def embed(
     """Encode chosen images, unaugmented and without gradients.
 
     The encoder runs in evaluation mode. Afterwards each of its modules returns to its previous mode. Only one
-    batch at a time is read from ``images`` and converted to float.
+    batch at a time is read from ``images`` and converted to float. A GPU computes in full float32.
 
     Args:
         encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``; it is

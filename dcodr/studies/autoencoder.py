@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dcodr.errors import UserError
 from dcodr.evaluation.embed import float_images
+from dcodr.precision import float32_products
 
 CHANNELS = (16, 32, 64, 128)
 """Number of maps after each halving of the resolution."""
@@ -59,6 +60,7 @@ class Autoencoder(nn.Module):
         return decoded
 
 
+@float32_products(tf32=False)
 def train_autoencoder(
     images: npt.NDArray[np.uint8],
     indices: npt.NDArray[np.int64],
@@ -103,6 +105,7 @@ def train_autoencoder(
     return autoencoder.eval()
 
 
+@float32_products(tf32=False)
 def squared_errors(
     autoencoder: nn.Module,
     images: Tensor,

@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 
 from dcodr.augmentations.views import Augment
 from dcodr.models.perceptual import PerceptualDistance, distance_of_each
+from dcodr.precision import float32_products
 from dcodr.studies.published import Measures
 
 
@@ -34,6 +35,7 @@ class Distances:
         return Measures(float(ratios.mean()) if len(ratios) else 0.0, float(self.outputs.mean()))
 
 
+@float32_products(tf32=False)
 def view_distances(
     autoencoder: nn.Module,
     distance: PerceptualDistance,

@@ -12,6 +12,7 @@ from dcodr.evaluation.embed import embed, float_images
 from dcodr.evaluation.retrieval import Classes, matches, nearest_neighbours
 from dcodr.methods.method import Method
 from dcodr.palette import BLUE
+from dcodr.precision import float32_products
 
 SIDE = 96
 """Width and height of images in the pictures, in pixels."""
@@ -95,6 +96,7 @@ def swap_picture(
     return ImageOps.expand(below(rows, gap=GAP), MARGIN, BACKGROUND)
 
 
+@float32_products(tf32=False)
 def _rendered(
     method: Method,
     data: FactorDataset,

@@ -74,6 +74,7 @@ class FakeGPU:
         copies: Copies to the GPU.
         waits: Operations for which the CPU waited.
         sync_debug_mode: What is done of an operation that waits: 2 raises.
+        rounded: For each convolution, whether its inputs were rounded to TF32.
     """
 
     total: int = 32 * GIB
@@ -85,6 +86,7 @@ class FakeGPU:
     copies: list[Copy] = field(default_factory=list)
     waits: list[str] = field(default_factory=list)
     sync_debug_mode: int = 0
+    rounded: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.fakes = _Fakes()
@@ -152,8 +154,9 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._on_gpu(func, types, args, kwargs)
 
     def _on_gpu(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        if func is aten.convolution.default:
+        if func.overloadpacket in _CONVOLUTIONS:
             self.gpu.spend()
+            self.gpu.rounded.append(torch.backends.cudnn.allow_tf32)
         if func in _ANSWERS:
             self.gpu.wait(str(func))
             return _ANSWERS[func](self.gpu, *args, **kwargs)
@@ -218,11 +221,15 @@ def _found(gpu: FakeGPU, tensor: Tensor) -> Tensor:
 
 _ANSWERS: Mapping[Any, Callable[..., Any]] = {
     aten._local_scalar_dense.default: _value,
+    aten.item.default: _value,
     aten.bincount.default: _counts,
     aten.nonzero.default: _found,
     aten.equal.default: lambda gpu, one, other: True,
 }
 """Operations whose results depend on values, with made-up results."""
+
+_CONVOLUTIONS = (aten.convolution, aten.conv2d, aten.conv_transpose2d)
+"""Convolutions; the last two are whole only in inference mode."""
 
 _PINNING: Mapping[Any, Callable[[FakeGPU, Tensor], Any]] = {
     aten._pin_memory: lambda gpu, tensor: gpu.pin(tensor.clone()),

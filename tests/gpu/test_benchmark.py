@@ -2,20 +2,27 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
 
 from benchmarks import gpu as command
 from benchmarks import gpu_correctness, gpu_search, gpu_speed
 from benchmarks.measure import Row
+from benchmarks.reference import training
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.methods.build import build_method
 from tests.gpu.conftest import BRIEF
 from tests.gpu.fake import FakeGPU
+from tuning.space import Space
 
 
 @pytest.fixture
@@ -70,27 +77,96 @@ def test_correctness_runs_to_its_end(few: FactorDataset) -> None:
     assert "losses, resumed against not" in rows
 
 
-@pytest.mark.usefixtures("short")
-def test_speed_runs_to_its_end(gpu: FakeGPU, cuda_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the perceptual network, made once."""
+    return gpu_speed.random_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def speed(short: None, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speed of few steps, beside a small reference."""
     monkeypatch.setattr(gpu_speed, "alone", at_once)
-    for name, value in {"IMAGES": 640, "STEPS": 2, "WARM": 1, "REFERENCE_STEPS": 1}.items():
+    for name, value in {"IMAGES": 160, "STEPS": 2, "WARM": 1, "REFERENCE_STEPS": 1}.items():
         monkeypatch.setattr(gpu_speed, name, value)
-    monkeypatch.setattr(gpu_speed, "reference_rate", lambda reconstruct: 1.0)
-    rows = list(gpu_speed.norec())
+    monkeypatch.setattr(gpu_speed, "random_weights", lambda folder: weights)
+    monkeypatch.setattr(training, "N_PER_DOMAIN", 2)
+    monkeypatch.setattr(training, "resnet50", resnet18)
+    monkeypatch.setattr(training, "vgg16_features", lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+
+
+@pytest.mark.usefixtures("gpu", "speed")
+@pytest.mark.parametrize("method", ["dcodr_norec", "dcodr"])
+def test_speed_runs_to_its_end(method: str) -> None:
+    rows = list(gpu_speed.norec() if method == "dcodr_norec" else gpu_speed.full())
     assert [row.work for row in rows] == [
-        "dcodr_norec, epoch of 640 images",
-        "dcodr_norec, GPU busy",
-        "dcodr_norec, against the reference",
+        f"{method}, epoch of 160 images",
+        f"{method}, GPU busy",
+        f"{method}, against the reference",
     ]
     assert rows[1].ours == "not known"
-    gpu_speed.rate(cuda_config, 1, 0.24)
-    assert gpu.shares == [1.0, 0.24]
+
+
+@pytest.mark.usefixtures("gpu", "speed")
+def test_compiled_networks_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module, **settings: compiled.append(module))
+    works = [row.work for row in gpu_speed.compiled()]
+    assert works == ["dcodr_norec, compiled against not", "dcodr, compiled against not"]
+    assert compiled
+
+
+@pytest.mark.usefixtures("speed")
+def test_four_trainings_begin_together_each_within_its_share(
+    gpu: FakeGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    barriers: list[mock.Mock] = []
+
+    class InTurn:
+        """The pool of processes, in this one."""
+
+        def __init__(self, size: int, context: object, meet: Callable[..., None], given: tuple[Any]) -> None:
+            meet(*given)
+            barriers.extend(given)
+
+        def __enter__(self) -> "InTurn":
+            return self
+
+        def __exit__(self, *raised: object) -> None:
+            pass
+
+        map = staticmethod(map)
+
+    monkeypatch.setattr(gpu_speed, "_together", None)
+    monkeypatch.setattr(gpu_speed, "ProcessPoolExecutor", InTurn)
+    monkeypatch.setattr(gpu_speed, "get_context", mock.Mock())
+    (row,) = gpu_speed.four()
+    assert row.work == "4 trainings on one GPU against 1"
+    assert gpu.shares == [1.0, 0.24, 0.24, 0.24, 0.24]
+    (barrier,) = barriers
+    assert barrier.wait.call_count == 4
 
 
 def test_the_search_gives_each_trial_its_share(tmp_path: Path) -> None:
     space = gpu_search.space_on_gpu(tmp_path / "data.h5")
     assert (space.resources.gpus_per_trial, space.search.trials) == (0.25, 16)
     assert (space.base.device, space.base.precision) == ("cuda", "bfloat16")
+
+
+@pytest.mark.parametrize(("last", "met"), [("complete", True), ("failed", False)])
+def test_the_search_says_how_its_trials_ended(last: str, met: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def searched(space: Space, *, storage: Path, console: object) -> Any:
+        assert Path(space.base.data or "").parent == storage
+        statuses = [*["complete"] * (space.search.trials - 1), last]
+        return SimpleNamespace(
+            ledger=SimpleNamespace(records=lambda: [SimpleNamespace(status=status) for status in statuses])
+        )
+
+    monkeypatch.setattr(gpu_search, "IMAGES", 48)
+    monkeypatch.setattr(gpu_search, "run_search", searched)
+    (row,) = gpu_search.search()
+    assert row.met == met
+    assert ("16 complete" in row.ours) == met
 
 
 def test_all_parts_together_take_less_than_8_minutes() -> None:
@@ -132,3 +208,47 @@ def test_the_table_is_written_twice(tmp_path: Path) -> None:
     assert "| a | 1 s | 2 s | 0.50 | <= 1 s | **no** |" in (tmp_path / "out" / "gpu.md").read_text()
     written = json.loads((tmp_path / "out" / "gpu.json").read_text())
     assert [Row(**row) for row in written["rows"]] == rows
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Ask the command."""
+    monkeypatch.setattr(sys, "argv", ["benchmarks.gpu", *words])
+    command.main()
+
+
+def two_rows() -> Iterator[Row]:
+    """A part."""
+    yield Row("a", "", "1 s", None, "", True)
+    yield Row("b", "", "2 s", None, "", True)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_part_writes_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(command.PARTS, "four", ("tests.gpu.test_benchmark:two_rows", 1))
+    asked(monkeypatch, "--part", "four", "--into", str(tmp_path / "rows"))
+    assert [Row(**json.loads(row)).work for row in (tmp_path / "rows").read_text().splitlines()] == ["a", "b"]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_command_measures_its_parts_and_fails_if_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "run_part", lambda part, limit: [Row(part, "", "1 s", None, "", True)])
+    asked(monkeypatch, "--only", "four", "search", "--out", str(tmp_path))
+    printed = capsys.readouterr().out
+    assert printed.startswith("Pretended, ")
+    assert [row in printed for row in ("| four |", "| search |", "| compiled |")] == [True, True, False]
+    assert (tmp_path / "gpu.md").read_text() == printed
+    failed = Row("four", "", "ended with exit status 3", None, "comes to its end", False)
+    monkeypatch.setattr(command, "run_part", lambda part, limit: [failed])
+    with pytest.raises(SystemExit, match="1"):
+        asked(monkeypatch, "--only", "four")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_without_a_gpu_the_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        asked(monkeypatch)
+    assert "`make bench` measures the CPU" in capsys.readouterr().err

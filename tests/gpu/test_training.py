@@ -8,9 +8,10 @@ import torch
 
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.augmentations.views import Augment, Mode
-from dcodr.config import Config
+from dcodr.config import BatchConfig, Config, EncoderConfig, PerceptualConfig
 from dcodr.config.methods import MethodName
 from dcodr.data.dataset import FactorDataset
+from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
 from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share, room_for_images
 from dcodr.training.pictures import retrieval_picture, swap_picture
@@ -18,6 +19,28 @@ from dcodr.training.trainer import fit, resolve_device
 from tests.gpu.fake import CUDA, GIB, Copy, FakeGPU
 
 METHODS = get_args(MethodName)
+CASES = [
+    *((method, "float32", True) for method in METHODS),
+    *((method, "bfloat16", False) for method in METHODS),
+    ("dcodr", "float32", False),
+    ("dcodr", "bfloat16", True),
+]
+"""For each case a method, its precision, and whether its images are streamed."""
+
+
+@pytest.fixture
+def networks_of_the_paper(cuda_config: Config, tmp_path: Path) -> Config:
+    """A ResNet with all layers that it can have, and a perceptual network."""
+    weights = tmp_path / "squeezenet.pth"
+    features = backbone_features("squeezenet1_1", max(DEFAULT_LAYERS["squeezenet1_1"]))
+    torch.save(features.state_dict(), weights)
+    update = {
+        "encoder": EncoderConfig(arch="resnet18", code_dim=16, head=True, hidden_layer=True),
+        "perceptual": PerceptualConfig(backbone="squeezenet1_1", weights=str(weights), normalise=True),
+        "precision": "bfloat16",
+        "batch": BatchConfig(n_domains=4, n_per_domain=8),  # one step an epoch
+    }
+    return cuda_config.model_copy(update=update)
 
 
 def test_a_gpu_has_its_index(gpu: FakeGPU) -> None:
@@ -26,8 +49,7 @@ def test_a_gpu_has_its_index(gpu: FakeGPU) -> None:
 
 
 @pytest.mark.usefixtures("brief")
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("precision", "streamed"), [("float32", True), ("bfloat16", False)])
+@pytest.mark.parametrize(("method", "precision", "streamed"), CASES)
 def test_every_method_trains_and_no_step_waits_for_the_gpu(
     gpu: FakeGPU, method: str, precision: str, streamed: bool, cuda_config: Config, few: FactorDataset
 ) -> None:
@@ -47,7 +69,7 @@ def test_every_method_trains_and_no_step_waits_for_the_gpu(
     assert {p.grad.device for p in found.method.parameters() if p.grad is not None} == {CUDA}
     assert "invariance" in found.report.figures
     assert waits[0] == waits[-1]
-    # All that is drawn for the epoch went in one copy, and nothing else did but the two batches' images.
+    # All that is drawn for both steps went in one copy, and nothing else did but the two batches' images.
     epoch = copies[-3 if streamed else -1 :]
     assert [copy for copy in copies if copy.pinned] == epoch
     assert not any(copy.waits for copy in epoch)
@@ -56,6 +78,17 @@ def test_every_method_trains_and_no_step_waits_for_the_gpu(
     assert retrieval_picture(found.method, few, "validation", CUDA).width > 0
     swapped = swap_picture(found.method, few, "validation", CUDA)
     assert (swapped is None) == (method in ("dcodr_norec", "simclr"))
+
+
+@pytest.mark.usefixtures("brief")
+def test_every_block_of_steps_is_one_copy_for_which_none_of_them_waits(
+    gpu: FakeGPU, cuda_config: Config, few: FactorDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dcodr.training.batches.STAGED", 1)
+    waits: list[int] = []
+    fit(cuda_config, few, on_step=lambda done, total: waits.append(len(gpu.waits)))
+    assert waits[0] == waits[1]
+    assert [copy.waits for copy in gpu.copies if copy.pinned] == [False, False]
 
 
 @pytest.mark.usefixtures("gpu")
@@ -75,11 +108,13 @@ def test_images_on_the_gpu_are_not_copied_again_to_be_evaluated(
     assert images == [few.images.nbytes]
 
 
-@pytest.mark.usefixtures("brief")
+@pytest.mark.usefixtures("gpu", "brief")
+@pytest.mark.parametrize("networks", ["cuda_config", "networks_of_the_paper"])
 def test_a_training_goes_on_from_its_checkpoint(
-    gpu: FakeGPU, cuda_config: Config, few: FactorDataset, tmp_path: Path
+    networks: str, few: FactorDataset, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    config = cuda_config.model_copy(update={"epochs": 2, "evaluate_every": 2})
+    given: Config = request.getfixturevalue(networks)
+    config = given.model_copy(update={"epochs": 2, "evaluate_every": 2})
 
     class Stop(Exception):  # noqa: N818
         pass
@@ -95,7 +130,7 @@ def test_a_training_goes_on_from_its_checkpoint(
     epochs: list[Epoch] = []
     found = fit(config, few, on_epoch=epochs.append, checkpoint=tmp_path / "c.pt")
     assert [epoch.epoch for epoch in epochs] == [1, 2]
-    assert {p.device for p in found.method.parameters()} == {CUDA}
+    assert {t.device for t in [*found.method.parameters(), *found.method.buffers()]} == {CUDA}
 
 
 @pytest.mark.parametrize(("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16", False)])

@@ -87,7 +87,10 @@ class Recorder(Callback):
         progress = self._started[number]
         progress.last = report
         if report.unsaved is not None:
-            self._display.say(f"trial {number:03d} goes on without a checkpoint: {report.unsaved}")
+            what = "goes on without a checkpoint"
+            if report.epoch is None:  # it is over
+                what = "is trained and measured, but not all of its pictures and encoder are kept"
+            self._display.say(f"trial {number:03d} {what}: {report.unsaved}")
         if report.streamed is not None:
             self._display.say(f"trial {number:03d} {report.streamed}")
         if report.epoch is None:
