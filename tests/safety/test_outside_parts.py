@@ -82,7 +82,7 @@ def test_a_space_imports_nothing(place: str, name: str, tmp_path: Path, trace: P
     with pytest.raises(UserError, match=f"line 1: .*{name} is code of ") as caught:
         load_space(path)
     if name.startswith("stranger"):
-        assert "add --plugins stranger to the command" in str(caught.value)
+        assert "call dcodr.plugins.allow(['stranger']) before" in str(caught.value)
         assert "set DCODR_PLUGINS=stranger" in str(caught.value)
     assert not trace.exists()
 
