@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from dcodr.errors import DivergedError, StorageError, UserError
 from dcodr.files import disk_failure
+from dcodr.words import for_a_shell
 
 AT_ONCE = 1.0
 """Seconds within which the same stop may arrive twice: some programs signal a process and then its group."""
@@ -188,7 +189,7 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     command.params += _params(first)
     # Commands below a group take this over.
     command.context_settings["help_option_names"] = ["-h", "--help"]
-    with _unfailing_streams():
+    with _unfailing_streams(), for_a_shell():
         try:
             with _stoppable():
                 sys.exit(command(words))

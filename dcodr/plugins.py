@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
+from dcodr.words import for_reader, option
 
 ENVIRONMENT = "DCODR_PLUGINS"
 """Environment variable with the allowed packages, separated by commas. Worker processes receive it too."""
@@ -43,13 +44,14 @@ def allow(packages: Iterable[str]) -> None:
     """
     new = list(packages)
     for name in new:
+        asked = option("plugins", name, python="packages")
         if not (name.isidentifier() and name.isascii()):
-            raise UserError(f"--plugins {name}: should be the name of a package as Python imports it")
+            raise UserError(f"{asked}: should be the name of a package as Python imports it")
         if name in sys.stdlib_module_names:
-            raise UserError(f"--plugins {name}: is a part of Python, not a package with parts")
+            raise UserError(f"{asked}: is a part of Python, not a package with parts")
         if not _installed(name):
             raise UserError(
-                f"--plugins {name}: Python finds no such package: install it ('pip install -e FOLDER'), or "
+                f"{asked}: Python finds no such package: install it ('pip install -e FOLDER'), or "
                 "set PYTHONPATH to the folder that holds it"
             )
     if new:
@@ -78,10 +80,12 @@ def refusal(name: str) -> str | None:
         return None
     if package in sys.stdlib_module_names:
         return f"{name} is code of Python itself, which is never run for a name in a file"
+    how = for_reader(
+        f"add {option('plugins', package)} to the command", f"call dcodr.plugins.allow([{package!r}]) before"
+    )
     return (
         f"{name} is code of the package {package}, which this machine does not allow: if you trust the "
-        f"package, add --plugins {package} to the command (also when a search resumes), or set "
-        f"{ENVIRONMENT}={package}"
+        f"package, {how} (also when a search resumes), or set {ENVIRONMENT}={package}"
     )
 
 

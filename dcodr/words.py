@@ -1,4 +1,10 @@
-"""Numbers in messages."""
+"""Words in messages: numbers with their nouns, options as the reader can give them."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_for_a_shell = False
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
@@ -10,3 +16,49 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
         plural: The plural, if it is not the noun with an s.
     """
     return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
+
+
+@contextmanager
+def for_a_shell() -> Iterator[None]:
+    """Make messages name options as a command line takes them, not as a Python function does."""
+    global _for_a_shell
+    before, _for_a_shell = _for_a_shell, True
+    try:
+        yield
+    finally:
+        _for_a_shell = before
+
+
+def for_reader(shell: str, python: str) -> str:
+    """Return the first text on a command line (:func:`for_a_shell`), the second one in Python."""
+    return shell if _for_a_shell else python
+
+
+def option(name: str, value: object = None, python: str | None = None) -> str:
+    """Return an option as the reader of a message gives it.
+
+    Args:
+        name: Its name on the command line, without dashes.
+        value: Its value; ``True`` for a flag; ``None`` to name the option alone.
+        python: The name of the argument in Python, if it is another one.
+
+    Returns:
+        ``--name demo``, ``--resume`` or ``--name`` on a command line; ``name='demo'``, ``resume=True`` or
+        ``name=...`` in Python.
+    """
+    argument = python or name.replace("-", "_")
+    if value is None:
+        return for_reader(f"--{name}", f"{argument}=...")
+    if value is True:
+        return for_reader(f"--{name}", f"{argument}=True")
+    return for_reader(f"--{name} {shlex.quote(str(value))}", f"{argument}={str(value)!r}")
+
+
+def once_more(**options: object) -> str:
+    """Return words for the same command, or in Python the same call, with other options.
+
+    Args:
+        options: Values by name, as for :func:`option`.
+    """
+    given = [option(name, value) for name, value in options.items()]
+    return for_reader(f"the same command and: {' '.join(given)}", f"the same call and: {', '.join(given)}")

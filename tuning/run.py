@@ -15,7 +15,7 @@ from dcodr.console import unfailing
 from dcodr.errors import StorageError, UserError
 from dcodr.evaluation.report import PROTOCOL
 from dcodr.files import write_text
-from dcodr.words import counted
+from dcodr.words import counted, once_more, option
 from tuning.cluster.nodes import places, ready, share
 from tuning.cluster.session import ray_session
 from tuning.driver.display import Display
@@ -111,14 +111,17 @@ def run_search(
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or default_uri(storage)
     if resume:
-        earlier = Search.open(name, storage)
+        earlier, resuming = Search.open(name, storage), option("resume", True)
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
-            raise UserError(f"--resume: {space.base.store} is not the dataset that {name!r} began with")
+            raise UserError(
+                f"{resuming}: {space.base.store} is not the dataset that {name!r} began with: give that one"
+            )
         if earlier.ledger.facts().get("protocol") != PROTOCOL:
             raise UserError(
-                f"--resume: {name!r} began under an earlier version, which measured some metrics "
-                "differently; old and new ones cannot be compared: begin a new search with another --name"
+                f"{resuming}: {name!r} began under an earlier version, which measured some metrics "
+                "differently; old and new ones cannot be compared: begin a new search with another name "
+                f"({option('name')})"
             )
     # 2. Start Ray, open MLflow, take the driver's lock, and only then begin or reopen the ledger.
     with _ray(address, verbose, name, console):
@@ -150,7 +153,7 @@ def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Ite
     """Connect to Ray for a search, and report the loss of a cluster's head."""
 
     def on_head(answers: bool) -> None:
-        again = f"once the cluster is there again, go on with the same command and: --name {name} --resume"
+        again = f"once the cluster is there again, go on with {once_more(name=name, resume=True)}"
         lost = (
             "The head of the Ray cluster does not answer. Ray waits a minute for it and then ends this "
             f"process. Nothing that was finished is lost: {again}"
@@ -172,8 +175,9 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
         _train(search, outbox, console)
     except BaseException as error:  # Ctrl-C, too, has to leave everything in order
         if isinstance(error, KeyboardInterrupt):
-            again = f"Go on with the same command and: --name {search.name} --resume"
-            console.print(f"Stopped; Ctrl-C or the same signal again ends at once. {again}", soft_wrap=True)
+            again = f"Go on with {once_more(name=search.name, resume=True)}"
+            stopped = f"Stopped; Ctrl-C or the same signal again ends at once. {again}"
+            console.print(stopped, markup=False, soft_wrap=True)
         with ending_at_once():
             patience = PATIENCE if isinstance(error, KeyboardInterrupt) else 0
             _tidy_up(search, tracker, outbox, console, patience)
@@ -416,9 +420,11 @@ def _close_mlflow(
 
 def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     """Return the name of the search to begin or to resume."""
-    asked = f"--name {given!r}" if given is not None else f"the space file's name {stem!r}"
+    asked = option("name", given) if given is not None else f"the space file's name {stem!r}"
     if (why := unfit(stem if given is None else given, storage)) is not None:
-        raise UserError(f"{asked} {why}" + ("" if given is not None else ": give another with --name"))
+        raise UserError(
+            f"{asked} {why}" + ("" if given is not None else f": give another with {option('name')}")
+        )
     taken = names(storage)
     numbered = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
     if given is None and not resume:
@@ -426,10 +432,15 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     if given is None:
         earlier = list(itertools.takewhile(taken.__contains__, numbered))
         if not earlier:
-            raise UserError(f"--resume: no search of the space {stem!r} in {storage}")
+            raise UserError(
+                f"{option('resume', True)}: no search of the space {stem!r} in {storage}: begin one "
+                f"without it, or give the name and folder of one ({option('name')}, {option('storage')})"
+            )
         return earlier[-1]
     if given in taken and not resume:
-        raise UserError(f"--name {given}: there is a search of that name; give --resume to go on with it")
+        raise UserError(
+            f"{asked}: there is a search of that name; give {option('resume', True)} to go on with it"
+        )
     if not resume and (why := occupied(given, storage)) is not None:
         raise UserError(f"{asked} cannot be taken: {why}")
     return given

@@ -37,7 +37,8 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_a_package_that_is_not_allowed_is_not_imported(package: str) -> None:
     with pytest.raises(
-        UserError, match=r"encoder.arch: stranger:part .* add --plugins stranger .* or set DCODR"
+        UserError,
+        match=r"encoder.arch: stranger:part .* call dcodr.plugins.allow\(\['stranger'\]\) .* or set DCODR",
     ):
         plugins.load("stranger:part", "encoder.arch")
     assert package not in sys.modules

@@ -1,8 +1,11 @@
-"""Numbers in sentences."""
+"""Numbers and options in sentences."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dcodr.words import counted
+from dcodr.words import counted, for_a_shell, once_more, option
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,26 @@ from dcodr.words import counted
 )
 def test_one_of_something_is_not_many(n: int, words: tuple[str, ...], expected: str) -> None:
     assert counted(n, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "shell", "python"),
+    [
+        (("name", "my demo"), "--name 'my demo'", "name='my demo'"),
+        (("storage", Path("runs")), "--storage runs", "storage='runs'"),
+        (("resume", True), "--resume", "resume=True"),
+        (("tracking-uri",), "--tracking-uri", "tracking_uri=..."),
+        (("pick", "top", "which"), "--pick top", "which='top'"),
+    ],
+)
+def test_an_option_is_named_as_the_reader_can_give_it(words: Any, shell: str, python: str) -> None:
+    assert option(*words) == python
+    with for_a_shell():
+        assert option(*words) == shell
+    assert option(*words) == python
+
+
+def test_the_same_once_more() -> None:
+    assert once_more(name="a", resume=True) == "the same call and: name='a', resume=True"
+    with for_a_shell():
+        assert once_more(name="a", resume=True) == "the same command and: --name a --resume"

@@ -179,9 +179,9 @@ def test_spaces_without_end_are_refused_at_once(params: str, message: str, tmp_p
 )
 def test_a_name_that_leaves_the_storage_is_refused(name: str, tmp_path: Path) -> None:
     for resume in (False, True):
-        with pytest.raises(UserError, match="--name"):
+        with pytest.raises(UserError, match="name="):
             _name("space", name, tmp_path, resume)
-    with pytest.raises(UserError, match="--name"):
+    with pytest.raises(UserError, match="name="):
         _name(name, None, tmp_path, False)
 
 

@@ -2,9 +2,11 @@
 
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from safetensors.torch import save_file
@@ -18,7 +20,9 @@ from dcodr.models.encoder import Encoder
 from dcodr.training.checkpoint import Checkpoint, Epoch, save_checkpoint
 from dcodr.training.trainer import fit
 from tests.docs.commands import run_python
+from tests.tuning.report.searches import made, spread
 from tuning.space import load_space
+from tuning.ui.server import serving
 
 NAMES = ("os:system", "stranger.parts:part", "subprocess:run")
 
@@ -75,6 +79,65 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
+METRIC = """
+from dcodr.evaluation.outside import metric
+
+@metric("minimize", reference=1.0)
+def size(codes, labels):
+    return 0.5
+"""
+PARTS = """
+  encoder.arch: {type: categorical, choices: [small, stranger.parts:part]}
+  method: {type: categorical, choices: [dcodr, stranger.parts:part]}
+  augmentations: {type: subset, members: [crop, gaussian_blur, "stranger.parts:part"]}
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, trace: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A search with parts of a package that was allowed then, and is not any more."""
+    (tmp_path / "stranger" / "parts.py").write_text(METRIC + "part = print\n")
+    monkeypatch.setenv(plugins.ENVIRONMENT, "stranger")
+    objectives = {"informativeness": "maximize", "stranger.parts:size": "minimize"}
+    made(tmp_path / "runs" / "mine", spread(4), objectives, PARTS, paper=False)
+    monkeypatch.setenv(plugins.ENVIRONMENT, "")
+    for name in [name for name in sys.modules if name.split(".")[0] == "stranger"]:
+        monkeypatch.delitem(sys.modules, name)
+    trace.unlink(missing_ok=True)
+    return "mine"
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "status mine", "status mine --json", "export mine", "report mine --out page.html"]
+)
+def test_results_are_shown_without_the_code_of_the_search(
+    command: str,
+    foreign: str,
+    tmp_path: Path,
+    trace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_python(f"python -m tuning {command}", tmp_path, monkeypatch)
+    printed = capsys.readouterr()
+    assert foreign in printed.out or "page.html" in printed.out
+    assert not printed.err
+    assert not trace.exists()
+
+
+def test_the_page_of_a_search_runs_no_code_of_it(foreign: str, tmp_path: Path, trace: Path) -> None:
+    with serving(foreign, tmp_path / "runs", "127.0.0.1", 0) as (server, address):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with urlopen(address, timeout=60) as page:
+                assert foreign in page.read().decode()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert not trace.exists()
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_space_imports_nothing(place: str, name: str, tmp_path: Path, trace: Path) -> None:
@@ -82,7 +145,7 @@ def test_a_space_imports_nothing(place: str, name: str, tmp_path: Path, trace: P
     with pytest.raises(UserError, match=f"line 1: .*{name} is code of ") as caught:
         load_space(path)
     if name.startswith("stranger"):
-        assert "add --plugins stranger to the command" in str(caught.value)
+        assert "call dcodr.plugins.allow(['stranger']) before" in str(caught.value)
         assert "set DCODR_PLUGINS=stranger" in str(caught.value)
     assert not trace.exists()
 

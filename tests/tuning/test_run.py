@@ -186,7 +186,7 @@ def test_a_search_whose_figures_were_measured_otherwise_is_not_resumed(finished:
     measured = ledger.facts()["protocol"]
     for earlier in (None, measured - 1):
         ledger.remember("protocol", earlier)
-        with pytest.raises(UserError, match=r"'quick' began under an earlier version.*another --name"):
+        with pytest.raises(UserError, match=r"'quick' began under an earlier version.*another name"):
             finished.run(trials=6, name="quick", resume=True)
     ledger.remember("protocol", measured)
 

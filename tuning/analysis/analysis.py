@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dcodr.errors import UserError
 from dcodr.files import write_text
-from dcodr.words import counted
+from dcodr.words import counted, option
 from tuning.analysis.attribution import Attribution, MemberEffect, attribute
 from tuning.analysis.evidence import FEWEST_TRIALS, NOT_ENOUGH, Estimate
 from tuning.analysis.importance import Importance, importances
@@ -60,7 +60,7 @@ def analyse(results: Results) -> list[Analysis]:
     if len(trials) < FEWEST_TRIALS:
         raise UserError(
             f"search {results.name!r} has {counted(len(trials), 'complete trial')}, an analysis needs "
-            f"{FEWEST_TRIALS} at least: go on with the search (--resume, with more --trials)"
+            f"{FEWEST_TRIALS} at least: go on with the search ({option('resume', True)}), with more trials"
         )
     attributions, no_attribution = _attributions(space, trials)
     analyses = []

@@ -15,6 +15,7 @@ from dcodr.config import Config, with_absolute_paths
 from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, is_uri
+from dcodr.words import option
 from tuning.cluster.machine import lacking
 from tuning.cluster.session import ray_session
 from tuning.space import Space
@@ -25,7 +26,7 @@ PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
 
 _TYPE = "accelerator_type:"
 _ADVICE = (
-    "Mount one shared folder (NFS, EFS, Lustre) at the same path on every node and give it as --storage; "
+    "Mount one shared folder (NFS, EFS, Lustre) at the same path on every node and give it as the storage; "
     "install this package in the same version on every node. See docs/cluster.md."
 )
 
@@ -212,7 +213,8 @@ def _no_place(resources: Resources, nodes: list[dict[str, Any]]) -> str:
         [
             f"resources: a trial asks for {asked}{kind}, which no node of the cluster has:",
             *lines,
-            "Change resources in the space file or by --set, or start the search when the nodes are there.",
+            f"Change resources in the space file or by {option('set', python='settings')}, or start the "
+            "search when the nodes are there.",
         ]
     )
 

@@ -16,6 +16,7 @@ import ray
 
 from dcodr import plugins
 from dcodr.errors import UserError
+from dcodr.words import option
 from tuning.cluster.machine import cpus_here, lacking
 from tuning.interrupts import handlers_kept
 
@@ -162,8 +163,8 @@ def _refusal(address: str | None, error: Exception) -> UserError:
     why = (lines[0] if lines else type(error).__name__).rstrip(". ")
     if address is not None:
         return UserError(
-            f"--address {address}: {why}. Does it run, with this version of Ray? If it was started with "
-            "a token, set RAY_AUTH_MODE=token here; see docs/cluster.md"
+            f"{option('address', address)}: {why}. Does it run, with this version of Ray? If it was started "
+            "with a token, set RAY_AUTH_MODE=token here; see docs/cluster.md"
         )
     cure = "'ulimit -a' shows limits of memory, processes and open files that may be too low"
     if isinstance(error, OSError) and f"{os.sep}.ray" in str(error.filename):
@@ -213,10 +214,10 @@ def _require_reachable(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdigit():
         raise UserError(
-            f"--address {address}: should be HOST:PORT of the head, or auto on a node of the cluster"
+            f"{option('address', address)}: should be HOST:PORT of the head, or auto on a node of the cluster"
         )
     if (error := _unreachable(address)) is not None:
-        raise UserError(f"--address {address}: nobody answers there: {error}") from None
+        raise UserError(f"{option('address', address)}: nobody answers there: {error}") from None
 
 
 def _unreachable(address: str) -> Exception | None:

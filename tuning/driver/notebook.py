@@ -2,10 +2,12 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.progress import Progress
 from rich.status import Status
 
 WIDTH = 110
@@ -91,6 +93,23 @@ def console_here() -> Console:
     """Return a console for the standard output, or in a notebook for the cell that runs."""
     console = Console()
     return NotebookConsole() if console.is_jupyter else console
+
+
+@contextmanager
+def progress(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of a step; yield a function of the units done and of all units.
+
+    Args:
+        console: A terminal shows a bar, a notebook numbers at the end of its block.
+        what: The step, e.g. ``rendering the dataset``.
+    """
+    if isinstance(console, NotebookConsole):
+        with console.status(what) as status:
+            yield lambda done, total: status.update(f"{what}: {done:,} of {total:,}")
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _html(part: RenderableType) -> str:

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial
 
 from dcodr.config import differences
 from dcodr.errors import UserError
+from dcodr.words import option
 from tuning.ledger.encoding import decode, distributions, is_whole, strengths
 from tuning.ledger.ledger import Ledger
 from tuning.space import Space
@@ -33,19 +34,19 @@ def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
     if not changed:
         return
     lines = "".join(f"\n  {line}" for line in changed)
+    changing = option("allow-space-change", True)
     if not allow_change:
         raise UserError(
-            f"--resume: the space differs from that of the search:{lines}\n--allow-space-change resumes if "
-            "every earlier trial fits the new space as well"
+            f"{option('resume', True)}: the space differs from that of the search:{lines}\n{changing} "
+            "resumes if every earlier trial fits the new space as well"
         )
     if fixed := [line for line in changed if line.startswith(_FIXED)]:
         lines = "".join(f"\n  {line}" for line in fixed)
-        raise UserError(f"--allow-space-change: earlier metrics would not compare:{lines}\n{_ADVICE}")
+        raise UserError(f"{changing}: earlier metrics would not compare:{lines}\n{_ADVICE}")
     for trial in ledger.begun_trials():
         if reason := _misfit(trial, space):
             raise UserError(
-                f"--allow-space-change: trial {trial.number:03d} does not fit the new space: {reason}\n"
-                f"{_ADVICE}"
+                f"{changing}: trial {trial.number:03d} does not fit the new space: {reason}\n{_ADVICE}"
             )
 
 

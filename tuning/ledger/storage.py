@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dcodr.errors import StorageError
 from dcodr.files import disk_failure
+from dcodr.words import once_more
 
 LEDGER = "ledger.log"
 """The record of a search, in the folder of the search."""
@@ -65,7 +66,7 @@ def guarded(folder: Path, tracking: str) -> Iterator[None]:
     Raises:
         StorageError: If the folder or its ledger is gone, or the disk fails; it says how to go on.
     """
-    again = f"the same command and: --name {folder.name} --resume"
+    again = once_more(name=folder.name, resume=True)
     try:
         yield
     except Exception as error:

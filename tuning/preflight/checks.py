@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from dcodr.augmentations.names import canonical
 from dcodr.augmentations.views import Augment
@@ -25,8 +24,9 @@ from dcodr.methods.build import build_method
 from dcodr.plugins import is_outside
 from dcodr.strict_yaml import did_you_mean
 from dcodr.training.batches import build_sampler
-from dcodr.words import counted
+from dcodr.words import counted, option
 from tuning.cluster.machine import check_memory, cpus_here, lacking
+from tuning.driver.notebook import progress
 from tuning.preflight.rehearsal import largest
 from tuning.sampling.sampler import load_sampler
 from tuning.space import Space
@@ -86,12 +86,12 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     return data
 
 
-def check_storage(folder: Path, option: str = "--storage") -> None:
+def check_storage(folder: Path, named: str = "storage") -> None:
     """Refuse a folder that could not be created or used by a search; leave nothing there.
 
     Args:
         folder: The folder.
-        option: The command-line option that names it, for the message.
+        named: The option that names it, for the message.
 
     Raises:
         UserError: If the folder is a URI, is full, or lacks locks, links or the like; see
@@ -99,13 +99,14 @@ def check_storage(folder: Path, option: str = "--storage") -> None:
     """
     if re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):
         raise UserError(
-            f"{option} {folder}: has to be a folder, not a URI: the ledger is appended to under a lock, "
-            "which object stores do not have. On a cluster give a folder that all nodes share (NFS, EFS); "
-            "the dataset (--data s3://...) and MLflow's artifacts may be on S3, see docs/cluster.md"
+            f"{option(named, folder)}: has to be a folder, not a URI: the ledger is appended to under a "
+            "lock, which object stores do not have. On a cluster give a folder that all nodes share (NFS, "
+            f"EFS); the dataset ({option('data', 's3://...')}) and MLflow's artifacts may be on S3, see "
+            "docs/cluster.md"
         )
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if (why := lacking(nearest)) is not None:
-        raise UserError(f"{option} {folder}: {why}")
+        raise UserError(f"{option(named, folder)}: {why}")
 
 
 def check_tracking(uri: str) -> str:
@@ -121,7 +122,7 @@ def check_tracking(uri: str) -> str:
         UserError: If the store cannot be reached or opened, within seconds.
     """
     if (file := sqlite_file(uri)) and not file.exists():
-        check_storage(file.parent.resolve(), "--tracking-uri")
+        check_storage(file.parent.resolve(), "tracking-uri")
         return "not there yet, will be made"
     return try_store(uri)
 
@@ -132,7 +133,7 @@ def _check_resources(resources: Resources) -> None:
     if resources.gpus_per_trial > gpus:
         raise UserError(
             f"resources.gpus_per_trial: a trial asks for {resources.gpus_per_trial:g} GPUs, this machine has "
-            f"{gpus}; set it to 0 to train on the CPU, or give --address of a cluster"
+            f"{gpus}; set it to 0 to train on the CPU, or give the address of a cluster ({option('address')})"
         )
     if resources.cpus_per_trial > cpus:
         raise UserError(
@@ -200,11 +201,8 @@ def _check_labels(data: FactorDataset, console: Console) -> None:
 
 
 def _render(path: Path, console: Console) -> None:
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("rendering the embedded dataset", total=None)
-        prepare_synthetic(
-            path, on_progress=lambda done, total: progress.update(task, completed=done, total=total)
-        )
+    with progress(console, "rendering the embedded dataset") as on_progress:
+        prepare_synthetic(path, on_progress=on_progress)
 
 
 def _differently_weighed(space: Space) -> Iterator[Config]:

@@ -9,6 +9,7 @@ from typing import Any
 from dcodr.config import dump_config
 from dcodr.errors import UserError
 from dcodr.files import write_text
+from dcodr.words import option
 from tuning.ledger.trials import TrialRecord
 from tuning.results.results import Results
 
@@ -34,14 +35,18 @@ def pick(results: Results, which: str) -> list[TrialRecord]:
         return [results.best(named)]
     if kind == "trial" and named.isdecimal():
         return [_trial(results, int(named))]
-    raise UserError(f"--pick {which}: expected knee, best:OBJECTIVE, trial:NUMBER or all-front")
+    raise UserError(
+        f"{option('pick', which, python='which')}: expected knee, best:OBJECTIVE, trial:NUMBER or all-front"
+    )
 
 
 def _trial(results: Results, number: int) -> TrialRecord:
     """Return a trial by number, also one off the front or one that was stopped early."""
     found = next((trial for trial in results.trials if trial.number == number), None)
     if found is None:
-        raise UserError(f"--pick trial:{number}: search {results.name!r} has no such trial")
+        raise UserError(
+            f"{option('pick', f'trial:{number}', python='which')}: search {results.name!r} has no such trial"
+        )
     return found
 
 

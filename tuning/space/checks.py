@@ -169,14 +169,20 @@ def _without_the_papers(
 ) -> Iterator[Mistake]:
     """Yield mistakes of ranges that do not contain the paper's value, which is the first trial."""
     value = paper_value(base, key, paper_with)
-    advice = "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
     if not param.allows(value):
-        yield (), f"does not allow {value!r}, {advice}"
+        yield (), _without_the_paper(key, value)
     elif isinstance(param, SubsetParam):
         for name, strength in param.strength_params(value).items():
             of_strength = paper_value(base, name, paper_with)
             if not strength.allows(of_strength):
-                yield key_parts(name), f"does not allow {of_strength!r}, {advice}"
+                yield key_parts(name), _without_the_paper(name, of_strength)
+
+
+def _without_the_paper(key: str, value: Any) -> str:
+    return (
+        f"does not allow {value!r}, the paper's setting, which is the first trial: widen it, replace the "
+        f"paper's with search.warm_start.paper_with: {{{key}: ...}}, or set search.warm_start.paper: false"
+    )
 
 
 def refused(base: Config, overrides: Mapping[str, Any]) -> list[Mistake]:

@@ -26,9 +26,11 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 """MLflow's settings, unless the user has set them. Its own retries last for minutes, ours are in
-`tuning.tracking.outbox`; its telemetry takes half a millisecond a call."""
+`tuning.tracking.outbox`; its telemetry takes half a millisecond a call, and
+its bar counts the files of a download, which is one file here."""
 _TALKATIVE = ("mlflow.store.db.utils", "sqlalchemy.pool")
 """Loggers that print errors with their tracebacks before they are raised, or where a connection is dropped
 because of one; whoever catches them tells them in one line."""

@@ -219,6 +219,6 @@ def test_a_node_that_does_not_see_the_storage_is_named(tiny_store: Path, tmp_pat
 )
 def test_a_cluster_that_is_not_there(address: str, reason: str, tiny_store: Path, tmp_path: Path) -> None:
     console = Console(file=io.StringIO())
-    with pytest.raises(UserError, match=f"^--address {re.escape(address)}: {reason}"):
+    with pytest.raises(UserError, match=f"^address='{re.escape(address)}': {reason}"):
         run_search(quick(tiny_store), storage=tmp_path / "runs", address=address, console=console)
     assert not (tmp_path / "runs").exists()

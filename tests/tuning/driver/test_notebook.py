@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from dcodr.data.prepare import prepare_synthetic
 from tests.tuning.driver.test_display import OBJECTIVES, Clock, figures
 from tuning.driver.display import Display
-from tuning.driver.notebook import PAUSE, NotebookConsole
+from tuning.driver.notebook import PAUSE, NotebookConsole, progress
+from tuning.preflight.checks import check
+from tuning.space import load_space
 
 
 class Cell:
@@ -21,7 +26,13 @@ class Cell:
     @property
     def text(self) -> str:
         """The text that is shown now."""
-        return re.sub("<[^>]*>", "", self.shown[-1]).replace("&lt;", "<").replace("&amp;", "&")
+        return self.texts[-1]
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts that were shown, one after the other."""
+        plain = (re.sub("<[^>]*>", "", html) for html in self.shown)
+        return [text.replace("&lt;", "<").replace("&amp;", "&") for text in plain]
 
 
 @pytest.fixture
@@ -78,3 +89,21 @@ def test_a_status_is_shown_while_it_lasts(cell: Cell) -> None:
         status.update("connecting")
         assert cell.text.strip() == "connecting..."
     assert not cell.text.strip()
+
+
+def test_the_progress_of_a_step_is_shown_in_numbers(cell: Cell) -> None:
+    with progress(cell.console, "rendering") as on_progress:
+        assert cell.text.strip() == "rendering..."
+        on_progress(1024, 10800)
+        assert cell.text.strip() == "rendering: 1,024 of 10,800..."
+    assert not cell.text.strip()
+
+
+def test_the_embedded_dataset_is_rendered_before_the_eyes_of_the_reader(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(prepare_synthetic, n_images=200)
+    monkeypatch.setattr("tuning.preflight.checks.prepare_synthetic", few)
+    space = load_space("quick", data=str(tmp_path / "synthetic.h5"))
+    check(space, None, cell.console)
+    assert any("rendering the embedded dataset: 200 of 200..." in text for text in cell.texts)

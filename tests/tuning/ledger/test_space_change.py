@@ -67,7 +67,7 @@ def test_a_change_that_earlier_trials_fit_is_gone_on_with_if_allowed(
     changes: dict[str, object], ledger: Ledger, tmp_path: Path
 ) -> None:
     space = changed(tmp_path, changes)
-    with pytest.raises(UserError, match=r"differs(.|\n)*there, (.|\n)*here\n--allow-space-change resumes"):
+    with pytest.raises(UserError, match=r"differs(.|\n)*there, (.|\n)*here\nallow_space_change=True resumes"):
         require_same(ledger, space, allow_change=False)
     require_same(ledger, space, allow_change=True)
     before = ledger.records()

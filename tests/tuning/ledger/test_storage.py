@@ -68,7 +68,7 @@ def begin(tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_a_name_that_no_search_can_have(name: str, why: str, begin: Any) -> None:
     message = begin(name)
-    assert message.startswith(f"--name {name!r} ")
+    assert message.startswith(f"name={name!r} ")
     assert why in message
 
 
@@ -140,7 +140,7 @@ def test_a_folder_or_a_ledger_that_is_gone(folder: Path, lost: str) -> None:
         shutil.rmtree(folder)
     message = told(folder, TuneError("whatever Ray makes of it"))
     assert message.startswith(f"{path} is gone: it was moved or deleted while search 'a' was running")
-    assert "the same command and: --name a --resume" in message
+    assert "the same call and: name='a', resume=True" in message
     assert "sqlite:///mlflow.db" in message
 
 
@@ -156,7 +156,7 @@ def test_a_disk_that_fails_behind_errors_of_others(folder: Path, code: int) -> N
     assert message.startswith(f"cannot write {folder / LEDGER}: {os.strerror(code)}")
     assert ("the file system mounted at" in message) == (code in (errno.ENOSPC, errno.EDQUOT))
     assert "Nothing that was finished is lost" in message
-    assert "the same command and: --name a --resume" in message
+    assert "the same call and: name='a', resume=True" in message
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_storage_folder_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
     for folder in (file, file / "runs"):
-        with pytest.raises(UserError, match=f"--storage {folder}: cannot write to {file}: Not a directory"):
+        with pytest.raises(UserError, match=f"storage='{folder}': cannot write to {file}: Not a directory"):
             check_storage(folder)
 
 
@@ -176,7 +176,7 @@ def test_a_tracking_file_that_is_no_database(tmp_path: Path) -> None:
 
 def test_a_tracking_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=r"--tracking-uri .*file: cannot write"):
+    with pytest.raises(UserError, match=r"tracking_uri=.*file': cannot write"):
         check_tracking(f"sqlite:///{tmp_path}/file/mlflow.db")
 
 

@@ -26,7 +26,8 @@ TWO = {"invariance": "maximize", "informativeness": "maximize"}
 def space_text(objectives: Mapping[str, str], params: str = PARAMS, paper: bool = True) -> str:
     """A space file of trainings of two epochs."""
     named = "".join(f"  {json.dumps(name)}: {direction}\n" for name, direction in objectives.items())
-    overrides = "{encoder: {arch: small, weights: null}, epochs: 2, evaluate_every: 1}"
+    arch = "" if "encoder.arch" in params else "arch: small, "
+    overrides = f"{{encoder: {{{arch}weights: null}}, epochs: 2, evaluate_every: 1}}"
     base = f"base: {{preset: synthetic, overrides: {overrides}}}\n"
     search = f"search: {{trials: 40, sampler: random, warm_start: {{paper: {str(paper).lower()}}}}}\n"
     return f"{base}params:{params}objectives:\n{named}{search}"

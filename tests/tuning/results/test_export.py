@@ -102,7 +102,7 @@ def test_what_a_search_has_found_is_read_again(search: Search, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("which", "message"),
     [
-        ("top", "--pick top: expected knee"),
+        ("top", "which='top': expected knee"),
         ("best:speed", "'speed' is no objective"),
         ("trial:99", "has no such trial"),
         ("trial:x", "expected knee"),

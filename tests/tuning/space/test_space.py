@@ -30,7 +30,8 @@ SUBSET = (
 )
 MIN_SCALE = "{min_scale: {type: float, low: 0.3, high: 0.8}}"
 PAPERS_FIRST = (
-    "the paper's setting, which is the first trial: widen it, or set search.warm_start.paper: false"
+    "the paper's setting, which is the first trial: widen it, replace the paper's with "
+    "search.warm_start.paper_with: {%s: ...}, or set search.warm_start.paper: false"
 )
 
 
@@ -216,12 +217,18 @@ WRONG = {
     ),
     "paper's strength outside": (
         BASE + SUBSET + "    strengths: {crop: {min_scale: {type: float, low: 0.6, high: 0.8}}}\n",
-        f"line 6: params.augmentations.strengths.crop.min_scale: does not allow 0.5, {PAPERS_FIRST}",
+        "line 6: params.augmentations.strengths.crop.min_scale: does not allow 0.5, "
+        f"{PAPERS_FIRST % 'strengths.crop.min_scale'}",
+    ),
+    "paper's encoder outside": (
+        BASE.replace("arch: small, ", "")
+        + "params:\n  encoder.arch: {type: categorical, choices: [small]}\n",
+        f"line 3: params.encoder.arch: does not allow 'resnet50', {PAPERS_FIRST % 'encoder.arch'}",
     ),
     "paper's set outside": (
         BASE + SUBSET + "    required: [affine]\n",
         "line 3: params.augmentations: does not allow ('crop', 'high_contrast', 'high_saturation', "
-        f"'gaussian_blur'), {PAPERS_FIRST}",
+        f"'gaussian_blur'), {PAPERS_FIRST % 'augmentations'}",
     ),
     "required is no member": (
         BASE + SUBSET + "    required: [affin]\n",
@@ -548,7 +555,8 @@ serch: {}
         "--set resources: gpus: unknown key (did you mean gpus_per_trial?)",
         "line 8: params.temprature: temprature is no setting of a config (did you mean temperature?)",
         "line 11: params.encoder.code_dim.low: received 1; should be greater than or equal to 2",
-        f"line 12: params.reconstruction_weight: does not allow 0.3, {PAPERS_FIRST}",
+        "line 12: params.reconstruction_weight: does not allow 0.3, "
+        f"{PAPERS_FIRST % 'reconstruction_weight'}",
     ]
 
 
