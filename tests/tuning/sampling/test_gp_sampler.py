@@ -1,18 +1,20 @@
 """The sampler goes where the front grows, learns from unfinished trials, and spreads what runs at once."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from dcodr.augmentations.names import PAPER_13
 from tests.tuning.sampling.spaces import BOTH, space_of, study_of
 from tuning.ledger.encoding import suggest
 from tuning.ledger.trials import PAPER
 from tuning.pareto import Direction, hypervolume, non_dominated
-from tuning.sampling.gp_sampler import GPSampler
+from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
 from tuning.sampling.news import News
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space.params import FloatParam, Param, SubsetParam
@@ -111,44 +113,87 @@ def test_failed_trials_say_nothing() -> None:
     assert suggest(study.ask(), PARAMS)["augmentations"]
 
 
-def test_a_long_training_teaches_once_for_each_halving() -> None:
-    space = space_of(PARAMS)
-    assert space.base.epochs == 200
-    study = gp_study()
+@dataclass
+class Learned:
+    """Evaluations that a process was last fitted to: training shares and values of one objective."""
+
+    shares: FloatArray = field(default_factory=lambda: np.empty(0))
+    values: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@pytest.fixture
+def learned(monkeypatch: pytest.MonkeyPatch) -> list[Learned]:
+    """The evaluations that each process of the next sampler learns from, in the order of the objectives."""
+    noted: list[Learned] = []
+
+    class Noting(GaussianProcess):
+        def __init__(self, n_features: int) -> None:
+            super().__init__(n_features)
+            self.learned = Learned()
+            noted.append(self.learned)
+
+        def fit(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
+            super().fit(x, training, y)
+            self.learned.shares, self.learned.values = 2**training, y
+
+    monkeypatch.setattr("tuning.sampling.gp_sampler.GaussianProcess", Noting)
+    return noted
+
+
+def test_a_long_training_teaches_once_for_each_halving(learned: list[Learned]) -> None:
+    study = gp_study(startup_trials=2)
+    suggest(study.ask(), PARAMS)
     trial = study.ask()
     suggest(trial, PARAMS)
     for epoch in range(10, 161, 10):
         noted = {"training": {}, "figures": {"a": epoch / 200, "b": 0.5}, "intervals": {}}
         trial.set_user_attr(f"epoch/{epoch}", noted)
-    judged = GPSampler(space, np.random.default_rng(0))._judged(study.trials[0])
-    assert [(200 * 2**training, figures[0]) for training, figures in judged] == [
-        pytest.approx((epoch, epoch / 200)) for epoch in (10, 20, 50, 100, 160)
-    ]
+    suggest(study.ask(), PARAMS)
+    assert space_of(PARAMS).base.epochs == 200
+    taught = np.array([10, 20, 50, 100, 160]) / 200
+    np.testing.assert_allclose(learned[0].shares, taught)
+    np.testing.assert_allclose(learned[0].values, taught)
 
 
 def test_above_the_cap_it_learns_from_the_latest_trials_and_the_front(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, learned: list[Learned]
 ) -> None:
-    study, figures = gp_study(startup_trials=99), np.random.default_rng(0).random((40, 2))
+    study, figures = study_of(PARAMS, "random"), np.random.default_rng(0).random((40, 2))
     for row in figures:
         trial = study.ask()
         suggest(trial, PARAMS)
         study.tell(trial, row.tolist())
     monkeypatch.setattr("tuning.sampling.gp_sampler.MOST", 10)
-    sampler = GPSampler(space_of(PARAMS), np.random.default_rng(0))
-    sampler._look(study.get_trials(), asking=-1)
+    study.sampler = gp_study().sampler
+    suggest(study.ask(), PARAMS)
     front = np.flatnonzero(non_dominated(figures, list(BOTH.values())))
-    assert [look.number for look in sampler._latest()] == sorted({*front.tolist(), *range(30, 40)})
+    expected = sorted({*front.tolist(), *range(30, 40)})
+    assert np.stack([process.values for process in learned], axis=1).tolist() == figures[expected].tolist()
     assert min(front) < 30
 
 
 @pytest.mark.parametrize("jump", [1, 7])
-def test_looking_at_each_trial_once_proposes_what_a_new_look_at_all_would(jump: int) -> None:
-    first, again = gp_study(), gp_study()
-    sampler: Any = again.sampler
+def test_looking_at_each_trial_once_proposes_what_a_new_look_at_all_would(
+    jump: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forgetful(News):
+        """Picks all trials at every ``jump``-th look."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.looks = 0
+
+        def of(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+            if self.looks % jump == 0:
+                super().__init__()
+            self.looks += 1
+            return super().of(trials)
+
+    first = gp_study()
+    for module in ("sampler", "gp_sampler"):
+        monkeypatch.setattr(f"tuning.sampling.{module}.News", Forgetful)
+    again = gp_study()
     for i in range(16):
-        if i % jump == 0:  # forget all that was seen
-            sampler._news, sampler._inner._news, sampler._inner._front = News(), News(), []
         trials = first.ask(), again.ask()
         values, same = (suggest(trial, PARAMS) for trial in trials)
         assert values == same

@@ -99,7 +99,7 @@ def test_a_proposal_that_was_tried_gives_way_to_a_random_one(monkeypatch: pytest
         def sample_relative(self, *_: Any) -> dict[str, Any]:
             return {f"s.{name}": name in PAPER_13[:2] for name in PAPER_13}
 
-    monkeypatch.setattr("tuning.sampling.sampler._sampler", lambda *_: Stubborn())
+    monkeypatch.setattr("tuning.sampling.sampler.TPESampler", lambda **_: Stubborn())
     params: dict[str, Param] = {"s": SubsetParam(type="subset", members=PAPER_13)}
     drawn = run(study_of(params, "tpe"), params, 20, size_and_heat)
     assert drawn[0]["s"] == PAPER_13[:2]
