@@ -45,7 +45,7 @@ def connect(uri: str) -> "DiscreetClient":
     """Open a store, without MLflow's INFO lines and links on the terminal.
 
     Args:
-        uri: tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
+        uri: Tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
             new SQLite database is created here, once (in seconds), before another process opens it. Models
             are registered in the same store, whatever `MLFLOW_REGISTRY_URI` says.
 
@@ -97,13 +97,13 @@ def try_store(uri: str) -> str:
     """Check that a tracking store can be used, without changing it.
 
     Args:
-        uri: tracking URI, as for `Tracker`.
+        uri: Tracking URI, as for `Tracker`.
 
     Returns:
         A description of the store, in a few words.
 
     Raises:
-        UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
+        UserError: If the store cannot be reached or opened, within seconds; no password is repeated.
     """
     try:
         if file := sqlite_file(uri):
@@ -225,13 +225,13 @@ def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> 
     """Add files to the artifacts of a run, whether or not it has ended; nothing else is changed.
 
     Args:
-        uri: tracking URI, as for `connect`.
+        uri: Tracking URI, as for `connect`.
         run_id: The run, e.g. a search's parent; its status does not change.
         files: The files; they replace artifacts of the same names.
         folder: Folder among the run's artifacts.
 
     Raises:
-        UserError: if the store cannot be reached or written, or has no such run.
+        UserError: If the store cannot be reached or written, or has no such run.
     """
     try:
         require_file(uri)
