@@ -21,7 +21,7 @@ TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope
 test: install  ## All but the long tests; ten minutes on two quiet cores.
 	$(TESTS)
 
-test-long: install  ## Whole searches, pages of the docs walked, faults injected into real processes.
+test-long: install  ## Whole searches, walks through the docs, faults injected into real processes.
 	$(TESTS) -m "long and not services"
 
 test-services: install  ## A search against a real MLflow server in front of a real PostgreSQL, on 127.0.0.1.
@@ -57,10 +57,10 @@ soak: install  ## A hundred faults and more, injected into real searches; an hou
 fuzz: install  ## 20,000 damaged or odd inputs for every reader of files that users share; a quarter of an hour on one core.
 	FUZZ_INPUTS=20000 $(BIN)/python -m pytest tests/safety/test_fuzz.py --durations=0
 
-resolve: install  ## Can all that is required be had for every Python from the oldest on? Needs pypi.org; some minutes.
+resolve: install  ## Check that all requirements can be installed for every supported Python. Needs pypi.org; some minutes.
 	$(BIN)/python -m tests.packaging.resolve
 
-audit: install  ## Known vulnerabilities of everything installed; needs pypi.org, and fails where that has no answer.
+audit: install  ## Known vulnerabilities of everything installed; needs pypi.org, and fails where it cannot be reached.
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
 	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)-audit/installed.txt

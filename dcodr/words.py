@@ -55,10 +55,11 @@ def option(name: str, value: object = None, python: str | None = None) -> str:
 
 
 def once_more(**options: object) -> str:
-    """Return words for the same command, or in Python the same call, with other options.
+    """Return advice to repeat the command, or in Python the call, with other options.
 
     Args:
         options: Values by name, as for :func:`option`.
     """
     given = [option(name, value) for name, value in options.items()]
-    return for_reader(f"the same command and: {' '.join(given)}", f"the same call and: {', '.join(given)}")
+    command, call = " ".join(given), ", ".join(given)
+    return for_reader(f"run the same command again with {command}", f"make the same call again with {call}")

@@ -161,7 +161,7 @@ def test_a_list_of_searches(tmp_path: Path) -> None:
     assert cars[:4] == ["cars", "2/40", "running", "synthetic"]
     shown = " ".join([*cars[4:], *(word for line in rest for word in line)])
     assert shown == "trial 001: invariance 0.500, informativeness 0.750"
-    assert "warning: bad: runs/bad/ledger.log: no ledger of a search" in done.err
+    assert "warning: bad: runs/bad/ledger.log: not a ledger of a search" in done.err
 
 
 @pytest.mark.parametrize("program", APPS)

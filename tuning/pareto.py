@@ -23,14 +23,14 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
     do not dominate each other, so every copy of a front member is on the front.
 
     Args:
-        values: objectives, shape `(n, m)`, finite; n may be 0.
-        directions: what is better, one a column.
+        values: Objectives, shape `(n, m)`, finite; n may be 0.
+        directions: What is better, one a column.
 
     Returns:
         Boolean array of shape `(n,)`.
 
     Raises:
-        ValueError: if the shape does not fit the directions, a direction is unknown or a value is not finite.
+        ValueError: If the shape does not fit the directions, a direction is unknown or a value is not finite.
     """
     gains = _as_gains(values, directions)
     front: npt.NDArray[np.bool_] = moocore.is_nondominated(gains, maximise=True, keep_weakly=True)
@@ -41,15 +41,15 @@ def joined(front: FloatArray, row: Sequence[float], directions: Sequence[Directi
     """Return the front of a front and one more row.
 
     Args:
-        front: its members, shape `(n, m)`, copies included; n may be 0.
-        row: objectives, shape `(m,)`, finite.
-        directions: what is better, one a column.
+        front: Its members, shape `(n, m)`, copies included; n may be 0.
+        row: Objectives, shape `(m,)`, finite.
+        directions: What is better, one a column.
 
     Returns:
         The members, shape `(k, m)`; those of `front` that stay come first.
 
     Raises:
-        ValueError: as `non_dominated`.
+        ValueError: As `non_dominated`.
     """
     rows = np.vstack([front, row])
     return rows[non_dominated(rows, directions)]
@@ -59,14 +59,14 @@ def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArra
     """Number the rows by their front: 0 the Pareto front, 1 the front without it, and so on.
 
     Args:
-        values: objectives, shape `(n, m)`, finite; n may be 0.
-        directions: what is better, one a column.
+        values: Objectives, shape `(n, m)`, finite; n may be 0.
+        directions: What is better, one a column.
 
     Returns:
         Array of shape `(n,)`; equal rows have equal numbers.
 
     Raises:
-        ValueError: as `non_dominated`.
+        ValueError: As `non_dominated`.
     """
     ranks: npt.NDArray[np.int64] = moocore.pareto_rank(_as_gains(values, directions), maximise=True)
     return ranks.astype(np.int64)
@@ -94,17 +94,17 @@ def best_tradeoff(
     An objective in which no row is better than the reference is measured from the worst value on the front.
 
     Args:
-        values: objectives, shape `(n, m)`, finite, n at least 1.
-        reference: the worst point that counts, shape `(m,)`.
-        directions: what is better, one a column.
-        weights: positive exponent of each gain, shape `(m,)`; 1 each by default. Only their ratios matter.
+        values: Objectives, shape `(n, m)`, finite, n at least 1.
+        reference: The worst point that counts, shape `(m,)`.
+        directions: What is better, one a column.
+        weights: Positive exponent of each gain, shape `(m,)`; 1 each by default. Only their ratios matter.
 
     Returns:
         Index of a row of `values`; of equally good rows the best in the first objective, then in the second
         and so on, and of equal rows the first.
 
     Raises:
-        ValueError: if there is no row, a weight is not positive, and as `hypervolume`.
+        ValueError: If there is no row, a weight is not positive, and as `hypervolume`.
     """
     sides = _sides(values, reference, directions)
     exponents = np.ones(len(directions)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -128,15 +128,15 @@ def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Seq
     """Measure the region that is dominated by the rows and better than the reference point, exactly.
 
     Args:
-        values: objectives, shape `(n, m)`, finite; n may be 0.
-        reference: the worst point that counts, shape `(m,)`; a row not better in every objective adds 0.
-        directions: what is better, one a column.
+        values: Objectives, shape `(n, m)`, finite; n may be 0.
+        reference: The worst point that counts, shape `(m,)`; a row not better in every objective adds 0.
+        directions: What is better, one a column.
 
     Returns:
         The volume, in the product of the objectives' units.
 
     Raises:
-        ValueError: if the shape of the reference does not fit, and as `non_dominated`.
+        ValueError: If the shape of the reference does not fit, and as `non_dominated`.
     """
     return _volume(_sides(values, reference, directions))
 
@@ -147,16 +147,16 @@ def contributions(
     """Measure what each row adds to the front's hypervolume: what the front loses without it and its copies.
 
     Args:
-        values: objectives, shape `(n, m)`, finite; n may be 0.
-        reference: the worst point that counts, shape `(m,)`.
-        directions: what is better, one a column.
+        values: Objectives, shape `(n, m)`, finite; n may be 0.
+        reference: The worst point that counts, shape `(m,)`.
+        directions: What is better, one a column.
 
     Returns:
         Volumes of shape `(n,)`; 0 for a row that is dominated or not better than the reference in every
         objective.
 
     Raises:
-        ValueError: as `hypervolume`.
+        ValueError: As `hypervolume`.
     """
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     if sides.shape[1] == 1:
@@ -176,16 +176,16 @@ def improvements(
     """Measure what each of some candidates would add to the hypervolume of the rows, if it joined them alone.
 
     Args:
-        candidates: objectives, shape `(c, m)`, finite.
-        values: objectives of the rows, shape `(n, m)`, finite; n may be 0.
-        reference: the worst point that counts, shape `(m,)`.
-        directions: what is better, one a column.
+        candidates: Objectives, shape `(c, m)`, finite.
+        values: Objectives of the rows, shape `(n, m)`, finite; n may be 0.
+        reference: The worst point that counts, shape `(m,)`.
+        directions: What is better, one a column.
 
     Returns:
         Volumes of shape `(c,)`; 0 for a candidate that a row dominates or equals.
 
     Raises:
-        ValueError: as `hypervolume`.
+        ValueError: As `hypervolume`.
     """
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     front = np.unique(sides[non_dominated(sides, ["maximize"] * len(directions))], axis=0)
@@ -211,14 +211,14 @@ def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArr
     front does not count.
 
     Args:
-        values: objectives of the members, shape `(n, m)`, finite; n may be 0.
-        directions: what is better, one a column; the distance is the same either way.
+        values: Objectives of the members, shape `(n, m)`, finite; n may be 0.
+        directions: What is better, one a column; the distance is the same either way.
 
     Returns:
         Distances of shape `(n,)`; infinite for the best and the worst in an objective.
 
     Raises:
-        ValueError: as `non_dominated`.
+        ValueError: As `non_dominated`.
     """
     gains = _as_gains(values, directions)
     distances = np.zeros(len(gains))

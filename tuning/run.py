@@ -153,7 +153,7 @@ def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Ite
     """Connect to Ray for a search, and report the loss of a cluster's head."""
 
     def on_head(answers: bool) -> None:
-        again = f"once the cluster is there again, go on with {once_more(name=name, resume=True)}"
+        again = f"once the cluster is back, {once_more(name=name, resume=True)}"
         lost = (
             "The head of the Ray cluster does not answer. Ray waits a minute for it and then ends this "
             f"process. Nothing that was finished is lost: {again}"
@@ -175,9 +175,9 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
         _train(search, outbox, console)
     except BaseException as error:  # Ctrl-C, too, has to leave everything in order
         if isinstance(error, KeyboardInterrupt):
-            again = f"Go on with {once_more(name=search.name, resume=True)}"
-            stopped = f"Stopped; Ctrl-C or the same signal again ends at once. {again}"
-            console.print(stopped, markup=False, soft_wrap=True)
+            again = f"To continue, {once_more(name=search.name, resume=True)}."
+            at_once = "Stopping; press Ctrl-C or send the signal again to end at once."
+            console.print(f"{at_once} {again}", markup=False, soft_wrap=True)
         with ending_at_once():
             patience = PATIENCE if isinstance(error, KeyboardInterrupt) else 0
             _tidy_up(search, tracker, outbox, console, patience)

@@ -270,7 +270,7 @@ def setting(config: Config, key: str) -> Any:
     for part in parts:
         children = dict(node) if isinstance(node, (StrictModel, dict)) else {}
         if part not in children:
-            raise KeyError(f"{key} is no setting of a config{did_you_mean(part, children)}")
+            raise KeyError(f"{key} is not a setting of a config{did_you_mean(part, children)}")
         node = children[part]
     return node
 

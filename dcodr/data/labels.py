@@ -104,7 +104,7 @@ def dense_domains(
     """
     labels, dense = np.unique(_whole_numbers(values, len(values), where), return_inverse=True)
     if len(labels) < 2:
-        raise UserError(f"{where}: {len(labels)} domain in all; there must be at least 2 to be invariant to")
+        raise UserError(f"{where}: only {len(labels)} domain; at least 2 are needed")
     if spec.domains and labels[-1] >= len(spec.domains):
         raise UserError(f"{where}: label {labels[-1]}, but only {len(spec.domains)} domains are named")
     # Labels may have gaps, for example the numbers of people who were kept. Each keeps its own name.

@@ -99,7 +99,7 @@ class Comparison:
         """Return one line per cell: published as printed; mean and deviation over the seeds in all digits."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        head = ("system", "figure", "published", "measured", "deviation", "seeds", "ceiling", "start")
+        head = ("system", "metric", "published", "measured", "deviation", "seeds", "ceiling", "start")
         writer.writerow(head)
         for method in METHODS:
             published: Sequence[str] = self.table.cells.get(method, ("",) * len(self.table.columns))

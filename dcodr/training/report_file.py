@@ -63,7 +63,7 @@ def read_report(path: Path, epochs: int | None) -> Measured:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, Mapping):
-            raise ValueError("it is no mapping")
+            raise ValueError("it is not a mapping")
         if lacking := [key for key in REPORT_KEYS if key not in content]:
             raise UserError(
                 f"{path} does not say {' or '.join(lacking)}: an earlier version wrote it; {again}"

@@ -42,6 +42,6 @@ def test_an_option_is_named_as_the_reader_can_give_it(words: Any, shell: str, py
 
 
 def test_the_same_once_more() -> None:
-    assert once_more(name="a", resume=True) == "the same call and: name='a', resume=True"
+    assert once_more(name="a", resume=True) == "make the same call again with name='a', resume=True"
     with for_a_shell():
-        assert once_more(name="a", resume=True) == "the same command and: --name a --resume"
+        assert once_more(name="a", resume=True) == "run the same command again with --name a --resume"

@@ -27,8 +27,8 @@ def test_an_mlflow_server_that_is_away_for_a_while_and_at_the_end(tmp_path: Path
         finally:
             driver.stop()
         assert code == 0, printed
-        assert printed.count("MLflow cannot be written") == 2
-        assert printed.count("MLflow can be written again") == 1
+        assert printed.count("cannot write to MLflow") == 2
+        assert printed.count("MLflow answers again") == 1
         assert "MLflow lacks a part of this search" in printed
         server.start()
         assert "to repair" not in mend(driver, server.uri)

@@ -99,14 +99,14 @@ def test_a_storage_that_fills_up_and_is_moved(
         message, before = search(driver, fill, capfd)
     assert f"the file system mounted at {disk} has 0 MiB left" in message
     assert "Nothing that was finished is lost" in message
-    assert "the same command and: --name quick --resume" in message
+    assert "the same command again with --name quick --resume" in message
     assert driver.ended().items() >= before.items()
 
     elsewhere = disk / "elsewhere"
     message, before = search(driver, lambda: driver.storage.rename(elsewhere), capfd)
     assert message.startswith(f"{folder} is gone")
     assert re.search(
-        r"move it back( in place of .*)?, and go on with the same command and: --name quick", message
+        r"move it back( \(replacing .*\))? and run the same command again with --name quick", message
     )
     shutil.rmtree(driver.storage, ignore_errors=True)  # a trial that was still running may have written there
     elsewhere.rename(driver.storage)

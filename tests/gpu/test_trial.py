@@ -92,5 +92,6 @@ def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
     assert gpu.shares == [0.3, 0.6]
     assert [record.status for record in ledger.records()] == ["complete"]
     lines = said.getvalue()
-    assert "trial 000 goes on with more of a GPU: CUDA out of memory. Tried to allocate 2.00 GiB." in lines
+    oom = "CUDA out of memory. Tried to allocate 2.00 GiB."
+    assert f"trial 000 restarts with a larger share of a GPU: {oom}" in lines
     assert lines.count("trial 000 reads its images batch by batch: they take 0.00 GiB") == 1

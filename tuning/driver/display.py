@@ -50,14 +50,14 @@ class Display:
     """Progress of a search, as a context manager around it.
 
     Args:
-        total: number of trials of the search.
-        objectives: name and direction of every objective.
-        reference: the worst objectives that count for the hypervolume.
-        title: title of the panel.
-        epochs: epochs that all trials may still train; ``None`` without such a limit.
-        compare: false to show neither front nor best trials, e.g. of confirmations.
-        console: console to print to; the standard output by default.
-        clock: function that returns seconds since any fixed moment.
+        total: Number of trials of the search.
+        objectives: Name and direction of every objective.
+        reference: The worst objectives that count for the hypervolume.
+        title: Title of the panel.
+        epochs: Epochs that all trials may still train; ``None`` without such a limit.
+        compare: False to show neither front nor best trials, e.g. of confirmations.
+        console: Console to print to; the standard output by default.
+        clock: Function that returns seconds since any fixed moment.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class Display:
         """Count a trial that ended in an earlier process; it does not count for the estimate of time.
 
         Args:
-            number: the trial's number.
-            label: the trial's label.
-            status: the trial's outcome.
-            figures: the trial's metrics; every objective for a complete trial.
+            number: The trial's number.
+            label: The trial's label.
+            status: The trial's outcome.
+            figures: The trial's metrics; every objective for a complete trial.
         """
         self._restored += 1
         self._end(number, label, status, figures)
@@ -130,8 +130,8 @@ class Display:
         """Show a trial as running.
 
         Args:
-            number: the trial's number.
-            label: the trial's label.
+            number: The trial's number.
+            label: The trial's label.
         """
         with self._lock:
             self._running[number] = _Running(label)
@@ -148,11 +148,11 @@ class Display:
         """Show the progress of a running trial.
 
         Args:
-            number: number of a trial that was started.
-            epoch: epochs done.
-            epochs: epochs of the full training.
-            figures: latest metrics; the objectives among them are shown.
-            images_per_second: training speed.
+            number: Number of a trial that was started.
+            epoch: Epochs done.
+            epochs: Epochs of the full training.
+            figures: Latest metrics; the objectives among them are shown.
+            images_per_second: Training speed.
         """
         with self._lock:
             before = self._running[number]
@@ -167,10 +167,10 @@ class Display:
         """Count a trial as done.
 
         Args:
-            number: the trial's number.
-            label: the trial's label.
-            status: the trial's outcome; only complete trials can be best or on the front.
-            figures: the trial's metrics; every objective for a complete trial.
+            number: The trial's number.
+            label: The trial's label.
+            status: The trial's outcome; only complete trials can be best or on the front.
+            figures: The trial's metrics; every objective for a complete trial.
         """
         self._end(number, label, status, figures)
         self._redraw()
@@ -183,7 +183,7 @@ class Display:
         """Show a line that stays.
 
         Args:
-            text: the line.
+            text: The line.
         """
         self._print(text)
 

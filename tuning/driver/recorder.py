@@ -46,10 +46,10 @@ class Recorder(Callback):
     """Tune's callbacks, on the driver.
 
     Args:
-        search: The search. Checkpoints of its trials go when they have ended, the kept encoders of those that
-            are on no front.
-        outbox: What is on its way to MLflow.
-        display: What the user watches.
+        search: The search. A trial's checkpoint is deleted when the trial has ended, and its kept encoder
+            when it is on no front.
+        outbox: Writes the trials to MLflow.
+        display: Shows the user the search's progress.
     """
 
     def __init__(self, search: Search, outbox: Outbox, display: Display) -> None:
@@ -61,12 +61,12 @@ class Recorder(Callback):
         self._put_back: Counter[int] = Counter()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
+        """Return no state: Tune pickles its configuration, and the search's state does not belong there."""
         return {}
 
     @undisturbed()
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Show a trial that begins or goes on."""
+        """Show a trial that begins or resumes."""
         number = Assignment.from_dict(trial.config).number
         if number in self._started:  # its worker died, and Tune has started another
             return
@@ -82,12 +82,12 @@ class Recorder(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Record an epoch, or the reason why there will be no more."""
+        """Record an epoch, or the reason why the trial cannot continue."""
         number, report = Assignment.from_dict(trial.config).number, TrialReport.from_dict(result)
         progress = self._started[number]
         progress.last = report
         if report.unsaved is not None:
-            what = "goes on without a checkpoint"
+            what = "continues without a checkpoint"
             if report.epoch is None:  # it is over
                 what = "is trained and measured, but not all of its pictures and encoder are kept"
             self._display.say(f"trial {number:03d} {what}: {report.unsaved}")
@@ -107,12 +107,12 @@ class Recorder(Callback):
 
     @undisturbed()
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Close a trial that finished, or that was stopped; put one back that needs more of a GPU."""
+        """Close a trial that finished or was stopped; put it back if it needs a larger share of a GPU."""
         assignment = Assignment.from_dict(trial.config)
         number, gpus = assignment.number, assignment.gpus
         last = self._started[number].last
         if last.out_of_memory and self._ledger.space.resources.on_oom == "retry" and gpus < 1:
-            self._display.say(f"trial {number:03d} goes on with more of a GPU: {last.failure}")
+            self._display.say(f"trial {number:03d} restarts with a larger share of a GPU: {last.failure}")
             del self._started[number]
             self._ledger.note(number, gpus=min(1.0, 2 * gpus))
             self._ledger.put_back(number)
@@ -121,7 +121,7 @@ class Recorder(Callback):
 
     @undisturbed()
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Close a trial whose worker raised or died too often; put one back that had not begun to train."""
+        """Close a trial whose worker raised or died too often; put it back if it had not begun to train."""
         number, error = Assignment.from_dict(trial.config).number, trial.get_error()
         if number not in self._started:
             self._put_back[number] += 1
@@ -136,8 +136,8 @@ class Recorder(Callback):
         """Give a trial its final status everywhere.
 
         Args:
-            number: A trial that was begun.
-            failure: Why its worker died, if it did.
+            number: Number of a trial that has begun.
+            failure: The reason why its worker died, if it did.
         """
         progress = self._started.pop(number)
         failure = failure or progress.last.failure
@@ -152,7 +152,7 @@ class Recorder(Callback):
             failure=failure,
         )
         checkpoint = checkpoint_of(self._search.folder, number)
-        for begins in ("", "."):  # also what a killed process was about to write
+        for begins in ("", "."):  # also the temporary files of a killed process
             for file in checkpoint.parent.glob(f"{begins}{checkpoint.stem}.*"):
                 file.unlink(missing_ok=True)
         if outcome == "complete":
@@ -162,6 +162,10 @@ class Recorder(Callback):
 
     @undisturbed()
     def close_all(self, but: int | None = None) -> None:
-        """Close what still runs when the search is stopped, but for a trial that goes on."""
+        """Close the trials that still run when the search is stopped.
+
+        Args:
+            but: Number of a trial that continues.
+        """
         for number in [number for number in self._started if number != but]:
             self.close(number)

@@ -128,7 +128,7 @@ def _exchange(front: list[Vector], moving: list[Vector]) -> list[Vector]:
 
 
 def _cut(value: Callable[[int], float], n: int, share: float) -> float:
-    """NumPy's linear percentile, to the last bit, of n values of which the i-th smallest is asked for."""
+    """Return NumPy's linear percentile, to the last bit; ``value(i)`` is the i-th smallest of n values."""
     at = (n - 1) * share
     low = math.floor(at)
     part = at - low

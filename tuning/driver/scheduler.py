@@ -1,4 +1,4 @@
-"""Pareto ASHA behind Ray Tune's ``TrialScheduler``: early stopping with one or more objectives."""
+"""Pareto ASHA, a scheduler for Ray Tune: early stopping with one or more objectives."""
 
 import math
 from collections.abc import Mapping
@@ -19,27 +19,28 @@ from tuning.space.settings import TieBreak
 class ParetoASHA(FIFOScheduler):
     """Asynchronous successive halving (Li et al., arXiv 1810.05934) on the trade-off between objectives.
 
-    A trial that reaches a rung is compared with those that reached it before, and stopped if it is below the
-    cut that lets one in ``reduction_factor`` go on. Trials rank by the front that they are on (0 the best),
-    then by ``tie_break`` among the members of their front; equal objectives have equal rank. With one
+    A trial that reaches a rung is compared with those that reached it before. It is stopped early if it is
+    below the cutoff, which lets one in ``reduction_factor`` continue. Trials rank by their front (0 is the
+    best), then by ``tie_break`` within the front; equal objectives have equal rank. With one
     objective the decisions are exactly those of Ray's ``AsyncHyperBandScheduler``.
 
-    An infeasible result, or one without an objective or with one that is not finite, takes no part. The
-    baseline (the paper's settings, which a search must beat) is recorded as a rival of the others and never
-    stopped. The state is plain values, which pickle as they are; a resumed search builds it anew with
-    :meth:`replay`.
+    Infeasible results, and results with a missing or non-finite objective, are ignored. The baseline (the
+    paper's settings, which a search must beat) competes with the other trials but is never stopped. The state
+    consists of plain values, which can be pickled; a resumed search rebuilds it with :meth:`replay`.
 
     Args:
-        objectives: What is optimised, with its direction.
-        max_epochs: Epochs of a whole training.
-        grace_period: Epochs to the first rung.
-        reduction_factor: Of so many trials at a rung one goes on; the next rung is so many times as far.
-        brackets: Sets of rungs, each beginning one rung later; every trial is drawn into one.
-        tie_break: The contribution to the front's hypervolume, or the crowding distance.
-        seed: Seed of the draws of brackets.
+        objectives: The optimised metrics, each with its direction.
+        max_epochs: Epochs of a full training.
+        grace_period: Epochs before the first rung.
+        reduction_factor: One in this many trials at a rung continues; the next rung is at this multiple of
+            its epochs.
+        brackets: Number of sets of rungs, each of which begins one rung later; every trial is assigned to one
+            at random.
+        tie_break: Rank within a front by the contribution to its hypervolume, or by the crowding distance.
+        seed: Seed for the assignment to brackets.
 
     Raises:
-        ValueError: If there is no objective, or a number is out of its bounds.
+        ValueError: If there is no objective, or a number is out of range.
     """
 
     def __init__(
@@ -79,13 +80,14 @@ class ParetoASHA(FIFOScheduler):
 
     @property
     def rungs(self) -> list[dict[float, int]]:
-        """For each bracket, how many trials are recorded at the rung of an epoch, the last rung first."""
+        """The number of trials at each rung, by epoch, for each bracket; the last rung comes first."""
         return [{epoch: len(rung) for epoch, rung in bracket.items()} for bracket in self._brackets]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judge a trial that reaches a rung; one that has trained its last epoch is let end by itself.
+        """Decide whether a trial continues.
 
-        Ray's ASHA stops it there instead, before it could keep its pictures and its encoder.
+        A trial that has trained its last epoch ends by itself. Ray's ASHA would stop it there, before it
+        could keep its pictures and its encoder.
         """
         report = TrialReport.from_dict(result)
         vector = self._vector(report)
@@ -100,22 +102,22 @@ class ParetoASHA(FIFOScheduler):
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """Record an ended trial's last result once more, at a rung that it skipped, as Ray's ASHA does."""
+        """Record the last result of an ended trial at a rung that it skipped, as Ray's ASHA does."""
         report = TrialReport.from_dict(result)
         vector = self._vector(report)
         if report.epoch is not None and vector is not None:
             self._record(Assignment.from_dict(trial.config).number, report.epoch, vector)
 
     def replay(self, number: int, history: Mapping[int, Mapping[str, float]], *, ended: bool = True) -> None:
-        """Record what a trial reported to an earlier run, so that the rungs are what they were.
+        """Record the reports of a trial of an earlier process, to restore the rungs.
 
-        Trials may come in any order.
+        The order of trials does not matter.
 
         Args:
             number: The trial's number.
-            history: Its feasible figures by epoch, ascending; see :class:`tuning.ledger.trials.TrialRecord`.
-            ended: Whether the last of them were its end: it is complete or was stopped early, and neither
-                failed nor became infeasible.
+            history: Its feasible metrics by epoch, ascending; see :class:`tuning.ledger.trials.TrialRecord`.
+            ended: Whether the trial ended with the last of them: it is complete or was stopped early, and
+                neither failed nor became infeasible.
         """
         vectors = {epoch: self._vector(TrialReport(figures=figures)) for epoch, figures in history.items()}
         results = [(epoch, vector) for epoch, vector in vectors.items() if vector is not None]
@@ -127,14 +129,14 @@ class ParetoASHA(FIFOScheduler):
                 self._record(number, epoch, vector)
 
     def debug_string(self) -> str:
-        """Trials at each rung, e.g. ``Pareto ASHA: 3 at epoch 4, 9 at epoch 1``, one line a bracket."""
+        """Describe the rungs, e.g. ``Pareto ASHA: 3 at epoch 4, 9 at epoch 1``, one line a bracket."""
         return "\n".join(
             "Pareto ASHA: " + ", ".join(f"{n} at epoch {epoch:g}" for epoch, n in bracket.items())
             for bracket in self.rungs
         )
 
     def _vector(self, report: TrialReport) -> Vector | None:
-        """Return the objectives of a report, signed so that more is better, if it takes part."""
+        """Return the objectives of a report, signed so that more is better; ``None`` to ignore the report."""
         if report.failure is not None or report.infeasible is not None or report.figures is None:
             return None
         vector = tuple(sign * float(report.figures.get(name, math.nan)) for name, sign in self._signs.items())
@@ -146,12 +148,12 @@ class ParetoASHA(FIFOScheduler):
             rung.add(number, vector)
 
     def _next_rung(self, number: int, epoch: int) -> Rung | None:
-        """The last rung that a trial has reached without being recorded there."""
+        """Return the last rung that a trial has reached and is not yet recorded at."""
         bracket = self._bracket(number)
         return next((rung for at, rung in bracket.items() if epoch >= at and number not in rung), None)
 
     def _bracket(self, number: int) -> dict[float, Rung]:
-        """A trial's bracket: drawn with Ray's weights, exp(rungs), from its number, so that it stays."""
+        """Return a trial's bracket, drawn with Ray's weights, exp(rungs); its number seeds the draw."""
         sizes = np.array([len(bracket) for bracket in self._brackets])
         weights = np.exp(sizes - sizes.max())
         generator = np.random.default_rng((self._seed, number))
@@ -159,7 +161,7 @@ class ParetoASHA(FIFOScheduler):
 
 
 def scheduler_of(space: Space) -> ParetoASHA | None:
-    """The scheduler that a space asks for, without any results yet; ``None`` for no early stopping."""
+    """Return a space's scheduler, without any results yet; ``None`` without early stopping."""
     settings = space.search.scheduler
     if settings is None:
         return None
@@ -175,10 +177,10 @@ def _share(front: FloatArray) -> FloatArray:
     """Return each member's contribution `(n,)` to the hypervolume of a front `(n, m)`, all maximised.
 
     Objectives are scaled to 0..1 over the front, so that neither units nor dominated trials matter. The
-    reference is -1/H in each, where H + 1 members would lie along an edge of an even front; with two
-    objectives that is all of them. Evenly spread members of a straight front then add equally much: its ends
-    are neither favoured nor lost (Ishibuchi et al., "How to Specify a Reference Point in Hypervolume
-    Calculation for Fair Performance Comparison", Evolutionary Computation 26(3), 2018).
+    reference is -1/H in each objective, where an edge of an evenly spread front would have H + 1 members;
+    with two objectives these are all members. Evenly spread members of a straight front then contribute
+    equally: its ends are neither favoured nor lost (Ishibuchi et al., "How to Specify a Reference Point in
+    Hypervolume Calculation for Fair Performance Comparison", Evolutionary Computation 26(3), 2018).
     """
     n, m = np.unique(front, axis=0).shape
     steps = next(h for h in count(1) if math.comb(h + m - 1, m - 1) >= n)
@@ -189,5 +191,5 @@ def _share(front: FloatArray) -> FloatArray:
 
 
 def _spacing(front: FloatArray) -> FloatArray:
-    """Crowding distances of a front's `(n, m)` members, `(n,)`."""
+    """Return the crowding distances `(n,)` of a front's `(n, m)` members."""
     return crowding(front, ["maximize"] * front.shape[1])

@@ -1,4 +1,4 @@
-"""The ledger behind Ray Tune's ``Searcher``: Tune asks it what to train next."""
+"""Ray Tune's ``Searcher`` over the ledger: Tune asks it for the next trial."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,14 +17,14 @@ from tuning.space import Space
 class LedgerSearcher(Searcher):
     """Hand Tune the trials that the ledger begins.
 
-    :class:`tuning.driver.recorder.Recorder` brings their results to the ledger. Nothing is saved with
-    Tune's own state: the ledger is the durable record, and a resumed search opens it anew.
+    :class:`tuning.driver.recorder.Recorder` writes their results to the ledger. Tune saves no state of this
+    class: the ledger is the durable record, and a resumed search opens it again.
 
     Args:
         ledger: The record of the search.
-        space: What is searched.
-        over: Says why no more trials begin; ``None`` while they do.
-        folder: The search's folder, which every worker can write; absolute.
+        space: The search space.
+        over: Returns the reason why no more trials begin; ``None`` while they do.
+        folder: Absolute path of the search's folder; every worker can write there.
     """
 
     def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None], folder: Path) -> None:
@@ -35,7 +35,7 @@ class LedgerSearcher(Searcher):
         self._folder = folder
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its own configuration, and the search's state has no place in it."""
+        """Return no state: Tune pickles its configuration, and the search's state does not belong there."""
         return {}
 
     @undisturbed()
@@ -68,11 +68,11 @@ class LedgerSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: the recorder sees the trial itself."""
+        """Do nothing: the recorder closes the trial."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Write the empty state that Tune wants to see."""
+        """Write the empty state that Tune expects."""
         Path(checkpoint_path).write_text("{}", encoding="utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a resumed search opens the ledger anew."""
+        """Do nothing: a resumed search opens the ledger again."""

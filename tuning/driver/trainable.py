@@ -20,24 +20,24 @@ from dcodr.training.trainer import Fit, fit, resolve_device
 from tuning.driver.protocol import Assignment, TrialReport
 
 OUT_OF_MEMORY = (
-    "Give a trial more of the GPU (resources.gpus_per_trial, or resources.on_oom: retry), or make batches or "
-    "networks smaller."
+    "Give a trial a larger share of the GPU (resources.gpus_per_trial, or resources.on_oom: retry), or make "
+    "batches or networks smaller."
 )
 
 
 class _InfeasibleError(Exception):
-    """Ends a training whose code cannot compete any more."""
+    """Ends a training whose result is infeasible."""
 
 
 def train_trial(assignment: dict[str, Any]) -> None:
     """Train one config and report each epoch to Tune.
 
-    A :class:`TrialReport` that is infeasible is the last one. A training that cannot go on reports the reason
-    and ends normally: Tune would drop the reason of an exception. A training that reaches its end keeps its
-    pictures and its encoder.
+    An infeasible :class:`TrialReport` is the last one. A training that cannot continue reports the reason and
+    ends normally, because Tune would drop the reason of an exception. A training that reaches its end keeps
+    its pictures and its encoder.
 
-    A training that was cut off goes on from its checkpoint. It reports the last epoch again, in case the
-    process before it died first.
+    An interrupted training continues from its checkpoint. It reports the last epoch again in case the
+    previous process died first.
 
     Args:
         assignment: An :class:`Assignment` as a dictionary.
@@ -85,14 +85,14 @@ def train_trial(assignment: dict[str, Any]) -> None:
 
 
 def keep(trained: Fit, config: Config, data: FactorDataset, folder: Path) -> None:
-    """Draw what a trained method does to validation images, and keep its encoder as a checkpoint.
+    """Save pictures of a trained method on validation images, and its encoder as a checkpoint.
 
     Args:
-        trained: A training that has reached its end.
+        trained: A complete training.
         config: Its config.
-        data: What it was trained on.
-        folder: Where to write ``retrieval.png``, ``reconstruction.png`` (if it has a generator) and the
-            checkpoint, from which ``python -m dcodr evaluate`` measures it on the test images.
+        data: The data that it was trained on.
+        folder: Folder for ``retrieval.png``, ``reconstruction.png`` (if the method has a generator) and the
+            checkpoint, which ``python -m dcodr evaluate`` measures on the test images.
 
     Raises:
         UserError: If they cannot be written.
@@ -116,11 +116,11 @@ def keep(trained: Fit, config: Config, data: FactorDataset, folder: Path) -> Non
 
 
 def as_report(epoch: Epoch, floor: float | None) -> TrialReport:
-    """Make a report of an epoch.
+    """Turn an epoch into a report.
 
     Args:
         epoch: The epoch.
-        floor: Least informativeness that is feasible; ``None`` for any.
+        floor: Lowest feasible informativeness; ``None`` for any.
     """
     losses = {f"train/{name}": value for name, value in epoch.losses.items()}
     report = TrialReport(epoch=epoch.epoch, training={**losses, "images_per_second": epoch.images_per_second})

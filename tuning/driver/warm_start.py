@@ -53,7 +53,7 @@ def read_ranking(path: Path) -> list[str]:
     names = table.columns["augmentation"]
     places = dict.fromkeys(names, 0)
     if len(places) < len(names):
-        raise UserError(f"{path}: an augmentation stands twice: {', '.join(names)}")
+        raise UserError(f"{path}: an augmentation is listed twice: {', '.join(names)}")
     for measure in COLUMNS[1:]:
         measured = {name: _measure(table, row, measure) for row, name in enumerate(names)}
         for place, name in enumerate(sorted(names, key=measured.__getitem__)):
@@ -107,7 +107,9 @@ def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
 
 def _earlier_front(space: Space, folder: Path) -> Iterator[FirstTrial]:
     if not (folder / LEDGER).is_file():
-        raise UserError(f"search.warm_start.searches: {folder} is no folder of a search: it has no {LEDGER}")
+        raise UserError(
+            f"search.warm_start.searches: {folder} is not the folder of a search: it has no {LEDGER}"
+        )
     search = Search.open(folder.name, folder.parent)
     suggested = [
         _trial(space, search.space.config(trial.values), f"search {search.name} {trial.number:03d}")

@@ -104,7 +104,7 @@ class Ledger:
             _RECORDS.validate_python([vars(record) for record in ledger.records()])
         # A damaged file can make Optuna raise any exception while it replays the entries.
         except Exception as error:
-            raise UserError(f"{path}: no ledger of a search, or damaged: {error}") from error
+            raise UserError(f"{path}: not a ledger of a search, or damaged: {error}") from error
         return ledger
 
     def facts(self) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
         ledger: The ledger of the search.
         space: The new space.
         allow_change: Whether ranges, constraints on subsets and search settings may differ, if all earlier
-            trials fit the new space. Base, objectives and floor may never differ: metrics would not compare.
+            trials fit the new space. Base, objectives and floor may never differ, as metrics would not be
+            comparable.
 
     Raises:
         UserError: If the search may not resume; the message lists the differences.
@@ -42,7 +43,10 @@ def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
         )
     if fixed := [line for line in changed if line.startswith(_FIXED)]:
         lines = "".join(f"\n  {line}" for line in fixed)
-        raise UserError(f"{changing}: earlier metrics would not compare:{lines}\n{_ADVICE}")
+        raise UserError(
+            f"{changing}: these settings cannot change, as earlier metrics would not be comparable:"
+            f"{lines}\n{_ADVICE}"
+        )
     for trial in ledger.begun_trials():
         if reason := _misfit(trial, space):
             raise UserError(
@@ -50,7 +54,7 @@ def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
             )
 
 
-_ADVICE = "Begin a new search instead; search.warm_start.searches takes this one's front over"
+_ADVICE = "Begin a new search instead; search.warm_start.searches can take over this one's front"
 
 
 def _compared(space: Space) -> Mapping[str, Any]:
@@ -74,5 +78,5 @@ def _misfit(trial: FrozenTrial, space: Space) -> str | None:
             except ValueError as error:
                 return f"{name}: {error}"
         elif value is not False:
-            return f"{name}: {value!r} was drawn, and is not searched any more"
+            return f"{name}: the trial has {value!r}, but the new space does not search it"
     return space.reject_reason(decode(params, trial.params))

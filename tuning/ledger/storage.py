@@ -1,4 +1,4 @@
-"""The folder of all searches, and what is told of one that fails while a search runs."""
+"""The folder of all searches: names, and the messages if it fails while a search runs."""
 
 import os
 import re
@@ -13,58 +13,61 @@ from dcodr.words import once_more
 LEDGER = "ledger.log"
 """The record of a search, in the folder of the search."""
 _BEGUN = ("driver.lock", "space.yaml", f"{LEDGER}.")
-"""Beginnings of the files of a search that was killed before it had a ledger."""
+"""Prefixes of the files of a search that was killed before it had a ledger."""
 _NAME = re.compile(r"\w([\w .+-]*[\w+-])?")
 _RESERVED = re.compile(
     r"(mlflow\.db|mlartifacts|mlruns)([-.].*)?|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE
 )
-"""Names that MLflow has beside the searches, and those that Windows takes for devices."""
+"""Names of MLflow's own files beside the searches, and names that Windows reserves for devices."""
 _ADDED = len(".-000000.yaml..tmp") + 32
-"""Bytes that are added to a search's name to name files."""
+"""Number of bytes that the longest file name adds to the name of its search."""
 
 
 def names(storage: Path) -> list[str]:
-    """Names of the searches in a folder."""
+    """Return the names of the searches in a folder."""
     return sorted(path.parent.name for path in storage.glob(f"*/{LEDGER}"))
 
 
 def unfit(name: str, storage: Path) -> str | None:
-    """Say why no search can have a name, if so.
+    """Return the reason why a search cannot have a name; ``None`` if it can.
 
     Args:
         name: The name.
-        storage: The folder of all searches, which need not be there yet.
+        storage: The folder of all searches; it need not exist yet.
     """
     if not _NAME.fullmatch(name):
-        return "should be a plain folder name, of letters, digits, - _ . + and spaces, the last no . or space"
+        return (
+            "should be a plain folder name: letters, digits, - _ . + and spaces, "
+            "not beginning with - . + or a space, not ending in a dot or space"
+        )
     if _RESERVED.fullmatch(name):
-        return "is a name that MLflow or the system uses itself"
+        return "is reserved: MLflow or the operating system uses this name"
     nearest = next(folder for folder in (storage, *storage.parents) if folder.exists())
     size, most = len(os.fsencode(name)), os.pathconf(nearest, "PC_NAME_MAX") - _ADDED
     if size > most:
-        return f"is too long: it has {size} bytes, and names of files there leave {most}"
+        return f"is too long: it has {size} bytes, and the file system allows {most}"
     return None
 
 
 def occupied(name: str, storage: Path) -> str | None:
-    """Say what is already where a new search would be, if it is not one that was killed as it began."""
+    """Describe what is in the way of a new search; ``None`` if nothing is, or a search killed as it began."""
     folder = storage / name
     if not folder.is_dir():
         return f"{folder} is a file" if folder.exists() else None
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith((".", *_BEGUN)))
-    return f"{folder} holds other things, such as {others[0]}" if others else None
+    return f"{folder} contains other files, such as {others[0]}" if others else None
 
 
 @contextmanager
 def guarded(folder: Path, tracking: str) -> Iterator[None]:
-    """Make one message of whatever a storage raises that fails while a search is at work in it.
+    """Turn the errors of a storage that fails during a search into one message.
 
     Args:
         folder: The folder of the search, with a ledger.
-        tracking: Where its MLflow is, fit to be shown.
+        tracking: Its MLflow's tracking URI, without secrets.
 
     Raises:
-        StorageError: If the folder or its ledger is gone, or the disk fails; it says how to go on.
+        StorageError: If the folder or its ledger is gone, or the disk fails; the message says what to do.
     """
     again = once_more(name=folder.name, resume=True)
     try:
@@ -76,23 +79,23 @@ def guarded(folder: Path, tracking: str) -> Iterator[None]:
         if told is None:
             raise
         raise StorageError(
-            f"{told}. Nothing that was finished is lost: once there is room again, go on with {again}"
+            f"{told}. Nothing that was finished is lost: once there is room again, {again}"
         ) from error
 
 
 def _gone(folder: Path, tracking: str, again: str) -> str:
     moved = not (folder / "space.yaml").is_file()
     lost = folder if moved else folder / LEDGER
-    rest = " in place of what trials have written there since" if moved and folder.is_dir() else ""
+    rest = " (replacing what trials have written there since)" if moved and folder.is_dir() else ""
     return (
         f"{lost} is gone: it was moved or deleted while search {folder.name!r} was running. If it was moved, "
-        f"all that was finished is in it: move it back{rest}, and go on with {again}. If it was deleted, the "
-        f"search cannot go on; MLflow keeps what it was told, unless it was deleted as well: {tracking}"
+        f"move it back{rest} and {again}; nothing that was finished is lost. If it was deleted, the search "
+        f"cannot continue; its metrics are still in MLflow, unless MLflow was deleted too: {tracking}"
     )
 
 
 def _failed(error: BaseException) -> str | None:
-    """Say what a disk did to the program; Ray and libraries hide that behind errors of their own."""
+    """Return the message of a disk failure behind an error; Ray and libraries wrap it in their own errors."""
     behind: BaseException | None = error
     while behind is not None:
         if isinstance(behind, StorageError):

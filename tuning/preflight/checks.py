@@ -156,8 +156,8 @@ def _check_figures(space: Space, spec: DatasetSpec) -> None:
         if name == "informativeness" and name not in known:
             raise UserError(
                 f"objectives.informativeness: {spec.name} has no attribute to measure it by: label one, or "
-                f"have {IMAGE_INFORMATIVENESS} instead, which needs no labels, as in "
-                "search_spaces/no_labels.yaml; docs/your-data.md says what it is worth"
+                f"use {IMAGE_INFORMATIVENESS}, which needs no labels, as in search_spaces/no_labels.yaml "
+                "(docs/your-data.md)"
             )
         if name not in known:
             raise UserError(f"objectives.{name}: {spec.name} has no such metric{did_you_mean(name, known)}")

@@ -133,7 +133,7 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
     if more > 0:
         console.print(f"and {more} more first trials", highlight=False)
     if random < len(records):
-        console.print(f"From trial {random:03d} on, results will steer the draws.", highlight=False)
+        console.print(f"From trial {random:03d} on, the sampler uses earlier results.", highlight=False)
     console.print()
 
 
@@ -174,7 +174,7 @@ def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
     plan["Encoder"] = "\n".join(_encoder(arch, timing) for arch, timing in timings.items())
     plan |= _timed(config, timing, copies)
     if cost_depends(space):
-        plan["Largest"] = "timed is the costliest configuration of the space; others take less"
+        plan["Largest"] = "the most expensive configuration of the space was timed; others take less"
     return plan | _estimated(space, config, timing, at_once)
 
 

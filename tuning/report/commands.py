@@ -26,7 +26,7 @@ def commands(results: Results) -> list[tuple[str, str]]:
     """Return the purpose and the text of each command."""
     name, storage = results.name, str(results.folder.parent)
     found = [
-        ("Go on with this search", f"{_search_again(results, name)} --resume{results.space.permission}"),
+        ("Continue this search", f"{_search_again(results, name)} --resume{results.space.permission}"),
         ("Search again, from the start", _search_again(results, f"{name}-again") + results.space.permission),
         (
             "Export the front",

@@ -45,7 +45,7 @@ def state(results: Results) -> State:
     text = {
         "running": f"{counted(len(at_work), 'trial')} running",
         "ended": f"Ended{moment} because {results.facts.get('ended')}",
-        "interrupted": "Interrupted: no process works on this search; --resume goes on with it",
+        "interrupted": "Interrupted: no process works on this search; continue with --resume",
     }[kind]
     budgets = [(trial, results.space.config(trial.values).epochs) for trial in at_work]
     return State(kind, text, budgets, len(results.trials), results.space.search.trials)
@@ -87,7 +87,7 @@ def _end(results: Results) -> str:
     ended = results.facts.get("ended")
     if ended is not None:
         return f"because {ended}"
-    return "still running" if results.driven else "not yet: the search was interrupted, --resume goes on"
+    return "still running" if results.driven else "not yet: interrupted; continue with --resume"
 
 
 def _when(results: Results) -> str:

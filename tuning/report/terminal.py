@@ -57,11 +57,12 @@ def _what_mattered(results: Results) -> str:
     """Return a line with the folder of the search's analysis, or the command that makes one."""
     complete = len(results.complete)
     if complete < FEWEST_TRIALS:
-        return f"What mattered: an analysis needs {FEWEST_TRIALS} complete trials; there are {complete}."
+        needed = f"an analysis needs {FEWEST_TRIALS} complete trials; there are {complete}."
+        return f"Importance of the settings: {needed}"
     folder = results.folder / ANALYSIS
     if folder.is_dir():
-        return f"What mattered: {_from_here(folder)}"
-    return f"What mattered: {_command(results, 'analyse')}"
+        return f"Importance of the settings: {_from_here(folder)}"
+    return f"Importance of the settings: {_command(results, 'analyse')}"
 
 
 def _command(results: Results, name: str) -> str:

@@ -69,8 +69,8 @@ def answer_text(results: Results) -> str:
         shared = len(_paired(results.trainings(knee), results.trainings(results.baseline)))
         return (
             f"{question} Not known: trial {knee.number:03d}, the best trade-off, and the paper's settings "
-            f"were both trained with {('no', 'one')[shared]} further seed, and seeds differ. search.confirm "
-            "in the space trains both with several."
+            f"share {('no', 'only one')[shared]} confirmation seed. Set search.confirm in the space to train "
+            "both with several."
         )
     verdicts: dict[str, list[str]] = {}
     for i, name in enumerate(found.objectives):

@@ -249,7 +249,7 @@ class Results:
         """
         objectives = self.space.objectives
         if objective not in objectives:
-            raise UserError(f"{objective!r} is no objective; there are: {', '.join(objectives)}")
+            raise UserError(f"{objective!r} is not an objective; there are: {', '.join(objectives)}")
         sign = -1 if objectives[objective] == "maximize" else 1
         return sorted(trials, key=lambda trial: sign * self.objectives(trial)[objective])
 

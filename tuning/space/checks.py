@@ -109,7 +109,7 @@ def wrong_paper_with(
     for key, value in paper_with.items():
         at = ("search", "warm_start", "paper_with", key)
         if key not in searched:
-            yield at, f"is no searched parameter{did_you_mean(key, searched)}"
+            yield at, f"is not a searched parameter{did_you_mean(key, searched)}"
         else:
             yield from ((at, message) for _, message in refused(base, nested(key, value)))
 

@@ -65,7 +65,7 @@ def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> It
             yield ("objectives", name), f"cannot be an objective{unknown('metrics', name, allowed)}"
     for name in preference:
         if name not in objectives:
-            yield ("search", "preference", name), f"is no objective{did_you_mean(name, objectives)}"
+            yield ("search", "preference", name), f"is not an objective{did_you_mean(name, objectives)}"
 
 
 def worst(name: str, direction: Direction, code_dim: int) -> float:

@@ -161,7 +161,7 @@ class SubsetParam(StrictModel):
         for key, names in named:
             for name in names:
                 if name not in self.members:
-                    yield key, f"{name!r} is no member{did_you_mean(name, self.members)}"
+                    yield key, f"{name!r} is not a member{did_you_mean(name, self.members)}"
             for name in {name for name in names if [*names].count(name) > 1}:
                 yield key, f"{name} is given twice"
 

@@ -27,10 +27,11 @@ def what_mattered(results: Results) -> Conclusion:
     """
     command = f"`python -m tuning analyse {results.name}`"
     if results.facts.get("ended") is None:
-        return [], f"The search is not over; {command} tells what mattered so far."
+        return [], f"The search has not ended; {command} shows the importance of the settings so far."
     complete = len(results.complete)
     if complete > MOST_TRIALS:
-        return [], f"An analysis of {complete} complete trials takes minutes: {command} tells what mattered."
+        takes = f"An analysis of {complete} complete trials takes minutes"
+        return [], f"{takes}: {command} shows the importance of the settings."
     from tuning.report.analysis_files import write_files
     from tuning.report.page import write_report
 
@@ -40,7 +41,7 @@ def what_mattered(results: Results) -> Conclusion:
         write_report(results, results.folder / REPORT, analyses)
     except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
         return [], f"The analysis failed ({type(error).__name__}: {error}); {command} tries again."
-    return files, reason or "What mattered: the artifacts in `analysis`."
+    return files, reason or "Importance of the settings: the artifacts in `analysis`."
 
 
 def describe(results: Results, mattered: str) -> str:

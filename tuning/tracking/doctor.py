@@ -203,8 +203,8 @@ def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
                 yield Finding(str(error), file.unlink)
     if epoch < trial.epoch:
         yield Finding(
-            f"trial {trial.number:03d}: the ledger knows {trial.epoch} epochs, its checkpoint {epoch}; "
-            "it trains the rest again, to the same metrics",
+            f"trial {trial.number:03d}: the ledger has {trial.epoch} epochs, the checkpoint only {epoch}; "
+            "the missing ones are trained again, with the same metrics",
             None,
         )
 
@@ -215,8 +215,8 @@ def _examine_end(search: Search) -> Iterator[Finding]:
     if results.facts.get("ended") is None:
         over = search.ledger.over()
         if over is None or results.unconfirmed or any(t.status == "running" for t in results.records):
-            again = f"the command that began it goes on with it, with --name {search.name} --resume"
-            yield Finding(f"the search was stopped before its end; {again}", None)
+            again = f"run its command again with --name {search.name} --resume"
+            yield Finding(f"the search was interrupted; {again}", None)
             return
         what = "all trials have ended, but the ledger does not say that the search has ended"
         yield Finding(what, partial(search.ledger.remember, "ended", over))

@@ -176,7 +176,7 @@ def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
     """Return a trial's artifacts besides its config, file name to text: a table of the probes."""
     if not record.figures:
         return {}
-    rows = ["figure,value,low,high"]
+    rows = ["metric,value,low,high"]
     for name, value in record.figures.items():
         low, high = record.intervals.get(name, ("", ""))
         rows.append(f"{name},{value},{low},{high}")

@@ -1,4 +1,4 @@
-"""Records on their way to MLflow: written in the background, retried until MLflow has them."""
+"""Records for MLflow, written in the background and retried until MLflow has them."""
 
 import threading
 from collections import deque
@@ -13,21 +13,22 @@ from tuning.tracking.store import reason
 from tuning.tracking.tracker import Tracker, TrialRun
 
 GATHERED = 1.0
-"""Seconds from a first report until MLflow is written: what a trial reports in them goes together."""
+"""Seconds between a first report and its writing; later reports of the same trial are written with it."""
 LONGEST_PAUSE = 60.0
-"""Most seconds between two attempts to reach an MLflow that does not answer."""
+"""Maximum seconds between two attempts to reach an MLflow that does not answer."""
 
 
 class Outbox:
-    """Brings the runs of trials to what the ledger knows, one after the other, in a thread of its own.
+    """Bring the runs of trials to the state of the ledger, one after the other, in a separate thread.
 
-    The search never waits for MLflow. Of a trial only the newest state is waiting to be written, at most once
-    a second, so that an outage of any length costs a bounded memory, and what it held up is written at once.
+    The search never waits for MLflow. For each trial only the newest state waits to be written, at most once
+    a second. So an outage of any length needs a bounded amount of memory, and its delayed metrics are written
+    in one go.
 
     Args:
-        tracker: The search's runs, used by this class alone until it is closed.
+        tracker: The search's runs; only this class may use it until it is closed.
         search: The search.
-        say: Tells the user that MLflow does not answer, or does again.
+        say: Tells the user that MLflow does not answer, or answers again.
     """
 
     def __init__(self, tracker: Tracker, search: Search, say: Callable[[str], None]) -> None:
@@ -37,7 +38,7 @@ class Outbox:
         self._waiting: dict[int, tuple[TrialRecord, bool]] = {}
         self._round: deque[int] = deque()
         self._runs: dict[int, TrialRun] = {}
-        self._uncertain: set[int] = set()  # what MLflow has of these trials is to be looked up
+        self._uncertain: set[int] = set()  # look up what MLflow has of these trials
         self._trouble: str | None = None
         self._refused: str | None = None
         self._deadline: float | None = None
@@ -46,21 +47,21 @@ class Outbox:
         self._thread.start()
 
     def put(self, record: TrialRecord, *, driven: bool = True) -> None:
-        """Have a trial written as it is now.
+        """Queue the current state of a trial.
 
         Args:
             record: The trial.
-            driven: Whether this process is at work on it, if it has not ended.
+            driven: Whether this process trains it, if it has not ended.
         """
         with self._changed:
             self._waiting[record.number] = record, driven
             self._changed.notify()
 
     def catch_up(self, records: Iterable[TrialRecord]) -> None:
-        """Have everything written that an earlier process has not.
+        """Queue everything that an earlier process has not written.
 
         Args:
-            records: All trials of the search; nobody is at work on any of them.
+            records: All trials of the search; no process trains any of them.
         """
         runs = {run.number: run for run in self._tracker.trial_runs()}
         for record in records:
@@ -70,13 +71,14 @@ class Outbox:
                 self.put(record, driven=False)
 
     def close(self, patience: float) -> str | None:
-        """Write what is waiting and end.
+        """Write whatever is waiting, then end the thread.
 
         Args:
-            patience: Seconds to try for if MLflow does not answer; one that does gets all the time it needs.
+            patience: Seconds to keep trying while MLflow does not answer. As long as it answers, there is no
+                limit.
 
         Returns:
-            Why something could not be written, if so.
+            The reason why something could not be written; ``None`` if everything was.
         """
         with self._changed:
             self._deadline = monotonic() + patience
@@ -93,7 +95,7 @@ class Outbox:
                 self._write(record, driven)
             except ValueError as error:
                 self._refused = f"trial {number:03d}: {error}"
-                self._say(f"MLflow takes no figures of {self._refused}")
+                self._say(f"MLflow refused the metrics of {self._refused}")
             except Exception as error:  # every driver and server has its own
                 self._uncertain.add(number)
                 if self._give_up(number, record, driven, error, pause):
@@ -103,10 +105,10 @@ class Outbox:
                 pause = 1.0
                 if self._trouble is not None:
                     self._trouble = None
-                    self._say("MLflow can be written again; what was held up follows")
+                    self._say("MLflow answers again; the delayed metrics are being written")
 
     def _next(self) -> tuple[TrialRecord, bool] | None:
-        """The next trial to write, a while after the first of a round was put; ``None`` at the end."""
+        """Wait for the next trial to write, a while after a round's first; return ``None`` at the end."""
         with self._changed:
             if not self._round:
                 self._changed.wait_for(lambda: self._waiting or self._deadline is not None)
@@ -126,20 +128,22 @@ class Outbox:
         if run is not None and record.status == "running":
             self._uncertain.discard(number)
             self._runs[number] = run
-        else:  # it may be written once more: looked up then, it need not be kept
+        else:  # it is looked up again in the rare case that it changes once more
             self._uncertain.add(number)
 
     def _give_up(
         self, number: int, record: TrialRecord, driven: bool, error: Exception, pause: float
     ) -> bool:
-        """Put a trial back that could not be written, and wait; or tell that there is no time left to."""
+        """Put back a trial that could not be written, and wait; return whether time is up."""
         why = reason(self._tracker.uri, error)
         with self._changed:
             newer = self._waiting.pop(number, (record, driven))
             self._waiting[number] = newer
             first, self._trouble = self._trouble is None, why
         if first:
-            self._say(f"MLflow cannot be written: {why}. The search goes on; what MLflow lacks follows")
+            self._say(
+                f"cannot write to MLflow: {why}. The search continues; the missing metrics are written later"
+            )
         with self._changed:
             self._changed.wait_for(lambda: self._deadline is not None, pause)
             if self._deadline is None:

@@ -1,6 +1,6 @@
-"""A connection to an MLflow tracking store: patient with none, silent about its secrets.
+"""Connect to an MLflow tracking store, without long retries and without revealing secrets.
 
-MLflow is slow to import and is imported where it is first needed.
+MLflow is slow to import, so it is imported where it is first needed.
 """
 
 import logging
@@ -28,14 +28,13 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""MLflow's settings, unless the user has set them. Its own retries last for minutes, ours are in
-`tuning.tracking.outbox`; its telemetry takes half a millisecond a call, and
-its bar counts the files of a download, which is one file here."""
+"""MLflow's settings, unless the user has set them. Its own retries last for minutes, while ours are in
+`tuning.tracking.outbox`; its telemetry takes half a millisecond a call, and its bar counts the files of a
+download, which is one file here."""
 _TALKATIVE = ("mlflow.store.db.utils", "sqlalchemy.pool")
-"""Loggers that print errors with their tracebacks before they are raised, or where a connection is dropped
-because of one; whoever catches them tells them in one line."""
+"""Loggers that print the tracebacks of errors that are also raised; the caller reports them in one line."""
 _AUTOFLUSH = "(raised as a result of Query-invoked autoflush"
-"""The beginning of a line that SQLAlchemy puts before what went wrong."""
+"""Beginning of a line that SQLAlchemy puts before the message of an error."""
 _SECRET_IN_QUERY = re.compile(
     r"([?&;](?:[^=&;]*(?:pass|pwd|token|secret|key|credential|signature)[^=&;]*|odbc_connect)=)([^&;]*)",
     re.IGNORECASE,
@@ -48,13 +47,13 @@ def connect(uri: str) -> "DiscreetClient":
     """Open a store, without MLflow's INFO lines and links on the terminal.
 
     Args:
-        uri: tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
-            new SQLite database is made here, once (in seconds), before anybody else opens it. Models are
-            registered in the same store, whatever `MLFLOW_REGISTRY_URI` says.
+        uri: Tracking URI: a database such as `sqlite:////absolute/mlflow.db`, or the address of a server. A
+            new SQLite database is created here, once (in seconds), before another process opens it. Models
+            are registered in the same store, whatever `MLFLOW_REGISTRY_URI` says.
 
     Raises:
-        UserError: if an SQLite file is of another version of MLflow, or of another program.
-        Exception: of many kinds, if it cannot be opened.
+        UserError: If an SQLite file was written by another version of MLflow or by another program.
+        Exception: If it cannot be opened; the type depends on the driver.
     """
     for name, value in _ENVIRONMENT.items():  # some are read at the import
         os.environ.setdefault(name, value)
@@ -73,7 +72,7 @@ def connect(uri: str) -> "DiscreetClient":
 
 
 def _try_database(uri: str) -> None:
-    """Connect once: MLflow would retry a database that cannot be opened for 100 seconds."""
+    """Connect once, because MLflow would retry for 100 seconds if a database cannot be opened."""
     import sqlalchemy
 
     url = sqlalchemy.make_url(uri)
@@ -86,27 +85,27 @@ def _try_database(uri: str) -> None:
 
 
 def require_file(uri: str) -> None:
-    """Refuse an SQLite file that does not exist or is not whole, which opening would make."""
+    """Refuse an SQLite file that is missing or incomplete; opening it would create or change it."""
     if file := sqlite_file(uri):
         require_whole(file)
 
 
 def default_uri(storage: Path) -> str:
-    """The tracking URI of the searches in a folder, if none is given: an SQLite file in it."""
+    """Return the default tracking URI of the searches in a folder: an SQLite file there."""
     return sqlite_uri(storage.resolve() / "mlflow.db")
 
 
 def try_store(uri: str) -> str:
-    """Refuse a tracking store that could not be used; nothing in it is changed.
+    """Check that a tracking store can be used, without changing it.
 
     Args:
-        uri: tracking URI, as for `Tracker`.
+        uri: Tracking URI, as for `Tracker`.
 
     Returns:
-        What was found, in a few words.
+        A description of the store, in a few words.
 
     Raises:
-        UserError: if the store cannot be reached or opened, within seconds; no password is repeated.
+        UserError: If the store cannot be reached or opened, within seconds; no password is repeated.
     """
     try:
         if file := sqlite_file(uri):
@@ -120,7 +119,7 @@ def try_store(uri: str) -> str:
     except UserError:
         raise
     except FileNotFoundError as error:
-        return f"{error}; it will be made"
+        return f"{error}; it will be created"
     except Exception as error:  # every driver and server has its own
         raise unusable(uri, error) from None
 
@@ -137,7 +136,7 @@ def masked(uri: str) -> str:
 
 
 def ui_command(uri: str) -> str:
-    """Say how to look at the runs: the command for a database, the (masked) address of a server."""
+    """Return how to open the UI: a command for a database, the (masked) address of a server."""
     if _database(uri):
         return f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))} --host 127.0.0.1 --port 5000"
     return masked(uri)
@@ -153,10 +152,10 @@ def unusable(uri: str, error: Exception) -> UserError:
 
 @contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Make one message of whatever MLflow raises of a store that fails where there is no outbox yet.
+    """Turn errors of MLflow into one message, where there is no outbox to retry.
 
     Raises:
-        UserError: If it does; no password is repeated.
+        UserError: If the store fails; no password is repeated.
     """
     from mlflow.exceptions import MlflowException
 
@@ -167,9 +166,9 @@ def answering(uri: str) -> Iterator[None]:
 
 
 def reason(uri: str, error: Exception) -> str:
-    """First line of an error, without the secrets of the URI (errors repeat it less its last slash).
+    """Return the first line of an error, without the secrets of the URI.
 
-    Of an SQLite file on a full disk it is the file system instead.
+    For an SQLite file on a full disk, the message names the file system.
     """
     if uri.startswith("sqlite") and ("disk is full" in str(error) or getattr(error, "errno", None) in FULL):
         file = Path(uri.partition(":///")[2].partition("?")[0])
@@ -180,10 +179,10 @@ def reason(uri: str, error: Exception) -> str:
 
 
 def _discreet(text: str, uri: str) -> str:
-    """A text without the secrets of the URI, as they are written there or as a driver decodes them."""
+    """Return a text without the secrets of the URI, whether as written or as decoded by a driver."""
     secrets = {match[2] for rule in (_SECRET_IN_QUERY, _TOKEN, _PASSWORD) for match in rule.finditer(uri)}
     secrets |= {decode(secret) for secret in secrets for decode in (unquote, unquote_plus)}
-    if uri.rstrip("/"):
+    if uri.rstrip("/"):  # errors repeat the URI without its last slash
         text = text.replace(uri.rstrip("/"), masked(uri).rstrip("/"))
     for secret in sorted(secrets - {""}, key=len, reverse=True):
         text = text.replace(secret, "***")
@@ -191,7 +190,7 @@ def _discreet(text: str, uri: str) -> str:
 
 
 class DiscreetClient:
-    """An MLflow client whose errors repeat no secret of its tracking URI.
+    """An MLflow client whose errors do not reveal the secrets of its tracking URI.
 
     Args:
         client: The client.
@@ -225,16 +224,16 @@ def _database(uri: str) -> bool:
 
 
 def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
-    """Keep files with a run that has ended or not, making nothing else in the store.
+    """Add files to the artifacts of a run, whether or not it has ended; nothing else is changed.
 
     Args:
-        uri: tracking URI, as for `connect`.
-        run_id: the run, e.g. a search's parent; its status stays.
-        files: they replace those of the same names.
-        folder: where among the run's artifacts to put them.
+        uri: Tracking URI, as for `connect`.
+        run_id: The run, e.g. a search's parent; its status does not change.
+        files: The files; they replace artifacts of the same names.
+        folder: Folder among the run's artifacts.
 
     Raises:
-        UserError: if the store cannot be reached or written, or has no such run.
+        UserError: If the store cannot be reached or written, or has no such run.
     """
     try:
         require_file(uri)
@@ -252,5 +251,5 @@ def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> 
 
 
 def quoted(text: str) -> str:
-    """A text as MLflow's queries want it, which know no escapes: e.g. a folder with an apostrophe."""
+    """Quote a text, e.g. a folder with an apostrophe, for a query of MLflow; its queries have no escapes."""
     return f'"{text}"' if "'" in text else f"'{text}'"

@@ -94,16 +94,16 @@ class Tracker:
     MLflow's limits (6000 characters for a param, 8000 for a tag) are cut, with a note at their end.
 
     Args:
-        uri: tracking URI, as for `tuning.tracking.store.connect`.
+        uri: Tracking URI, as for `tuning.tracking.store.connect`.
 
     Attributes:
-        uri: the tracking URI.
-        client: the client of the store; tests put failing ones in its place.
-        search_id: the search's run.
-        form: the form of the search's metrics, see `tuning.tracking.metrics`.
+        uri: The tracking URI.
+        client: The client of the store; tests put failing ones in its place.
+        search_id: The search's run.
+        form: The form of the search's metrics, see `tuning.tracking.metrics`.
 
     Raises:
-        UserError: if the store cannot be reached, opened or written, within seconds; no password is repeated.
+        UserError: If the store cannot be reached, opened or written, within seconds; no password is repeated.
     """
 
     def __init__(self, uri: str) -> None:
@@ -136,18 +136,18 @@ class Tracker:
         search began; the run becomes KILLED.
 
         Args:
-            identity: unique id of the search, kept as tag `search_id`.
-            name: the search's name.
-            tags: tags by which the run is found.
-            params: settings of the whole search.
-            experiment: experiment of the search; created if missing.
+            identity: Unique id of the search, kept as tag `search_id`.
+            name: The search's name.
+            tags: Tags by which the run is found.
+            params: Settings of the whole search.
+            experiment: Experiment of the search; created if missing.
             artifact_root: URI below which a new experiment keeps its artifacts; None leaves it to the server.
 
         Returns:
             Run id of the parent.
 
         Raises:
-            UserError: if the experiment was deleted or cannot be made.
+            UserError: If the experiment was deleted or cannot be made.
         """
         try:
             self._experiment_id = _experiment_id(self.client, experiment, artifact_root)
@@ -171,7 +171,7 @@ class Tracker:
         """Return the parent runs of a search, the oldest first; after a fault there may be several.
 
         Args:
-            identity: as for `start_search`.
+            identity: As for `start_search`.
         """
         runs = self._runs({_IDENTITY: identity})
         return [str(run.info.run_id) for run in sorted(runs, key=lambda run: run.info.start_time)]
@@ -185,13 +185,13 @@ class Tracker:
         """Continue with a parent run of an earlier process.
 
         Args:
-            run_id: the id that `start_search` returned.
+            run_id: The id that `start_search` returned.
 
         Returns:
             The run's status; None if the store has no such run.
 
         Raises:
-            UserError: if the store cannot be reached.
+            UserError: If the store cannot be reached.
         """
         try:
             run = self.client.get_run(run_id)
@@ -209,7 +209,7 @@ class Tracker:
         """Save a view of the search's trials for the UI, under the id of the search's run.
 
         Args:
-            view: the view from `tuning.tracking.view.trials_view`.
+            view: The view from `tuning.tracking.view.trials_view`.
         """
         self.client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
 
@@ -223,9 +223,9 @@ class Tracker:
         """Add tags and artifacts to a run.
 
         Args:
-            run_id: a trial's run, or the search's.
-            tags: tags to add.
-            artifacts: file name to text.
+            run_id: A trial's run, or the search's.
+            tags: Tags to add.
+            artifacts: File name to text.
         """
         for name, text in artifacts.items():
             self.client.log_text(run_id, text, name)
@@ -236,9 +236,9 @@ class Tracker:
         """Add files to a run's artifacts, under their names.
 
         Args:
-            run_id: a trial's run, or the search's.
-            files: the files; they replace artifacts of the same names.
-            folder: folder among the run's artifacts.
+            run_id: A trial's run, or the search's.
+            files: The files; they replace artifacts of the same names.
+            folder: Folder among the run's artifacts.
         """
         for file in files:
             self.client.log_artifact(run_id, str(file), folder)
@@ -249,14 +249,14 @@ class Tracker:
         """Open the run of one trial, nested in the search's.
 
         Args:
-            number: the trial's number in the search, kept as tag `trial`.
-            name: name in the UI.
-            params: the trial's settings, flat and readable, at least one.
-            tags: other tags by which the run is found.
-            config_yaml: the trial's config, kept as artifact `config.yaml`.
+            number: The trial's number in the search, kept as tag `trial`.
+            name: Name in the UI.
+            params: The trial's settings, flat and readable, at least one.
+            tags: Other tags by which the run is found.
+            config_yaml: The trial's config, kept as artifact `config.yaml`.
 
         Raises:
-            RuntimeError: if no search was started or opened.
+            RuntimeError: If no search was started or opened.
         """
         if not self.search_id:
             raise RuntimeError("start_search or open_search comes before start_trial")
@@ -268,9 +268,9 @@ class Tracker:
         """Add the params and config of a trial's run; a driver that died may have left them out.
 
         Args:
-            run: the trial's run, without params.
-            params: as for `start_trial`.
-            config_yaml: as for `start_trial`.
+            run: The trial's run, without params.
+            params: As for `start_trial`.
+            config_yaml: As for `start_trial`.
         """
         self.client.log_text(run.run_id, config_yaml, "config.yaml")
         self._write(run.run_id, {}, params)
@@ -280,7 +280,7 @@ class Tracker:
         """Return the runs of the search's trials, or of one trial, without their epochs.
 
         Args:
-            number: the trial's number; ``None`` for all.
+            number: The trial's number; ``None`` for all.
         """
         tags = {_PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
         return [
@@ -305,11 +305,11 @@ class Tracker:
         """Write the metrics of epochs, in as few requests as MLflow's limit of 1000 metrics allows.
 
         Args:
-            run_id: the trial's run.
-            epochs: the metrics, at most 1000 for an epoch.
+            run_id: The trial's run.
+            epochs: The metrics, at most 1000 for an epoch.
 
         Raises:
-            ValueError: if a value is not finite; nothing is written then.
+            ValueError: If a value is not finite; nothing is written then.
         """
         from mlflow.entities import Metric
 
@@ -336,10 +336,10 @@ class Tracker:
         """Set a run's status; a status other than RUNNING ends the run.
 
         Args:
-            run_id: a trial's run, or the search's.
-            status: the new status in MLflow.
-            tags: the end as the search sees it: outcome, reason.
-            name: new name in the UI; None keeps the name.
+            run_id: A trial's run, or the search's.
+            status: The new status in MLflow.
+            tags: The end as the search sees it: outcome, reason.
+            name: New name in the UI; None keeps the name.
         """
         # The status comes last: a run with a final status is complete, see `tuning.tracking.mirror.is_ended`.
         if tags:
@@ -355,8 +355,8 @@ class Tracker:
         """Return the run of a registered model's version; None if the model has no such alias.
 
         Args:
-            name: the model's name.
-            alias: the version's alias.
+            name: The model's name.
+            alias: The version's alias.
         """
         try:
             return str(self.client.get_model_version_by_alias(name, alias).run_id)
@@ -371,11 +371,11 @@ class Tracker:
         """Add a saved model to a run's artifacts, and register a version of it for each alias.
 
         Args:
-            name: the model's name; created if missing.
-            description: description of the model in the UI.
-            aliases: the aliases, each with the description of its version; each moves to its new version.
-            run_id: the run of the trial that trained the model.
-            folder: the folder that MLflow saved; its name becomes the artifact's.
+            name: The model's name; created if missing.
+            description: Description of the model in the UI.
+            aliases: The aliases, each with the description of its version; each moves to its new version.
+            run_id: The run of the trial that trained the model.
+            folder: The folder that MLflow saved; its name becomes the artifact's.
         """
         self.client.log_artifacts(run_id, str(folder), folder.name)
         if not self.client.search_registered_models(f"name = {quoted(name)}", max_results=1):
@@ -399,7 +399,7 @@ class Tracker:
         """Return the versions of a registered model, the oldest first; empty if there is no such model.
 
         Args:
-            name: the model's name.
+            name: The model's name.
         """
         models = self.client.search_registered_models(f"name = {quoted(name)}", max_results=1)
         if not models:
@@ -416,8 +416,8 @@ class Tracker:
         """Delete a version of a registered model; the files that it names stay with their run.
 
         Args:
-            name: the model's name.
-            version: the version.
+            name: The model's name.
+            version: The version.
         """
         self.client.delete_model_version(name, version)
 
@@ -425,16 +425,16 @@ class Tracker:
         """Copy one file of a registered model to a folder, without loading the model.
 
         Args:
-            name: the model's name.
-            alias: the version's alias.
-            file: the file's path in the model.
-            folder: folder of the copy.
+            name: The model's name.
+            alias: The version's alias.
+            file: The file's path in the model.
+            folder: Folder of the copy.
 
         Returns:
             Path of the copy.
 
         Raises:
-            UserError: if there is no such version or file, or the store does not answer.
+            UserError: If there is no such version or file, or the store does not answer.
         """
         from mlflow.artifacts import download_artifacts
 

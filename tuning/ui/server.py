@@ -179,7 +179,7 @@ def _listening(host: str, port: int, handler: "partial[Handler]") -> Server:
             raise UserError(f"--port {port} needs more rights than you have: give one above 1023") from None
         raise UserError(f"--host {host}: cannot listen there: {error.strerror or error}") from None
     except OverflowError:
-        raise UserError(f"--port {port} is no port: give a number from 0 to 65535") from None
+        raise UserError(f"--port {port} is not a port: give a number from 0 to 65535") from None
 
 
 class _Server6(Server):

@@ -115,7 +115,7 @@ def read_items(
         UserError: If an item is anything else, or a label cannot be used.
     """
     if domain == "dataset" and len(datasets) < 2:
-        raise UserError("to be invariant to the dataset, there must be at least 2 datasets; give another one")
+        raise UserError("only 1 dataset; at least 2 are needed with the dataset as domain; give another one")
     title = " + ".join(datasets)
     parts = [(one, split, data) for one, splits in datasets.items() for split, data in splits.items()]
     names = {tuple(map(str, getattr(data, "classes", ()))) for _, _, data in parts}

@@ -142,7 +142,7 @@ def test_wrong_overrides_name_their_key() -> None:
 def test_dotted_keys_reach_nested_settings() -> None:
     assert nested("a.b.c", 1) == {"a": {"b": {"c": 1}}}
     assert setting(Config(), "batch.n_domains") == 4
-    with pytest.raises(KeyError, match=r"encoder\.arc is no setting of a config \(did you mean arch\?\)"):
+    with pytest.raises(KeyError, match=r"encoder\.arc is not a setting of a config \(did you mean arch\?\)"):
         setting(Config(), "encoder.arc")
     with pytest.raises(KeyError, match=r"temperature\.x"):
         setting(Config(), "temperature.x")
@@ -160,9 +160,9 @@ def test_a_strength_is_the_given_one_or_the_papers() -> None:
         "strengths.gaussian_blur.sgima": "sigma",
         "strength.gaussian_blur.sigma": "strengths",
     }.items():
-        with pytest.raises(KeyError, match=rf"{key} is no setting of a config \(did you mean {hint}\?\)"):
+        with pytest.raises(KeyError, match=rf"{key} is not a setting of a config \(did you mean {hint}\?\)"):
             setting(config, key)
-    with pytest.raises(KeyError, match=r"strengths\.affine\.degrees\.x is no setting"):
+    with pytest.raises(KeyError, match=r"strengths\.affine\.degrees\.x is not a setting"):
         setting(config, "strengths.affine.degrees.x")
 
 

@@ -216,7 +216,7 @@ def float_images(stored: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (one_domain, "1 domain in all"),
+        (one_domain, "only 1 domain; at least 2 are needed"),
         (no_validation, "none of the 60 images is left for validation"),
         (untrained_domain, "chair 2 has 0 training images"),
         (missing_attribute, "do not match its attributes"),

@@ -50,7 +50,7 @@ def test_the_ceiling_of_retrieval_stands_below_the_figures() -> None:
     printed = " ".join(console.export_text().split())
     assert "all other training and test images" in printed
     assert "0.039" in printed
-    by_cell = {(row["system"], row["figure"]): row for row in csv.DictReader(io.StringIO(filled.csv()))}
+    by_cell = {(row["system"], row["metric"]): row for row in csv.DictReader(io.StringIO(filled.csv()))}
     assert by_cell["simclr", "retrieval_top1/all"]["ceiling"] == "0.039"
     assert by_cell["dcodr", "domain_accuracy"]["ceiling"] == ""
 
@@ -65,7 +65,7 @@ def test_the_csv_holds_every_digit() -> None:
     filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5), figures(0.2, 0.9)]})
     rows = list(csv.DictReader(io.StringIO(filled.csv())))
     assert len(rows) == len(METHODS) * 2
-    by_cell = {(row["system"], row["figure"]): row for row in rows}
+    by_cell = {(row["system"], row["metric"]): row for row in rows}
     row = by_cell["dcodr", "domain_accuracy"]
     assert row["published"] == "0.143"
     assert float(row["measured"]) == (0.1 + 0.2) / 2

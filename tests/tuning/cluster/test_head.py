@@ -42,7 +42,7 @@ def test_a_lost_head_is_told_with_what_is_lost_and_how_to_go_on(
     lost, again = said.getvalue().splitlines()[-2:]
     assert lost == (
         "The head of the Ray cluster does not answer. Ray waits a minute for it and then ends this process. "
-        "Nothing that was finished is lost: once the cluster is there again, go on with the same "
-        "command and: --name night --resume"
+        "Nothing that was finished is lost: once the cluster is back, make the same call again with "
+        "name='night', resume=True"
     )
     assert again == "The head of the Ray cluster answers again"

@@ -86,7 +86,7 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     assert tried == shares
     (record,) = ledger.records()
     assert (record.status, record.reason) == ("failed", "CUDA out of memory.")
-    assert said.getvalue().count("trial 000 goes on with more of a GPU") == len(shares) - 1
+    assert said.getvalue().count("trial 000 restarts with a larger share of a GPU") == len(shares) - 1
     assert ledger.budget.trials == 1
 
 
@@ -118,5 +118,5 @@ def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path
         "unsaved": "000.pt: No space left on device",
     }
     recorder.on_trial_result(0, [], trial, result)
-    assert "trial 000 goes on without a checkpoint: 000.pt: No space left on device" in said.getvalue()
+    assert "trial 000 continues without a checkpoint: 000.pt: No space left on device" in said.getvalue()
     assert [record.epoch for record in ledger.records()] == [1]

@@ -70,7 +70,7 @@ def test_paper_with_replaces_values_of_the_baseline_and_is_named_in_words(tmp_pa
     ("given", "message"),
     [
         ("temperatur: 0.3", r"line 7: search\.warm_start\.paper_with\.temperatur: .* mean temperature"),
-        ("encoder_lr: 0.3", r"paper_with\.encoder_lr: is no searched parameter"),
+        ("encoder_lr: 0.3", r"paper_with\.encoder_lr: is not a searched parameter"),
         ("temperature: -1", r"paper_with\.temperature: .*-1"),
         ("temperature: hot", r"paper_with\.temperature: .*'hot'"),
         ("temperature: 0.7", r"params\.temperature: does not allow 0\.7"),
@@ -181,7 +181,7 @@ def test_an_earlier_search_without_a_fitting_trial_is_refused(tmp_path: Path) ->
 
 
 def test_what_is_no_earlier_search_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"search\.warm_start\.searches: .*cars is no folder of a search"):
+    with pytest.raises(UserError, match=r"warm_start\.searches: .*cars is not the folder of a search"):
         first_trials(load(tmp_path, "searches: [cars]"))
 
 
@@ -240,7 +240,7 @@ def test_a_ranking_needs_a_base_that_uses_augmentations(tmp_path: Path, ranking:
             "line 13, column f_unnorm: received 'nan'; should be a finite number",
         ),
         (TABLE_1.replace(",0.0261", ""), "line 13: 2 cells for 3 columns"),
-        (TABLE_1 + "crop,1,1\n", "an augmentation stands twice"),
+        (TABLE_1 + "crop,1,1\n", "an augmentation is listed twice"),
         (TABLE_1.replace("crop", "cropp"), "received the unknown augmentation 'cropp' (did you mean crop?)"),
     ],
     ids=["empty", "column", "word", "nan", "missing", "twice", "unknown"],

@@ -50,11 +50,11 @@ def begin(tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("mlflow.db", "MLflow or the system uses itself"),
-        ("MLflow.db-journal", "MLflow or the system uses itself"),
-        ("mlartifacts", "MLflow or the system uses itself"),
-        ("con", "MLflow or the system uses itself"),
-        ("NUL.txt", "MLflow or the system uses itself"),
+        ("mlflow.db", "is reserved: MLflow or the operating system"),
+        ("MLflow.db-journal", "is reserved: MLflow or the operating system"),
+        ("mlartifacts", "is reserved: MLflow or the operating system"),
+        ("con", "is reserved: MLflow or the operating system"),
+        ("NUL.txt", "is reserved: MLflow or the operating system"),
         ("漢" * 90, "is too long: it has 270 bytes"),
         ("a" * 250, "is too long: it has 250 bytes"),
         (".", "should be a plain folder name"),
@@ -88,7 +88,7 @@ def test_a_folder_of_other_things_is_not_taken(begin: Any, tmp_path: Path) -> No
     assert "runs/file is a file" in begin("file")
     (tmp_path / "runs" / "own").mkdir()
     (tmp_path / "runs" / "own" / "thesis.tex").touch()
-    assert "holds other things, such as thesis.tex" in begin("own")
+    assert "contains other files, such as thesis.tex" in begin("own")
     (tmp_path / "runs" / "quick").mkdir()
     (tmp_path / "runs" / "quick" / "thesis.tex").touch()
     assert begin(None) == "quick-2"
@@ -140,7 +140,7 @@ def test_a_folder_or_a_ledger_that_is_gone(folder: Path, lost: str) -> None:
         shutil.rmtree(folder)
     message = told(folder, TuneError("whatever Ray makes of it"))
     assert message.startswith(f"{path} is gone: it was moved or deleted while search 'a' was running")
-    assert "the same call and: name='a', resume=True" in message
+    assert "make the same call again with name='a', resume=True" in message
     assert "sqlite:///mlflow.db" in message
 
 
@@ -156,7 +156,7 @@ def test_a_disk_that_fails_behind_errors_of_others(folder: Path, code: int) -> N
     assert message.startswith(f"cannot write {folder / LEDGER}: {os.strerror(code)}")
     assert ("the file system mounted at" in message) == (code in (errno.ENOSPC, errno.EDQUOT))
     assert "Nothing that was finished is lost" in message
-    assert "the same call and: name='a', resume=True" in message
+    assert "make the same call again with name='a', resume=True" in message
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_the_first_configurations_are_shown(shown: Plan) -> None:
     text = shown(trials=24, startup_trials=2)["text"]
     assert re.search(r"^000 +crop \+ high contrast \+ saturation \+ blur +0\.1 ", text, re.MULTILINE)
     assert re.findall(r"^(paper|drawn)", text, re.MULTILINE) == ["paper", *["drawn"] * 4]
-    assert "From trial 002 on, results will steer the draws." in text
+    assert "From trial 002 on, the sampler uses earlier results." in text
 
 
 def test_an_unreachable_tracking_server(shown: Plan) -> None:

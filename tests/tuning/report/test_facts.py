@@ -36,7 +36,7 @@ def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     search.ledger.begin()
     facts = dict(overview(search.results()))
     assert facts["Trials"] == "5: 2 complete, 1 infeasible, 1 stopped early, 1 cut off"
-    assert facts["Ended"] == "not yet: the search was interrupted, --resume goes on"
+    assert facts["Ended"] == "not yet: interrupted; continue with --resume"
     assert facts["Dataset"] == "synthetic, fingerprint abc"
     assert facts["Versions"] == "python 3.12"
     assert facts["Training"].startswith("6 epochs")

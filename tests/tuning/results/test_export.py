@@ -103,7 +103,7 @@ def test_what_a_search_has_found_is_read_again(search: Search, tmp_path: Path) -
     ("which", "message"),
     [
         ("top", "which='top': expected knee"),
-        ("best:speed", "'speed' is no objective"),
+        ("best:speed", "'speed' is not an objective"),
         ("trial:99", "has no such trial"),
         ("trial:x", "expected knee"),
     ],

@@ -124,11 +124,11 @@ def test_rules_that_leave_no_set_are_refused_with_their_names() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"required": ("affin",)}, r"required\n  'affin' is no member \(did you mean affine\?\)"),
-        ({"excluded": (("crop", "grayscal"),)}, r"excluded\.0\n  'grayscal' is no member"),
+        ({"required": ("affin",)}, r"required\n  'affin' is not a member \(did you mean affine\?\)"),
+        ({"excluded": (("crop", "grayscal"),)}, r"excluded\.0\n  'grayscal' is not a member"),
         ({"excluded": (("crop", "crop"),)}, r"excluded\.0\n  crop is given twice"),
-        ({"exclusive": (("crop", "affine", "Crop"),)}, r"exclusive\.0\n  'Crop' is no member"),
-        ({"strengths": {"gaussian_blur": {}}}, r"strengths\.gaussian_blur\n  'gaussian_blur' is no member"),
+        ({"exclusive": (("crop", "affine", "Crop"),)}, r"exclusive\.0\n  'Crop' is not a member"),
+        ({"strengths": {"gaussian_blur": {}}}, r"strengths\.gaussian_blur\n  'gaussian_blur' is not a mem"),
         ({"min_size": 4}, "sizes from 4 to 3 do not fit 3 members"),
         ({"members": ("crop", "crop")}, "crop is given twice"),
         ({"members": ("crop", "afine")}, r"unknown augmentation 'afine' \(did you mean affine\?\)"),

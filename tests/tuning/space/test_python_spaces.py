@@ -120,7 +120,7 @@ def test_mistakes_of_a_built_space_are_told_together_with_their_keys() -> None:
     assert [line.partition("; allowed")[0] for line in str(caught.value).splitlines()] == [
         "mine: base: unknown preset 'mnist'",
         "mine: search.trails: unknown key (did you mean trials?)",
-        "mine: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+        "mine: params.temprature: temprature is not a setting of a config (did you mean temperature?)",
     ]
 
 

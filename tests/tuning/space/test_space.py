@@ -139,7 +139,7 @@ WRONG = {
     "unknown key": (BASE + TEMPERATURE + "serch: {}\n", "line 4: serch: unknown key (did you mean search?)"),
     "unknown setting": (
         BASE + "params:\n  temprature: {type: float, low: 0.1, high: 1}\n",
-        "line 3: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+        "line 3: params.temprature: temprature is not a setting of a config (did you mean temperature?)",
     ),
     "wrong type": (
         BASE + "params:\n  temperature: {type: float, low: a, high: 1}\n",
@@ -200,7 +200,7 @@ WRONG = {
     ),
     "strength of no member": (
         BASE + SUBSET + "    strengths: {grayscale: {}}\n",
-        "line 6: params.augmentations.strengths.grayscale: received {}; 'grayscale' is no member",
+        "line 6: params.augmentations.strengths.grayscale: received {}; 'grayscale' is not a member",
     ),
     "strength searched twice": (
         BASE
@@ -230,9 +230,9 @@ WRONG = {
         "line 3: params.augmentations: does not allow ('crop', 'high_contrast', 'high_saturation', "
         f"'gaussian_blur'), {PAPERS_FIRST % 'augmentations'}",
     ),
-    "required is no member": (
+    "required is not a member": (
         BASE + SUBSET + "    required: [affin]\n",
-        "line 6: params.augmentations.required: received ['affin']; 'affin' is no member (did you mean aff",
+        "line 6: params.augmentations.required: received ['affin']; 'affin' is not a member (did you mean",
     ),
     "contradictory rules": (
         BASE + SUBSET + "    required: [affine, crop]\n    excluded: [[crop, affine]]\n",
@@ -341,7 +341,7 @@ WRONG = {
     ),
     "a preference for no objective": (
         BASE + TEMPERATURE + "search:\n  preference:\n    invarianse: 2\n",
-        "line 6: search.preference.invarianse: is no objective (did you mean invariance?); allowed: "
+        "line 6: search.preference.invarianse: is not an objective (did you mean invariance?); allowed: "
         "invariance, informativeness",
     ),
     "a preference of nothing": (
@@ -553,7 +553,7 @@ serch: {}
         "line 5: base.overrides.epoch: unknown key (did you mean epochs?)",
         "--set heat=1: unknown key",
         "--set resources: gpus: unknown key (did you mean gpus_per_trial?)",
-        "line 8: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+        "line 8: params.temprature: temprature is not a setting of a config (did you mean temperature?)",
         "line 11: params.encoder.code_dim.low: received 1; should be greater than or equal to 2",
         "line 12: params.reconstruction_weight: does not allow 0.3, "
         f"{PAPERS_FIRST % 'reconstruction_weight'}",
@@ -603,7 +603,7 @@ def test_mistakes_that_depend_on_nothing_are_told_beside_a_wrong_preset(tmp_path
     assert told(write(tmp_path, text)) == [
         "line 1: base: unknown preset 'mnist'",
         "line 1: base.overrides.epochs: received 'x'; should be a valid integer",
-        "line 3: params.temprature: temprature is no setting of a config (did you mean temperature?)",
+        "line 3: params.temprature: temprature is not a setting of a config (did you mean temperature?)",
         "line 4: params.seed: cannot be searched: it is the same for the whole search",
         "line 5: objectives.invarance: cannot be an objective (did you mean invariance?)",
     ]

@@ -45,7 +45,7 @@ def test_the_parent_compares_with_the_papers_settings(store: Store, tmp_path: Pa
     ]
     assert "| informativeness (higher is better) | 0.500 | 0.750 (trial 001) | +0.250 |" in description
     assert (
-        "Not known: trial 001, the best trade-off, and the paper's settings were both trained with no"
+        "Not known: trial 001, the best trade-off, and the paper's settings share no confirmation seed."
         in description
     )
 
@@ -61,7 +61,7 @@ def test_the_parent_has_the_analysis_that_the_command_makes(store: Store, tmp_pa
     assert [file for file in files if file.endswith("png")] == pictures
     assert [file.replace(".csv", ".png") for file in files if file.endswith("csv")] == pictures
     assert sorted(f"analysis/{file.name}" for file in (tmp_path / "s" / "analysis").iterdir()) == files
-    assert "What mattered: the artifacts in `analysis`." in description
+    assert "Importance of the settings: the artifacts in `analysis`." in description
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_a_search_ends_though_its_analysis_fails(
 def test_a_search_that_was_cut_off_is_not_analysed(tmp_path: Path) -> None:
     files, said = conclusion.what_mattered(made(tmp_path / "s", spread(9)).results())
     assert files == []
-    assert said.startswith("The search is not over")
+    assert said.startswith("The search has not ended")
     assert not (tmp_path / "s" / "analysis").exists()

@@ -75,10 +75,9 @@ def changed(store: Store, tmp_path: Path) -> Patient:
 
 
 NOTE = (
-    "- trial 005: the ledger knows 2 epochs, its checkpoint 0; "
-    "it trains the rest again, to the same metrics\n"
-    "- the search was stopped before its end; the command that began it goes on with it, "
-    "with --name s --resume\n"
+    "- trial 005: the ledger has 2 epochs, the checkpoint only 0; "
+    "the missing ones are trained again, with the same metrics\n"
+    "- the search was interrupted; run its command again with --name s --resume\n"
 )
 
 

@@ -77,8 +77,8 @@ def test_a_locked_database_holds_up_neither_the_search_nor_for_ever_the_figures(
     locked.close()
     check(store, tracker.search_id, search, STATUSES)
     assert [text.split(":")[0] for text in said] == [
-        "MLflow cannot be written",
-        "MLflow can be written again; what was held up follows",
+        "cannot write to MLflow",
+        "MLflow answers again; the delayed metrics are being written",
     ]
 
 
@@ -156,7 +156,8 @@ def test_an_outage_that_does_not_end_is_told_once_and_at_the_end(
     assert box.close(patience=0.5) == "connection refused"
     assert time.monotonic() - began < 4
     assert said == [
-        "MLflow cannot be written: connection refused. The search goes on; what MLflow lacks follows"
+        "cannot write to MLflow: connection refused. The search continues; the missing metrics are "
+        "written later"
     ]
 
 

@@ -66,7 +66,7 @@ def test_the_domain_may_be_the_dataset_and_the_label_an_attribute(tmp_path: Path
     assert "name their classes differently, so the number of a class is its name" in said[0]
     raw = read_torchvision(["MNIST", "USPS"], tmp_path, "digits", "label", SMALL, warn=str)
     assert [one.name for one in raw.spec.attributes] == ["dataset"]
-    with pytest.raises(UserError, match="at least 2 datasets"):
+    with pytest.raises(UserError, match="only 1 dataset; at least 2"):
         read_torchvision(["USPS"], tmp_path, "digits", "dataset", SMALL, warn=str)
 
 
