@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,7 @@ import pytest
 
 import dcodr
 import tuning
+from docs.architecture import imported
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "dcodr").rglob("*.py"), *(ROOT / "tuning").rglob("*.py")])
@@ -113,6 +115,12 @@ def test_only_run_puts_a_search_together() -> None:
     assert knowing == {"run.py"}
 
 
+def test_no_files_import_each_other_in_a_circle() -> None:
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+    # Imports within functions count, too.
+    TopologicalSorter({name: imported(path) & names.keys() for name, path in names.items()}).prepare()
+
+
 @pytest.mark.parametrize(
     "words",
     [["tune.py", "--help"], ["-m", "tuning", "--help"], ["-m", "dcodr", "--help"]],
@@ -122,8 +130,8 @@ def test_help_imports_no_engine(words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *words], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    assert not imported & {"torch", "ray", "mlflow", "optuna", "scipy", "matplotlib"}
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"torch", "ray", "mlflow", "optuna", "scipy", "matplotlib"}
     assert "python" in done.stdout
 
 

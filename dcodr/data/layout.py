@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -182,3 +182,26 @@ class Filling:
 
     def _seek(self, image: int) -> None:
         self._file.seek(self._images + image * self._image_bytes)
+
+
+def own_dataset(file: Any, name: str) -> Any:
+    """Return a dataset that is stored in the file itself.
+
+    HDF5 can also place a dataset, or its values, in any other file: behind a soft or external link, in
+    external storage, or as a virtual dataset. Such datasets are rejected.
+
+    Args:
+        file: An open ``h5py.File``.
+        name: Path of the dataset within it.
+
+    Returns:
+        The ``h5py.Dataset``, or ``None`` if there is none.
+    """
+    node = file
+    # Check every part of the path: a link may also stand in place of a folder.
+    for part in name.split("/"):
+        if not isinstance(node, h5py.Group) or not isinstance(node.get(part, getlink=True), h5py.HardLink):
+            return None
+        node = node.get(part)
+    own = isinstance(node, h5py.Dataset) and node.external is None and not node.is_virtual
+    return node if own else None

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from dcodr.data.dataset import FIT_MODES, Attribute, DatasetSpec, FactorDataset, Images, Labels
 from dcodr.data.labels import attribute_labels, check_spec, check_split, class_ids, dense_domains
-from dcodr.data.layout import FORMAT_VERSION, HEADER, Content, Filling, lay_out
+from dcodr.data.layout import FORMAT_VERSION, HEADER, Content, Filling, lay_out, own_dataset
 from dcodr.data.sources.cars3d import CARS3D
 from dcodr.errors import UserError
 from dcodr.files import appearing
@@ -213,26 +213,3 @@ def _contiguous(file: Any, size: int, name: str, dtype: type) -> Any:
 
 def _invalid(path: Path, reason: object) -> UserError:
     return UserError(f"{path}: {reason}; prepare the dataset again")
-
-
-def own_dataset(file: Any, name: str) -> Any:
-    """Return a dataset that is stored in the file itself.
-
-    HDF5 can also place a dataset, or its values, in any other file: behind a soft or external link, in
-    external storage, or as a virtual dataset. Such datasets are rejected.
-
-    Args:
-        file: An open ``h5py.File``.
-        name: Path of the dataset within it.
-
-    Returns:
-        The ``h5py.Dataset``, or ``None`` if there is none.
-    """
-    node = file
-    # Check every part of the path: a link may also stand in place of a folder.
-    for part in name.split("/"):
-        if not isinstance(node, h5py.Group) or not isinstance(node.get(part, getlink=True), h5py.HardLink):
-            return None
-        node = node.get(part)
-    own = isinstance(node, h5py.Dataset) and node.external is None and not node.is_virtual
-    return node if own else None

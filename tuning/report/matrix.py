@@ -13,6 +13,7 @@ COLUMN, ROW = 14, 24
 SHADES = {
     "not in the set": "--card",
     "stopped early": "--faint",
+    "not confirmed": "--mid",
     "other trials": "--grey",
     "front": "--blue",
     "best trade-off": "--orange",
@@ -33,11 +34,16 @@ def matrix_chart(results: Results) -> Chart | None:
     trials = [trial for trial in by_rank(results) if trial.figures and key in trial.values]
     if not trials:
         return None
+    kinds = [*SHADES]
+    shades = [kinds.index(_kind(results, trial)) for trial in trials]
     data: Spec = {
         "type": "heatmap",
         "x": [number(trial) for trial in trials],
         "y": [plain(member) for member in param.members],
-        "z": [[_shade(results, t) if m in t.values[key] else 0 for t in trials] for m in param.members],
+        "z": [
+            [shade if member in trial.values[key] else 0 for trial, shade in zip(trials, shades, strict=True)]
+            for member in param.members
+        ],
         "customdata": [[trial.number for trial in trials] for _ in param.members],
         "zmin": -0.5,
         "zmax": len(SHADES) - 0.5,
@@ -56,7 +62,7 @@ def matrix_chart(results: Results) -> Chart | None:
         tickfont={"size": 10},
     )
     y = axis("", type="category", autorange="reversed", showgrid=False, ticksuffix="  ", dtick=1)
-    legend = [_legend(name, color) for name, color in [*SHADES.items()][:0:-1]]
+    legend = [_legend(kinds[shade], SHADES[kinds[shade]]) for shade in sorted({*shades}, reverse=True)]
     size = f"{counted(len(trials), 'trial')} by {counted(len(param.members), 'augmentation')}"
     alt = f"{size}. {_shares(results, key)}"
     width = 180 + COLUMN * len(trials)
@@ -83,12 +89,11 @@ def by_rank(results: Results) -> list[TrialRecord]:
     return sorted(results.trials, key=place)
 
 
-def _shade(results: Results, trial: TrialRecord) -> int:
+def _kind(results: Results, trial: TrialRecord) -> str:
+    """Return the kind of a trial, a key of ``SHADES``."""
     if results.front and trial.number == results.knee.number:
-        return 4
-    if trial.status != "complete":
-        return 1
-    return 3 if results.ranks.get(trial.number) == 1 else 2
+        return "best trade-off"
+    return results.group_of.get(trial.number, "stopped early")
 
 
 def _legend(name: str, color: str) -> Spec:

@@ -26,12 +26,13 @@ def parallel_chart(results: Results) -> Chart | None:
     trials, objectives = results.complete, results.space.objectives
     if not trials:
         return None
+    columns = results.values(trials).T
     reached = [
-        {"label": plain(name), "values": [round(trial.figures[name], 5) for trial in trials]}
-        for name in objectives
+        {"label": plain(name), "values": column.round(5).tolist()}
+        for name, column in zip(objectives, columns, strict=True)
     ]
     first, direction = next(iter(objectives.items()))
-    colors = [trial.figures[first] for trial in trials]
+    colors = columns[0].tolist()
     dimensions = [*_settings(results.space, trials, _spread(colors)), *reached]
     worst, best = ("--orange", "--blue") if direction == "maximize" else ("--blue", "--orange")
     trace: Spec = {

@@ -29,18 +29,19 @@ def slices(results: Results) -> list[list[Chart]]:
 
 def _chart(results: Results, name: str, objective: str, key: str, param: Param) -> Chart:
     groups = {
-        "other trials": [trial for trial in results.complete if trial not in results.front],
+        **results.groups,
         "front": [trial for trial in results.front if trial != results.knee],
         "best trade-off": [results.knee],
     }
     markers = {
         "other trials": {"color": "--grey", "size": 6, "opacity": 0.6},
+        "not confirmed": {"color": "--grey", "size": 6, "opacity": 0.6, "symbol": "circle-open"},
         "front": {"color": "--blue", "size": 8, "symbol": "diamond"},
         "best trade-off": {"color": "--orange", "size": 14, "symbol": "star"},
     }
     data = [
-        _points(results, group, [t for t in trials if key in t.values], objective, key, param, markers[group])
-        for group, trials in groups.items()
+        _points(results, group, [t for t in groups[group] if key in t.values], objective, key, param, marker)
+        for group, marker in markers.items()
     ]
     label = key.removeprefix("strengths.")
     x = axis("", **_ticks(param))

@@ -152,6 +152,11 @@ class Results:
         }
 
     @cached_property
+    def group_of(self) -> dict[int, str]:
+        """The group of every complete trial, by number."""
+        return {trial.number: name for name, trials in self.groups.items() for trial in trials}
+
+    @cached_property
     def knee(self) -> TrialRecord:
         """The front's best trade-off, which users call the knee; see :func:`tuning.pareto.best_tradeoff`.
 

@@ -142,7 +142,7 @@ def _open(path: Path) -> Any:
 
 
 def _dataset(path: Path, file: Any, name: str, dtype: type, row: tuple[int, ...]) -> Any:
-    from dcodr.data.store import own_dataset
+    from dcodr.data.layout import own_dataset
 
     dataset = own_dataset(file, name)
     if dataset is None:

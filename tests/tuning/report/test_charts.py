@@ -21,6 +21,7 @@ from tuning.report.front_chart import front_chart
 from tuning.report.matrix import SHADES, matrix_chart
 from tuning.report.parallel import UNUSED, parallel_chart
 from tuning.report.slices import slices
+from tuning.report.trials_table import trials_table
 from tuning.results.search import Search
 from tuning.space.params import SubsetParam
 
@@ -54,6 +55,16 @@ def front(search: Search) -> Chart:
 
 def named(chart: Chart, name: str) -> dict[str, Any]:
     return next(trace for trace in chart.data if str(trace.get("name", "")).startswith(name))
+
+
+def confirm(search: Search, number: int, *reached: float) -> None:
+    """Train a trial again with other seeds, to these values of both objectives."""
+    for seed, value in enumerate(reached, start=1):
+        search.ledger.confirm(number, seed)
+        begun = search.ledger.begin()
+        assert begun is not None
+        search.ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, value))
+        search.ledger.end(begun.number, full_budget=True)
 
 
 def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
@@ -134,16 +145,54 @@ def test_bars_of_a_point_are_the_interval_of_its_metrics(tmp_path: Path) -> None
 
 def test_bars_of_a_confirmed_trial_are_the_deviation_between_seeds(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.25]])
-    for seed, reached in ((1, 0.25), (2, 0.75)):
-        search.ledger.confirm(0, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        search.ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, reached))
-        search.ledger.end(begun.number, full_budget=True)
+    confirm(search, 0, 0.25, 0.75)
     trace = named(front(search), "front")
     deviation = pytest.approx([statistics.stdev([0.25, 0.75])])
     assert trace["x"] == [0.5]
     assert trace["error_x"]["array"] == trace["error_x"]["arrayminus"] == deviation
+
+
+def test_all_charts_show_the_means_of_the_confirmations(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.25], [0.25, 0.75], [0.9, 0.9]])
+    confirm(search, 0, 0.25, 0.75)
+    confirm(search, 1, 0.125, 0.25)
+    results = search.results()
+    expected = {trial.number: results.objectives(trial) for trial in search.trials()}
+    assert expected == {n: dict.fromkeys(TWO, mean) for n, mean in enumerate((0.5, 0.1875, 0.9))}
+    plane = [trace for trace in front(search).data if "customdata" in trace]
+    for axis, (i, name) in zip("xy", enumerate(TWO), strict=True):
+        values = {number: reached[name] for number, reached in expected.items()}
+        traces = [(plane, axis), *((chart.data, "y") for chart in slices(results)[i])]
+        for shown, key in traces:
+            points = {n: v for t in shown for n, v in zip(t["customdata"], t[key], strict=True)}
+            assert points == values
+        chart = parallel_chart(results)
+        assert chart is not None
+        lines = chart.data[0]
+        column = next(axis for axis in lines["dimensions"] if axis["label"] == name)["values"]
+        assert dict(zip(lines["customdata"], column, strict=True)) == values
+        if i == 0:
+            assert lines["line"]["color"] == column
+        assert {row.number: row.cells[1 + i].value for row in trials_table(results).rows} == values
+
+
+def test_a_trial_that_was_not_confirmed_is_set_apart_in_all_charts(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.25], [0.9, 0.9]])
+    matrix = matrix_chart(search.results())
+    assert matrix is not None
+    assert "not confirmed" not in {trace.get("name") for trace in matrix.data}
+    confirm(search, 0, 0.5, 0.5)
+    results = search.results()
+    for chart in (front(search), *(chart for charts in slices(results) for chart in charts)):
+        assert {*named(chart, "not confirmed")["customdata"]} == {1}
+    matrix = matrix_chart(results)
+    assert matrix is not None
+    cells = valid(matrix).data[0]
+    column = cells["customdata"][0].index(1)
+    assert {[*SHADES][row[column]] for row in cells["z"]} <= {"not in the set", "not confirmed"}
+    assert "not confirmed" in {trace.get("name") for trace in matrix.data}
+    outcomes = {row.number: row.cells[0].text for row in trials_table(results).rows}
+    assert outcomes[1] == "not confirmed"
 
 
 def test_cells_are_the_members_of_each_trials_set(tmp_path: Path) -> None:
