@@ -203,8 +203,8 @@ def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
                 yield Finding(str(error), file.unlink)
     if epoch < trial.epoch:
         yield Finding(
-            f"trial {trial.number:03d}: the ledger knows {trial.epoch} epochs, its checkpoint {epoch}; "
-            "it trains the rest again, to the same metrics",
+            f"trial {trial.number:03d}: the ledger knows {counted(trial.epoch, 'epoch')}, its checkpoint "
+            f"{epoch}; it trains the rest again, to the same metrics",
             None,
         )
 
