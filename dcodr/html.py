@@ -11,12 +11,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from dcodr import palette
+from dcodr.words import counted
 
 
 def page_template(package: str, name: str) -> Template:
     """Return a template of a package, which shows all values as text.
 
-    Templates include others of the package by name, and ``head.html`` of this package.
+    Templates include others of the package by name, and ``head.html`` of this package. They may
+    call :func:`dcodr.words.counted`.
 
     Args:
         package: The package that holds the file.
@@ -34,6 +36,7 @@ def page_template(package: str, name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["counted"] = counted
     return environment.get_template(name)
 
 

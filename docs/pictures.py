@@ -83,7 +83,7 @@ def draw_batch(data: FactorDataset, n: int = 7) -> Figure:
 
 def draw_probes() -> Figure:
     """Draw the probes' accuracies on the codes of two systems, from the Cars3D table of docs/results.md."""
-    table = dict(_measured())
+    table = dict(measured_systems())
     figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     axes = figure.subplots()
     for row, (factor, chance) in enumerate(table["chance"].items()):
@@ -124,8 +124,8 @@ def draw_front() -> Figure:
     return figure
 
 
-def _measured() -> Iterator[tuple[str, dict[str, float]]]:
-    """The accuracies of every system, and of chance, in the first table of docs/results.md."""
+def measured_systems() -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the accuracies of every system, and of chance, in the first table of docs/results.md."""
     lines = iter((HERE / "results.md").read_text(encoding="utf-8").splitlines())
     rows = takewhile(
         lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines)

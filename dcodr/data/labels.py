@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, Labels
 from dcodr.errors import UserError
+from dcodr.words import counted
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 """Allowed names of datasets, domains and attributes: metrics, files and MLflow use them."""
@@ -138,8 +139,9 @@ def check_split(
     n_train = np.bincount(domain[split == SPLITS.index("train")], minlength=len(spec.domains))
     if n_train.min() < 2:
         raise UserError(
-            f"{where}: {spec.domain} {spec.domains[n_train.argmin()]} has {n_train.min()} training images; "
-            "contrastive training needs at least 2 of every domain"
+            f"{where}: {spec.domain} {spec.domains[n_train.argmin()]} has "
+            f"{counted(int(n_train.min()), 'training image')}; contrastive training needs at least 2 of "
+            "every domain"
         )
 
 

@@ -1,11 +1,16 @@
 """The pictures of docs/concepts.md that need no training."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.data.dataset import FactorDataset
-from docs.pictures import draw_augmentations, draw_batch, draw_front, draw_probes
+from docs.pictures import draw_augmentations, draw_batch, draw_front, draw_probes, measured_systems
+
+CONCEPTS = Path(__file__).parents[2] / "docs" / "concepts.md"
 
 
 def test_there_is_a_view_by_each_of_the_thirteen_and_all_differ(tiny: FactorDataset) -> None:
@@ -44,3 +49,12 @@ def test_the_probes_are_summed_up_as_the_definitions_say() -> None:
     assert [float(label.split()[2].strip(",")) for label in labels] == pytest.approx(invariance, abs=0.005)
     simclr = ((0.846 - 0.029) / 0.971 + (0.885 - 0.224) / 0.776) / 2  # pose, which is both, is not counted
     assert float(labels[0].split()[4]) == pytest.approx(simclr, abs=0.005)
+
+
+def test_the_text_beside_the_probes_has_the_measured_accuracies() -> None:
+    measured = dict(measured_systems())
+    (told,) = re.findall(
+        r"names the right car for (\d+) % of the images, from those of\s+DCoDR-norec for (\d+) %",
+        CONCEPTS.read_text(),
+    )
+    assert list(told) == [f"{100 * measured[system]['domain']:.0f}" for system in ("simclr", "dcodr_norec")]

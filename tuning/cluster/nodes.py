@@ -15,7 +15,7 @@ from dcodr.config import Config, with_absolute_paths
 from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, is_uri
-from dcodr.words import option
+from dcodr.words import counted, option
 from tuning.cluster.machine import lacking
 from tuning.cluster.session import ray_session
 from tuning.space import Space
@@ -124,7 +124,9 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
     if found := [(node, what) for node, what in found if node["NodeID"] in alive]:
         lines = [f"  node {_name(node)}: {what}" for node, what in found]
         raise UserError(
-            "\n".join([f"{len(found)} of {len(fitting)} nodes cannot run trials:", *lines, _ADVICE])
+            "\n".join(
+                [f"{len(found)} of {counted(len(fitting), 'node')} cannot run trials:", *lines, _ADVICE]
+            )
         )
 
 

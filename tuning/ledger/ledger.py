@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from pydantic import TypeAdapter
 
 from dcodr.errors import UserError
+from dcodr.words import counted
 from tuning.ledger.budget import Budget
 from tuning.ledger.encoding import encode, is_whole, suggest
 from tuning.ledger.journal import Journal
@@ -50,7 +51,7 @@ class Ledger:
 
     def __repr__(self) -> str:
         of = f"space {self.space.name!r} and {self.space.base.dataset}"
-        return f"<Ledger of {of}: {self.budget.trials} trials>"
+        return f"<Ledger of {of}: {counted(self.budget.trials, 'trial')}>"
 
     @classmethod
     def create(

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import FloatArray
 from tuning.results.comparison import Comparison, compare
@@ -140,5 +141,5 @@ def _no_baseline(results: Results) -> str:
     because = f": {paper.reason.rstrip('.')}" if paper.reason else ""
     return (
         f"There is no gain over the paper's settings to report, as their trial {paper.number:03d} {how} "
-        f"after {paper.epoch} of {results.space.config(paper.values).epochs} epochs{because}."
+        f"after {paper.epoch} of {counted(results.space.config(paper.values).epochs, 'epoch')}{because}."
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dcodr.config.seeds import MAX_SEED
 from dcodr.errors import UserError
+from dcodr.words import counted
 from tuning.ledger.trials import Outcome, TrialRecord
 from tuning.pareto import (
     Direction,
@@ -61,7 +62,7 @@ class Results:
         if self.front:
             reached = ", ".join(f"{name} {value:.3f}" for name, value in self.objectives(self.knee).items())
             best = f"best trade-off {self.knee.number:03d} ({reached})"
-        trials = f"{len(self.trials)} trials, {len(self.complete)} complete"
+        trials = f"{counted(len(self.trials), 'trial')}, {len(self.complete)} complete"
         return f"{self.name!r} of {self.space.base.dataset}: {trials}, {best}"
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.space import Space
 from tuning.space.words import label
@@ -22,7 +23,7 @@ def of_search(name: str, space: Space) -> str:
     objectives = " and ".join(f"{direction} {name}" for name, direction in space.objectives.items())
     return (
         f"A search for settings of `{space.base.method}` on `{space.base.dataset}`: {objectives}, in up to "
-        f"{space.search.trials} trials. `python -m tuning status {name}` shows its results so far."
+        f"{counted(space.search.trials, 'trial')}. `python -m tuning status {name}` shows its results so far."
     )
 
 
@@ -63,7 +64,7 @@ def of_version(name: str, alias: str, record: TrialRecord, space: Space) -> str:
 
 
 def _ending(record: TrialRecord, space: Space) -> str:
-    epochs = f"{record.epoch} of {space.config(record.values).epochs} epochs"
+    epochs = f"{record.epoch} of {counted(space.config(record.values).epochs, 'epoch')}"
     because = f": {record.reason}" if record.reason else ""
     match record.status:
         case "pruned":

@@ -203,8 +203,8 @@ def _examine_checkpoint(trial: TrialRecord, path: Path) -> Iterator[Finding]:
                 yield Finding(str(error), file.unlink)
     if epoch < trial.epoch:
         yield Finding(
-            f"trial {trial.number:03d}: the ledger has {trial.epoch} epochs, the checkpoint only {epoch}; "
-            "the missing ones are trained again, with the same metrics",
+            f"trial {trial.number:03d}: the ledger has {counted(trial.epoch, 'epoch')}, the checkpoint only "
+            f"{epoch}; the missing ones are trained again, with the same metrics",
             None,
         )
 

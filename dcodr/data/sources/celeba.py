@@ -5,10 +5,10 @@ The published files (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html): ``img_a
 ``list_landmarks_align_celeba.txt``: a line with the number of images, a line with the names of the columns,
 then lines of file name and the x and y of five landmarks in pixels.
 
-Metrics measured here are not comparable with the published ones. The official evaluation fits its probes on
-three quarters of the images of the *test* people, whom the encoder has never seen, and scores the last
-quarter. Here train, validation and test are splits of the same people, because a search needs validation
-images that are scored in the same way as the test images.
+Metrics measured here are not comparable with the published ones. The official evaluation (``evaluation.py``)
+splits the images of the *test* people, whom the encoder has never seen, with ``test_size=0.25``: it fits its
+probes on three quarters and scores the last quarter. Here train, validation and test are splits of the same
+people, because a search needs validation images that are scored in the same way as the test images.
 """
 
 import re

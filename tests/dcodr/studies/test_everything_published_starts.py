@@ -1,4 +1,7 @@
-"""Every preset and every table starts on data with the true number of domains and classes of its dataset."""
+"""Every preset and every table starts on data with the true number of domains and classes of its dataset.
+
+CelebA has 40 people here; its batches alone are drawn from as many people as there are.
+"""
 
 import csv
 from dataclasses import replace
@@ -18,10 +21,12 @@ from dcodr.data.sources.shapes3d import SHAPES3D
 from dcodr.data.sources.smallnorb import SMALLNORB
 from dcodr.data.store import open_store, write_store
 from dcodr.evaluation.probes import FAST, PAPER
+from dcodr.methods.build import shuffles
 from dcodr.studies import reproduce as one_training
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES
 from dcodr.studies.reproduce_cli import reproduce
 from dcodr.training import trainer
+from dcodr.training.batches import build_sampler
 
 EDGES2SHOES = DatasetSpec("edges2shoes", "kind", (Attribute("shoe_type", 4), Attribute("gender", 5)))
 
@@ -81,6 +86,19 @@ def test_every_preset_starts(stores: Path, dataset: str, method: MethodName) -> 
     assert config.batch == PRESETS[dataset].batch
     with pytest.raises(StartedError):
         trainer.fit(small(config), data, on_step=stop)
+
+
+def test_batches_of_celeba_are_drawn_from_thousands_of_people() -> None:
+    """Of the 10,177 people, about 6,000 have 20 to 28 training images."""
+    people = np.repeat(np.arange(6_000), 20 + np.arange(6_000) % 9)
+    for method in get_args(MethodName):
+        config = paper_settings.paper_config(method, "celeba")
+        sampler = build_sampler(config, people)
+        batch = next(iter(sampler))
+        assert len(sampler) * len(batch) > 0.9 * len(people)
+        if not shuffles(method):
+            _, sizes = np.unique(people[batch], return_counts=True)
+            assert sizes.tolist() == [20] * 6
 
 
 def test_every_preset_is_tested() -> None:

@@ -14,6 +14,7 @@ from dcodr.data.store import write_store
 from dcodr.errors import UserError
 from dcodr.evaluation.probes import PAPER
 from dcodr.studies import reproduce as one_training
+from dcodr.studies.comparison import unpublished
 from dcodr.studies.reproduce_cli import reproduce
 
 
@@ -122,3 +123,30 @@ def test_a_store_of_another_dataset(data: Path) -> None:
     (data / "shapes3d.h5").rename(data / "smallnorb.h5")
     with pytest.raises(UserError, match=r"smallnorb\.h5: holds shapes3d"):
         reproduce(table=3, data=data, methods="dcodr", out=data / "out")
+
+
+def test_a_file_of_moco_starts_the_encoders_with_its_hidden_layer(
+    tiny: FactorDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(tiny.spec, name="cars3d")
+    write_store(
+        tmp_path / "cars3d.h5", spec, tiny.images, tiny.domain, tiny.attributes, tiny.split, tiny.provenance
+    )
+    given: list[Config] = []
+
+    def reproduced(config: Config, *args: Any, **others: Any) -> one_training.Result:
+        given.append(config)
+        figures = dict.fromkeys(unpublished(spec).columns.values(), 0.5)
+        return one_training.Result(
+            config=config, fingerprint="", protocol=0, figures=figures, infeasible=None
+        )
+
+    monkeypatch.setattr(one_training, "reproduce", reproduced)
+    monkeypatch.chdir(tmp_path)
+    options = {"dataset": "cars3d", "methods": "lord,dcodr", "seeds": "0", "moco": Path("moco_v2.pth.tar")}
+    assert run(tmp_path, **options) == 0
+    file = str(tmp_path / "moco_v2.pth.tar")
+    assert [config.encoder.weights for config in given] == [file, file]
+    assert all(config.encoder.hidden_layer for config in given)
+    assert one_training.encoder_start(given[0].encoder) == "moco_v2.pth.tar with its hidden layer"
+    assert "moco_v2.pth.tar with its hidden layer" in (tmp_path / "out" / "cars3d.md").read_text()

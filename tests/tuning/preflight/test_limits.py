@@ -29,8 +29,12 @@ def dry_run(space: Space, storage: Path) -> None:
 
 
 @pytest.fixture(params=[search, dry_run])
-def begin(request: pytest.FixtureRequest, tiny_store: Path, tmp_path: Path) -> Callable[[], object]:
-    """A search or its dry run."""
+def begin(
+    request: pytest.FixtureRequest, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], object]:
+    """A search or its dry run; neither begins."""
+    monkeypatch.setattr("tuning.run.ray_session", lambda *_: pytest.fail("the search begins"))
+    monkeypatch.setattr("tuning.preflight.plan.check_cluster", lambda *_: pytest.fail("the rehearsal begins"))
     return lambda: request.param(load_space(QUICK, data=str(tiny_store)), tmp_path / "runs")
 
 

@@ -1,6 +1,7 @@
 """Results from a ledger: candidates, confirmations, and the front before and after them."""
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -79,8 +80,12 @@ def test_the_encoder_of_a_trial_that_confirmations_bring_to_the_front_is_kept(se
     assert kept[MIDDLE].is_file()
 
 
-def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: Search) -> None:
-    """A process that is killed between a trial's end and the removal of its checkpoints leaves them."""
+@pytest.mark.parametrize("clock", [0, 2**33], ids=["set back", "set forward"])
+def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: Search, clock: int) -> None:
+    """A process that is killed between a trial's end and the removal of its checkpoints leaves them.
+
+    Their times mean nothing, for the clock may have been set since.
+    """
     search.ledger.confirm(PAPER, seed=7)
     begun = search.ledger.begin()
     assert begun is not None
@@ -89,6 +94,7 @@ def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: S
     search.checkpoints.mkdir(parents=True)
     for name in {"000.pt", "003.before.pt", ".004.pt.0c.tmp", "1000.pt", "odd"} | running:
         (search.checkpoints / name).touch()
+        os.utime(search.checkpoints / name, (clock, clock))
     assert len(search.left_checkpoints()) == 5
     search.forget_checkpoints()
     assert {path.name for path in search.checkpoints.iterdir()} == running
@@ -162,6 +168,12 @@ def test_a_search_and_its_ledger_say_what_they_are(search: Search) -> None:
         f"{invariance:.3f}, informativeness {informativeness:.3f})>"
     )
     assert repr(search.ledger) == "<Ledger of space 's' and synthetic: 6 trials>"
+
+
+def test_one_trial_is_one_trial(tmp_path: Path) -> None:
+    search = made(tmp_path / "one", [[0.9, 0.8]])
+    assert "synthetic: 1 trial, 1 complete, best" in repr(search)
+    assert repr(search.ledger).endswith(": 1 trial>")
 
 
 def test_a_search_without_a_complete_trial_says_so(tmp_path: Path) -> None:

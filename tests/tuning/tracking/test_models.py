@@ -127,6 +127,7 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     for version in versions:
         assert "python -m dcodr export models:/embeds@" in str(version.description)
         assert "| invariance |" in str(version.description)
+        assert "runs code from the model's files: do so only if you trust" in str(version.description)
     assert "uint8 images" in str(store.client.get_registered_model("embeds").description)
 
     monkeypatch.chdir(tmp_path)
