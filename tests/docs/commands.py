@@ -9,13 +9,15 @@ import pytest
 
 
 def run_python(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run ``python FILE ...`` or ``python -m MODULE ...`` in a folder, file names expanded as a shell does.
+    """Run ``python FILE ...`` or ``python -m MODULE ...`` in a folder.
+
+    File names are expanded, and comments left out, as a shell does.
 
     Raises:
         SystemExit: If it ends with another code than 0.
     """
     monkeypatch.chdir(folder)
-    python, *words = shlex.split(command)
+    python, *words = shlex.split(command, comments=True)
     assert python == "python"
     words = [
         name for word in words for name in (sorted(map(str, folder.glob(word))) if "*" in word else [word])
