@@ -184,7 +184,7 @@ def test_a_name_that_leaves_the_storage_is_refused(
     for resume in (False, True):
         with pytest.raises(UserError, match=r"--name .* should be a plain folder name|--name .* is too long"):
             run_search(space, name=name, resume=resume, **options)
-    with pytest.raises(UserError, match="the space file's name .*: give another with --name"):
+    with pytest.raises(UserError, match=r"the space file's name .*: give another with --name"):
         run_search(named_by_its_file, **options)
     assert not (tmp_path / "runs").exists()
 
