@@ -34,6 +34,7 @@ from dcodr.training.trainer import fit
 from tuning import run
 from tuning.cluster.machine import cpus_here
 from tuning.driver import trainable
+from tuning.driver.protocol import Assignment
 from tuning.driver.searcher import LedgerSearcher
 from tuning.space import Space, load_space
 from tuning.tracking import outbox
@@ -191,9 +192,10 @@ def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tup
 
 def train_and_tell(assignment: dict[str, Any]) -> None:
     """Train a trial normally and record its events."""
+    number = Assignment.from_dict(assignment).number
 
     def tell(kind: Kind) -> None:
-        moment = Moment(os.getpid(), assignment["number"], kind, time.time())
+        moment = Moment(os.getpid(), number, kind, time.time())
         with Path(os.environ["BENCH_MOMENTS"]).open("a") as file:
             file.write(f"{json.dumps(asdict(moment))}\n")
 

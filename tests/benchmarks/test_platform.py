@@ -10,6 +10,7 @@ import pytest
 from benchmarks import platform
 from benchmarks.platform import Kind, Moment
 from dcodr.training import trainer
+from tests.tuning.assignments import assignment
 from tuning.driver import trainable
 from tuning.tracking import mirror, outbox
 
@@ -60,7 +61,7 @@ def test_a_trial_tells_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(platform, "fit", short_fit)
     monkeypatch.setattr(platform, "save_checkpoint", lambda *args: None)
     with platform._replaced(trainable, "train_trial", short_trial):
-        platform.train_and_tell({"number": 3})
+        platform.train_and_tell(assignment(3))
     told = [Moment(**json.loads(line)) for line in (tmp_path / "moments").read_text().splitlines()]
     assert [moment.kind for moment in told] == ["begins", "trained", "saves", "reports", "goes on", "ends"]
     assert {(moment.worker, moment.trial) for moment in told} == {(os.getpid(), 3)}
