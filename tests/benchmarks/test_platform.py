@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from benchmarks.platform import Kind, Moment
 from dcodr.training import trainer
 from tests.tuning.assignments import assignment
 from tuning.driver import trainable
-from tuning.tracking import mirror, outbox
+from tuning.tracking import mirror
 
 TOLD: list[Kind] = ["begins", "trained", "saves", "reports", "goes on", "saves", "reports", "goes on", "ends"]
 
@@ -69,18 +70,18 @@ def test_a_trial_tells_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_was_replaced_comes_back_after_an_error() -> None:
-    before = outbox.GATHERED
+    owner = SimpleNamespace(name="before")
     seen = []
 
     def work() -> None:
-        with platform._replaced(outbox, "GATHERED", 0.0):
-            seen.append(outbox.GATHERED)
+        with platform._replaced(owner, "name", "meanwhile"):
+            seen.append(owner.name)
             raise KeyError
 
     with pytest.raises(KeyError):
         work()
-    assert seen == [0]
-    assert before == outbox.GATHERED
+    assert seen == ["meanwhile"]
+    assert owner.name == "before"
 
 
 def test_the_driver_works_off_reports_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

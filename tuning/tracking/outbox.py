@@ -12,8 +12,6 @@ from tuning.tracking import mirror
 from tuning.tracking.store import reason
 from tuning.tracking.tracker import Tracker, TrialRun
 
-GATHERED = 1.0
-"""Seconds from a first report until MLflow is written: what a trial reports in them goes together."""
 LONGEST_PAUSE = 60.0
 """Most seconds between two attempts to reach an MLflow that does not answer."""
 
@@ -22,18 +20,23 @@ class Outbox:
     """Brings the runs of trials to what the ledger knows, one after the other, in a thread of its own.
 
     The search never waits for MLflow. Of a trial only the newest state is waiting to be written, at most once
-    a second, so that an outage of any length costs a bounded memory, and what it held up is written at once.
+    in ``gather`` seconds, so that an outage of any length costs a bounded memory, and what it held up is
+    written at once.
 
     Args:
         tracker: The search's runs, used by this class alone until it is closed.
         search: The search.
         say: Tells the user that MLflow does not answer, or does again.
+        gather: Seconds from a first report until MLflow is written; a trial's reports in them go together.
     """
 
-    def __init__(self, tracker: Tracker, search: Search, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, tracker: Tracker, search: Search, say: Callable[[str], None], gather: float = 1.0
+    ) -> None:
         self._tracker = tracker
         self._search = search
         self._say = say
+        self._gather = gather
         self._waiting: dict[int, tuple[TrialRecord, bool]] = {}
         self._round: deque[int] = deque()
         self._runs: dict[int, TrialRun] = {}
@@ -110,7 +113,7 @@ class Outbox:
         with self._changed:
             if not self._round:
                 self._changed.wait_for(lambda: self._waiting or self._deadline is not None)
-                self._changed.wait_for(lambda: self._deadline is not None, GATHERED)
+                self._changed.wait_for(lambda: self._deadline is not None, self._gather)
                 self._round.extend(self._waiting)
             return self._waiting.pop(self._round.popleft()) if self._round else None
 
