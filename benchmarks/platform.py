@@ -34,9 +34,9 @@ from dcodr.training.trainer import fit
 from tuning import run
 from tuning.cluster.machine import cpus_here
 from tuning.driver import trainable
+from tuning.driver.protocol import Assignment
 from tuning.driver.searcher import LedgerSearcher
 from tuning.space import Space, load_space
-from tuning.tracking import outbox
 from tuning.tracking.outbox import Outbox
 
 SHORT = 24, 2, 600, True
@@ -191,9 +191,10 @@ def _trained(trials: int, epochs: int, images: int, early_stopping: bool) -> tup
 
 def train_and_tell(assignment: dict[str, Any]) -> None:
     """Train a trial normally and record its events."""
+    number = Assignment.from_dict(assignment).number
 
     def tell(kind: Kind) -> None:
-        moment = Moment(os.getpid(), assignment["number"], kind, time.time())
+        moment = Moment(os.getpid(), number, kind, time.time())
         with Path(os.environ["BENCH_MOMENTS"]).open("a") as file:
             file.write(f"{json.dumps(asdict(moment))}\n")
 
@@ -235,7 +236,7 @@ def _reporting(epochs: int, ray: bool) -> float:
             _search(space, folder, scale.only_report)
         else:
             with _one_by_one():
-                scale.drive(space, folder, Console(file=io.StringIO(), width=100))
+                scale.drive(space, folder, Console(file=io.StringIO(), width=100), gather=0.0)
         note(f"{REPORTING} trials, {epochs} reports: {spent.cpu:.2f} s")
         return spent.cpu
 
@@ -287,11 +288,7 @@ def _one_by_one() -> Iterator[None]:
         write(*args)
         written.release()
 
-    with (
-        _replaced(outbox, "GATHERED", 0.0),
-        _replaced(Outbox, "put", put_and_wait),
-        _replaced(Outbox, "_write", write_and_tell),
-    ):
+    with _replaced(Outbox, "put", put_and_wait), _replaced(Outbox, "_write", write_and_tell):
         yield
 
 

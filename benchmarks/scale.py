@@ -189,14 +189,21 @@ def space_of(trials: int, sampler: str, epochs: int, data: Path) -> Space:
     return space.model_copy(update={"base": space.base.model_copy(update={"epochs": epochs})})
 
 
-def drive(space: Space, folder: Path, console: Console) -> Search:
-    """Run a search without Ray: ``WORKERS`` concurrent trials that report in turn."""
+def drive(space: Space, folder: Path, console: Console, gather: float = 1.0) -> Search:
+    """Run a search without Ray: ``WORKERS`` concurrent trials that report in turn.
+
+    Args:
+        space: The search space.
+        folder: Folder of the search.
+        console: Console for the display and the summary.
+        gather: Seconds in which reports are gathered for MLflow.
+    """
     tracker = Tracker(default_uri(folder))
     (folder / "search").mkdir()
     with driving(folder / "search"):
         search = run._begin(folder / "search", space, "", tracker, first_trials(space))
         ledger = search.ledger
-        outbox = Outbox(tracker, search, print)
+        outbox = Outbox(tracker, search, print, gather)
         recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
         with Display(space.search.trials, space.objectives, space.reference, console=console):

@@ -21,6 +21,7 @@ from tuning.cluster.session import ray_session
 from tuning.driver.display import Display
 from tuning.driver.measure import measure
 from tuning.driver.notebook import console_here
+from tuning.driver.protocol import Assignment
 from tuning.driver.recorder import WORKER_DEATHS, Recorder
 from tuning.driver.scheduler import ParetoASHA, scheduler_of
 from tuning.driver.searcher import LedgerSearcher
@@ -307,7 +308,7 @@ def _tune(
     resources = search.space.resources
 
     def asked(assignment: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return tune.PlacementGroupFactory([share(resources, assignment["gpus"])])
+        return tune.PlacementGroupFactory([share(resources, Assignment.from_dict(assignment).gpus)])
 
     tuner = tune.Tuner(
         tune.with_resources(train_trial, asked),
@@ -318,7 +319,7 @@ def _tune(
             max_concurrent_trials=places(resources),  # unset, Tune keeps one pending trial only
             time_budget_s=time_budget,
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: f"{trial.config['number']:03d}",
+            trial_dirname_creator=lambda trial: f"{Assignment.from_dict(trial.config).number:03d}",
         ),
         run_config=tune.RunConfig(
             name="ray",

@@ -20,7 +20,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from tuning.driver.protocol import TrialReport
+from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
@@ -150,12 +150,13 @@ class Ours:
         assignment = self._searcher.suggest("")
         if assignment is None or assignment == Searcher.FINISHED:
             return None
-        trial = SimpleNamespace(trial_id=str(assignment["number"]), config=assignment)
-        return trial, self.ledger.begun(assignment["number"]).values
+        number = Assignment.from_dict(assignment).number
+        trial = SimpleNamespace(trial_id=str(number), config=assignment)
+        return trial, self.ledger.begun(number).values
 
     def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
         """Note the epoch in the ledger and ask the scheduler."""
-        number = trial.config["number"]
+        number = Assignment.from_dict(trial.config).number
         self.ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
         result = TrialReport(epoch=epoch, training={}, figures=figures).to_dict()
         trial.last_result = result
@@ -167,7 +168,8 @@ class Ours:
         """Report the end to scheduler and ledger."""
         if self._scheduler is not None:
             self._scheduler.on_trial_complete(None, trial, trial.last_result)
-        self.ledger.end(trial.config["number"], full_budget=epoch == self._space.base.epochs)
+        number = Assignment.from_dict(trial.config).number
+        self.ledger.end(number, full_budget=epoch == self._space.base.epochs)
 
 
 class RayStock:

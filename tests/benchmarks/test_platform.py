@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from benchmarks import platform
 from benchmarks.platform import Kind, Moment
 from dcodr.training import trainer
+from tests.tuning.assignments import assignment
 from tuning.driver import trainable
-from tuning.tracking import mirror, outbox
+from tuning.tracking import mirror
 
 TOLD: list[Kind] = ["begins", "trained", "saves", "reports", "goes on", "saves", "reports", "goes on", "ends"]
 
@@ -60,7 +62,7 @@ def test_a_trial_tells_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(platform, "fit", short_fit)
     monkeypatch.setattr(platform, "save_checkpoint", lambda *args: None)
     with platform._replaced(trainable, "train_trial", short_trial):
-        platform.train_and_tell({"number": 3})
+        platform.train_and_tell(assignment(3))
     told = [Moment(**json.loads(line)) for line in (tmp_path / "moments").read_text().splitlines()]
     assert [moment.kind for moment in told] == ["begins", "trained", "saves", "reports", "goes on", "ends"]
     assert {(moment.worker, moment.trial) for moment in told} == {(os.getpid(), 3)}
@@ -68,18 +70,18 @@ def test_a_trial_tells_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_was_replaced_comes_back_after_an_error() -> None:
-    before = outbox.GATHERED
+    owner = SimpleNamespace(name="before")
     seen = []
 
     def work() -> None:
-        with platform._replaced(outbox, "GATHERED", 0.0):
-            seen.append(outbox.GATHERED)
+        with platform._replaced(owner, "name", "meanwhile"):
+            seen.append(owner.name)
             raise KeyError
 
     with pytest.raises(KeyError):
         work()
-    assert seen == [0]
-    assert before == outbox.GATHERED
+    assert seen == ["meanwhile"]
+    assert owner.name == "before"
 
 
 def test_the_driver_works_off_reports_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

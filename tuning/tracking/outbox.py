@@ -12,8 +12,6 @@ from tuning.tracking import mirror
 from tuning.tracking.store import reason
 from tuning.tracking.tracker import Tracker, TrialRun
 
-GATHERED = 1.0
-"""Seconds between a first report and its writing; later reports of the same trial are written with it."""
 LONGEST_PAUSE = 60.0
 """Maximum seconds between two attempts to reach an MLflow that does not answer."""
 
@@ -22,19 +20,24 @@ class Outbox:
     """Bring the runs of trials to the state of the ledger, one after the other, in a separate thread.
 
     The search never waits for MLflow. For each trial only the newest state waits to be written, at most once
-    a second. So an outage of any length needs a bounded amount of memory, and its delayed metrics are written
-    in one go.
+    in ``gather`` seconds. So an outage of any length needs a bounded amount of memory, and its delayed
+    metrics are written in one go.
 
     Args:
         tracker: The search's runs; only this class may use it until it is closed.
         search: The search.
         say: Tells the user that MLflow does not answer, or answers again.
+        gather: Seconds between a first report and its writing; later reports of the same trial are written
+            with it.
     """
 
-    def __init__(self, tracker: Tracker, search: Search, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, tracker: Tracker, search: Search, say: Callable[[str], None], gather: float = 1.0
+    ) -> None:
         self._tracker = tracker
         self._search = search
         self._say = say
+        self._gather = gather
         self._waiting: dict[int, tuple[TrialRecord, bool]] = {}
         self._round: deque[int] = deque()
         self._runs: dict[int, TrialRun] = {}
@@ -112,7 +115,7 @@ class Outbox:
         with self._changed:
             if not self._round:
                 self._changed.wait_for(lambda: self._waiting or self._deadline is not None)
-                self._changed.wait_for(lambda: self._deadline is not None, GATHERED)
+                self._changed.wait_for(lambda: self._deadline is not None, self._gather)
                 self._round.extend(self._waiting)
             return self._waiting.pop(self._round.popleft()) if self._round else None
 

@@ -1,4 +1,4 @@
-"""The order of a rung against its definition, whatever came first."""
+"""The cut of a rung against its definition, whatever came first."""
 
 from collections.abc import Sequence
 from random import Random

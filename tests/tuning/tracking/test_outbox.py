@@ -99,11 +99,10 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> "queue.SimpleQueue[tuple[int, in
 def test_what_a_trial_reports_in_quick_succession_goes_together(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "GATHERED", 600)
     tracker = Tracker(store.uri)
     search = begin(tmp_path / "s", tracker)
     written = brought(monkeypatch)
-    box = Outbox(tracker, search, print)
+    box = Outbox(tracker, search, print, gather=600)
     for record in search.ledger.records():
         for epoch in record.epochs:
             epochs = {known: one for known, one in record.epochs.items() if known <= epoch}
@@ -119,11 +118,10 @@ def test_what_a_trial_reports_in_quick_succession_goes_together(
 def test_a_trial_is_written_while_the_search_goes_on(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "GATHERED", 0.01)
     tracker = Tracker(store.uri)
     search = begin(tmp_path / "s", tracker)
     written = brought(monkeypatch)
-    box = Outbox(tracker, search, print)
+    box = Outbox(tracker, search, print, gather=0.01)
     for epoch in (3, 4):
         search.ledger.note_epoch(5, epoch, training={"train/loss": 1.0, "images_per_second": 1.0})
         box.put(search.ledger.record(5))
