@@ -430,7 +430,7 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
             raise UserError(f"--resume: no search of the space {stem!r} in {storage}")
         return earlier[-1]
     if given in taken and not resume:
-        raise UserError(f"--name {given}: there is a search of that name; give --resume to go on with it")
+        raise UserError(f"--name {given}: a search of that name exists; give --resume to continue it")
     if not resume and (why := occupied(given, storage)) is not None:
         raise UserError(f"{asked} cannot be taken: {why}")
     return given

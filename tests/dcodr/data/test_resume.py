@@ -108,8 +108,8 @@ def swap_domains(labels: Path) -> None:
     ("change", "seed", "said"),
     [
         (replace_an_image, 0, "continuing: 10 of 60 images"),
-        (swap_domains, 0, "was begun with other labels or settings: starting anew"),
-        (lambda _: None, 1, "was begun with other labels or settings: starting anew"),
+        (swap_domains, 0, "was begun with other labels or settings: starting again"),
+        (lambda _: None, 1, "was begun with other labels or settings: starting again"),
     ],
 )
 def test_what_has_changed_is_read_again(
