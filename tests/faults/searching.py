@@ -75,7 +75,7 @@ class Driver:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, trials: int | None = None) -> None:
-        """Begin the search, or go on with it."""
+        """Begin the search, or continue it."""
         words = [*self.words, "--trials", str(trials or self.trials)]
         if self.begun:
             words.append("--resume")

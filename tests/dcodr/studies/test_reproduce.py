@@ -1,4 +1,4 @@
-"""One training of a table: measured once, gone on with where it was cut off."""
+"""One training of a table: measured once, and continued after an interruption."""
 
 from dataclasses import replace
 from pathlib import Path
