@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def plain(record: TrialRecord) -> dict[str, Any]:
-    """The fields of a record as JSON has them."""
+    """Return the fields of a record as JSON has them."""
     names = ("number", "status", "values", "figures", "seed", "confirms", "origin", "epoch")
     found: dict[str, Any] = json.loads(json.dumps({name: getattr(record, name) for name in names}))
     return found

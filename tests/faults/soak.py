@@ -116,7 +116,7 @@ def lose_head(site: Site) -> None:
 
 
 def stop_server(site: Site) -> None:
-    """The MLflow server is ended, and started again after a while."""
+    """End the MLflow server, and start it again after a while."""
     assert site.server is not None
     site.server.stop()
     time.sleep(AWAY)
@@ -133,7 +133,7 @@ def lock_database(site: Site) -> None:
 
 
 def fill_disk(site: Site) -> None:
-    """The file system of the checkpoints is filled for a while."""
+    """Fill the file system of the checkpoints for a while."""
     folder = site.driver.search().checkpoints
     if not os.path.ismount(folder):
         folder.mkdir(exist_ok=True)

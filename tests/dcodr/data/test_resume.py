@@ -73,7 +73,7 @@ def whole(labels: Path, out: Path) -> dict[str, bytes]:
 
 
 def stored(store: Path) -> dict[str, bytes]:
-    """All that a store holds, except the time of its preparation."""
+    """Return all that a store holds, except the time of its preparation."""
     verify_store(store)
     with h5py.File(store) as file:
         names = ["images", "domain", "split", "attributes/angle"]
