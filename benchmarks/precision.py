@@ -82,7 +82,7 @@ def table(runs: Runs) -> str:
 
     The deviation is pooled over both precisions. Another seed causes a change of about one deviation, too.
     """
-    lines = ["| figure | float32 | bfloat16 | change in deviations of the seeds |", "|---|--:|--:|--:|"]
+    lines = ["| metric | float32 | bfloat16 | change in deviations of the seeds |", "|---|--:|--:|--:|"]
     for name in FIGURES:
         wide, half = (figures(runs, precision, name) for precision in PRECISIONS)
         cells = [f"{statistics.mean(some):.3f} ± {statistics.stdev(some):.3f}" for some in (wide, half)]

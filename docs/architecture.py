@@ -65,7 +65,7 @@ class Diagram:
 
 
 def read_diagram(page: Path = PAGE) -> Diagram:
-    """The diagram in a page."""
+    """Read the diagram in a page."""
     found = DIAGRAM.search(page.read_text(encoding="utf-8"))
     assert found, f"{page}: no diagram"
     rooms, arrows, package = {}, set(), ""
@@ -80,7 +80,7 @@ def read_diagram(page: Path = PAGE) -> Diagram:
 
 
 def modules() -> dict[str, Path]:
-    """All modules that belong to a room, by dotted name."""
+    """Return all modules that belong to a room, by dotted name."""
     paths = [path for package in ("dcodr", "tuning") for path in sorted((ROOT / package).rglob("*.py"))]
     named = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
     return {
@@ -91,7 +91,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Dotted names of what a file imports, each both as a module and as a name in one."""
+    """Return the dotted names of a file's imports, each both as a module and as a name in a module."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -100,7 +100,7 @@ def imported(path: Path) -> set[str]:
 
 
 def true_arrows(diagram: Diagram) -> frozenset[Arrow]:
-    """The arrows that the imports make, without those that others imply.
+    """Return the arrows of the imports, without those that others imply.
 
     Raises:
         ValueError: If rooms import each other in a circle, or a module has no room.
@@ -123,7 +123,7 @@ def true_arrows(diagram: Diagram) -> frozenset[Arrow]:
 
 
 def _below(room: str, direct: Mapping[str, set[str]], path: tuple[str, ...] = ()) -> set[str]:
-    """All rooms that a room imports, directly or not."""
+    """Return all rooms that a room imports, directly or not."""
     if room in path:
         raise ValueError(f"a circle: {' -> '.join([*path[path.index(room) :], room])}")
     return direct[room].union(*(_below(other, direct, (*path, room)) for other in direct[room]))
@@ -152,7 +152,7 @@ def draw(diagram: Diagram, out: Path) -> None:
 
 
 def heights(diagram: Diagram) -> dict[str, int]:
-    """The layer of every room, above all that it imports; what imports nothing is right below its users."""
+    """Return the layer of every room: above its imports, or right below its users if it imports nothing."""
     direct = {room: {to for of, to in diagram.arrows if of == room} for room in diagram.rooms}
 
     def height(room: str) -> int:
@@ -168,7 +168,7 @@ def heights(diagram: Diagram) -> dict[str, int]:
 
 
 def _route(of: str, to: str, height: dict[str, int]) -> list[str]:
-    """An arrow's ends and a place of its own, which is added to ``height``, in every layer between them."""
+    """Return an arrow's ends, and a bend in every layer between them, which is added to ``height``."""
     between = {f"{of} {to} {level}": level for level in range(height[of] - 1, height[to], -1)}
     height |= between
     return [of, *between, to]

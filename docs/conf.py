@@ -1,4 +1,4 @@
-"""Sphinx, as ``make docs`` runs it. Nothing is fetched."""
+"""Configure Sphinx for ``make docs``. Nothing is downloaded."""
 
 import importlib.metadata
 import re
@@ -36,7 +36,7 @@ add_module_names = False
 
 
 def setup(app: Any) -> None:
-    """Write what is generated before anything is read; browsers draw formulas themselves."""
+    """Write the generated pages before Sphinx reads any page; browsers draw formulas themselves."""
     app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
     app.connect("builder-inited", _generate)
     app.connect("source-read", _draw_diagrams)
@@ -56,7 +56,7 @@ def _generate(app: Any) -> None:
 
 
 def _draw_diagrams(app: Any, name: str, source: list[str]) -> None:
-    """GitHub draws Mermaid in the browser; here the same text is a picture, drawn beforehand."""
+    """Replace the Mermaid diagram, which GitHub draws in the browser, with a picture."""
     if name == "architecture":
         picture = "![How the parts import each other](generated/architecture.svg)"
         source[0] = DIAGRAM.sub(picture, source[0])

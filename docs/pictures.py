@@ -1,4 +1,4 @@
-"""The pictures of docs/concepts.md, from real images, views, batches, measurements and fronts.
+"""Draw the pictures of docs/concepts.md, from real images, views, batches, measurements and fronts.
 
 python -m docs.pictures    # rewrites docs/pictures/
 """
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def draw_augmentations(data: FactorDataset, index: int) -> Figure:
-    """An image beside a view by each augmentation, at the paper's strengths."""
+    """Draw an image beside a view by each augmentation, at the paper's strengths."""
     names = [name for name in AUGMENTATIONS if name != "simsiam"]
     figure = Figure(figsize=(9, 3.1), layout="constrained")
     panels = figure.subplots(2, 7).flat
@@ -64,7 +64,7 @@ def draw_augmentations(data: FactorDataset, index: int) -> Figure:
 
 
 def draw_batch(data: FactorDataset, n: int = 7) -> Figure:
-    """An anchor, its positive view, its negatives, and the images that are none of them."""
+    """Draw an anchor, its positive view, its negatives, and the remaining images of the batch."""
     train = data.indices("train")
     batch = train[next(iter(DomainBatchSampler(data.domain[train], 2, n, seed=1)))]
     anchor, view = batch[0], Augment(("crop",))(float_images(data.images, batch[:1], CPU), _generator())
@@ -101,7 +101,7 @@ def draw_probes() -> Figure:
 
 
 def draw_front() -> Figure:
-    """Recorded trainings as points, with front, best trade-off and hypervolume."""
+    """Draw recorded trainings as points, with front, best trade-off and hypervolume."""
     runs = [run for run in map(json.loads, RECORD.read_text().splitlines()) if run["seed"] == 0]
     points = np.array([_reached(run) for run in runs if run["epochs"] and not run["failure"]])
     on_front = non_dominated(points, PAIR)
@@ -136,7 +136,7 @@ def measured_systems() -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _summary(system: str, accuracy: Mapping[str, float], chance: Mapping[str, float]) -> str:
-    """Invariance and informativeness, from the accuracies; pose, which is derived, is not counted."""
+    """Return invariance and informativeness from the accuracies; pose is derived and does not count."""
     skill = {factor: (accuracy[factor] - least) / (1 - least) for factor, least in chance.items()}
     leak = skill.pop("domain")
     skill.pop("pose")

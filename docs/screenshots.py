@@ -1,4 +1,4 @@
-"""The pictures of docs/mlflow.md and docs/report.md, of a real search in a real browser.
+"""Take the pictures of docs/mlflow.md and docs/report.md, of a real search in a real browser.
 
 python -m docs.screenshots augs runs mlflow          # rewrites docs/mlflow-*.png
 python -m docs.screenshots every_setting runs page   # rewrites docs/report*.png, docs/live*.png
@@ -29,7 +29,7 @@ ROWS = "document.querySelectorAll('[role=row]').length > 8"
 IMAGE = "[...document.querySelectorAll('img')].some((image) => image.naturalWidth > 300)"
 TO_TRIALS = "document.getElementById('trials-section').scrollIntoView({ behavior: 'instant' })"
 SETTLED = 4.0
-"""Seconds in which what is seen comes to rest."""
+"""Seconds until the page no longer moves."""
 
 
 def main(name: str, storage: str = "runs", which: str = "all") -> None:
@@ -85,7 +85,7 @@ def _take_mlflow(search: Search, folder: Path) -> None:
 
 
 def _pages(search: Search, tracker: Tracker) -> dict[str, tuple[str, str]]:
-    """For each picture the page of MLflow's UI, and the sign that it has loaded."""
+    """Return for each picture the page of MLflow's UI, and a script that tells whether it has loaded."""
     run_id = str(search.ledger.facts()["run_id"])
     tracker.open_search(run_id)
     knee = tracker.trial_runs(search.best_tradeoff().number)[0].run_id
@@ -100,7 +100,7 @@ def _pages(search: Search, tracker: Tracker) -> dict[str, tuple[str, str]]:
 
 
 def _take(browser: Browser, address: str, ready: str, name: str, script: str = "0") -> None:
-    """Save the picture of a page, once it is there and a script has run."""
+    """Save the picture of a page after it has loaded and a script has run."""
     browser.open("about:blank")
     browser.open(address)
     browser.wait(ready)

@@ -1,4 +1,4 @@
-"""The reference of space files and configs, as Markdown, from the models that read them."""
+"""Generate the reference of space files and configs, as Markdown, from the models that read them."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ is the same for editors. Presets: {", ".join(f"`{name}`" for name in PRESETS)}.
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [INTRODUCTION, "## A space file", *_model("", SpaceFile.model_json_schema(), {})]
     parts += [
         "## A config",
@@ -66,7 +66,7 @@ def _model(key: str, schema: Schema, definitions: dict[str, Schema]) -> Iterator
 
 
 def _models(field: Schema, definitions: dict[str, Schema]) -> list[Schema]:
-    """The models that a field's value may be; of a mapping, its values."""
+    """Return the models that a field's value, or the values of its mapping, may have."""
     if "$ref" in field:
         return [definitions[_name(field)]]
     if "additionalProperties" in field:
@@ -75,7 +75,7 @@ def _models(field: Schema, definitions: dict[str, Schema]) -> list[Schema]:
 
 
 def _is_param(field: Schema) -> bool:
-    """Return whether a mapping is that of the searched parameters; strengths have some of the same kinds."""
+    """Return whether a mapping holds the searched parameters; strengths have some of the same kinds."""
     return "SubsetParam" in str(field)
 
 
@@ -121,7 +121,7 @@ def _meaning(field: Schema, definitions: dict[str, Schema]) -> str:
 
 
 def _plain(docstring: str) -> str:
-    """A docstring in Markdown: one line, code in single backticks, roles as code."""
+    """Convert a docstring to Markdown: one line, code in single backticks, roles as code."""
     text = " ".join(docstring.split())
     for role in (":class:", ":func:"):
         text = text.replace(role, "")

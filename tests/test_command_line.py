@@ -60,7 +60,7 @@ def run(app: str | typer.Typer, words: list[str], folder: Path) -> Done:
 
 
 def refused(app: str, words: list[str], folder: Path) -> str:
-    """The one message of a command that must fail and leave its folder as it was."""
+    """Return the one message of a command that must fail and leave its folder as it was."""
     before = sorted(folder.rglob("*"))
     done = run(app, words, folder)
     assert done.code == 2, done
@@ -70,7 +70,7 @@ def refused(app: str, words: list[str], folder: Path) -> str:
 
 
 def search(folder: Path, *words: str, space: Path = QUICK) -> str:
-    """The message of a search that is refused."""
+    """Return the message of a search that is refused."""
     return refused("tune", ["--space", str(space), *words], folder)
 
 

@@ -105,7 +105,7 @@ def status(
 )
 def doctor(
     name: Name,
-    fix: Annotated[bool, typer.Option("--fix", help="Repair what is found.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair the inconsistencies.")] = False,
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
         str | None,

@@ -440,7 +440,7 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
         return earlier[-1]
     if given in taken and not resume:
         raise UserError(
-            f"{asked}: there is a search of that name; give {option('resume', True)} to go on with it"
+            f"{asked}: a search of that name exists; give {option('resume', True)} to continue it"
         )
     if not resume and (why := occupied(given, storage)) is not None:
         raise UserError(f"{asked} cannot be taken: {why}")

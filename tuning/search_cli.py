@@ -86,7 +86,7 @@ def search(
         ),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show Ray's own messages, and what trials print.")
+        bool, typer.Option("--verbose", help="Show Ray's own messages and the output of trials.")
     ] = False,
 ) -> None:
     """Search for settings whose codes (embeddings) do not reveal the domain and keep everything else."""

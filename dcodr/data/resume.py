@@ -114,7 +114,7 @@ def _begin(
         with journal.open(errors="replace") as lines:
             if next(lines, "") == f"{key}\n":
                 return
-        say(f"{store.parent} was begun with other labels or settings: starting anew")
+        say(f"{store.parent} was begun with other labels or settings: starting again")
     journal.unlink(missing_ok=True)
     store.unlink(missing_ok=True)
     require_space(store.parent, len(content.domain) * 3 * image_size**2, content.spec.name)

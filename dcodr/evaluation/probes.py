@@ -229,7 +229,7 @@ def _train(
             continue
         with torch.no_grad():
             outputs = network.eval()(codes[held_out])
-        # A stopped probe goes on training with the others, but its best state is already saved.
+        # A stopped probe continues to train with the others, but its best state is already saved.
         for i in running.copy():
             reached = score(outputs[i], targets[i][held_out])
             if reached > best[i].score:

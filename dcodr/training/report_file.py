@@ -65,9 +65,7 @@ def read_report(path: Path, epochs: int | None) -> Measured:
         if not isinstance(content, Mapping):
             raise ValueError("it is not a mapping")
         if lacking := [key for key in REPORT_KEYS if key not in content]:
-            raise UserError(
-                f"{path} does not say {' or '.join(lacking)}: an earlier version wrote it; {again}"
-            )
+            raise UserError(f"{path} lacks {' and '.join(lacking)}: an earlier version wrote it; {again}")
         measured = _MEASURED.validate_json(json.dumps(content))
     except (OSError, ValueError, ValidationError) as error:
         raise UserError(f"{path}: damaged, or not a report of dcodr ({str(error).splitlines()[0]})") from None

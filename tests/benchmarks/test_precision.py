@@ -1,4 +1,4 @@
-"""bfloat16 changes final figures no more than another seed does: in the record and in a short run."""
+"""bfloat16 changes final metrics no more than another seed does: in the record and in a short run."""
 
 import statistics
 from pathlib import Path

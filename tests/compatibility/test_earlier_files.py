@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def plain(record: TrialRecord) -> dict[str, Any]:
-    """The fields of a record as JSON has them."""
+    """Return the fields of a record as JSON has them."""
     names = ("number", "status", "values", "figures", "seed", "confirms", "origin", "epoch")
     found: dict[str, Any] = json.loads(json.dumps({name: getattr(record, name) for name in names}))
     return found
@@ -56,7 +56,7 @@ def test_an_earlier_search_goes_on(folder: Path) -> None:
     ledger.ready(SpaceSampler)
     begun = ledger.begin()
     assert begun is not None
-    assert begun.number == len(SEARCH["records"]) - 1, "the trial that was cut off goes on first"
+    assert begun.number == len(SEARCH["records"]) - 1, "the interrupted trial continues first"
     figures = {"invariance": 0.9, "informativeness": 0.9}
     ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
     assert ledger.end(begun.number, full_budget=True) == "complete"

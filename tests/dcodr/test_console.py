@@ -32,14 +32,14 @@ ERRORS = [
 
 
 def code_of(app: typer.Typer, stream: io.TextIOBase) -> object:
-    """The exit code of a command whose output and errors go to a stream."""
+    """Return the exit code of a command whose output and errors go to a stream."""
     with redirect_stdout(stream), redirect_stderr(stream), pytest.raises(SystemExit) as ended:
         console.run(app, [])
     return ended.value.code
 
 
 def command(error: Exception | None) -> typer.Typer:
-    """A command that prints, and then raises an error or not."""
+    """Return a command that prints, and then raises an error or not."""
     app = typer.Typer()
 
     @app.command()

@@ -16,7 +16,7 @@ def code_cells() -> list[dict[str, Any]]:
 
 
 def outputs(begin: str) -> list[dict[str, Any]]:
-    """The stored outputs of the cell whose code begins with a text."""
+    """Return the stored outputs of the cell whose code begins with a text."""
     (found,) = [cell["outputs"] for cell in code_cells() if "".join(cell["source"]).startswith(begin)]
     return list(found)
 

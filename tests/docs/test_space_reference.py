@@ -41,7 +41,7 @@ BEYOND = {"at least": -1, "above": 0, "at most": 1, "below": 0}
 
 
 def sections() -> dict[str, list[list[str]]]:
-    """The rows of each table of the page, as cells, by heading."""
+    """Return the rows of each table of the page, as cells, by heading."""
     parts = re.split(r"^##+ (.*)$", reference(), flags=re.MULTILINE)
     return {
         heading: [re.split(r"(?<!\\) \| ", row[2:-2]) for row in re.findall(r"^\| `.*$", text, re.MULTILINE)]

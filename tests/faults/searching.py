@@ -30,7 +30,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def runs_of(client: MlflowClient, search: Search) -> dict[int, Run]:
-    """The MLflow run of every trial; there is one of each."""
+    """Return the MLflow run of every trial; there is one of each."""
     parent = client.get_run(search.ledger.facts()["run_id"])
     query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
     runs = client.search_runs([parent.info.experiment_id], query, max_results=1000)
@@ -75,7 +75,7 @@ class Driver:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, trials: int | None = None) -> None:
-        """Begin the search, or go on with it."""
+        """Begin the search, or continue it."""
         words = [*self.words, "--trials", str(trials or self.trials)]
         if self.begun:
             words.append("--resume")
@@ -116,7 +116,7 @@ class Driver:
         return (self.storage / "quick" / "ledger.log").is_file()
 
     def search(self) -> Search:
-        """The search as it is now."""
+        """Return the search as it is now."""
         return Search.open("quick", self.storage)
 
     def records(self) -> list[TrialRecord]:
@@ -124,7 +124,7 @@ class Driver:
         return self.search().ledger.records() if self.begun else []
 
     def ended(self) -> dict[int, TrialRecord]:
-        """The trials that have ended."""
+        """Return the trials that have ended."""
         return {record.number: record for record in self.records() if record.status != "running"}
 
     def epochs(self) -> int:

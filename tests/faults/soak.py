@@ -104,7 +104,7 @@ def remove_node(site: Site) -> None:
 
 
 def lose_head(site: Site) -> None:
-    """``kill -9`` of a cluster's head, with all its processes; the search goes on on a new cluster."""
+    """``kill -9`` of a cluster's head, with all its processes; the search continues on a new cluster."""
     assert site.nodes is not None
     site.nodes.lose_head()
     code, printed = site.driver.end()
@@ -116,7 +116,7 @@ def lose_head(site: Site) -> None:
 
 
 def stop_server(site: Site) -> None:
-    """The MLflow server is ended, and started again after a while."""
+    """End the MLflow server, and start it again after a while."""
     assert site.server is not None
     site.server.stop()
     time.sleep(AWAY)
@@ -133,7 +133,7 @@ def lock_database(site: Site) -> None:
 
 
 def fill_disk(site: Site) -> None:
-    """The file system of the checkpoints is filled for a while."""
+    """Fill the file system of the checkpoints for a while."""
     folder = site.driver.search().checkpoints
     if not os.path.ismount(folder):
         folder.mkdir(exist_ok=True)
@@ -230,7 +230,7 @@ class Row:
         twice: MLflow runs and epochs that are there more than once.
         running: Records and runs left RUNNING, in the end.
         amiss: Whether the doctor found anything in the end.
-        seconds: From each fault, or from the command that goes on, to the next recorded epoch.
+        seconds: From each fault, or from the command that continues, to the next recorded epoch.
         trials: Trials of the search.
     """
 

@@ -1,4 +1,4 @@
-"""Whatever dies, nothing that was finished is lost, nothing is there twice, and the same command goes on.
+"""No fault loses or repeats anything that was finished, and the same command continues the search.
 
 `make soak` injects the same faults and more, a hundred times.
 """

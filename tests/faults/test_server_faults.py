@@ -1,4 +1,4 @@
-"""An MLflow server that goes away loses nothing: the search goes on, and the doctor writes the rest."""
+"""An MLflow server that goes away loses nothing: the search continues, and the doctor writes the rest."""
 
 from pathlib import Path
 

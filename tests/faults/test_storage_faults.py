@@ -38,7 +38,7 @@ def driver(tmp_path: Path, tiny_store: Path) -> Iterator[Driver]:
 def search(
     driver: Driver, fault: Callable[[], object], capfd: pytest.CaptureFixture[str]
 ) -> tuple[str, dict[int, TrialRecord]]:
-    """Search, or go on with it, in this process, with a fault as soon as one more trial has ended.
+    """Begin or continue the search in this process, with a fault as soon as one more trial has ended.
 
     Returns:
         The one message with which it has ended, and the trials that had ended before the fault.

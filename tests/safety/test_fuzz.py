@@ -179,7 +179,7 @@ TREES = st.fixed_dictionaries(
 
 @st.composite
 def odd_yaml(draw: st.DrawFn) -> bytes:
-    """A valid space with words replaced by odd ones."""
+    """Return a valid space with words replaced by odd ones."""
     text = SPACE
     for _ in range(draw(st.integers(1, 3))):
         word = draw(st.sampled_from(list(WORD.finditer(text))))
@@ -194,7 +194,7 @@ SPACES = st.one_of(
 
 
 def as_yaml(tree: object) -> bytes:
-    """A tree as YAML, in which floats are written as numbers."""
+    """Return a tree as YAML, in which floats are written as numbers."""
     import yaml
 
     return yaml.safe_dump(tree, allow_unicode=True).encode()
@@ -231,7 +231,7 @@ TABLE = "path,domain,angle,x\na.png,x,1,0.5\nb.png,x,2,1.5\nc.png,y,1,2.5\nd.png
 
 @st.composite
 def odd_csv(draw: st.DrawFn) -> bytes:
-    """A valid table with cells replaced by odd ones."""
+    """Return a valid table with cells replaced by odd ones."""
     rows = [line.split(",") for line in TABLE.splitlines()]
     for _ in range(draw(st.integers(1, 4))):
         row = draw(st.integers(0, len(rows) - 1))
@@ -261,7 +261,7 @@ def test_tables(content: bytes, pictures: Path) -> None:
 
 
 def small_store(folder: Path) -> bytes:
-    """A valid store of few images: most of its bytes say where things are."""
+    """Return a valid store of few images: most of its bytes say where things are."""
     spec = DatasetSpec("chairs", "chair", (Attribute("angle", 4), Attribute("landmarks", None)))
     domain = np.arange(20) % 2
     labels: dict[str, np.ndarray[Any, Any]] = {
@@ -395,7 +395,7 @@ JSON = st.recursive(
 
 @st.composite
 def odd_ledger(draw: st.DrawFn, valid: bytes) -> bytes:
-    """A valid ledger with values or keys of its lines replaced by odd ones."""
+    """Return a valid ledger with values or keys of its lines replaced by odd ones."""
     lines = [json.loads(line) for line in valid.splitlines()]
     for _ in range(draw(st.integers(1, 3))):
         node = draw(st.sampled_from(lines))

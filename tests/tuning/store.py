@@ -15,7 +15,7 @@ from tuning.tracking.tracker import Figures, Tracker
 
 @cache
 def fresh() -> tuple[bytes, str]:
-    """The content of a database in which nothing was written, and what was printed as it was made."""
+    """Return the content of a database in which nothing was written, and what was printed as it was made."""
     terminal = io.StringIO()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "deep" / "down" / "mlflow.db"
@@ -25,7 +25,7 @@ def fresh() -> tuple[bytes, str]:
 
 
 def place(folder: Path) -> Path:
-    """A fresh database in a folder, which is made, under the name that a search looks for."""
+    """Return a fresh database in a folder, which is made, under the name that a search looks for."""
     folder.mkdir(parents=True)
     file = folder / "mlflow.db"
     file.write_bytes(fresh()[0])
@@ -46,7 +46,7 @@ class Store:
         self.client = MlflowClient(self.uri)
 
     def begin(self, name: str, **tags: str) -> Tracker:
-        """A tracker with a new search."""
+        """Return a tracker with a new search."""
         tracker = Tracker(self.uri)
         artifacts = self.artifacts.as_uri()
         tags = tags or {"search": uuid4().hex}
@@ -55,7 +55,7 @@ class Store:
         return tracker
 
     def children(self, parent: str, condition: str = "") -> list[Run]:
-        """The runs of a search's trials."""
+        """Return the runs of a search's trials."""
         experiment = self.client.get_run(parent).info.experiment_id
         query = f"tags.\"mlflow.parentRunId\" = '{parent}'{condition}"
         return list(self.client.search_runs([experiment], query))
@@ -65,7 +65,7 @@ class Store:
         return [(point.step, point.value) for point in self.client.get_metric_history(run_id, figure)]
 
     def artifact(self, run_id: str, name: str) -> str:
-        """The text of an artifact."""
+        """Return the text of an artifact."""
         folder = str(self.client.get_run(run_id).info.artifact_uri).removeprefix("file://")
         return (Path(folder) / name).read_text()
 

@@ -45,7 +45,7 @@ def space(tmp_path: Path) -> Space:
 
 
 def begun(space: Space, folder: Path | None = None) -> Search:
-    """A search that hands out its trials."""
+    """Return a search that hands out its trials."""
     ledger = Ledger.create(folder and folder / LEDGER, space, {}, first_trials(space))
     ledger.ready(SpaceSampler)
     return Search(folder or Path("s"), ledger)

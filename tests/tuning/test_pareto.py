@@ -119,7 +119,7 @@ def test_order_of_rows_changes_nothing(problem: Problem, random: Random) -> None
 
 
 def corner(directions: Sequence[Direction], by: float = 4.0) -> list[float]:
-    """A reference that every row of ``problems`` is better than in every objective."""
+    """Return a reference that every row of ``problems`` is better than in every objective."""
     return [-by if direction == "maximize" else by for direction in directions]
 
 

@@ -20,7 +20,7 @@ search: {trials: 8, startup_trials: 2}
 
 
 def begin(folder: Path, tracker: Tracker) -> Search:
-    """A search of six trials: complete, pruned, infeasible, failed, confirming the first, running."""
+    """Return a search of six trials: complete, pruned, infeasible, failed, confirming the first, running."""
     folder.mkdir(parents=True)
     (folder / "space.yaml").write_text(SPACE)
     space = load_space(folder / "space.yaml")

@@ -60,7 +60,7 @@ def analyse(results: Results) -> list[Analysis]:
     if len(trials) < FEWEST_TRIALS:
         raise UserError(
             f"search {results.name!r} has {counted(len(trials), 'complete trial')}, an analysis needs "
-            f"{FEWEST_TRIALS} at least: go on with the search ({option('resume', True)}), with more trials"
+            f"{FEWEST_TRIALS} at least: continue the search ({option('resume', True)}), with more trials"
         )
     attributions, no_attribution = _attributions(space, trials)
     analyses = []

@@ -208,7 +208,7 @@ def watch(address: str, on_head: Callable[[bool], None], over: threading.Event) 
 
 
 def _require_reachable(address: str) -> None:
-    """Refuse within seconds an address where nobody listens; Ray alone would try for many minutes."""
+    """Refuse an address without a server within seconds; Ray alone would try for many minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -217,7 +217,7 @@ def _require_reachable(address: str) -> None:
             f"{option('address', address)}: should be HOST:PORT of the head, or auto on a node of the cluster"
         )
     if (error := _unreachable(address)) is not None:
-        raise UserError(f"{option('address', address)}: nobody answers there: {error}") from None
+        raise UserError(f"{option('address', address)}: no Ray cluster answers there: {error}") from None
 
 
 def _unreachable(address: str) -> Exception | None:

@@ -60,7 +60,7 @@ class NotebookConsole(Console):
             self._draw()
 
     def wait_for(self, what: str) -> None:
-        """Show what the search is waiting for; nothing if the text is empty."""
+        """Show the reason for a wait; an empty text removes it."""
         self._waiting_for = what
         self._draw()
 

@@ -59,7 +59,7 @@ class TrialReport:
         figures: Validation metrics; ``None`` if the epoch was not evaluated.
         intervals: 95 % confidence intervals of these metrics.
         infeasible: Reason why the trial must not compete.
-        failure: Reason why the training could not go on.
+        failure: Reason why the training could not continue.
         out_of_memory: True if the failure is a share of a GPU that was too small.
         unsaved: Reason why there is no checkpoint of the epoch, or no kept encoder.
         streamed: Reason why the images do not lie on the GPU.

@@ -120,7 +120,7 @@ class Ledger:
         """Prepare to hand out trials: interrupted trials come first and resume.
 
         A trial that was interrupted while its values were drawn is closed; if its values were given, the
-        trial begins anew.
+        trial begins again.
 
         Args:
             sampler: Makes the sampler from a space and a seed. The seed depends on the number of trials, as
@@ -197,7 +197,7 @@ class Ledger:
         self._confirmations.append((number, seed))
 
     def drop_confirmations(self) -> None:
-        """Close the interrupted confirmations that nobody has asked for again."""
+        """Close the interrupted confirmations that were not asked for again."""
         for record in self.records():
             if record.status == "running" and record.confirms is not None and record.number not in self._open:
                 self.study.tell(record.number, state=TrialState.FAIL)

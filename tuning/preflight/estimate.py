@@ -39,15 +39,15 @@ class Training:
 def ends(
     training: Training, brackets: Sequence[Sequence[float]] = ((),), factor: float = 1
 ) -> dict[int, float]:
-    """Return the share of trials that end after each epoch, if one in ``factor`` goes on at every rung.
+    """Return the share of trials that end after each epoch, if one in ``factor`` continues at every rung.
 
     A factor of infinity stops every trial at its first rung, a factor of 1 stops none. Real searches are
-    slower than their own factor says: the first trials at a rung meet few others and mostly go on.
+    slower than their own factor says: the first trials at a rung meet few others and mostly continue.
 
     Args:
         training: A trial that is not stopped early.
         brackets: Epochs of the rungs of each bracket, see :class:`tuning.driver.scheduler.ParetoASHA`.
-        factor: One in this many trials goes on.
+        factor: One in this many trials continues.
     """
     # The scheduler draws brackets with Ray's weights, exp(number of rungs).
     weights = np.exp([float(len(rungs)) for rungs in brackets])

@@ -120,7 +120,8 @@ def _stopping(space: Space) -> str:
     if scheduler is None:
         return "none stopped early"
     return (
-        f"stopped early from epoch {scheduler.grace_period} on, one in {scheduler.reduction_factor:g} goes on"
+        f"stopped early from epoch {scheduler.grace_period} on; "
+        f"one in {scheduler.reduction_factor:g} continues"
     )
 
 

@@ -94,7 +94,7 @@ class Results:
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """The number of trials of each status; trials that nobody works on any more are ``cut off``."""
+        """The number of trials of each status; trials without a process are ``cut off``."""
         running = "running" if self.driven else "cut off"
         return Counter(running if trial.status == "running" else trial.status for trial in self.trials)
 

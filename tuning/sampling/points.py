@@ -28,7 +28,7 @@ FLIPS = 2
 MOVE = 0.25
 """Standard deviation of a number's change, as a share of its range."""
 REDRAWN = 0.2
-"""Probability that a number or a choice is drawn anew."""
+"""Probability that a number or a choice is drawn again."""
 
 
 class Points:

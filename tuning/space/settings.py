@@ -28,7 +28,7 @@ class SchedulerSettings(StrictModel):
     grace_period: int = Field(default=1, ge=1)
     """Epochs before a trial may be stopped: the first rung."""
     reduction_factor: float = Field(default=2, gt=1)
-    """One in this many trials at a rung goes on; a rung has this many times the epochs of the one before."""
+    """One in this many trials at a rung continues; the next rung has this many times its epochs."""
     brackets: int = Field(default=1, ge=1)
     """Number of brackets that trials are spread over; each is a set of rungs that begins one rung later."""
     tie_break: TieBreak = "hypervolume"

@@ -358,7 +358,7 @@ def _resolved(
         wrong: The mistakes so far.
         dashes: The dashes before an option's name, in messages to users of the command line.
     """
-    # 1. Read the file without its invalid parts: mistakes are collected, and checks go on with the rest.
+    # 1. Read the file without its invalid parts: mistakes are collected, and the rest is still checked.
     wrong.independent = [*_independent(file)]
     content = _valid_part(file, wrong)
     before = len(wrong.found)

@@ -129,7 +129,7 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
     """Load a registered encoder without running code from its files.
 
     Weights and config are read from safetensors. The file is compared with the SHA-256 digest that the
-    search's ledger recorded at the registration, so that nobody with write access to MLflow's store can
+    search's ledger recorded at the registration, so that no one with write access to MLflow's store can
     replace the encoder.
 
     Args:
@@ -154,7 +154,7 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
     if alias not in digests:
         known = ", ".join(f"@{one}" for one in digests) or "none"
         raise UserError(
-            f"{uri}: the ledger of {name!r} in {storage} knows no encoder of this alias; it knows: {known}"
+            f"{uri}: the ledger of {name!r} in {storage} has no encoder of this alias; it has: {known}"
         )
     uri_of_store = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path(storage))
     with tempfile.TemporaryDirectory() as folder:

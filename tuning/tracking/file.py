@@ -92,7 +92,7 @@ def ensure(file: Path) -> None:
             if aside := _set_aside(file):
                 _LOG.warning(
                     "%s was an incomplete MLflow database without any records, as a killed process leaves "
-                    "one: it was made anew, and the old file was kept as %s",
+                    "one: it was created again, and the old file was kept as %s",
                     file,
                     aside.name,
                 )

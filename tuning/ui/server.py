@@ -146,7 +146,7 @@ def serving(name: str, storage: Path, host: str, port: int) -> Iterator[tuple[Se
         port: Port to listen at; 0 for any that is free.
 
     Raises:
-        UserError: If there is no such search, or the port or the host is not to be had.
+        UserError: If there is no such search, or the port or the host cannot be used.
     """
     names = {"localhost", host.lower()}
     if not _loopback(host):

@@ -58,14 +58,14 @@ def read_celeba(raw_dir: Path, seed: int = 0, on_progress: Progress | None = Non
         Images in chunks ``(<= 1024, 64, 64, 3)``; a domain is the published number of a person; with splits.
 
     Raises:
-        UserError: If a file is missing or not as published, or nobody has enough images. Image files are
+        UserError: If a file is missing or not as published, or no person has enough images. Image files are
             checked when their chunk is read.
     """
     names, person = _identities(raw_dir / IDENTITIES)
     points = _landmarks(raw_dir / LANDMARKS)
     kept, split = _with_enough_training(person, seed)
     if not len(kept):
-        raise UserError(f"{raw_dir / IDENTITIES}: nobody has {MIN_TRAINING} training images")
+        raise UserError(f"{raw_dir / IDENTITIES}: no person has {MIN_TRAINING} training images")
     names = [names[index] for index in kept]
     for name in names:
         if name not in points:

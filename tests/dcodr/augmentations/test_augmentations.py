@@ -57,7 +57,7 @@ def images() -> Tensor:
 
 
 def paper(name: str) -> tuple[draws.Draw, Kernel]:
-    """The draw and the kernel of an augmentation with the paper's strengths."""
+    """Return the draw and the kernel of an augmentation with the paper's strengths."""
     return TABLE[name](**PUBLISHED.get(name, {}))
 
 

@@ -73,7 +73,7 @@ def whole(labels: Path, out: Path) -> dict[str, bytes]:
 
 
 def stored(store: Path) -> dict[str, bytes]:
-    """All that a store holds, except the time of its preparation."""
+    """Return all that a store holds, except the time of its preparation."""
     verify_store(store)
     with h5py.File(store) as file:
         names = ["images", "domain", "split", "attributes/angle"]
@@ -108,8 +108,8 @@ def swap_domains(labels: Path) -> None:
     ("change", "seed", "said"),
     [
         (replace_an_image, 0, "continuing: 10 of 60 images"),
-        (swap_domains, 0, "was begun with other labels or settings: starting anew"),
-        (lambda _: None, 1, "was begun with other labels or settings: starting anew"),
+        (swap_domains, 0, "was begun with other labels or settings: starting again"),
+        (lambda _: None, 1, "was begun with other labels or settings: starting again"),
     ],
 )
 def test_what_has_changed_is_read_again(

@@ -163,7 +163,7 @@ def test_a_derived_attribute_is_measured_but_not_counted(data: FactorDataset) ->
 
 
 def with_hue(data: FactorDataset, hue: int, *splits: Split) -> FactorDataset:
-    """The images of some splits all have one hue."""
+    """Give all images of some splits one hue."""
     labels = {name: values.copy() for name, values in data.attributes.items()}
     for split in splits:
         labels["hue"][data.indices(split)] = hue

@@ -27,7 +27,7 @@ BUDGET = ProbeBudget(
 
 
 def hits(right: int, constant_right: int, total: int) -> FactorOutcome:
-    """A categorical outcome with this many right answers of the probe and of the constant answer."""
+    """Return a categorical outcome with this many right answers of the probe and of the constant answer."""
     probe, constant = ((torch.arange(total) < number).double() for number in (right, constant_right))
     return FactorOutcome(probe, constant, categorical=True)
 

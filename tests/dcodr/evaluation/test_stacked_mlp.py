@@ -13,7 +13,7 @@ N_OUTPUTS = [7, 2, 5]
 
 
 def naive_network(stack: StackedMLP, factor: int, n_inputs: int, layers: int, hidden: int) -> nn.Sequential:
-    """One factor's network built of stock modules, with the stack's weights."""
+    """Return one factor's network built of stock modules, with the stack's weights."""
     modules: list[nn.Module] = []
     for n_in in [n_inputs] + [hidden] * (layers - 2):
         modules += [nn.Linear(n_in, hidden, bias=False), nn.BatchNorm1d(hidden), nn.LeakyReLU()]

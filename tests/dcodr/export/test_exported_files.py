@@ -185,7 +185,7 @@ def test_reports_of_another_training_or_an_earlier_version_are_not_used(tmp_path
     report: dict[str, Any] = {"figures": {"invariance": 0.5}, "intervals": {}, "infeasible": None}
     known = {"split": "test", "judge": "paper", "fingerprint": "f" * 64}
     for more, reason in (
-        ({}, "does not say split or judge or fingerprint or epochs: an earlier version wrote it"),
+        ({}, "lacks split and judge and fingerprint and epochs: an earlier version wrote it"),
         (known | {"epochs": 1}, "is of 1 epochs, the training now has 2"),
         (known | {"epochs": 2, "judge": "mine"}, "damaged, or not a report"),
     ):

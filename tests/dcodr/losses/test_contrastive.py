@@ -16,7 +16,7 @@ def codes(n: int, seed: int, code_dim: int = 16) -> torch.Tensor:
 def naive_loss(
     anchors: torch.Tensor, positives: torch.Tensor, temperature: float, n_domains: int
 ) -> torch.Tensor:
-    """The definition, image by image."""
+    """Compute the loss by its definition, image by image."""
     n = len(anchors) // n_domains
     losses = []
     for i in range(len(anchors)):

@@ -14,7 +14,7 @@ def codes(n: int, seed: int, code_dim: int = 16) -> torch.Tensor:
 
 
 def naive_loss(anchors: torch.Tensor, positives: torch.Tensor, temperature: float) -> torch.Tensor:
-    """The definition, view by view: pairs ``(2k, 2k+1)`` as the paper lays them out."""
+    """Compute the loss by its definition, view by view: pairs ``(2k, 2k+1)`` as the paper lays them out."""
     views = [view for pair in zip(anchors, positives, strict=True) for view in pair]
     losses = []
     for i, view in enumerate(views):

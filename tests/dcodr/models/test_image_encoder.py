@@ -11,7 +11,7 @@ from dcodr.models.image_encoder import ImageEncoder, Square
 
 
 def pillows(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    """The square as ``embed`` makes it."""
+    """Return the square as ``embed`` makes it."""
     height, width, _ = image.shape
     side = min(height, width)
     left, top = (width - side) / 2, (height - side) / 2

@@ -60,7 +60,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(config: Config) -> Config:
-    """The same training with networks of no size; batches, rates and schedules stay."""
+    """Return the same training with networks of no size; batches, rates and schedules stay."""
     networks = {
         "encoder": EncoderConfig(arch="small", code_dim=8),
         "generator": GeneratorConfig(channels=8, domain_dim=8),

@@ -1,4 +1,4 @@
-"""One training of a table: measured once, gone on with where it was cut off."""
+"""One training of a table: measured once, and continued after an interruption."""
 
 import pickle
 from dataclasses import replace
@@ -22,7 +22,7 @@ def _brief_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(config: Config, data: FactorDataset, folder: Path) -> tuple[Result, list[int]]:
-    """The result, and the epochs told of: those trained, after the last one before."""
+    """Return the result, and the epochs told of: those trained, after the last one before."""
     epochs: list[int] = []
     found = reproduce(config, data, folder, on_epoch=lambda epoch: epochs.append(epoch.epoch))
     return found, epochs

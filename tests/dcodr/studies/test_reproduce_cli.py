@@ -43,7 +43,7 @@ def configs(tiny_config: Config, tmp_path: Path) -> Path:
 
 
 def run(data: Path, **options: Any) -> int:
-    """The exit code of the command."""
+    """Return the exit code of the command."""
     with pytest.raises(typer.Exit) as ended:
         reproduce(data=data, out=data / "out", **options)
     return ended.value.exit_code

@@ -41,7 +41,7 @@ class Painter(Method):
 
 
 def cell(picture: Any, row: int, column: int, rows: int, pitch: int) -> np.ndarray:
-    """The pixels of an image on a sheet, counted from the lower left."""
+    """Return the pixels of an image on a sheet, counted from the lower left."""
     height = picture.height - MARGIN - (rows - row) * pitch + GAP
     left = MARGIN + column * (SIDE + GAP)
     return np.asarray(picture)[height : height + SIDE, left : left + SIDE]

@@ -37,7 +37,7 @@ search: {trials: 30, sampler: random, warm_start: {paper: false}}
 
 
 def search_of(folder: Path, n: int, noise: float = 0.01) -> Search:
-    """A search with n complete trials, one infeasible, one stopped and one failed trial.
+    """Return a search with n complete trials, one infeasible, one stopped and one failed trial.
 
     Crop raises informativeness, the learning rate lowers invariance on its logarithmic scale; the infeasible
     trial has figures that would overturn everything.

@@ -121,7 +121,7 @@ WORKERS = {"groupName", "replicas", "minReplicas", "maxReplicas", "numOfHosts", 
 
 
 def pods(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """The specs of all pods of Ray."""
+    """Return the specs of all pods of Ray."""
     cluster = job["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     return [group["template"]["spec"] for group in groups]

@@ -26,7 +26,7 @@ def _eight_cores_and_64_gib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tree(root: Path, cgroup: str, **files: str) -> Path:
-    """A root folder with control groups; ``__`` in a name stands for a slash, ``_dot_`` for a dot."""
+    """Return a root folder with control groups; ``__`` in a name stands for a slash, ``_dot_`` for a dot."""
     (root / "proc/self").mkdir(parents=True)
     (root / "proc/self/cgroup").write_text(cgroup)
     for name, content in files.items():

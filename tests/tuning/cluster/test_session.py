@@ -68,7 +68,7 @@ def quick(store: Path) -> Space:
 
 
 def refused(storage: Path, store: Path) -> str:
-    """The one reason for which a search and a dry run are refused, with nothing left behind."""
+    """Return the one reason for which a search and a dry run are refused, with nothing left behind."""
     console = Console(file=io.StringIO())
     with pytest.raises(UserError) as of_search:
         run_search(quick(store), name="a", storage=storage, console=console)

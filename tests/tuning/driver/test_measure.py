@@ -69,7 +69,7 @@ def search(tmp_path: Path) -> Search:
 def ask(
     search: Search, monkeypatch: pytest.MonkeyPatch, task: Callable[..., dict[str, float]]
 ) -> tuple[str, list[TrialRecord], Inline]:
-    """The printed text, the records for MLflow, and the stand-in of Ray."""
+    """Return the printed text, the records for MLflow, and the stand-in of Ray."""
     said, sent, inline = io.StringIO(), Sent(), Inline(task)
     monkeypatch.setattr(measuring, "ray", inline)
     measure(search, sent, Console(file=said, width=400))  # type: ignore[arg-type]

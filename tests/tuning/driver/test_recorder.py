@@ -39,7 +39,7 @@ class Sent:
 
 
 def handed_out(ledger: Ledger, error: str) -> Any:
-    """A trial as Tune knows it, whose worker has died."""
+    """Return a trial as Tune knows it, whose worker has died."""
     begun = ledger.begin()
     assert begun is not None
     gpus = begun.gpus or ledger.space.resources.gpus_per_trial

@@ -37,7 +37,7 @@ def trial(number: int, baseline: bool = False) -> Any:
 
 
 def result(epoch: int, figures: dict[str, float], **more: Any) -> dict[str, Any]:
-    """A report as Tune hands it on."""
+    """Return a report as Tune hands it on."""
     report = {"epoch": epoch, "training": {"train/total": 1.0}, "figures": figures, "infeasible": None}
     return cast("dict[str, Any]", flatten_dict(report | more))
 

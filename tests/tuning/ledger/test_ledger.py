@@ -71,7 +71,7 @@ def four(tmp_path: Path) -> Space:
 
 
 def beginning_with(space: Space, *names: str) -> Ledger:
-    """A ledger in memory whose first trials have one augmentation each."""
+    """Return a ledger in memory whose first trials have one augmentation each."""
     first = [FirstTrial({"augmentations": (name,)}, "here") for name in names]
     made = Ledger.create(None, space, {}, first)
     made.ready(SpaceSampler)

@@ -23,7 +23,7 @@ search: {trials: 8, startup_trials: 4, sampler: tpe, warm_start: {paper: false}}
 
 
 def changed(folder: Path, changes: dict[str, object]) -> Space:
-    """The space with some settings changed, by dotted key."""
+    """Return the space with some settings changed, by dotted key."""
     spec = yaml.safe_load(SPACE)
     for key, value in changes.items():
         *way, last = key.split(".")

@@ -34,7 +34,7 @@ PARAMS = mixed()
 
 
 def drawn(method: str, values: dict[str, Any]) -> dict[str, Any]:
-    """All of a trial's settings as what Optuna draws, those that its method does not use included."""
+    """Return all of a trial's settings as what Optuna draws, those that its method does not use included."""
     return encode(PARAMS, values) | {"method": method}
 
 

@@ -98,7 +98,7 @@ def test_objectives_of_a_dataset_without_attributes(tmp_path: Path, unlabelled_s
 
 
 def one_class(data: FactorDataset, folder: Path, *names: str) -> Path:
-    """The dataset with the class 0 in every image for some attributes."""
+    """Return the dataset with the class 0 in every image for some attributes."""
     labels = {name: values * (name not in names) for name, values in data.attributes.items()}
     path = folder / "one.h5"
     write_store(path, data.spec, data.images, data.domain, labels, data.split, {})

@@ -24,7 +24,7 @@ TWO = {"invariance": "maximize", "informativeness": "maximize"}
 
 
 def space_text(objectives: Mapping[str, str], params: str = PARAMS, paper: bool = True) -> str:
-    """A space file of trainings of two epochs."""
+    """Return a space file of trainings of two epochs."""
     named = "".join(f"  {json.dumps(name)}: {direction}\n" for name, direction in objectives.items())
     arch = "" if "encoder.arch" in params else "arch: small, "
     overrides = f"{{encoder: {{{arch}weights: null}}, epochs: 2, evaluate_every: 1}}"

@@ -70,7 +70,7 @@ def opened(browser: Browser, folder: Path, width: int, scheme: str) -> Browser:
 
 
 def selected(browser: Browser) -> int | None:
-    """The trial that the page says is selected."""
+    """Return the trial that the page says is selected."""
     number = browser.see("selected")
     assert browser.see("document.getElementById('panel').hidden") == (number is None)
     return None if number is None else int(number)

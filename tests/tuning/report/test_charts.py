@@ -33,7 +33,7 @@ TWELVE = """
 
 
 def valid(chart: Chart) -> Chart:
-    """A chart that plotly accepts, with its colours as any browser would fill them in."""
+    """Return a chart that plotly accepts, with its colours as any browser would fill them in."""
 
     def filled(value: Any) -> Any:
         if isinstance(value, dict):
@@ -47,7 +47,7 @@ def valid(chart: Chart) -> Chart:
 
 
 def front(search: Search) -> Chart:
-    """The Pareto plane of a search."""
+    """Return the Pareto plane of a search."""
     chart = front_chart(search.results())
     assert chart is not None
     return valid(chart)
@@ -346,7 +346,7 @@ def test_effects_show_what_the_analysis_says(tmp_path: Path, monkeypatch: pytest
 
 
 def as_d3_does(spec: str, value: float) -> str:
-    """A number in the format of an axis, as plotly.js writes it."""
+    """Return a number in the format of an axis, as plotly.js writes it."""
     digits = re.fullmatch(r"\+(\.\d+)?~([fg])", spec)
     assert digits is not None, spec
     text = f"{value:+{digits[1] or ''}{digits[2]}}"

@@ -55,7 +55,7 @@ class Elements(HTMLParser):
 
 
 def all_of(page: str) -> list[Elements]:
-    """The page, and the details of each trial in it."""
+    """Return the page, and the details of each trial in it."""
     whole = Elements(page)
     return [whole, *(Elements(details) for details in whole.data["details"].values())]
 

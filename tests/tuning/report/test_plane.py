@@ -49,7 +49,7 @@ def search_of(
     first: Sequence[FirstTrial] = (),
     chance: Mapping[str, float] = MappingProxyType({}),
 ) -> Search:
-    """A search whose trials reach these objectives, in the order in which they begin."""
+    """Return a search whose trials reach these objectives, in the order in which they begin."""
     (folder / "s.yaml").write_text(text)
     space = load_space(folder / "s.yaml")
     search = Search(folder, Ledger.create(folder / LEDGER, space, {"run_id": "r"}, first))

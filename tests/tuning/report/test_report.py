@@ -12,7 +12,7 @@ from tuning.results.search import Search
 
 
 def said(search: Search) -> list[str]:
-    """The lines of a search's end."""
+    """Return the lines of a search's end."""
     search.ledger.remember("ended", "40 trials have begun")
     file = io.StringIO()
     print_summary(search.results(), Console(file=file, width=100))

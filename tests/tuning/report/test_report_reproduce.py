@@ -20,7 +20,7 @@ from tuning.space.space import load_space_with_options
 
 
 def begun(folder: Path, **options: Any) -> Search:
-    """A search without trials, of a space that the command line has changed."""
+    """Return a search without trials, of a space that the command line has changed."""
     folder.mkdir()
     (folder / "space.yaml").write_text(space_text(TWO))
     space = load_space_with_options(folder / "space.yaml", **options)
@@ -30,7 +30,7 @@ def begun(folder: Path, **options: Any) -> Search:
 
 
 def asked(command: str) -> Space:
-    """The space that ``tune.py`` would make of its arguments."""
+    """Return the space that ``tune.py`` would make of its arguments."""
     words = shlex.split(command)
     assert words[:2] == ["python", "tune.py"]
     values: dict[str, list[str]] = {}

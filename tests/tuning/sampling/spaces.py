@@ -41,7 +41,7 @@ def study_of(
 
 
 def mixed() -> dict[str, Param]:
-    """A space over all methods, with a setting of each."""
+    """Return a space over all methods, with a setting of each."""
 
     def number(low: float, high: float) -> FloatParam:
         return FloatParam(type="float", low=low, high=high, log=True)

@@ -208,7 +208,7 @@ LARGE = (2**32 - 1, 2**32, 2**63 - 1)
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
 @pytest.mark.parametrize("seed", LARGE)
 def test_a_seed_beyond_32_bits_is_as_good_as_any(sampler: str, seed: int) -> None:
-    """Of a search that goes on, too, whose seed grows by the trials that it has."""
+    """Also in a resumed search, whose seed grows with its number of trials."""
     params = mixed()
     drawn = []
     for begun in (0, 0, 1):

@@ -684,7 +684,7 @@ def test_real_numbers_are_those_of_yaml_1_2(written: str, number: float, tmp_pat
 
 
 def made_in_python() -> Space:
-    """A space of every kind of parameter, whose base is nowhere the default."""
+    """Return a space of every kind of parameter, whose base is nowhere the default."""
     search = SearchSettings(
         trials=7,
         seed=3,

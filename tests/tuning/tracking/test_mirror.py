@@ -34,7 +34,7 @@ def test_a_method_without_augmentations_shows_none(tmp_path: Path, store: Store)
 
 
 def shown(value: float) -> float:
-    """A metric as MLflow has it."""
+    """Return a metric as MLflow has it."""
     return float(f"{value:.4g}")
 
 

@@ -136,7 +136,7 @@ def test_what_a_trial_leaves_is_registered_and_loaded_by_another_process(
     torch.manual_seed(0)
     with torch.inference_mode():
         torch.testing.assert_close(encoder(torch.rand(3, 3, 64, 64)), expected)
-    with pytest.raises(UserError, match="no encoder of this alias; it knows: @knee, @most-invariant"):
+    with pytest.raises(UserError, match="no encoder of this alias; it has: @knee, @most-invariant"):
         load_model("models:/embeds@best")
     with pytest.raises(UserError, match="should be models:/SEARCH@ALIAS"):
         load_model("models:/embeds/1")

@@ -31,7 +31,7 @@ USER = "postgres" if os.geteuid() == 0 else None
 def running(
     words: list[str], ready: Callable[[], bool], log: Path, user: str | None = None
 ) -> Iterator[None]:
-    """A server that is ready, ended at the end with all processes that it started, and only those."""
+    """Provide a server that is ready, ended at the end with all processes that it started, and only those."""
     with log.open("wb") as output:
         process = subprocess.Popen(words, stdout=output, stderr=output, start_new_session=True, user=user)
         try:
@@ -59,7 +59,7 @@ class Database:
         self._psql = programs / "psql"
 
     def ask(self, query: str) -> str | None:
-        """The answer to a query, or ``None`` if there is none."""
+        """Return the answer to a query, or ``None`` if there is none."""
         words = [str(self._psql), self.uri, "--tuples-only", "--no-align", "--command", query]
         done = subprocess.run(words, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None

@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_nothing_of_a_database(tmp_path: Path) -> None:
 
 
 def used(file: Path, store: Store) -> str:
-    """A copy of a database in use, whose schema can be changed; its URI."""
+    """Return a copy of a database in use, whose schema can be changed; its URI."""
     whole = sqlite_file(store.uri)
     assert whole is not None
     store.begin("used")

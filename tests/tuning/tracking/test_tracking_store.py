@@ -114,7 +114,7 @@ def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def short_lived_server() -> Iterator[str]:
-    """A tracking server with nothing in it."""
+    """Provide a tracking server with nothing in it."""
 
     class Known(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

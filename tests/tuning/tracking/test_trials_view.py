@@ -14,7 +14,7 @@ from tuning.tracking.view import trials_view, view_page
 
 
 def state(folder: Path, objectives: dict[str, str], params: str, name: str = "augs") -> dict[str, Any]:
-    """The state of the view of a space, which the UI would unpack."""
+    """Return the state of the view of a space, which the UI would unpack."""
     (folder / "s.yaml").write_text(space_text(objectives, params, paper=False))
     held = trials_view(name, load_space(folder / "s.yaml"), 2.5)
     assert len(held) < MAX_EXPERIMENT_TAG_VAL_LENGTH

@@ -53,7 +53,7 @@ def opened(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
 
 
 def numbers(browser: Browser, count: int) -> list[int]:
-    """The trials in the list of runs from above, once there are so many."""
+    """Return the trials in the list of runs from above, once there are so many."""
     browser.wait(f"{NAMES}.length == {count}")
     return [int(name[:3]) for name in browser.see(NAMES)]
 

@@ -44,11 +44,11 @@ class Served:
         return found
 
     def data(self) -> dict[str, Any]:
-        """The data of the page."""
+        """Return the data of the page."""
         return dict(json.loads(self.get("/data.json")[2]))
 
     def until(self, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The data of the page, once it is as wanted."""
+        """Return the data of the page, once it is as wanted."""
         end = time.monotonic() + 30
         while not reached(data := self.data()):
             assert time.monotonic() < end, data

@@ -34,7 +34,7 @@ def write_car(folder: Path, number: int, image: Any) -> Path:
 
 
 def flat_car(number: int) -> np.ndarray:
-    """A car whose images are of one colour each, which says what they show."""
+    """Return a car whose images are of one colour each, which says what they show."""
     image = np.empty((128, 128, 3, 24, 4), np.uint8)
     image[:, :, 0] = number
     image[:, :, 1] = np.arange(24)[:, None]

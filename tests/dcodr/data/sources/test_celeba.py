@@ -90,7 +90,7 @@ def test_it_is_prepared_and_the_preset_can_train_on_it(tmp_path: Path) -> None:
 
 
 def test_nobody_with_enough_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"identity_CelebA\.txt: nobody has 20 training images"):
+    with pytest.raises(UserError, match=r"identity_CelebA\.txt: no person has 20 training images"):
         read_celeba(write(tmp_path, {1: 12, 2: 12}))
 
 

@@ -17,13 +17,13 @@ COLUMNS = "CID,Category,SubCategory,HeelHeight,Insole,Closure,Gender,Material,To
 
 
 def shoe(number: int, side: int) -> Image.Image:
-    """A picture that differs from number to number: four quarters of their own colour."""
+    """Return a picture that differs from number to number: four quarters of their own colour."""
     colours = np.random.default_rng(number).integers(0, 256, (2, 2, 3), dtype=np.uint8)
     return Image.fromarray(colours).resize((side, side), Image.Resampling.NEAREST)
 
 
 def write_zappos(folder: Path) -> None:
-    """The first half are Boots for Women, the second Shoes for Men; a few are rare or unlabelled."""
+    """Label the first half Boots for Women, the second Shoes for Men; a few are rare or unlabelled."""
     names, rows = [], [COLUMNS]
     for number in range(N_PHOTOS):
         first = number < N_PHOTOS // 2

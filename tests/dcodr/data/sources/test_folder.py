@@ -26,7 +26,7 @@ ROWS = [
 
 
 def folder(tmp_path: Path, rows: list[str] | None = None, header: str = HEADER) -> Path:
-    """A folder of four small images and a CSV file with these lines."""
+    """Return a folder of four small images and a CSV file with these lines."""
     for index, name in enumerate(("a0", "a1", "b0", "b1")):
         Image.new("RGB", (20, 20), (10 * index, 0, 0)).save(tmp_path / f"{name}.png")
     path = tmp_path / "labels.csv"

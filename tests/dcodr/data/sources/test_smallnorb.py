@@ -16,7 +16,7 @@ MAGIC = {np.dtype(np.uint8): 0x1E3D4C55, np.dtype("<i4"): 0x1E3D4C54}
 
 
 def write_matrix(path: Path, values: np.ndarray) -> None:
-    """The published format; ones stand in for dimensions below three."""
+    """Write the published format; ones stand in for dimensions below three."""
     dims = [*values.shape, 1, 1][: max(3, values.ndim)]
     header = struct.pack(f"<{2 + len(dims)}i", MAGIC[values.dtype], values.ndim, *dims)
     path.write_bytes(header + values.tobytes())

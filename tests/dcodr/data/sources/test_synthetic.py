@@ -27,7 +27,7 @@ SHAPES = ["cube", "cylinder", "sphere", "capsule"]
 
 
 def scene(**values: int) -> Ints:
-    """One row of factors; those not named are 0."""
+    """Return one row of factors; those not named are 0."""
     return np.array([[values.get(name, 0) for name in FACTORS]])
 
 

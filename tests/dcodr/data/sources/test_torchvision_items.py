@@ -18,7 +18,7 @@ SMALL = Options(image_size=32)
 
 
 def idx(values: Any) -> bytes:
-    """The file format of MNIST: type, dimensions, shape, bytes."""
+    """Encode values as in a file of MNIST: type, dimensions, shape, bytes."""
     return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + bytes(values)
 
 
