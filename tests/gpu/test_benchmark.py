@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from benchmarks import gpu as command
-from benchmarks import gpu_correctness, gpu_search, gpu_speed
+from benchmarks import gpu_correctness, gpu_search, gpu_speed, steps
 from benchmarks.measure import Row
 from benchmarks.reference import training
 from dcodr.config import Config, EncoderConfig
@@ -80,7 +80,7 @@ def test_correctness_runs_to_its_end(few: FactorDataset) -> None:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of the perceptual network, made once."""
-    return gpu_speed.random_weights(tmp_path_factory.mktemp("weights"))
+    return steps.random_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

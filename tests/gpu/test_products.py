@@ -36,7 +36,8 @@ def embedded(config: Config, data: FactorDataset) -> None:
 
 
 def embedded_store(config: Config, data: FactorDataset) -> None:
-    embed_images(Encoder("small", 8), open_images(Path(config.data), warn=pytest.fail), "e", image_size=64)
+    images = open_images(Path(str(config.data)), warn=pytest.fail)
+    embed_images(Encoder("small", 8), images, "e", image_size=64)
 
 
 def nearest(config: Config, data: FactorDataset) -> None:

@@ -170,7 +170,7 @@ def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -
 
 
 def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
-    with pytest.raises(UserError, match="there is a search of that name"):
+    with pytest.raises(UserError, match="a search of that name exists"):
         finished.run(trials=3, name="quick")
     space = load_space(QUICK, data=str(finished.store), settings={"epochs": 3})
     with pytest.raises(UserError, match=r"differs from that of the search:\n  base\.epochs: 2 there, 3 here"):
