@@ -14,9 +14,10 @@ from torch import nn
 from torchvision.models import resnet18
 
 from benchmarks import gpu as command
-from benchmarks import gpu_correctness, gpu_search, gpu_speed, steps
+from benchmarks import gpu_correctness, gpu_search, gpu_speed
 from benchmarks.measure import Row
 from benchmarks.reference import training
+from benchmarks.steps import random_weights
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.methods.build import build_method
@@ -80,7 +81,7 @@ def test_correctness_runs_to_its_end(few: FactorDataset) -> None:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of the perceptual network, made once."""
-    return steps.random_weights(tmp_path_factory.mktemp("weights"))
+    return random_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Everything but a training computes in full float32 on a GPU, whatever PyTorch's default is."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,8 +35,7 @@ def embedded(config: Config, data: FactorDataset) -> None:
 
 
 def embedded_store(config: Config, data: FactorDataset) -> None:
-    images = open_images(Path(str(config.data)), warn=pytest.fail)
-    embed_images(Encoder("small", 8), images, "e", image_size=64)
+    embed_images(Encoder("small", 8), open_images(config.store, warn=pytest.fail), "e", image_size=64)
 
 
 def nearest(config: Config, data: FactorDataset) -> None:
