@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.driver.notebook import NotebookConsole
-from tuning.ledger.trials import Outcome
+from tuning.ledger.trials import Outcome, status_words
 from tuning.pareto import Direction, hypervolume, joined
 
 _MAX_RUNNING_ROWS = 10
@@ -175,9 +175,10 @@ class Display:
         self._end(number, label, status, figures)
         self._redraw()
         if self._plain:
-            line = f"[{self._done}/{self._total}] trial {number:03d} {status} {self._objective_text(figures)}"
+            ended = f"trial {number:03d} {status_words(status)} {self._objective_text(figures)}"
             front = [self._front_text()] if self._compare else []
-            self._print(" | ".join([line.rstrip(), *front, self._time_text()]))
+            line = f"[{self._done}/{self._total}] {ended.rstrip()}"
+            self._print(" | ".join([line, *front, self._time_text()]))
 
     def say(self, text: str) -> None:
         """Show a line that stays.
@@ -258,7 +259,7 @@ class Display:
         return grid
 
     def _counts(self) -> RenderableType:
-        counts = [f"{count} {outcome}" for outcome, count in sorted(self._ended.items())]
+        counts = [f"{count} {status_words(outcome)}" for outcome, count in sorted(self._ended.items())]
         counts.append(f"{len(self._running)} running")
         if speed := sum(trial.images_per_second for trial in self._running.values()):
             counts.append(f"{speed:,.0f} images/s")

@@ -62,7 +62,7 @@ class Budget:
         """Return the reason why no more trials begin; ``None`` while trials may begin."""
         limits = self._settings
         if self.trials >= limits.trials:
-            return f"{counted(self.trials, 'trial has', 'trials have')} begun"
+            return f"all {self.trials} trials are done" if self.trials > 1 else "the only trial is done"
         # A trial begins only if its full training fits, although the trial may be stopped early.
         if limits.epoch_budget is not None and self.spent + self._epochs > limits.epoch_budget:
             epochs = counted(limits.epoch_budget, "epoch")

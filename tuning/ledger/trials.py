@@ -19,6 +19,13 @@ Outcome = Literal["complete", "pruned", "infeasible", "failed"]
 """``complete`` trained to its last epoch; ``pruned`` was stopped early; ``infeasible`` has a collapsed code;
 ``failed`` has no metrics. Only complete trials can be on the front."""
 TrialStatus = Outcome | Literal["running", "interrupted", "reused"]
+STATUS_WORDS = {"pruned": "stopped early", "reused": "repeats of earlier trials"}
+"""Words for a status where people read it; ledger, tags and JSON keep the status itself."""
+
+
+def status_words(status: str) -> str:
+    """Return the words for a status."""
+    return STATUS_WORDS.get(status, status)
 
 
 @dataclass(frozen=True)

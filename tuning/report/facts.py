@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from dcodr.words import counted
-from tuning.ledger.trials import TrialRecord
+from tuning.ledger.trials import TrialRecord, status_words
 from tuning.results.results import Results
 from tuning.space.params import CategoricalParam
 
 Kind = Literal["running", "ended", "interrupted"]
-STATUS = {"pruned": "stopped early", "reused": "repeats of earlier trials"}
-"""Words for a status."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def state(results: Results) -> State:
     moment = f" {minute(last)}" if last else ""
     text = {
         "running": f"{counted(len(at_work), 'trial')} running",
-        "ended": f"Ended{moment} because {results.facts.get('ended')}",
+        "ended": f"Stopped{moment}: {results.facts.get('ended')}",
         "interrupted": "Interrupted: no process works on this search; continue with --resume",
     }[kind]
     budgets = [(trial, results.space.config(trial.values).epochs) for trial in at_work]
@@ -60,7 +58,7 @@ def overview(results: Results) -> list[tuple[str, str]]:
         ("Dataset", f"{space.base.dataset}, fingerprint {facts.get('fingerprint') or 'unknown'}"),
         ("Method", _method(results)),
         ("Objectives", objectives),
-        ("Trials", _counts(results)),
+        ("Trials", _trials(results)),
         ("Ended", _end(results)),
         ("When", _when(results)),
         ("Training", f"{counted(results.epochs, 'epoch')} of {space.base.epochs} a trial at most"),
@@ -76,17 +74,21 @@ def _method(results: Results) -> str:
     return results.space.base.method
 
 
-def _counts(results: Results) -> str:
-    counts = ", ".join(f"{n} {STATUS.get(status, status)}" for status, n in results.counts.most_common())
+def counts_text(results: Results) -> str:
+    """Return the number of trials by status, e.g. ``5 complete, 2 stopped early``; empty without trials."""
+    return ", ".join(f"{n} {status_words(status)}" for status, n in results.counts.most_common())
+
+
+def _trials(results: Results) -> str:
     again = sum(trial.confirms is not None for trial, _ in results.ended)
     confirmations = f"; {counted(again, 'confirmation')}" if again else ""
-    return f"{len(results.trials)}: {counts or 'none'}{confirmations}"
+    return f"{len(results.trials)}: {counts_text(results) or 'none'}{confirmations}"
 
 
 def _end(results: Results) -> str:
     ended = results.facts.get("ended")
     if ended is not None:
-        return f"because {ended}"
+        return str(ended)
     return "still running" if results.driven else "not yet: interrupted; continue with --resume"
 
 

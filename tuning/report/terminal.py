@@ -9,6 +9,8 @@ from rich.console import Console
 
 from dcodr.words import counted
 from tuning.analysis.evidence import FEWEST_TRIALS
+from tuning.ledger.trials import status_words
+from tuning.report.facts import counts_text
 from tuning.report.tables import answer_table, confirmed_table, finals_table, front_table, gain_table
 from tuning.report.text_table import TextTable
 from tuning.results.answer import answer_figures, answer_text
@@ -34,7 +36,7 @@ def print_summary(results: Results, console: Console, where: Sequence[str] = ())
         _line(console, answer_text(results))
         print_table(answer_table(results), console)
     print_status(results, console)
-    _line(console, f"It ended because {results.facts['ended']}.")
+    _line(console, f"Stopped: {results.facts['ended']}.")
     if results.front:
         print_table(gain_table(results), console)
         configs = _from_here(results.folder / CONFIGS)
@@ -116,13 +118,12 @@ def status_facts(results: Results) -> dict[str, Any]:
 
 def print_status(results: Results, console: Console) -> None:
     """Print the number of trials by status, the reasons of infeasible and failed ones, and the front."""
-    counts = ", ".join(f"{n} {status}" for status, n in results.counts.items())
-    _line(console, f"Search {results.name}: {counts}")
+    _line(console, f"Search {results.name}: {counts_text(results)}")
     epochs = counted(results.epochs, "epoch")
     _line(console, f"{epochs} trained; hypervolume of the front {results.hypervolume:.4f}")
     for trial in results.trials:
         if trial.reason is not None:
-            _line(console, f"  trial {trial.number:03d} {trial.status}: {trial.reason}")
+            _line(console, f"  trial {trial.number:03d} {status_words(trial.status)}: {trial.reason}")
     if not results.front:
         _line(console, "No trial is complete yet: there is no front.")
         return

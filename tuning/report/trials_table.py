@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuning.ledger.trials import TrialRecord
+from tuning.ledger.trials import TrialRecord, status_words
 from tuning.report.chart import figure
-from tuning.report.facts import STATUS
 from tuning.report.matrix import by_rank
 from tuning.results.results import Results
 from tuning.space.words import value_text
@@ -67,7 +66,7 @@ def trials_table(results: Results) -> TrialsTable:
 
 def outcome(results: Results, trial: TrialRecord) -> str:
     """Return a trial's outcome and its part in the search, in words."""
-    parts = [STATUS.get(trial.status, trial.status)]
+    parts = [status_words(trial.status)]
     if trial.status == "running":
         parts = ["running"] if results.driven else ["cut off"]
     elif trial.status == "reused" and trial.repeats is not None:

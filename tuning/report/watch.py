@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tuning.report.facts import counts_text
 from tuning.report.terminal import print_status
 from tuning.results.results import Results
 
@@ -45,8 +46,7 @@ def watch(
 
 
 def _counts(results: Results) -> str:
-    counts = ", ".join(f"{n} {status}" for status, n in results.counts.items())
-    return f"Search {results.name}: {counts or 'no trial yet'}"
+    return f"Search {results.name}: {counts_text(results) or 'no trial yet'}"
 
 
 def _status(results: Results, console: Console) -> Text:

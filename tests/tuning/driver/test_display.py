@@ -152,7 +152,7 @@ def test_trials_of_an_earlier_process_count_but_not_for_speed() -> None:
         display.trial_ended(8, "", "pruned", figures(0.0, 0.0))
     # 1.5 trials in 150 s; 2.5 of the 12 are left.
     assert pipe.lines[1:] == [
-        "[9/12] trial 008 pruned invariance 0.000 informativeness 0.000 | front 8, hypervolume 0.000 "
+        "[9/12] trial 008 stopped early invariance 0.000 informativeness 0.000 | front 8, hypervolume 0.000 "
         "| 2m30s, about 4m left"
     ]
 
@@ -181,7 +181,7 @@ def test_a_terminal_gets_a_panel(width: int) -> None:
     assert panel.startswith("╭─ search [augs] ─")
     assert "3/24" in panel
     assert "3m12s, about 18m left" in panel  # 3.7 of 24 done
-    assert "2 complete · 1 pruned · 2 running · 1,200 images/s" in panel
+    assert "2 complete · 1 stopped early · 2 running · 1,200 images/s" in panel
     assert "front 2, hypervolume 0.710" in panel
     assert re.search(r"best invariance +0\.900  trial 000  paper", panel)
     assert re.search(r"best informativeness +0\.800  trial 001  crop\+", panel)

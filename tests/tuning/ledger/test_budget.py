@@ -109,7 +109,7 @@ def test_a_search_without_a_budget_of_epochs_never_waits() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"trials": 2}, "2 trials have begun"),
+        ({"trials": 2}, "all 2 trials are done"),
         ({"epoch_budget": 11}, "8 of 11 epochs are spent, too many for another trial"),
         ({"target_hypervolume": 0.42}, "the hypervolume 0.4200 has reached 0.42"),
     ],

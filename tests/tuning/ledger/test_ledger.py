@@ -200,7 +200,7 @@ def test_what_was_cut_off_goes_on_though_the_budget_is_spent(ledger: Ledger, tmp
     for number in range(8):
         assert again.over() is None
         assert begin(again).number == number
-    assert again.over() == "8 trials have begun"
+    assert again.over() == "all 8 trials are done"
 
 
 def test_a_trial_cut_off_while_it_was_drawn_begins_anew(ledger: Ledger, tmp_path: Path) -> None:
@@ -226,9 +226,9 @@ def test_a_reopened_search_does_not_repeat_its_draws(ledger: Ledger, tmp_path: P
 def test_a_search_goes_on_with_other_budgets(ledger: Ledger, tmp_path: Path) -> None:
     for _ in range(8):
         finish(ledger, begin(ledger).number)
-    assert ledger.over() == "8 trials have begun"
+    assert ledger.over() == "all 8 trials are done"
     again = Ledger.open(tmp_path / "ledger.log")
-    assert again.over() == "8 trials have begun"
+    assert again.over() == "all 8 trials are done"
     again.ready(SpaceSampler, load(tmp_path, SPACE, trials=9))
     assert again.over() is None
     assert Ledger.open(tmp_path / "ledger.log").space.search.trials == 9

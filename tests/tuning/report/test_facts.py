@@ -43,8 +43,8 @@ def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     reasons = reasons_table(search.results())
     assert reasons is not None
     assert reasons.rows == [("002", "infeasible", "the code is constant")]
-    search.ledger.remember("ended", "5 trials have begun")
-    assert dict(overview(search.results()))["Ended"] == "because 5 trials have begun"
+    search.ledger.remember("ended", "all 5 trials are done")
+    assert dict(overview(search.results()))["Ended"] == "all 5 trials are done"
 
 
 def test_confirmations_have_mean_and_deviation(tmp_path: Path) -> None:

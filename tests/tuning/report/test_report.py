@@ -13,7 +13,7 @@ from tuning.results.search import Search
 
 def said(search: Search) -> list[str]:
     """Return the lines of a search's end."""
-    search.ledger.remember("ended", "40 trials have begun")
+    search.ledger.remember("ended", "all 40 trials are done")
     file = io.StringIO()
     print_summary(search.results(), Console(file=file, width=100))
     return file.getvalue().splitlines()

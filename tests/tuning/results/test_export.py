@@ -136,7 +136,7 @@ def test_the_status_names_front_counts_and_reasons(
 
     print_status(search.results(), Console(width=120))
     text = capsys.readouterr().out
-    assert "5 complete, 1 pruned, 1 infeasible" in text
+    assert "5 complete, 1 stopped early, 1 infeasible" in text
     assert "trial 005 infeasible: effective rank 1.0" in text
     assert re.findall(r"(?m)^(?:\d{3}(?: ★)?|paper)", text) == ["001", "003 ★", "002", "000", "paper"]
 

@@ -26,7 +26,7 @@ def close(search: Search, store: Store) -> tuple[str, str, list[str]]:
     """The parent of a search that is over: its run id, its description, and the files of its analysis."""
     tracker = Tracker(store.uri)
     run_id = mirror.open_parent(search.folder, search.space, tracker, uuid4().hex)
-    search.ledger.remember("ended", "all trials have begun")
+    search.ledger.remember("ended", "all trials are done")
     mirror.close_parent(search, tracker)
     run = store.client.get_run(run_id)
     assert run.info.status == "FINISHED"

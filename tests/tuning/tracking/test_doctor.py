@@ -202,7 +202,7 @@ class Finished(Patient):
         )
         ledger.begin()
         ledger.end(5, full_budget=False)
-        ledger.remember("ended", "5 trials have begun")
+        ledger.remember("ended", "all 5 trials are done")
         (kept,) = self.search.front()
         kept_of(folder, kept.number).mkdir(parents=True)
         (kept_of(folder, kept.number) / CHECKPOINT).touch()

@@ -149,7 +149,7 @@ def test_the_parent_says_what_the_search_came_to(store: Store, tmp_path: Path) -
     assert wanted.items() <= parent.data.tags.items()
     assert store.artifact(tracker.search_id, "space.yaml") == (tmp_path / "s" / "space.yaml").read_text()
     assert "0.03" in store.artifact(tracker.search_id, "front.csv")
-    search.ledger.remember("ended", "8 trials have begun")
+    search.ledger.remember("ended", "all 8 trials are done")
     mirror.close_parent(search, tracker)
     assert store.client.get_run(tracker.search_id).info.status == "FINISHED"
 

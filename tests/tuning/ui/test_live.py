@@ -66,8 +66,8 @@ def test_a_running_search_is_followed_to_its_end(
             assert not browser.see("document.getElementById('panel').hidden")
             browser.wait("document.querySelector('#panel .outcome').textContent.length > 0")
         browser.wait(f"{STATE}.includes('Interrupted')")
-        search.ledger.remember("ended", "40 trials have begun")
-        browser.wait(f"{STATE}.includes('because 40 trials have begun')")
+        search.ledger.remember("ended", "all 40 trials are done")
+        browser.wait(f"{STATE}.includes('all 40 trials are done')")
         assert browser.see("contact.textContent") == "Live"
     browser.wait("contact.textContent.includes('No contact')")
     assert "python -m tuning ui s" in browser.see("contact.textContent")

@@ -232,8 +232,8 @@ def test_the_state_of_the_search_is_told(served: Served) -> None:
         data = served.until(lambda data: "1 trial running" in data["blocks"]["state"])
         assert state("running")(data)
         assert f'data-trial="{begun.number}"' in data["blocks"]["state"]
-    served.search.ledger.remember("ended", "40 trials have begun")
-    assert "because 40 trials have begun" in served.until(state("ended"))["blocks"]["state"]
+    served.search.ledger.remember("ended", "all 40 trials are done")
+    assert "all 40 trials are done" in served.until(state("ended"))["blocks"]["state"]
 
 
 def test_the_analysis_comes_when_it_is_done(tmp_path: Path, quick: None) -> None:
