@@ -1,10 +1,12 @@
 """Files made to run code, to fill the memory, or to reach other files: every reader refuses them."""
 
+import io
 import os
 import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -14,13 +16,12 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from dcodr.cli import _compare
-from dcodr.config import Config, read_config
+from dcodr.cli import train
+from dcodr.config import Config, dump_config, read_config
 from dcodr.console import printable
 from dcodr.data.dataset import Attribute, DatasetSpec, stratified_split
-from dcodr.data.sources import edges2shoes
 from dcodr.data.sources.cars3d import read_cars3d
-from dcodr.data.sources.celeba import _identities
+from dcodr.data.sources.celeba import IDENTITIES, read_celeba
 from dcodr.data.sources.csv_table import read_table
 from dcodr.data.sources.images import open_jpeg
 from dcodr.data.sources.shapes3d import read_shapes3d
@@ -31,7 +32,7 @@ from dcodr.evaluation.report import Report
 from dcodr.methods.weights import load_encoder
 from dcodr.models.encoder import Encoder
 from dcodr.strict_yaml import read_yaml
-from dcodr.studies.reproduce import _read
+from dcodr.training import trainer
 from dcodr.training.checkpoint import (
     FORMAT,
     Checkpoint,
@@ -44,8 +45,10 @@ from dcodr.training.checkpoint import (
 from tests.planted import MakesFolder
 from tuning.driver.warm_start import read_ranking
 from tuning.ledger.ledger import Ledger
-from tuning.run import _name
+from tuning.run import run_search
 from tuning.space import load_space
+
+QUICK = Path(__file__).parents[2] / "search_spaces" / "quick.yaml"
 
 
 def yaml_code(folder: Path) -> bytes:
@@ -89,12 +92,6 @@ def test_nothing_in_a_file_is_executed(name: str, make: Callable[[Path], bytes],
     with pytest.raises(UserError):
         READERS[name](tmp_path / name)
     assert not trace.exists()
-
-
-def test_an_earlier_result_that_is_no_json_is_no_result(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_bytes(plain_pickle(tmp_path / "executed"))
-    assert _read(tmp_path / "result.json") is None
-    assert not (tmp_path / "executed").exists()
 
 
 def test_the_pickle_would_have_worked(tmp_path: Path) -> None:
@@ -177,12 +174,19 @@ def test_spaces_without_end_are_refused_at_once(params: str, message: str, tmp_p
 @pytest.mark.parametrize(
     "name", ["..", ".", "../../x", "/etc", "a/b", "a\0", "", "-x", "a\n", ".hidden", "a" * 256]
 )
-def test_a_name_that_leaves_the_storage_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_name_that_leaves_the_storage_is_refused(
+    name: str, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.run.ray_session", lambda *_: pytest.fail("begun"))
+    space = load_space(QUICK, data=str(tiny_store))
+    named_by_its_file = space.model_copy(update={"name": name})
+    options: dict[str, Any] = {"storage": tmp_path / "runs", "console": Console(file=io.StringIO())}
     for resume in (False, True):
-        with pytest.raises(UserError, match="--name"):
-            _name("space", name, tmp_path, resume)
-    with pytest.raises(UserError, match="--name"):
-        _name(name, None, tmp_path, False)
+        with pytest.raises(UserError, match=r"--name .* should be a plain folder name|--name .* is too long"):
+            run_search(space, name=name, resume=resume, **options)
+    with pytest.raises(UserError, match=r"the space file's name .*: give another with --name"):
+        run_search(named_by_its_file, **options)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "/x", "a/b", "..", "a\n"])
@@ -196,16 +200,31 @@ def test_control_characters_are_spelled_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "provenance",
+    ("provenance", "told"),
     [
-        {"validation": "text"},
-        {"validation": {"invariance": 1.0}},
-        {"validation": {"invariance": "x"}, "search": "[/red]", "trial": ["[bold]"]},
+        ({"validation": "text"}, ""),
+        ({"validation": {"invariance": 2.0}}, "metrics of None, trial None differ"),
+        (
+            {"validation": {"invariance": "x"}, "search": "[/red]", "trial": ["[bold]"]},
+            "metrics of [/red], trial ['[bold]'] differ",
+        ),
     ],
 )
-def test_odd_provenance_is_compared_without_harm(provenance: dict[str, Any]) -> None:
-    with Console(file=open(os.devnull, "w")) as console:  # noqa: PTH123
-        _compare(console, provenance, Report({"invariance": 0.5}, {}, None), "print")
+def test_odd_provenance_is_compared_without_harm(
+    provenance: dict[str, Any],
+    told: str,
+    tiny_config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained = SimpleNamespace(report=Report({"invariance": 0.5}, {}, None))
+    monkeypatch.setattr(trainer, "fit", lambda *_, **__: trained)
+    (tmp_path / "c.yaml").write_text(dump_config(tiny_config, provenance))
+    train(tmp_path / "c.yaml", tmp_path / "trained")
+    printed = capsys.readouterr().out
+    assert told in printed
+    assert ("differ" in printed) is bool(told)
 
 
 # HDF5
@@ -336,9 +355,9 @@ def test_a_state_of_another_model_is_refused(tiny_config: Config, tmp_path: Path
     "line", ["000001.jpg --5", "000001.jpg -1", "../x.jpg 1", "1.jpg " + "9" * 5000, "²1.jpg 1"]
 )
 def test_people_without_a_number_are_refused(line: str, tmp_path: Path) -> None:
-    (tmp_path / "i.txt").write_text(line + "\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"i\.txt"):
-        _identities(tmp_path / "i.txt")
+    (tmp_path / IDENTITIES).write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{IDENTITIES}(, line 1: | cannot be read)"):
+        read_celeba(tmp_path)
 
 
 def test_a_header_of_billions_of_rows_is_refused(tmp_path: Path) -> None:
@@ -348,15 +367,6 @@ def test_a_header_of_billions_of_rows_is_refused(tmp_path: Path) -> None:
             (tmp_path / f"{part}-{kind}.mat").write_bytes(header.tobytes())
     with pytest.raises(UserError, match="at most 24300 as published"):
         read_smallnorb(tmp_path)
-
-
-def test_a_photo_whose_name_is_no_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "ut-zap50k-data"
-    folder.mkdir()
-    (folder / "meta-data.csv").write_text("Category,Gender\nShoes,Men\n")
-    monkeypatch.setattr(edges2shoes, "_names", lambda path: ["a\0b"])
-    with pytest.raises(UserError, match="is not a path"):
-        edges2shoes._zappos(tmp_path)
 
 
 def test_an_image_of_another_size_is_refused_before_it_is_decoded(

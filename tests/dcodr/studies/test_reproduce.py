@@ -1,5 +1,6 @@
 """One training of a table: measured once, gone on with where it was cut off."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dcodr.evaluation.probes import PAPER
 from dcodr.studies import reproduce as one_training
 from dcodr.studies.reproduce import RESULT, Result, reproduce
 from dcodr.training.checkpoint import Epoch
+from tests.planted import MakesFolder
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +35,10 @@ def test_it_trains_once(tiny_config: Config, tiny: FactorDataset, tmp_path: Path
     assert first.infeasible is None
     assert run(tiny_config, tiny, tmp_path) == (first, [])
 
-    (tmp_path / RESULT).write_text("{")
-    assert run(tiny_config, tiny, tmp_path) == (first, [2])
+    for damaged in (b"{", pickle.dumps(MakesFolder(tmp_path / "executed"))):
+        (tmp_path / RESULT).write_bytes(damaged)
+        assert run(tiny_config, tiny, tmp_path) == (first, [2])
+    assert not (tmp_path / "executed").exists()
 
     outdated = first.model_copy(update={"protocol": first.protocol - 1, "figures": {}})
     (tmp_path / RESULT).write_text(outdated.model_dump_json())

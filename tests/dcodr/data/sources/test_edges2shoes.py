@@ -167,3 +167,11 @@ def test_names_outside_of_the_folder_are_refused(raw: Path) -> None:
     savemat(raw / "ut-zap50k-data" / "image-path.mat", {"imagepath": cells})
     with pytest.raises(UserError, match=r"secret\.jpg is outside of"):
         read_edges2shoes(raw)
+
+
+def test_names_with_a_nul_are_refused(raw: Path) -> None:
+    path = raw / "ut-zap50k-data" / "image-path.mat"
+    savemat(path, {"imagepath": np.array([["a\1b"]] * N_PHOTOS, dtype=object)})
+    path.write_bytes(path.read_bytes().replace(b"a\1b", b"a\0b"))  # scipy would write a blank for it
+    with pytest.raises(UserError, match=r"image-path\.mat: a name is not a path"):
+        read_edges2shoes(raw)
