@@ -117,6 +117,7 @@ class Hurried:
     def __init__(self, trainable: Any, *, tune_config: Any, run_config: Any) -> None:
         self.searcher, self.scheduler = tune_config.search_alg, tune_config.scheduler
         self.most = 1 if tune_config.time_budget_s else 99
+        self.ledger = Path(run_config.storage_path) / LEDGER
         (self.recorder,) = run_config.callbacks
 
     def fit(self) -> None:
@@ -131,7 +132,7 @@ class Hurried:
                 self.recorder.on_trial_complete(0, [], trial)
 
     def train(self, trial: Any) -> Iterator[dict[str, Any]]:
-        at = self.recorder._ledger.record(trial.config["number"]).epoch
+        at = Ledger.open(self.ledger).records()[trial.config["number"]].epoch
         for epoch in range(at + 1, min(8, at + self.most) + 1):
             figures = {"invariance": 0.5, "informativeness": 0.5}
             yield {"epoch": epoch, "training": {}, "figures": figures}

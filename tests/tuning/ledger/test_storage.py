@@ -3,7 +3,9 @@
 import errno
 import io
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,22 +29,22 @@ QUICK = Path(__file__).parents[3] / "search_spaces" / "quick.yaml"
 def begin(tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Begins a search of a name, as far as Ray would be started; returns the name that it would have."""
     storage = tmp_path / "runs"
-    began: list[str] = []
 
     def begin(name: str | None, **options: Any) -> str:
         before = sorted(storage.rglob("*"))
-        console = Console(file=io.StringIO())
+        said = io.StringIO()
         space = load_space(QUICK, data=str(tiny_store))
         with pytest.raises(UserError) as refused:
-            run_search(space, name=name, storage=storage, console=console, **options)
+            run_search(space, name=name, storage=storage, console=Console(file=said), **options)
         assert sorted(storage.rglob("*")) == before
-        return began.pop() if began else str(refused.value)
+        began = re.search("go on with the same command and: --name (.+) --resume", said.getvalue())
+        return began[1] if began else str(refused.value)
 
-    def started(address: object, verbose: object, name: str, console: object) -> None:
-        began.append(name)
+    def started(address: object, verbose: object, on_head: Callable[[bool], None]) -> None:
+        on_head(False)  # the message has the name
         raise UserError("far enough")
 
-    monkeypatch.setattr(run, "_ray", started)
+    monkeypatch.setattr(run, "ray_session", started)
     storage.mkdir()
     return begin
 
