@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_BLOCK_ELEMENTS = 2**21
+BLOCK_ELEMENTS = 2**21
+"""Most image counts of a block of resamples, which bounds the memory for large splits."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,7 @@ def probe_intervals(
     """
     n_images = len(domain.probe)
     generator = torch.Generator().manual_seed(seed)
-    # A block of resamples at a time, which bounds the memory for large splits.
-    rows = max(1, _BLOCK_ELEMENTS // n_images)
+    rows = max(1, BLOCK_ELEMENTS // n_images)
     blocks = []
     for start in range(0, resamples, rows):
         drawn = torch.randint(n_images, (min(rows, resamples - start), n_images), generator=generator)

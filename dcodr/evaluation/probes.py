@@ -231,9 +231,9 @@ def _train(
             outputs = network.eval()(codes[held_out])
         # A stopped probe goes on training with the others, but its best state is already saved.
         for i in running.copy():
-            score = _score(outputs[i], targets[i][held_out])
-            if score > best[i].score:
-                best[i] = _Best(score, epoch, [values.clone() for values in network.state_of(i)])
+            reached = score(outputs[i], targets[i][held_out])
+            if reached > best[i].score:
+                best[i] = _Best(reached, epoch, [values.clone() for values in network.state_of(i)])
             elif epoch - best[i].epoch > budget.patience:
                 running.remove(i)
         if not running:
@@ -269,8 +269,16 @@ def _loss(output: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(output, target) if target.is_floating_point() else F.cross_entropy(output, target)
 
 
-def _score(output: Tensor, target: Tensor) -> float:
-    """Return the accuracy, or the negative mean absolute error, so that higher is better."""
+def score(output: Tensor, target: Tensor) -> float:
+    """Score the answers of a probe on held-out codes; higher is better.
+
+    Args:
+        output: ``(n, n_outputs)`` outputs of the probe's network.
+        target: ``(n,)`` int64 class ids, or ``(n, K)`` float32 standardised values if continuous.
+
+    Returns:
+        The accuracy, or the negative mean absolute error if the factor is continuous.
+    """
     if target.is_floating_point():
         return -F.l1_loss(output, target).item()
     return (output.argmax(dim=1) == target).float().mean().item()

@@ -181,7 +181,7 @@ def test_intervals_depend_on_the_seed_alone_and_not_on_blocks(monkeypatch: pytes
     domain, attributes = hits(7, 3, 20), {"pose": hits(12, 5, 20)}
     first = probe_intervals(domain, attributes, resamples=50, seed=0)
     assert probe_intervals(domain, attributes, resamples=50, seed=1) != first
-    monkeypatch.setattr("dcodr.evaluation.metrics._BLOCK_ELEMENTS", 60)
+    monkeypatch.setattr("dcodr.evaluation.metrics.BLOCK_ELEMENTS", 60)
     assert probe_intervals(domain, attributes, resamples=50, seed=0) == first
 
 

@@ -60,7 +60,7 @@ def fit_with_scores(scores: dict[str, list[float]], patience: int) -> dict[str, 
     left = {name: iter(values) for name, values in scores.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "dcodr.evaluation.probes._score", lambda output, target: next(left[names[output.shape[1]]])
+            "dcodr.evaluation.probes.score", lambda output, target: next(left[names[output.shape[1]]])
         )
         probes = fit_probes(codes, {name: factors[name] for name in scores}, N_CLASSES, budget, seed=0)
     states = (probes.network.state_of(factor) for factor in range(len(scores)))
@@ -137,7 +137,7 @@ def test_without_patience_a_probe_trains_on_all_codes_and_keeps_the_last_epoch()
     budget = replace(SMALL, epochs=3, patience=None)
     seen: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dcodr.evaluation.probes._score", lambda output, target: pytest.fail("scored"))
+        patch.setattr("dcodr.evaluation.probes.score", lambda output, target: pytest.fail("scored"))
         original = F.cross_entropy
 
         def noting(output: Tensor, target: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.data.store import write_store
 from dcodr.errors import UserError
 from dcodr.models.perceptual import backbone_features
+from dcodr.studies import autoencoder as study
 from dcodr.studies import cli
 from dcodr.studies.picture import draw_invariance
 from dcodr.studies.published import AUTOENCODER, Measures
@@ -80,8 +81,20 @@ def test_weights_of_too_few_layers(
 
 
 @pytest.mark.parametrize(("error", "warned"), [(0.0199, False), (0.02, True), (0.3, True)])
-def test_a_warning_of_outputs_farther_than_the_mean_image(error: float, warned: bool) -> None:
-    said = cli._quality(error, 0.02)
+def test_a_warning_of_outputs_farther_than_the_mean_image(
+    error: float,
+    warned: bool,
+    tmp_path: Path,
+    tiny_store: Path,
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "PAPER_13", ("crop",))
+    monkeypatch.setattr(study, "train_autoencoder", lambda *_, **__: torch.nn.Identity())
+    monkeypatch.setattr(study, "squared_errors", lambda *_: (error, 0.02))
+    cli.autoencoder("synthetic", tiny_store, str(weights), epochs=1, seed=0, out=tmp_path)
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "squared error" in line]
     assert said.startswith("Warning") is warned
     assert ("--epochs" in said) is warned
     assert "mean training image" in said
