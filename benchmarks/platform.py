@@ -36,8 +36,9 @@ from tuning.cluster.machine import cpus_here
 from tuning.driver import trainable
 from tuning.driver.searcher import LedgerSearcher
 from tuning.space import Space, load_space
-from tuning.tracking import outbox
+from tuning.tracking import mirror, outbox
 from tuning.tracking.outbox import Outbox
+from tuning.tracking.tracker import TrialRun
 
 SHORT = 24, 2, 600, True
 """Trials of seconds: their number, a third of them random; epochs; images; true for early stopping."""
@@ -103,7 +104,7 @@ def driver() -> list[Row]:
     """Measure the driver's CPU time per report, from searches with few and many reports per trial."""
     rows = []
     for work, ray in (("each written by itself", False), ("through Ray, in quick succession", True)):
-        few, many = (alone(_reporting, epochs, ray) for epochs in (FEW, MANY))
+        few, many = (alone(reporting, epochs, ray) for epochs in (FEW, MANY))
         # The difference of the searches is the cost of the additional reports; the rest is the trials'.
         report = (many - few) / (REPORTING * (MANY - FEW))
         trial = few / REPORTING - FEW * report
@@ -219,14 +220,19 @@ def train_and_tell(assignment: dict[str, Any]) -> None:
 
     tell("begins")
     try:
-        with _replaced(trainable, "fit", telling_fit), _replaced(trainer, "save_checkpoint", telling_save):
+        with replaced(trainable, "fit", telling_fit), replaced(trainer, "save_checkpoint", telling_save):
             trainable.train_trial(assignment)
     finally:
         tell("ends")
 
 
-def _reporting(epochs: int, ray: bool) -> float:
-    """Measure the driver's CPU seconds in a search without early stopping; trials report ``epochs`` times."""
+def reporting(epochs: int, ray: bool) -> float:
+    """Measure the driver's CPU seconds in a search without early stopping, whose trials only report.
+
+    Args:
+        epochs: Reports of each trial.
+        ray: True for a search through Ray Tune, false for the same calls with every report written by itself.
+    """
     with tempfile.TemporaryDirectory(prefix="platform-") as name, _spending() as spent:
         folder = Path(name)
         space = _unstopped(scale.space_of(REPORTING, "random", epochs, folder / "data.h5"))
@@ -251,7 +257,7 @@ def _search(space: Space, folder: Path, trial: Any) -> None:
     logging.disable(logging.INFO)
     # By value, so that workers need not import this module.
     cloudpickle.register_pickle_by_value(sys.modules[trial.__module__])  # type: ignore[no-untyped-call]
-    with _replaced(run, "train_trial", trial):
+    with replaced(run, "train_trial", trial):
         run.run_search(space, storage=folder, console=Console(file=io.StringIO(), width=100))
 
 
@@ -270,34 +276,35 @@ def _spending() -> Iterator[Spent]:
         spent.cpu += time.process_time()
         return trouble
 
-    with _replaced(LedgerSearcher, "suggest", first_suggest), _replaced(Outbox, "close", last_close):
+    with replaced(LedgerSearcher, "suggest", first_suggest), replaced(Outbox, "close", last_close):
         yield spent
 
 
 @contextmanager
 def _one_by_one() -> Iterator[None]:
     """Make every write to MLflow immediate, so that no reports of a trial are combined."""
-    put, write, written = Outbox.put, Outbox._write, threading.Semaphore(0)
+    put, bring, written = Outbox.put, mirror.bring, threading.Semaphore(0)
 
     def put_and_wait(*args: Any, **options: Any) -> None:
         put(*args, **options)
         written.acquire()
 
-    def write_and_tell(*args: Any) -> None:
-        write(*args)
+    def bring_and_tell(*args: Any, **options: Any) -> TrialRun | None:
+        run = bring(*args, **options)
         written.release()
+        return run
 
     with (
-        _replaced(outbox, "GATHERED", 0.0),
-        _replaced(Outbox, "put", put_and_wait),
-        _replaced(Outbox, "_write", write_and_tell),
+        replaced(outbox, "GATHERED", 0.0),
+        replaced(Outbox, "put", put_and_wait),
+        replaced(mirror, "bring", bring_and_tell),
     ):
         yield
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Replace an attribute temporarily."""
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Replace an attribute of a module or class for the time of a ``with`` block, also if that fails."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:

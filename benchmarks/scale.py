@@ -43,7 +43,7 @@ from tuning import run
 from tuning.driver.display import Display
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.recorder import Recorder
-from tuning.driver.scheduler import ParetoASHA
+from tuning.driver.scheduler import ParetoASHA, scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.encoding import suggest
@@ -53,6 +53,7 @@ from tuning.ledger.storage import LEDGER
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
+from tuning.tracking import mirror
 from tuning.tracking.outbox import Outbox
 from tuning.tracking.store import default_uri
 from tuning.tracking.tracker import Tracker
@@ -70,10 +71,10 @@ PARTS: Mapping[str, tuple[Any, Sequence[str]]] = {
     "ledger, written": (Ledger, ["note", "end"]),
     "ledger, read": (Ledger, ["record", "records"]),
     "scheduler": (ParetoASHA, ["on_trial_result", "on_trial_complete"]),
-    "MLflow": (Outbox, ["_write"]),
+    "MLflow": (mirror, ["bring"]),
     "display": (Display, ["trial_started", "trial_epoch", "trial_ended"]),
     "opening": (Tracker, ["__init__", "start_search"]),
-    "exports and summary": (run, ["_finish", "print_summary"]),
+    "exports and summary": (run, ["finish", "print_summary"]),
 }
 """Parts of the driver's time, by method; the rest belongs to Ray and the benchmark itself."""
 PROPOSALS = 10
@@ -194,15 +195,15 @@ def drive(space: Space, folder: Path, console: Console) -> Search:
     tracker = Tracker(default_uri(folder))
     (folder / "search").mkdir()
     with driving(folder / "search"):
-        search = run._begin(folder / "search", space, "", tracker, first_trials(space))
+        search = run.begin(folder / "search", space, "", tracker, first_trials(space))
         ledger = search.ledger
         outbox = Outbox(tracker, search, print)
-        recorder, scheduler = new_recorder(search, outbox, console), run._scheduler(search)
+        recorder, scheduler = new_recorder(search, outbox, console), scheduler_of(space)
         searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
         with Display(space.search.trials, space.objectives, space.reference, console=console):
             take_turns(searcher, recorder, scheduler)
         ledger.remember("ended", ledger.over())
-        run._finish(search, tracker, outbox, console, run.PATIENCE)
+        run.finish(search, tracker, outbox, console, run.PATIENCE)
     run.print_summary(search.results(), console)  # type: ignore[attr-defined]
     return search
 

@@ -28,15 +28,19 @@ def startup() -> list[Row]:
 
 
 def _row(work: str, words: list[str], code: int, at_most: float) -> Row:
-    seconds = [_seconds(words, code) for _ in range(RUNS)]
+    seconds = [seconds_of(words, code) for _ in range(RUNS)]
     engines = imported(words) & ENGINES
     median = statistics.median(seconds)
     ours = f"{median:.2f} s (at most {max(seconds):.2f}), imports {', '.join(sorted(engines)) or 'no engine'}"
     return Row(work, "", ours, None, f"<= {at_most:g} s", median <= at_most and not engines)
 
 
-def _seconds(words: list[str], code: int) -> float:
-    """Return the wall seconds of a process, which must end with the given code."""
+def seconds_of(words: list[str], code: int) -> float:
+    """Measure the wall seconds of ``tune.py``, which must end with the given code.
+
+    Raises:
+        RuntimeError: If it ends with another code: what failed is no measurement.
+    """
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "tune.py", *words], cwd=ROOT, capture_output=True)
     seconds = time.perf_counter() - started

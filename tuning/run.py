@@ -133,7 +133,7 @@ def run_search(
                     mend(folder / LEDGER)
                     search = _reopen(Search.open(name, storage), tracker, space)
                 else:
-                    search = _begin(folder, space, data.fingerprint, tracker, first)
+                    search = begin(folder, space, data.fingerprint, tracker, first)
             with guarded(folder, masked(uri)):
                 _drive(search, tracker, console)
     print_summary(search.results(), console, _where(tracker))
@@ -178,7 +178,7 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
             patience = PATIENCE if isinstance(error, KeyboardInterrupt) else 0
             _tidy_up(search, tracker, outbox, console, patience)
         raise
-    _finish(search, tracker, outbox, console, PATIENCE)
+    finish(search, tracker, outbox, console, PATIENCE)
 
 
 def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
@@ -187,7 +187,7 @@ def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console,
         for record in search.ledger.records():
             if record.status == "running":
                 outbox.put(record, driven=False)
-        _finish(search, tracker, outbox, console, patience)
+        finish(search, tracker, outbox, console, patience)
     except (OSError, StorageError):  # most likely the error that stopped the search, reported at the end
         outbox.close(0)
     except UserError as error:
@@ -331,10 +331,18 @@ def _tune(
         _tune(searcher, recorder, search, scheduler, None)
 
 
-def _begin(
+def begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    """Begin a search in its own folder, which is removed if that fails."""
+    """Begin a search in its own folder, which is removed if that fails.
+
+    Args:
+        folder: The search's folder, which exists; nobody else drives a search there.
+        space: The search space.
+        fingerprint: Fingerprint of the dataset.
+        tracker: The MLflow store of the search's runs.
+        first: The first trials.
+    """
     identity = uuid4().hex
     facts = {
         "id": identity,
@@ -369,8 +377,16 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     return search
 
 
-def _finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
-    """Export the front, if there is one, and write the search's results to MLflow."""
+def finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
+    """Export the front, if there is one, and write the search's results to MLflow.
+
+    Args:
+        search: The search, which is over or was stopped.
+        tracker: The MLflow store of its runs.
+        outbox: What is on its way to MLflow; closed here.
+        console: Console for progress.
+        patience: Seconds to wait for an MLflow that does not answer.
+    """
     concluded = None
     try:
         search.forget_checkpoints()

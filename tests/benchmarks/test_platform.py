@@ -59,7 +59,7 @@ def test_a_trial_tells_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(platform, "fit", short_fit)
     monkeypatch.setattr(platform, "save_checkpoint", lambda *args: None)
-    with platform._replaced(trainable, "train_trial", short_trial):
+    with platform.replaced(trainable, "train_trial", short_trial):
         platform.train_and_tell({"number": 3})
     told = [Moment(**json.loads(line)) for line in (tmp_path / "moments").read_text().splitlines()]
     assert [moment.kind for moment in told] == ["begins", "trained", "saves", "reports", "goes on", "ends"]
@@ -72,7 +72,7 @@ def test_what_was_replaced_comes_back_after_an_error() -> None:
     seen = []
 
     def work() -> None:
-        with platform._replaced(outbox, "GATHERED", 0.0):
+        with platform.replaced(outbox, "GATHERED", 0.0):
             seen.append(outbox.GATHERED)
             raise KeyError
 
@@ -92,5 +92,5 @@ def test_the_driver_works_off_reports_one_by_one(tmp_path: Path, monkeypatch: py
         return bring(tracker, search, record, run, driven=driven)
 
     monkeypatch.setattr(mirror, "bring", noting)
-    assert platform._reporting(3, ray=False) > 0
+    assert platform.reporting(3, ray=False) > 0
     assert sorted(written) == [(n, epoch) for n in range(2) for epoch in (0, 1, 2, 3, 3)]

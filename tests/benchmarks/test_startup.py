@@ -7,7 +7,7 @@ from benchmarks import startup
 
 def test_a_command_that_ends_otherwise_is_not_measured() -> None:
     with pytest.raises(RuntimeError, match=r"ended with 2: error: none\.yaml"):
-        startup._seconds(["--space", "none.yaml"], 0)
+        startup.seconds_of(["--space", "none.yaml"], 0)
 
 
 def test_what_a_command_imports_is_found() -> None:
