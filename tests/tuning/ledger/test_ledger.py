@@ -271,14 +271,16 @@ def test_a_reopened_ledger_has_spent_what_the_live_one_has(
 
 
 def spent(budget: Budget) -> list[Any]:
-    """All that a budget tells, now and after each of some more trials."""
+    """All that a budget tells, now and after some more trials, and how many more may run at once."""
     told: list[Any] = []
     for objectives in ((0.7, 0.2), (0.2, 0.7), None):
         told += budget.trials, budget.spent, budget.hypervolume, [*budget.history]
         told += budget.over(), budget.waits()
         budget.begin()
         budget.end(4, objectives)
-    return told
+    while not budget.waits():
+        budget.begin()
+    return [*told, budget.trials]
 
 
 WRITER = """
