@@ -8,92 +8,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dcodr.errors import UserError
+from tests.tuning.ledger.ledgers import SPACE, begin, beginning_with, finish, load, note
 from tuning.ledger.budget import Budget
 from tuning.ledger.ledger import Ledger
-from tuning.ledger.trials import Begun, FirstTrial
+from tuning.ledger.trials import Begun
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
-from tuning.space import Space, load_space
+from tuning.space import Space
 from tuning.space.settings import Stall
-
-SPACE = """
-base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
-params:
-  augmentations: {type: subset, members: [crop, gaussian_blur, high_contrast, high_saturation, affine]}
-  temperature: {type: float, low: 0.05, high: 0.5}
-search: {trials: 8, startup_trials: 2}
-"""
-FOUR_SETS = """
-base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
-params:
-  augmentations: {type: subset, members: [crop, gaussian_blur, grayscale, affine], max_size: 1}
-search: {trials: 30, startup_trials: 2, warm_start: {paper: false}}
-"""
-
-
-SYSTEMS = """
-base: {preset: synthetic, overrides: {encoder: {arch: small, weights: null}, epochs: 4, evaluate_every: 1}}
-params:
-  temperature: {type: categorical, choices: [0.1, 0.2, 0.3]}
-  method: {type: categorical, choices: [dcodr, simclr, lord]}
-  lord.noise: {type: categorical, choices: [0.5, 1.0]}
-search: {trials: 60, warm_start: {paper: false}}
-"""
-
-
-def load(folder: Path, text: str, **search: Any) -> Space:
-    (folder / "s.yaml").write_text(text)
-    return load_space(folder / "s.yaml", search=search)
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Space:
-    return load(tmp_path, SPACE)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, space: Space) -> Ledger:
-    first = [FirstTrial(space.paper_values(), "paper")]
-    made = Ledger.create(tmp_path / "ledger.log", space, {"fingerprint": "f"}, first)
-    made.ready(SpaceSampler)
-    return made
-
-
-@pytest.fixture
-def four(tmp_path: Path) -> Space:
-    return load(tmp_path, FOUR_SETS)
-
-
-def beginning_with(space: Space, *names: str) -> Ledger:
-    """Return a ledger in memory whose first trials have one augmentation each."""
-    first = [FirstTrial({"augmentations": (name,)}, "here") for name in names]
-    made = Ledger.create(None, space, {}, first)
-    made.ready(SpaceSampler)
-    return made
-
-
-def begin(ledger: Ledger) -> Begun:
-    begun = ledger.begin()
-    assert begun is not None
-    return begun
-
-
-def note(
-    ledger: Ledger, number: int, epoch: int, invariance: float = 0.5, informativeness: float = 0.5
-) -> None:
-    figures = {"invariance": invariance, "informativeness": informativeness}
-    ledger.note_epoch(number, epoch, training={"train/total": 1.0}, figures=figures, intervals={})
-
-
-def finish(ledger: Ledger, number: int, invariance: float = 0.5, informativeness: float = 0.5) -> str:
-    note(ledger, number, 4, invariance, informativeness)
-    return ledger.end(number, full_budget=True)
 
 
 def test_the_first_trials_come_first(ledger: Ledger, space: Space) -> None:
@@ -245,129 +172,6 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "empty.log")
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
-def test_a_finite_space_is_trained_once_and_then_exhausted(
-    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tuning.ledger.ledger.NEW_DRAWS", 30)
-    ledger = Ledger.create(None, load(tmp_path, FOUR_SETS, sampler=sampler), {})
-    ledger.ready(SpaceSampler)
-    while (begun := ledger.begin()) is not None:
-        finish(ledger, begun.number, begun.number / 100)
-    assert ledger.over() == "the last 30 draws all repeat earlier trials: the space is exhausted"
-    records, trials = ledger.records(), ledger.study.trials
-    trained = {record.values["augmentations"]: record.number for record in records if record.repeats is None}
-    assert len(trained) == sum(record.repeats is None for record in records) == 4
-    assert ledger.budget.trials == 4
-    reused = [record for record in records if record.status == "reused"]
-    assert len(reused) == len(records) - 4 >= 30
-    for record in reused:
-        assert record.repeats == trained[record.values["augmentations"]]
-        assert trials[record.number].values == trials[record.repeats].values
-
-
-ENDS: dict[str, dict[str, Any]] = {
-    "complete": {"full_budget": True},
-    "pruned": {"full_budget": False},
-    "infeasible": {"full_budget": True, "infeasible": "rank 1"},
-    "infeasible early": {"full_budget": False, "infeasible": "rank 1"},
-    "failed": {"full_budget": False, "failure": "loss is nan"},
-}
-
-
-@pytest.mark.parametrize("how", ENDS.values(), ids=ENDS)
-def test_a_repeat_of_a_running_trial_gets_its_result(how: dict[str, Any], four: Space) -> None:
-    ledger = beginning_with(four, "crop", "crop", "affine")
-    assert [begin(ledger).number, begin(ledger).number] == [0, 2]
-    assert [record.status for record in ledger.records()] == ["running"] * 3
-    note(ledger, 0, 4, 0.3, 0.6)
-    ledger.end(0, **how)
-    result, repeat, _ = ledger.study.trials
-    assert (repeat.state, repeat.values) == (result.state, result.values)
-    assert repeat.constraints == result.constraints
-    assert bool(repeat.constraints) == ("infeasible" in how)
-    record = ledger.records()[1]
-    assert (record.status, record.repeats) == ("reused", 0)
-    assert ledger.budget.trials == 2
-
-
-def test_a_repeat_of_an_ended_trial_has_its_result_at_once(four: Space) -> None:
-    ledger = beginning_with(four, "crop", "crop", "affine")
-    finish(ledger, begin(ledger).number, 0.3, 0.6)
-    assert begin(ledger).number == 2
-    assert ledger.study.trials[1].values == [0.3, 0.6]
-
-
-def test_a_draw_that_differs_in_nothing_its_method_uses_has_the_earlier_result(tmp_path: Path) -> None:
-    space = load(tmp_path, SYSTEMS)
-    lord = {"method": "lord", "lord.noise": 1.0}
-    drawn = [lord | {"temperature": 0.1}, lord | {"temperature": 0.2}, lord | {"lord.noise": 0.5}]
-    ledger = Ledger.create(None, space, {}, [FirstTrial(values, "here") for values in drawn])
-    ledger.ready(SpaceSampler)
-    first = begin(ledger)
-    assert first.values == lord
-    assert space.config(first.values).temperature == space.base.temperature
-    finish(ledger, first.number, 0.3, 0.6)
-    assert begin(ledger).number == 2
-    record = ledger.records()[1]
-    assert (record.status, record.repeats, record.values) == ("reused", 0, lord)
-    assert ledger.study.trials[1].values == [0.3, 0.6]
-    assert ledger.budget.trials == 2
-
-
-@pytest.mark.parametrize("sampler", ["gp", "tpe", "nsga2", "random"])
-def test_each_system_is_trained_once_with_the_settings_that_it_uses(sampler: str, tmp_path: Path) -> None:
-    ledger = Ledger.create(None, load(tmp_path, SYSTEMS, sampler=sampler, startup_trials=4), {})
-    ledger.ready(SpaceSampler)
-    trained = []
-    while (begun := ledger.begin()) is not None:
-        trained.append(begun.values)
-        finish(ledger, begun.number, begun.number / 100)
-    wanted = [{"method": name, "temperature": t} for name in ("dcodr", "simclr") for t in (0.1, 0.2, 0.3)]
-    wanted += [{"method": "lord", "lord.noise": noise} for noise in (0.5, 1.0)]
-    assert len(trained) == len(wanted)
-    assert all(values in trained for values in wanted)
-
-
-def test_failed_settings_may_be_trained_again(four: Space) -> None:
-    ledger = beginning_with(four, "crop", "crop")
-    ledger.end(begin(ledger).number, full_budget=False, failure="out of memory")
-    assert begin(ledger).number == 1
-
-
-def test_repeats_of_what_was_cut_off_wait_for_it(four: Space) -> None:
-    ledger = beginning_with(four, "crop", "crop", "affine")
-    begin(ledger), begin(ledger)
-    again = Ledger(ledger.study)
-    assert again.ready(SpaceSampler) == [0, 2]
-    assert [begin(again).number, begin(again).number] == [0, 2]
-    finish(again, 0)
-    assert [record.status for record in again.records()] == ["complete", "reused", "running"]
-    assert again.budget.trials == 2
-
-
-def test_a_repeat_whose_twin_has_ended_is_settled_when_a_search_is_opened_again(
-    four: Space, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ledger = beginning_with(four, "crop", "crop", "affine")
-    begin(ledger), begin(ledger)
-    real = optuna.Trial.set_user_attr
-
-    def die(trial: optuna.Trial, key: str, value: Any) -> None:
-        """Let the driver die before it gives the result to the repeat."""
-        if key == "repeats":
-            raise KeyboardInterrupt
-        real(trial, key, value)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(optuna.Trial, "set_user_attr", die)
-        with pytest.raises(KeyboardInterrupt):
-            finish(ledger, 0, 0.3, 0.6)
-    again = Ledger(ledger.study)
-    assert again.ready(SpaceSampler) == [2]
-    assert (again.records()[1].status, again.study.trials[1].values) == ("reused", [0.3, 0.6])
-
-
 def test_confirmations_have_the_values_and_another_seed_and_cost_no_budget(four: Space) -> None:
     space = four.model_copy(update={"search": four.search.model_copy(update={"epoch_budget": 4})})
     ledger = beginning_with(space, "crop", "affine")
@@ -424,6 +228,8 @@ def test_confirmations_that_were_cut_off_go_on_where_they_are_asked_for_again(fo
 
 
 levels = st.integers(0, 4).map(lambda i: i / 4)
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["begin", "begin", "epoch", "end"]),
@@ -464,9 +270,17 @@ def test_a_reopened_ledger_has_spent_what_the_live_one_has(
     assert spent(Ledger(ledger.study).budget) == spent(ledger.budget)
 
 
-def spent(budget: Budget) -> dict[str, Any]:
-    facts = vars(budget) | {"over": budget.over(), "waits": budget.waits()}
-    return facts | {"_front": sorted(map(tuple, facts["_front"].tolist()))}
+def spent(budget: Budget) -> list[Any]:
+    """All that a budget tells, now and after some more trials, and how many more may run at once."""
+    told: list[Any] = []
+    for objectives in ((0.7, 0.2), (0.2, 0.7), None):
+        told += budget.trials, budget.spent, budget.hypervolume, [*budget.history]
+        told += budget.over(), budget.waits()
+        budget.begin()
+        budget.end(4, objectives)
+    while not budget.waits():
+        budget.begin()
+    return [*told, budget.trials]
 
 
 WRITER = """
