@@ -31,7 +31,10 @@ def gain_csv(results: Results) -> str:
     """Return the gains over the paper's settings as CSV, with one row for each objective."""
     return csv_text(
         ["objective", "direction", "paper", "best", "best_trial", "change", "knee"],
-        [(g.objective, g.direction, g.paper, g.best, g.trial, g.change, g.knee) for g in gains(results)],
+        [
+            (g.objective, g.direction, g.paper, g.best, g.trial, g.change, g.best_tradeoff)
+            for g in gains(results)
+        ],
     )
 
 

@@ -59,8 +59,10 @@ class Results:
     def __str__(self) -> str:
         best = "no front yet"
         if self.front:
-            reached = ", ".join(f"{name} {value:.3f}" for name, value in self.objectives(self.knee).items())
-            best = f"best trade-off {self.knee.number:03d} ({reached})"
+            reached = ", ".join(
+                f"{name} {value:.3f}" for name, value in self.objectives(self.best_tradeoff).items()
+            )
+            best = f"best trade-off {self.best_tradeoff.number:03d} ({reached})"
         trials = f"{len(self.trials)} trials, {len(self.complete)} complete"
         return f"{self.name!r} of {self.space.base.dataset}: {trials}, {best}"
 
@@ -157,8 +159,8 @@ class Results:
         return {trial.number: name for name, trials in self.groups.items() for trial in trials}
 
     @cached_property
-    def knee(self) -> TrialRecord:
-        """The front's best trade-off, which users call the knee; see :func:`tuning.pareto.best_tradeoff`.
+    def best_tradeoff(self) -> TrialRecord:
+        """The front's best trade-off; see :func:`tuning.pareto.best_tradeoff`.
 
         With ``search.aim: baseline``, gains count from the paper's settings if a member of the front is
         better than these in every objective.
@@ -171,6 +173,11 @@ class Results:
         if space.search.aim == "baseline" and self.baseline and self.better(front, self.baseline):
             reference = self.values([self.baseline])[0]
         return front[best_tradeoff(self.values(front), reference, self._directions, space.preference)]
+
+    @property
+    def knee(self) -> TrialRecord:
+        """Another name of ``best_tradeoff``."""
+        return self.best_tradeoff
 
     @cached_property
     def paper(self) -> TrialRecord | None:
