@@ -16,11 +16,10 @@ from tuning.ledger.trials import Outcome, TrialRecord
 from tuning.pareto import (
     Direction,
     FloatArray,
+    GrowingFront,
     best_tradeoff,
     contributions,
     fronts,
-    hypervolume,
-    joined,
     non_dominated,
 )
 from tuning.results.confirmation import Confirmed, confirmed_trials
@@ -103,12 +102,11 @@ class Results:
     def growth(self) -> list[tuple[TrialRecord, float]]:
         """The trials that have ended, in the order of their ends, with the front's hypervolume after each."""
         ended = [trial for trial, _ in self.ended if trial.confirms is None]
-        front, volume, history = np.empty((0, len(self._directions))), 0.0, []
+        front, history = GrowingFront(self.space.reference, self._directions), []
         for trial in sorted(ended, key=lambda trial: trial.end):
             if trial.status == "complete":
-                front = joined(front, self._own(trial), self._directions)
-                volume = hypervolume(front, self.space.reference, self._directions)
-            history.append((trial, volume))
+                front.add(self._own(trial))
+            history.append((trial, front.hypervolume))
         return history
 
     @property
