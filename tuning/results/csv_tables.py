@@ -1,19 +1,11 @@
 """Tables of a search as CSV."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from dcodr.tables import csv_text
 from tuning.ledger.trials import TrialRecord
 from tuning.results.gain import gains
 from tuning.results.results import Results
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV, with an empty cell for ``None``."""
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([header, *rows])
-    return table.getvalue()
 
 
 def front_csv(results: Results) -> str:
