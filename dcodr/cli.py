@@ -88,7 +88,7 @@ def train(
     from dcodr.config import dump_config, read_config
     from dcodr.data.remote import open_dataset
     from dcodr.training.origin import Measured
-    from dcodr.training.report_file import write_report
+    from dcodr.training.report_file import write_measured
     from dcodr.training.trainer import fit
 
     settings, provenance = read_config(config)
@@ -116,7 +116,7 @@ def train(
         raise
     write_text(out / "config.yaml", dump_config(settings, provenance or None))
     measured = Measured.of(trained.report, "validation", "fast", dataset.fingerprint)
-    write_report(out / "validation.json", measured, settings.epochs, trained.report.unmeasured)
+    write_measured(out / "validation.json", measured, settings.epochs, trained.report.unmeasured)
     console.print(_table("validation, fast probe", trained.report))
     _compare(console, provenance, trained.report, dataset.fingerprint)
 
@@ -149,7 +149,7 @@ def evaluate(
     from dcodr.data.remote import open_dataset
     from dcodr.training.checkpoint import load_checkpoint, trained_encoder
     from dcodr.training.origin import Measured
-    from dcodr.training.report_file import write_report
+    from dcodr.training.report_file import write_measured
     from dcodr.training.trained import evaluate as measure
     from dcodr.training.trained import judge
 
@@ -185,7 +185,7 @@ def evaluate(
             )
     measured = Measured.of(report, split, probe, dataset.fingerprint)
     file = folder / f"{split}.json"
-    written = write_report(file, measured, state.last.epoch, report.unmeasured, verdicts)
+    written = write_measured(file, measured, state.last.epoch, report.unmeasured, verdicts)
     if as_json:
         print(written, end="")
         return

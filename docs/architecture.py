@@ -29,6 +29,7 @@ NOT_DRAWN = {
     "palette",
     "console",
     "words",
+    "tables",
     "precision",
     "interrupts",
     "plugins",

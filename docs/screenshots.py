@@ -15,7 +15,7 @@ from tests.browser import NO_ASSISTANT, Browser
 from tests.faults.server import MlflowServer
 from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER
-from tuning.report.page import write_report
+from tuning.report.page import write_page
 from tuning.results.search import Search
 from tuning.tracking.store import default_uri
 from tuning.tracking.tracker import Tracker
@@ -45,7 +45,7 @@ def main(name: str, storage: str = "runs", which: str = "all") -> None:
 def _take_page(search: Search, folder: Path) -> None:
     """Take the exported page, and the live page in the middle of the search."""
     page = folder / "report.html"
-    write_report(search.results(), page)
+    write_page(search.results(), page)
     with Browser(folder / "page", 1280, 1000) as browser:
         browser.show(1280, 1750, "light")
         _take(browser, page.as_uri(), POINTS, "report")

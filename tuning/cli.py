@@ -211,14 +211,14 @@ def report(
     storage: Storage = Path("runs"),
 ) -> None:
     """Write one HTML page about a search that needs no network: front, curves, importances, configs."""
-    from tuning.report.page import write_report
+    from tuning.report.page import write_page
     from tuning.results.results import REPORT
     from tuning.results.search import Search
 
     results = Search.open(name, storage).results()
     path = out or results.folder / REPORT
     with Console().status("analysing"):
-        write_report(results, path)
+        write_page(results, path)
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

@@ -37,22 +37,33 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
     return front
 
 
-def joined(front: FloatArray, row: Sequence[float], directions: Sequence[Direction]) -> FloatArray:
-    """Return the front of a front and one more row.
+class GrowingFront:
+    """A Pareto front that rows join one by one, and its hypervolume.
 
     Args:
-        front: Its members, shape `(n, m)`, copies included; n may be 0.
-        row: Objectives, shape `(m,)`, finite.
+        reference: The worst point that counts, shape `(m,)`.
         directions: What is better, one a column.
 
-    Returns:
-        The members, shape `(k, m)`; those of `front` that stay come first.
-
-    Raises:
-        ValueError: As `non_dominated`.
+    Attributes:
+        rows: The members, shape `(k, m)`, copies included, in the order in which they joined.
+        hypervolume: See the function `hypervolume`.
     """
-    rows = np.vstack([front, row])
-    return rows[non_dominated(rows, directions)]
+
+    def __init__(self, reference: npt.ArrayLike, directions: Sequence[Direction]) -> None:
+        self.rows: FloatArray = np.empty((0, len(directions)))
+        self.hypervolume = 0.0
+        self._reference = reference
+        self._directions = directions
+
+    def add(self, row: Sequence[float]) -> None:
+        """Let a row `(m,)` join, if no member dominates it, and drop the members that it dominates.
+
+        Raises:
+            ValueError: As `hypervolume`.
+        """
+        rows = np.vstack([self.rows, row])
+        self.rows = rows[non_dominated(rows, self._directions)]
+        self.hypervolume = hypervolume(self.rows, self._reference, self._directions)
 
 
 def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.int64]:

@@ -1,7 +1,5 @@
 """Codes with the names and labels of their images, in a Parquet file, or as CSV or NumPy for others."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from dcodr.data.dataset import FIT_MODES, FitMode
 from dcodr.errors import UserError
 from dcodr.files import appearing, write_text
+from dcodr.tables import csv_text
 
 CODE = "code"
 """The column of a Parquet file that holds the codes."""
@@ -72,11 +71,12 @@ class Embeddings:
         require_ending(path)
         if path.suffix == ".csv":
             numbers = {f"{CODE}_{i}": column for i, column in enumerate(self.codes.T.tolist())}
-            write_text(path, _csv({**self.columns, **numbers}))
+            columns = {**self.columns, **numbers}
+            write_text(path, csv_text(columns, zip(*columns.values(), strict=True)))
             return [path]
         if path.suffix == ".npy":
             beside = path.with_suffix(".columns.csv")
-            write_text(beside, _csv(self.columns))
+            write_text(beside, csv_text(self.columns, zip(*self.columns.values(), strict=True)))
             with appearing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, self.codes)
             return [path, beside]
@@ -150,11 +150,3 @@ def require_ending(path: Path, option: str = "") -> None:
     """
     if path.suffix not in SUFFIXES:
         raise UserError(f"{option}{path}: should end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-
-
-def _csv(columns: Mapping[str, Sequence[object]]) -> str:
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return file.getvalue()

@@ -1,7 +1,7 @@
 """The model card of an exported encoder, in Markdown (Mitchell et al. 2019, arXiv 1810.03993)."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 
 from dcodr.config import dump_config
@@ -9,6 +9,7 @@ from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from dcodr.export.formats import Exported
+from dcodr.tables import markdown_table
 from dcodr.training.encoder_file import sha256
 from dcodr.training.origin import Measured, Origin
 from dcodr.words import counted
@@ -64,7 +65,7 @@ def render_card(made: Exported, name: str, origin: Origin | None) -> str:
     blocks = [
         f"# {made.path.name}",
         _about(origin),
-        _table(("", ""), _facts(made, name, origin)),
+        markdown_table(("", ""), _facts(made, name, origin)),
         "## Use",
         _use(made),
         "## Metrics",
@@ -131,7 +132,7 @@ def _metrics(origin: Origin | None) -> Iterator[str]:
             yield f"**On {split} images**, by {JUDGES[one.judge]}{_of_other_data(one, origin)}:"
             if one.infeasible is not None:
                 yield f"These metrics must not be compared: {one.infeasible}."
-            yield _table(("metric", "value", "95 % interval", "a constant answer"), _rows(one))
+            yield markdown_table(("metric", "value", "95 % interval", "a constant answer"), _rows(one))
         if not found:
             yield f"**On {split} images**: not measured."
     yield textwrap.fill(
@@ -174,10 +175,10 @@ def _data(origin: Origin | None) -> Iterator[str]:
         reason = "could not be opened when this card was written"
     else:
         if data.fingerprint == origin.fingerprint:
-            yield _table(("", ""), [*rows, *_store(data)])
+            yield markdown_table(("", ""), [*rows, *_store(data)])
             return
         reason = "now holds other data"
-    yield _table(("", ""), [*rows, ("store", f"`{origin.config.store}`, which {reason}")])
+    yield markdown_table(("", ""), [*rows, ("store", f"`{origin.config.store}`, which {reason}")])
 
 
 def _store(data: FactorDataset) -> Iterator[tuple[str, str]]:
@@ -206,10 +207,3 @@ def _limits() -> str:
     return "\n".join(
         textwrap.fill(point, 110, initial_indent="* ", subsequent_indent="  ") for point in points
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    # A bar or a line break in a text, e.g. in a dataset's provenance, would break the table.
-    cells = (" | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) for line in lines)
-    return "\n".join(f"| {line} |" for line in cells)

@@ -1,7 +1,5 @@
 """``python -m dcodr study``: the studies of the paper's supplement."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +14,7 @@ from dcodr.console import examples
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
+from dcodr.tables import csv_text
 from dcodr.words import counted
 
 if TYPE_CHECKING:
@@ -102,11 +101,7 @@ def autoencoder(
 
 def as_csv(measured: Mapping[str, Measures]) -> str:
     """Return the text of the results file: a header, and one line per augmentation."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((name, *measures) for name, measures in measured.items())
-    return text.getvalue()
+    return csv_text(COLUMNS, ((name, *measures) for name, measures in measured.items()))
 
 
 def rank_correlations(

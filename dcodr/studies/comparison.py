@@ -1,7 +1,5 @@
 """A table of systems with measured and published metrics, as text, CSV and Markdown."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
@@ -12,6 +10,7 @@ from rich.table import Table
 from dcodr.config.methods import MethodName
 from dcodr.data.dataset import DatasetSpec
 from dcodr.studies.paper_tables import METHODS, PaperTable
+from dcodr.tables import csv_text
 
 Figures = Mapping[str, float]
 GALLERY = (
@@ -97,18 +96,16 @@ class Comparison:
 
     def csv(self) -> str:
         """Return one line per cell: published as printed; mean and deviation over the seeds in all digits."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        rows: list[Sequence[object]] = []
         head = ("system", "metric", "published", "measured", "deviation", "seeds", "ceiling", "start")
-        writer.writerow(head)
         for method in METHODS:
             published: Sequence[str] = self.table.cells.get(method, ("",) * len(self.table.columns))
             for name, cell in zip(self.table.columns.values(), published, strict=True):
                 values = [run[name] for run in self.measured.get(method, [])]
                 measured = (mean(values), stdev(values) if len(values) > 1 else "") if values else ("", "")
                 told = (len(values), self._ceiling(name), self.starts.get(method, ""))
-                writer.writerow((method, name, cell, *measured, *told))
-        return text.getvalue()
+                rows.append((method, name, cell, *measured, *told))
+        return csv_text(head, rows)
 
     @property
     def _retrieval(self) -> bool:

@@ -36,7 +36,7 @@ class Result(StrictModel):
     infeasible: str | None
 
 
-def reproduce(
+def train_and_test(
     config: Config,
     data: FactorDataset,
     folder: Path,

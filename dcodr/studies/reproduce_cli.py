@@ -100,8 +100,7 @@ def _run(
     folder: Path,
 ) -> list[str]:
     """Train and test, add the metrics to the comparison, and return the problems."""
-    from dcodr.studies.reproduce import encoder_start
-    from dcodr.studies.reproduce import reproduce as run
+    from dcodr.studies.reproduce import encoder_start, train_and_test
 
     label = f"{method} seed {config.seed}"
     started = time.perf_counter()
@@ -114,7 +113,7 @@ def _run(
             display.say("fitting the paper's probe")
 
         try:
-            result = run(
+            result = train_and_test(
                 config,
                 store,
                 folder,

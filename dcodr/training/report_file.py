@@ -18,7 +18,7 @@ REPORT_KEYS = ("split", "judge", "fingerprint", "epochs")
 """Keys that say of what and how the metrics were measured; reports of earlier versions lack them."""
 
 
-def write_report(
+def write_measured(
     path: Path,
     measured: Measured,
     epochs: int,
@@ -49,8 +49,8 @@ def write_report(
     return text
 
 
-def read_report(path: Path, epochs: int | None) -> Measured:
-    """Read metrics that :func:`write_report` wrote.
+def read_measured(path: Path, epochs: int | None) -> Measured:
+    """Read metrics that :func:`write_measured` wrote.
 
     Args:
         path: The file.
@@ -86,7 +86,7 @@ def with_reports(origin: Origin, folder: Path, warn: Callable[[str], object]) ->
     for name in ("validation.json", "test.json"):
         if (folder / name).is_file():
             try:
-                one = read_report(folder / name, origin.epochs)
+                one = read_measured(folder / name, origin.epochs)
             except UserError as error:
                 warn(str(error))
             else:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from tuning.pareto import (
     Direction,
     FloatArray,
+    GrowingFront,
     best_tradeoff,
     contributions,
     crowding,
     fronts,
     hypervolume,
     improvements,
-    joined,
     non_dominated,
 )
 
@@ -75,10 +75,14 @@ def test_front_is_what_nothing_dominates(problem: Problem) -> None:
 @given(problems())
 def test_a_front_joined_by_row_after_row_is_the_front_of_all(problem: Problem) -> None:
     values, directions = problem
-    front = values[:0]
+    reference = [
+        values[:, i].min() if of == "maximize" else values[:, i].max() for i, of in enumerate(directions)
+    ]
+    front = GrowingFront(reference, directions)
     for row in values:
-        front = joined(front, row.tolist(), directions)
-    assert np.array_equal(front, values[non_dominated(values, directions)])
+        front.add(row.tolist())
+    assert np.array_equal(front.rows, values[non_dominated(values, directions)])
+    assert front.hypervolume == hypervolume(front.rows, reference, directions)
 
 
 def test_front_by_hand_with_duplicates_and_mixed_directions() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from dcodr.errors import UserError
 from dcodr.files import write_text
+from dcodr.tables import csv_text
 from dcodr.words import counted, option
 from tuning.analysis.attribution import Attribution, MemberEffect, attribute
 from tuning.analysis.evidence import FEWEST_TRIALS, NOT_ENOUGH, Estimate
 from tuning.analysis.importance import Importance, importances
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
-from tuning.results.csv_tables import csv_text
 from tuning.results.results import Results
 from tuning.space import Space
 from tuning.space.params import SubsetParam

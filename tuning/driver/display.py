@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -21,7 +20,7 @@ from rich.text import Text
 
 from tuning.driver.notebook import NotebookConsole
 from tuning.ledger.trials import Outcome, status_words
-from tuning.pareto import Direction, hypervolume, joined
+from tuning.pareto import Direction, GrowingFront
 
 _MAX_RUNNING_ROWS = 10
 
@@ -85,9 +84,7 @@ class Display:
         self._restored = 0
         self._running: dict[int, _Running] = {}
         self._best: dict[str, _Complete] = {}
-        self._reference = reference
-        self._front = np.empty((0, len(self._objectives)))
-        self._hypervolume = 0.0
+        self._front = GrowingFront(reference, list(objectives.values()))
         self._lock = threading.RLock()  # the panel is drawn by a thread of rich
         self._live: Live | None = None
         self._block = self._console if isinstance(self._console, NotebookConsole) else None
@@ -193,10 +190,7 @@ class Display:
             self._running.pop(number, None)
             self._ended[status] += 1
             if status == "complete":
-                row = [figures[name] for name in self._objectives]
-                directions = list(self._objectives.values())
-                self._front = joined(self._front, row, directions)
-                self._hypervolume = hypervolume(self._front, self._reference, directions)
+                self._front.add([figures[name] for name in self._objectives])
                 self._keep_best(_Complete(number, label, dict(figures)))
 
     @property
@@ -214,7 +208,7 @@ class Display:
         return " ".join(f"{name} {figures[name]:.3f}" for name in self._objectives if name in figures)
 
     def _front_text(self) -> str:
-        return f"front {len(self._front)}, hypervolume {self._hypervolume:.3f}"
+        return f"front {len(self._front.rows)}, hypervolume {self._front.hypervolume:.3f}"
 
     def _time_text(self) -> str:
         """Return the elapsed time and an estimate of the time left, from the work done by this process."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, read_config
 from dcodr.data.sources.csv_table import read_table
-from dcodr.data.sources.table import Table
+from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
@@ -128,7 +128,7 @@ def _trial(space: Space, config: Config, origin: str) -> FirstTrial:
     return FirstTrial(space.values_of(config), origin)
 
 
-def _measure(table: Table, row: int, column: str) -> float:
+def _measure(table: LabelTable, row: int, column: str) -> float:
     text = table.columns[column][row]
     try:
         value = float(text)

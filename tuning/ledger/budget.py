@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from dcodr.words import counted
-from tuning.pareto import Direction, hypervolume, joined
+from tuning.pareto import Direction, GrowingFront
 from tuning.space.settings import SearchSettings
 
 
@@ -30,14 +28,16 @@ class Budget:
     ) -> None:
         self.trials = 0
         self.spent = 0
-        self.hypervolume = 0.0
         self._settings = settings
         self._epochs = epochs
-        self._directions = directions
-        self._reference = reference
         self._running = 0
-        self._front = np.empty((0, len(directions)))
+        self._front = GrowingFront(reference, directions)
         self.history = [0.0]
+
+    @property
+    def hypervolume(self) -> float:
+        """The front's hypervolume."""
+        return self._front.hypervolume
 
     def begin(self) -> None:
         """Count a trial that begins."""
@@ -54,8 +54,7 @@ class Budget:
         self._running -= 1
         self.spent += epochs
         if objectives is not None:
-            self._front = joined(self._front, objectives, self._directions)
-            self.hypervolume = hypervolume(self._front, self._reference, self._directions)
+            self._front.add(objectives)
         self.history.append(self.hypervolume)
 
     def over(self) -> str | None:

@@ -23,10 +23,13 @@ def before_and_after(results: Results) -> list[tuple[str, TrialRecord]]:
         A caption and the trial with the paper's settings, then the best trade-off; empty if the two are the
         same trial, a picture is missing, or there is no front.
     """
-    if results.baseline is None or not results.front or results.knee == results.baseline:
+    if results.baseline is None or not results.front or results.best_tradeoff == results.baseline:
         return []
     found = []
-    for name, trial in ((results.space.baseline, results.baseline), ("the best trade-off", results.knee)):
+    for name, trial in (
+        (results.space.baseline, results.baseline),
+        ("the best trade-off", results.best_tradeoff),
+    ):
         reached = ", ".join(f"{key} {figure(value)}" for key, value in results.objectives(trial).items())
         found.append((f"Trial {number(trial)}, {name}: {reached}", trial))
     return (

@@ -34,7 +34,7 @@ def commands(results: Results) -> list[tuple[str, str]]:
         ),
     ]
     if results.front:
-        config = str(results.folder / CONFIGS / results.config_file(results.knee))
+        config = str(results.folder / CONFIGS / results.config_file(results.best_tradeoff))
         found += [
             (
                 "Train the best trade-off",

@@ -113,5 +113,5 @@ def _exported(results: Results, trial: TrialRecord) -> Exported:
     config = results.space.config(trial.values)
     text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(results, trial))
     reached = ", ".join(f"{name} {figure(value)}" for name, value in results.objectives(trial).items())
-    marks = ", the best trade-off" if trial.number == results.knee.number else ""
+    marks = ", the best trade-off" if trial.number == results.best_tradeoff.number else ""
     return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)

@@ -15,11 +15,11 @@ def curve_charts(results: Results) -> list[Chart]:
     trials = [trial for trial, _ in results.compared]
     if not trials:
         return []
-    knee = results.knee.number
-    trials.sort(key=lambda trial: (trial.number == knee, trial.paper))
+    best = results.best_tradeoff.number
+    trials.sort(key=lambda trial: (trial.number == best, trial.paper))
     charts = []
     for i, (objective, direction) in enumerate(results.space.objectives.items()):
-        data = [_curve(trial, objective, _line(place, trial, knee)) for place, trial in enumerate(trials)]
+        data = [_curve(trial, objective, _line(place, trial, best)) for place, trial in enumerate(trials)]
         x, y = axis("epoch", dtick=_tick(trials)), axis(better(objective, direction))
         frame = layout(x, y, showlegend=True)
         charts.append(Chart(f"curve-{i}", objective, _alt(trials, objective), data, frame, 380))
@@ -56,9 +56,9 @@ def measured(trial: TrialRecord, objective: str) -> tuple[list[int], list[float]
     return list(found), list(found.values())
 
 
-def _line(place: int, trial: TrialRecord, knee: int) -> tuple[str, Spec]:
+def _line(place: int, trial: TrialRecord, best: int) -> tuple[str, Spec]:
     """Return the name and the line of the trial at a place among those drawn."""
-    if trial.number == knee:
+    if trial.number == best:
         return f"{number(trial)} best trade-off", {"color": "--orange", "width": 3}
     if trial.paper:
         return f"{number(trial)} the paper's settings", {"color": "--ink", "width": 2, "dash": "dot"}

@@ -58,7 +58,7 @@ def _complete(results: Results) -> list[Spec]:
     front = {"color": "--blue", "symbol": "diamond", "size": 10}
     data.append(_with_intervals(results, _points(results, "front", results.front, front), results.front))
     star = {"color": "--orange", "symbol": "star", "size": 17, "line": {"color": "--ink", "width": 1}}
-    data.append(_points(results, "best trade-off", [results.knee], star))
+    data.append(_points(results, "best trade-off", [results.best_tradeoff], star))
     if results.baseline is not None:
         ring = {"color": "--ink", "symbol": "circle-open", "size": 19, "line": {"width": 2}}
         trace = _points(results, "the paper's settings", [results.baseline], ring)
@@ -139,6 +139,6 @@ def _alt(results: Results) -> str:
     members = counted(len(results.front), "trial is", "trials are")
     return (
         f"{members} on the front of {counted(len(results.complete), 'complete trial')}, with "
-        f"{', '.join(spans)}. The best trade-off is trial {number(results.knee)}. The table of trials has "
-        "all of them."
+        f"{', '.join(spans)}. The best trade-off is trial {number(results.best_tradeoff)}. "
+        "The table of trials has all of them."
     )

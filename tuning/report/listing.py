@@ -67,7 +67,7 @@ def _listed(results: Results) -> Listed:
     over = results.facts.get("ended") is not None
     best = None
     if results.front:
-        best = Best(results.knee.number, results.objectives(results.knee))
+        best = Best(results.best_tradeoff.number, results.objectives(results.best_tradeoff))
     return Listed(
         results.name,
         "running" if results.driven else "finished" if over else "interrupted",

@@ -79,7 +79,7 @@ def matrix_chart(results: Results) -> Chart | None:
 
 def by_rank(results: Results) -> list[TrialRecord]:
     """Return the trials of a search: the best trade-off, the front, other complete trials, then the rest."""
-    best = results.knee.number if results.front else None
+    best = results.best_tradeoff.number if results.front else None
     order = {"complete": 0, "pruned": 1, "running": 2}
 
     def place(trial: TrialRecord) -> tuple[int, int, bool, int]:
@@ -91,7 +91,7 @@ def by_rank(results: Results) -> list[TrialRecord]:
 
 def _kind(results: Results, trial: TrialRecord) -> str:
     """Return the kind of a trial, a key of ``SHADES``."""
-    if results.front and trial.number == results.knee.number:
+    if results.front and trial.number == results.best_tradeoff.number:
         return "best trade-off"
     return results.group_of.get(trial.number, "stopped early")
 

@@ -19,7 +19,7 @@ MOST_DETAILS = 500
 """Most trials whose details a page that stands alone holds, the best first."""
 
 
-def write_report(results: Results, path: Path, analyses: Sequence[Analysis] = ()) -> None:
+def write_page(results: Results, path: Path, analyses: Sequence[Analysis] = ()) -> None:
     """Write the page of a search that runs or has ended.
 
     Args:

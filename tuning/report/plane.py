@@ -100,7 +100,7 @@ def _draw_points(axes: Axes, results: Results) -> None:
         drawstyle = "steps-pre" if direction == "maximize" else "steps-post"
         axes.plot(*results.staircase().T, color=BLUE, linewidth=1.2, alpha=0.6, drawstyle=drawstyle)
     marks = {name: trials for name, trials in results.groups.items() if trials}
-    marks["best trade-off"] = [results.knee]
+    marks["best trade-off"] = [results.best_tradeoff]
     if results.baseline is not None:
         marks["the paper's settings"] = [results.baseline]
     ring = {"s": 190, "facecolor": "none", "edgecolor": "black", "linewidth": 1.6, "zorder": 4}

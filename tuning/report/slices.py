@@ -30,8 +30,8 @@ def slices(results: Results) -> list[list[Chart]]:
 def _chart(results: Results, name: str, objective: str, key: str, param: Param) -> Chart:
     groups = {
         **results.groups,
-        "front": [trial for trial in results.front if trial != results.knee],
-        "best trade-off": [results.knee],
+        "front": [trial for trial in results.front if trial != results.best_tradeoff],
+        "best trade-off": [results.best_tradeoff],
     }
     markers = {
         "other trials": {"color": "--grey", "size": 6, "opacity": 0.6},

@@ -25,7 +25,7 @@ def gain_table(results: Results) -> TextTable | None:
             figure(gain.paper),
             f"{figure(gain.best)} (trial {gain.trial:03d})",
             f"{gain.change:+.3f}",
-            figure(gain.knee),
+            figure(gain.best_tradeoff),
         )
         for gain in gains(results)
     ]
@@ -147,7 +147,7 @@ def reasons_table(results: Results) -> TextTable | None:
 
 
 def _marks(results: Results, trial: TrialRecord, on_front: bool) -> list[str]:
-    marks = [f"{number(trial)} ★" if trial == results.knee else number(trial)]
+    marks = [f"{number(trial)} ★" if trial == results.best_tradeoff else number(trial)]
     marks += ["paper"] if trial.paper else []
     return marks if on_front else [*marks, "off-front"]
 

@@ -41,7 +41,7 @@ def print_summary(results: Results, console: Console, where: Sequence[str] = ())
         print_table(gain_table(results), console)
         configs = _from_here(results.folder / CONFIGS)
         _line(console, f"Configs of the front: {configs}")
-        best = shlex.quote(str(configs / results.config_file(results.knee)))
+        best = shlex.quote(str(configs / results.config_file(results.best_tradeoff)))
         train = f"python -m dcodr train --config {best} --out trained{results.space.permission}"
         _line(console, f"Train the best trade-off: {train}")
         for name, content in PICTURES.items():
@@ -82,7 +82,7 @@ def _from_here(path: Path) -> Path:
 
 def status_facts(results: Results) -> dict[str, Any]:
     """Return progress and results of a search for scripts, as JSON values."""
-    knee = results.knee if results.front else None
+    best = results.best_tradeoff if results.front else None
     return {
         "name": results.name,
         "process_at_work": results.driven,
@@ -95,7 +95,7 @@ def status_facts(results: Results) -> dict[str, Any]:
             {
                 "trial": trial.number,
                 "on_front": on_front,
-                "knee": trial == knee,
+                "knee": trial == best,
                 "paper": trial.paper,
                 "objectives": results.objectives(trial),
                 "settings": trial.values,
@@ -105,7 +105,7 @@ def status_facts(results: Results) -> dict[str, Any]:
         "test_images": [
             {
                 "trial": final.trial.number,
-                "knee": final.trial == knee,
+                "knee": final.trial == best,
                 "paper": final.trial.paper,
                 "trainings": final.trainings,
                 "mean": final.mean,

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dcodr.tables import markdown_table
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -36,8 +38,7 @@ class TextTable:
 
     def markdown(self) -> str:
         """Return the table in Markdown."""
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
+        return markdown_table(self.header, self.rows)
 
     def _rich(self) -> Table:
         table = Table(

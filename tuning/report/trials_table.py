@@ -72,7 +72,7 @@ def outcome(results: Results, trial: TrialRecord) -> str:
     elif trial.status == "reused" and trial.repeats is not None:
         parts = [f"repeats {trial.repeats:03d}"]
     elif results.ranks.get(trial.number) == 1:
-        parts = ["★ best trade-off" if trial.number == results.knee.number else "front"]
+        parts = ["★ best trade-off" if trial.number == results.best_tradeoff.number else "front"]
     elif results.group_of.get(trial.number) == "not confirmed":
         parts = ["not confirmed"]
     return ", ".join([*parts, *(["the paper's settings"] if trial.paper else [])])

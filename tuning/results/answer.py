@@ -44,9 +44,9 @@ class Answer:
 def answer(results: Results) -> Answer | None:
     """Compare the best trade-off with the paper's settings, if two seeds or more confirmed both."""
     paper = results.baseline
-    if paper is None or not results.front or results.knee == paper:
+    if paper is None or not results.front or results.best_tradeoff == paper:
         return None
-    pairs = _paired(results.trainings(results.knee), results.trainings(paper))
+    pairs = _paired(results.trainings(results.best_tradeoff), results.trainings(paper))
     if len(pairs) < 2:
         return None
     objectives = list(results.space.objectives)
@@ -55,14 +55,14 @@ def answer(results: Results) -> Answer | None:
     runs = [run for pair in pairs for run in pair]
     errors = np.array([_image_error(runs, name, on_test) for name in objectives])
     comparison = compare(best, other, errors, list(results.space.objectives.values()))
-    return Answer(results.knee.number, "test" if on_test else "validation", objectives, comparison)
+    return Answer(results.best_tradeoff.number, "test" if on_test else "validation", objectives, comparison)
 
 
 def answer_text(results: Results) -> str:
     """Return the answer in sentences; also the reason if there is none."""
     if results.baseline is None:
         return _no_baseline(results)
-    knee, question = results.knee, f"Better than {results.space.baseline}?"
+    knee, question = results.best_tradeoff, f"Better than {results.space.baseline}?"
     if knee == results.baseline:
         return f"{question} No: they are themselves the best trade-off that was found."
     found = answer(results)

@@ -1,19 +1,11 @@
 """Tables of a search as CSV."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from dcodr.tables import csv_text
 from tuning.ledger.trials import TrialRecord
 from tuning.results.gain import gains
 from tuning.results.results import Results
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV, with an empty cell for ``None``."""
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([header, *rows])
-    return table.getvalue()
 
 
 def front_csv(results: Results) -> str:
@@ -31,7 +23,10 @@ def gain_csv(results: Results) -> str:
     """Return the gains over the paper's settings as CSV, with one row for each objective."""
     return csv_text(
         ["objective", "direction", "paper", "best", "best_trial", "change", "knee"],
-        [(g.objective, g.direction, g.paper, g.best, g.trial, g.change, g.knee) for g in gains(results)],
+        [
+            (g.objective, g.direction, g.paper, g.best, g.trial, g.change, g.best_tradeoff)
+            for g in gains(results)
+        ],
     )
 
 

@@ -40,7 +40,7 @@ def dataframe(results: Results) -> "pd.DataFrame":
     import pandas as pd  # takes half a second
 
     front = {trial.number for trial in results.front}
-    best = results.knee.number if front else None
+    best = results.best_tradeoff.number if front else None
     confirmed = {one.trial.number: len(results.trainings(one.trial)) for one in results.confirmed}
     about: list[dict[str, Any]] = []
     settings: list[dict[str, object]] = []

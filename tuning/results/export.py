@@ -27,7 +27,7 @@ def pick(results: Results, which: str) -> list[TrialRecord]:
         UserError: If ``which`` is none of these, there is no such trial, or no trial is complete.
     """
     if which == "knee":
-        return [results.knee]
+        return [results.best_tradeoff]
     if which == "all-front":
         return results.require_front()
     kind, _, named = which.partition(":")

@@ -37,7 +37,7 @@ def to_measure(results: Results) -> list[tuple[str, TrialRecord, list[TrialRecor
     """
     if not results.front:
         return []
-    best, paper = results.knee, results.baseline
+    best, paper = results.best_tradeoff, results.baseline
     if paper == best:
         chosen = [("best trade-off, the paper's settings", best)]
     else:

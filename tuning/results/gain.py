@@ -16,7 +16,7 @@ class Gain:
         paper: Value of the paper's settings.
         best: Value of the front's best trial in this objective.
         trial: Number of that trial.
-        knee: Value of the front's best trade-off.
+        best_tradeoff: Value of the front's best trade-off.
     """
 
     objective: str
@@ -24,7 +24,7 @@ class Gain:
     paper: float
     best: float
     trial: int
-    knee: float
+    best_tradeoff: float
 
     @property
     def change(self) -> float:
@@ -36,10 +36,11 @@ def gains(results: Results) -> list[Gain]:
     """Return the gain in each objective; empty if the paper's settings have no metrics."""
     if results.baseline is None:
         return []
-    paper, knee = results.objectives(results.baseline), results.objectives(results.knee)
+    paper = results.objectives(results.baseline)
+    tradeoff = results.objectives(results.best_tradeoff)
     found = []
     for name, direction in results.space.objectives.items():
         best = results.best(name)
         reached = results.objectives(best)[name]
-        found.append(Gain(name, direction, paper[name], reached, best.number, knee[name]))
+        found.append(Gain(name, direction, paper[name], reached, best.number, tradeoff[name]))
     return found

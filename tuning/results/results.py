@@ -17,11 +17,10 @@ from tuning.ledger.trials import Outcome, TrialRecord
 from tuning.pareto import (
     Direction,
     FloatArray,
+    GrowingFront,
     best_tradeoff,
     contributions,
     fronts,
-    hypervolume,
-    joined,
     non_dominated,
 )
 from tuning.results.confirmation import Confirmed, confirmed_trials
@@ -60,8 +59,10 @@ class Results:
     def __str__(self) -> str:
         best = "no front yet"
         if self.front:
-            reached = ", ".join(f"{name} {value:.3f}" for name, value in self.objectives(self.knee).items())
-            best = f"best trade-off {self.knee.number:03d} ({reached})"
+            reached = ", ".join(
+                f"{name} {value:.3f}" for name, value in self.objectives(self.best_tradeoff).items()
+            )
+            best = f"best trade-off {self.best_tradeoff.number:03d} ({reached})"
         trials = f"{counted(len(self.trials), 'trial')}, {len(self.complete)} complete"
         return f"{self.name!r} of {self.space.base.dataset}: {trials}, {best}"
 
@@ -102,12 +103,11 @@ class Results:
     def growth(self) -> list[tuple[TrialRecord, float]]:
         """The trials that have ended, in the order of their ends, with the front's hypervolume after each."""
         ended = [trial for trial, _ in self.ended if trial.confirms is None]
-        front, volume, history = np.empty((0, len(self._directions))), 0.0, []
+        front, history = GrowingFront(self.space.reference, self._directions), []
         for trial in sorted(ended, key=lambda trial: trial.end):
             if trial.status == "complete":
-                front = joined(front, self._own(trial), self._directions)
-                volume = hypervolume(front, self.space.reference, self._directions)
-            history.append((trial, volume))
+                front.add(self._own(trial))
+            history.append((trial, front.hypervolume))
         return history
 
     @property
@@ -158,8 +158,8 @@ class Results:
         return {trial.number: name for name, trials in self.groups.items() for trial in trials}
 
     @cached_property
-    def knee(self) -> TrialRecord:
-        """The front's best trade-off, which users call the knee; see :func:`tuning.pareto.best_tradeoff`.
+    def best_tradeoff(self) -> TrialRecord:
+        """The front's best trade-off; see :func:`tuning.pareto.best_tradeoff`.
 
         With ``search.aim: baseline``, gains count from the paper's settings if a member of the front is
         better than these in every objective.
@@ -172,6 +172,11 @@ class Results:
         if space.search.aim == "baseline" and self.baseline and self.better(front, self.baseline):
             reference = self.values([self.baseline])[0]
         return front[best_tradeoff(self.values(front), reference, self._directions, space.preference)]
+
+    @property
+    def knee(self) -> TrialRecord:
+        """Another name of ``best_tradeoff``."""
+        return self.best_tradeoff
 
     @cached_property
     def paper(self) -> TrialRecord | None:

@@ -99,7 +99,7 @@ class Search:
         Raises:
             UserError: If no trial is complete.
         """
-        return self.results().knee
+        return self.results().best_tradeoff
 
     def dataframe(self) -> "pd.DataFrame":
         """Return one row for each trial: status, settings, metrics; see :mod:`tuning.results.dataframe`."""

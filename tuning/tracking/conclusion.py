@@ -33,12 +33,12 @@ def what_mattered(results: Results) -> Conclusion:
         takes = f"An analysis of {complete} complete trials takes minutes"
         return [], f"{takes}: {command} shows the importance of the settings."
     from tuning.report.analysis_files import write_files
-    from tuning.report.page import write_report
+    from tuning.report.page import write_page
 
     try:
         analyses, reason = _analyses(results)
         files = write_files(results, analyses)
-        write_report(results, results.folder / REPORT, analyses)
+        write_page(results, results.folder / REPORT, analyses)
     except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
         return [], f"The analysis failed ({type(error).__name__}: {error}); {command} tries again."
     return files, reason or "Importance of the settings: the artifacts in `analysis`."

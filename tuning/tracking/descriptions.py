@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from dcodr.tables import markdown_table
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.space import Space
@@ -96,9 +97,8 @@ def _metrics(record: TrialRecord, space: Space) -> str:
         low, high = record.intervals.get(name, (None, None))
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
         test = f"{record.test[name]:.3f}" if name in record.test else "not measured"
-        rows.append(f"| {name} | {record.figures[name]:.3f} | {interval} | {test} |")
-    header = "| metric | validation, fast probe | 95 % interval | test, paper's probe |\n|---|---|---|---|\n"
-    return header + "\n".join(rows)
+        rows.append([name, f"{record.figures[name]:.3f}", interval, test])
+    return markdown_table(["metric", "validation, fast probe", "95 % interval", "test, paper's probe"], rows)
 
 
 def _use(name: str, alias: str) -> str:

@@ -40,7 +40,7 @@ _URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
 def chosen(results: Results) -> dict[str, TrialRecord]:
     """Return the trials whose encoders are registered, by alias: best trade-off, best in each objective."""
-    aliases = {"knee": results.knee}
+    aliases = {"knee": results.best_tradeoff}
     for i, name in enumerate(results.space.objectives):
         alias = ALIASES.get(name) or re.sub(r"[^\w-]+", "-", f"best-{name}")
         aliases[f"{alias}-{i}" if alias in aliases else alias] = results.best(name)

@@ -15,6 +15,7 @@ from time import time
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, dump_config
 from dcodr.config.methods import has_effect
+from dcodr.tables import csv_text
 from tuning.ledger.trials import TrialRecord, TrialStatus, kept_of
 from tuning.results.answer import answer_figures
 from tuning.results.csv_tables import front_csv, gain_csv
@@ -176,11 +177,10 @@ def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
     """Return a trial's artifacts besides its config, file name to text: a table of the probes."""
     if not record.figures:
         return {}
-    rows = ["metric,value,low,high"]
-    for name, value in record.figures.items():
-        low, high = record.intervals.get(name, ("", ""))
-        rows.append(f"{name},{value},{low},{high}")
-    return {"probes.csv": "\n".join(rows) + "\n"}
+    rows = [
+        (name, value, *record.intervals.get(name, (None, None))) for name, value in record.figures.items()
+    ]
+    return {"probes.csv": csv_text(["metric", "value", "low", "high"], rows)}
 
 
 def config_of(record: TrialRecord, space: Space) -> Config:

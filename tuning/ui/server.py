@@ -20,7 +20,6 @@ from tuning.report.details import PICTURES, details, picture_file, served
 from tuning.results.csv_tables import trials_csv
 from tuning.ui.feed import Feed
 
-PORT = 8600
 TRIAL = re.compile(r"/trials/(\d{3,9})\.json")
 PICTURE = re.compile(rf"/trials/(\d{{3,9}})/({'|'.join(PICTURES)})\.png")
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dcodr.data.sources.table import Table
+from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
 from dcodr.words import counted
 
 
-def read_table(file: Path, required: Sequence[str]) -> Table:
+def read_table(file: Path, required: Sequence[str]) -> LabelTable:
     """Read a comma-separated UTF-8 file; blank lines are skipped.
 
     Args:
@@ -42,7 +42,7 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
         raise UserError(f"{file} has a header but no rows")
     places = [f"line {line}" for line, _ in records[1:]]
     columns = zip(*(cells for _, cells in records[1:]), strict=True)
-    return Table(str(file), places, dict(zip(header, map(list, columns), strict=True)))
+    return LabelTable(str(file), places, dict(zip(header, map(list, columns), strict=True)))
 
 
 def _records(file: Path) -> list[tuple[int, list[str]]]:

@@ -23,7 +23,7 @@ from dcodr.data.sources.csv_table import read_table
 from dcodr.data.sources.images import Progress
 from dcodr.data.sources.labelled import SPLIT, SPLIT_NAMES, Listing, Options, Warn, labelled
 from dcodr.data.sources.squares import files_identity
-from dcodr.data.sources.table import Table
+from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
 from dcodr.words import counted
 
@@ -109,7 +109,7 @@ def read_folders(
 
 
 def _files(
-    table: Table,
+    table: LabelTable,
     attributes: list[str],
     root: Path,
     source: str,
@@ -130,7 +130,7 @@ def _files(
     return labelled(listing, name, options, on_progress, warn)
 
 
-def _listed(root: Path, warn: Warn) -> Table:
+def _listed(root: Path, warn: Warn) -> LabelTable:
     """Return the paths of the images below a folder, with domain and perhaps split."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: give a folder that holds one folder for each domain")
@@ -151,7 +151,7 @@ def _listed(root: Path, warn: Warn) -> Table:
     columns = {"path": [str(path) for path in inside], "domain": [path.parts[depth - 1] for path in inside]}
     if splits:
         columns[SPLIT] = [path.parts[0] for path in inside]
-    return Table(str(root), columns["path"], columns)
+    return LabelTable(str(root), columns["path"], columns)
 
 
 def image_files(root: Path) -> tuple[list[Path], list[Path]]:
@@ -176,7 +176,7 @@ def image_files(root: Path) -> tuple[list[Path], list[Path]]:
     return sorted(images), sorted(others)
 
 
-def image_paths(table: Table, root: Path) -> list[Path]:
+def image_paths(table: LabelTable, root: Path) -> list[Path]:
     """Return the paths of the images; check that each is within ``root`` and listed once."""
     rows: dict[Path, int] = {}
     for row, cell in enumerate(table.columns["path"]):

@@ -13,7 +13,7 @@ from dcodr.data.dataset import RawDataset
 from dcodr.data.sources.images import Progress
 from dcodr.data.sources.labelled import SPLIT, SPLIT_NAMES, Listing, Options, Warn, labelled
 from dcodr.data.sources.squares import files_identity
-from dcodr.data.sources.table import Table
+from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
 
 _ROW = "row"
@@ -23,7 +23,7 @@ DEFAULTS = Options()
 class _Column(Sequence[bytes]):
     """The image files in a column of Arrow tables that follow each other; read when asked for."""
 
-    def __init__(self, parts: Sequence[Any], column: str, table: Table) -> None:
+    def __init__(self, parts: Sequence[Any], column: str, table: LabelTable) -> None:
         self._parts, self._column, self._table = parts, column, table
         self._rows = [int(row) for row in table.columns[_ROW]]
 
@@ -96,7 +96,7 @@ def read_huggingface(
     for part in parts.values():
         for column, cells in columns.items():
             cells += _texts(part, column)
-    table = Table(str(path), places, {_ROW: [str(row) for row in range(len(places))], **columns})
+    table = LabelTable(str(path), places, {_ROW: [str(row) for row in range(len(places))], **columns})
     for column, cells in columns.items():
         if "" in cells:
             raise table.error(cells.index(""), column, "empty cell: fill it in or remove the row")

@@ -20,7 +20,7 @@ from dcodr.data.sources.choice import draw, of_large_domains
 from dcodr.data.sources.image_files import PADDING, Picture
 from dcodr.data.sources.images import Progress
 from dcodr.data.sources.squares import Squares
-from dcodr.data.sources.table import Table
+from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
 
 Warn = Callable[[str], object]
@@ -76,11 +76,11 @@ class Listing:
         source: Names the origin in the store.
     """
 
-    table: Table
+    table: LabelTable
     key: str
     domain: str
     attributes: Sequence[str]
-    pictures: Callable[[Table], Sequence[Picture]]
+    pictures: Callable[[LabelTable], Sequence[Picture]]
     source: str
     identity: Callable[[Sequence[Any], range], str] | None = None
 
@@ -137,7 +137,7 @@ def labelled(
     )
 
 
-def _chosen(listing: Listing, options: Options, warn: Warn) -> tuple[Table, dict[str, str]]:
+def _chosen(listing: Listing, options: Options, warn: Warn) -> tuple[LabelTable, dict[str, str]]:
     """Return the rows to read, and notes on those left out, which the user is told too."""
     table, notes = listing.table, dict[str, str]()
     if options.min_per_domain > 1:
@@ -150,7 +150,7 @@ def _chosen(listing: Listing, options: Options, warn: Warn) -> tuple[Table, dict
     return table, notes
 
 
-def _check_names(table: Table, attributes: Sequence[str]) -> None:
+def _check_names(table: LabelTable, attributes: Sequence[str]) -> None:
     for name in attributes:
         if not NAME.fullmatch(name):
             raise UserError(f"{table.source}, column {name}: rename it; letters, digits, - and _ are allowed")
@@ -160,7 +160,7 @@ def _check_names(table: Table, attributes: Sequence[str]) -> None:
             )
 
 
-def _check_options(table: Table, attributes: Sequence[str], options: Options) -> None:
+def _check_options(table: LabelTable, attributes: Sequence[str], options: Options) -> None:
     kinds = {
         "continuous": options.continuous,
         "categorical": options.categorical,
@@ -178,7 +178,7 @@ def _check_options(table: Table, attributes: Sequence[str], options: Options) ->
         raise UserError(f"{both[0]} cannot be both continuous and categorical: choose one")
 
 
-def _domains(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def _domains(table: LabelTable, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     names, ids = _classes(table, column, warn)
     if len(names) < 2:
         raise table.error(0, column, f"all rows have the domain {names[0]}; at least 2 are needed")
@@ -194,7 +194,7 @@ def _domains(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], np
     return names, ids
 
 
-def _attribute(table: Table, column: str, options: Options, warn: Warn) -> tuple[Attribute, Labels]:
+def _attribute(table: LabelTable, column: str, options: Options, warn: Warn) -> tuple[Attribute, Labels]:
     """Read an attribute and its labels; guess the kind from the cells unless it is given."""
     cells = table.columns[column]
     _refuse_missing(table, column)
@@ -221,7 +221,7 @@ def _attribute(table: Table, column: str, options: Options, warn: Warn) -> tuple
 
 
 def _categorical(
-    table: Table, column: str, names: tuple[str, ...], options: Options, warn: Warn
+    table: LabelTable, column: str, names: tuple[str, ...], options: Options, warn: Warn
 ) -> Attribute:
     cyclic, margin = column in options.cyclic, options.margin.get(column, 0)
     asked = f"--cyclic {column}" if cyclic else f"--margin {column}={margin}"
@@ -245,7 +245,7 @@ def _categorical(
     return Attribute(column, cardinality=len(names), cyclic=cyclic, margin=margin, classes=names)
 
 
-def _refuse_missing(table: Table, column: str) -> None:
+def _refuse_missing(table: LabelTable, column: str) -> None:
     for row, cell in enumerate(table.columns[column]):
         if MISSING.fullmatch(cell):
             raise table.error(
@@ -256,7 +256,7 @@ def _refuse_missing(table: Table, column: str) -> None:
             )
 
 
-def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def _classes(table: LabelTable, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the distinct cells of a column in order, and the index of each row's cell."""
     cells = table.columns[column]
     _refuse_missing(table, column)
@@ -271,7 +271,7 @@ def _classes(table: Table, column: str, warn: Warn) -> tuple[tuple[str, ...], np
     return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
 
 
-def _number(table: Table, row: int, column: str) -> float:
+def _number(table: LabelTable, row: int, column: str) -> float:
     cell = table.columns[column][row]
     # Numbers beyond float32 would become infinite.
     if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
@@ -279,7 +279,7 @@ def _number(table: Table, row: int, column: str) -> float:
     return float(cell)
 
 
-def _split(table: Table, domain: npt.NDArray[np.int64], seed: int, warn: Warn) -> npt.NDArray[np.uint8]:
+def _split(table: LabelTable, domain: npt.NDArray[np.int64], seed: int, warn: Warn) -> npt.NDArray[np.uint8]:
     """Return the splits of the column. One that no row has is drawn from the training images, and said so."""
     split = np.fromiter(_split_ids(table), np.uint8, len(domain))
     counts = np.bincount(split, minlength=len(SPLITS))
@@ -295,7 +295,7 @@ def _split(table: Table, domain: npt.NDArray[np.int64], seed: int, warn: Warn) -
     return split
 
 
-def _split_ids(table: Table) -> Iterator[int]:
+def _split_ids(table: LabelTable) -> Iterator[int]:
     for row, cell in enumerate(table.columns[SPLIT]):
         if cell.lower() not in SPLIT_NAMES:
             raise table.error(

@@ -7,7 +7,7 @@ from dcodr.errors import UserError
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelTable:
     """Texts that name and label images.
 
     Attributes:
@@ -24,7 +24,7 @@ class Table:
         """Make an error that names the place and column of a cell."""
         return UserError(f"{self.source}, {self.places[row]}, column {column}: {message}")
 
-    def take(self, rows: Sequence[int]) -> "Table":
+    def take(self, rows: Sequence[int]) -> "LabelTable":
         """Return the table of some of the rows."""
         columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
-        return Table(self.source, [self.places[row] for row in rows], columns)
+        return LabelTable(self.source, [self.places[row] for row in rows], columns)

@@ -10,7 +10,7 @@ from PIL import Image
 from dcodr.data.dataset import RawDataset
 from dcodr.data.sources.images import Progress
 from dcodr.data.sources.labelled import SPLIT, Listing, Options, Warn, labelled
-from dcodr.data.sources.table import Table
+from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
 
 Domain = Literal["label", "dataset"]
@@ -136,7 +136,7 @@ def read_items(
         one for one in ("label", "dataset") if one != domain and (one == "label" or len(datasets) > 1)
     ]
     listing = Listing(
-        Table(title, places, columns),
+        LabelTable(title, places, columns),
         key="image",
         domain=domain,
         attributes=attributes,

@@ -11,7 +11,7 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
 from dcodr.evaluation.probes import PAPER
 from dcodr.studies import reproduce as one_training
-from dcodr.studies.reproduce import RESULT, Result, reproduce
+from dcodr.studies.reproduce import RESULT, Result, train_and_test
 from dcodr.training.checkpoint import Epoch
 from tests.planted import MakesFolder
 
@@ -24,7 +24,7 @@ def _brief_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(config: Config, data: FactorDataset, folder: Path) -> tuple[Result, list[int]]:
     """Return the result, and the epochs told of: those trained, after the last one before."""
     epochs: list[int] = []
-    found = reproduce(config, data, folder, on_epoch=lambda epoch: epochs.append(epoch.epoch))
+    found = train_and_test(config, data, folder, on_epoch=lambda epoch: epochs.append(epoch.epoch))
     return found, epochs
 
 
@@ -54,6 +54,6 @@ def test_it_goes_on_where_it_was_cut_off(tiny_config: Config, tiny: FactorDatase
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reproduce(tiny_config, tiny, tmp_path / "cut", on_epoch=cut_off)
+        train_and_test(tiny_config, tiny, tmp_path / "cut", on_epoch=cut_off)
     whole, _ = run(tiny_config, tiny, tmp_path / "whole")
     assert run(tiny_config, tiny, tmp_path / "cut") == (whole, [1, 2])

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tests.tuning.report.searches import EVIL, PNG, TWO, made, spread
 from tuning.cli import app
 from tuning.report.charts import places
-from tuning.report.page import render, write_report
+from tuning.report.page import render, write_page
 from tuning.report.trials_table import trials_table
 
 PARTS = ("page.html", "macros.html", "trial.html")
@@ -170,5 +170,5 @@ def test_the_command_writes_one_file(tmp_path: Path) -> None:
     file = search.folder / "report.html"
     assert str(file) in done.output.replace("\n", "")
     before = file.read_text(encoding="utf-8")
-    write_report(search.results(), tmp_path / "other.html")
+    write_page(search.results(), tmp_path / "other.html")
     assert (tmp_path / "other.html").read_text(encoding="utf-8").count("<section") == before.count("<section")

@@ -15,7 +15,10 @@ def test_every_trial_has_a_row_and_the_best_are_first(tmp_path: Path) -> None:
     rows = trials_table(results).rows
     assert sorted(row.number for row in rows) == [*range(9)]
     assert [row.number for row in rows if row.front] == [row.number for row in rows[: len(results.front)]]
-    assert (rows[0].number, rows[0].cells[0].text.split(",")[0]) == (results.knee.number, "★ best trade-off")
+    assert (rows[0].number, rows[0].cells[0].text.split(",")[0]) == (
+        results.best_tradeoff.number,
+        "★ best trade-off",
+    )
     assert (rows[-1].number, rows[-1].cells[0].text, rows[-1].cells[1].text) == (8, "failed", "-")
 
 

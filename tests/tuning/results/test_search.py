@@ -192,9 +192,10 @@ def test_the_best_tradeoff_is_one_trial_in_all_places(tmp_path: Path) -> None:
     assert [trial.number for trial in search.front()] == [2, 1, 0]
     assert search.best_tradeoff().number == 0
     assert pick(search.results(), "knee") == [search.best_tradeoff()]
+    assert search.results().knee == search.best_tradeoff()
     assert chosen(search.results())["knee"].number == 0
     assert [row["trial"] for row in status_facts(search.results())["compared"] if row["knee"]] == [0]
-    assert [gain.knee for gain in gains(search.results())] == [0.964, 0.806]
+    assert [gain.best_tradeoff for gain in gains(search.results())] == [0.964, 0.806]
     chart = front_chart(search.results())
     assert chart is not None
     star = next(trace for trace in chart.data if trace.get("name") == "best trade-off")
