@@ -37,7 +37,7 @@ def begin(tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(UserError) as refused:
             run_search(space, name=name, storage=storage, console=Console(file=said), **options)
         assert sorted(storage.rglob("*")) == before
-        began = re.search("go on with the same command and: --name (.+) --resume", said.getvalue())
+        began = re.search("make the same call again with name='(.+)', resume=True", said.getvalue())
         return began[1] if began else str(refused.value)
 
     def started(address: object, verbose: object, on_head: Callable[[bool], None]) -> None:

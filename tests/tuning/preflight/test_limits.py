@@ -54,6 +54,6 @@ def test_a_folder_without_locks_is_found(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(UserError, match=r"--storage .*runs: .*without file locks \(flock\)"):
+    with pytest.raises(UserError, match=r"storage=.*runs.: .*without file locks \(flock\)"):
         begin()
     assert not list(tmp_path.iterdir())
