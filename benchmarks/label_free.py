@@ -30,7 +30,7 @@ from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate_encoder
 from dcodr.files import default_store
-from dcodr.training.trainer import fit, resolve_device
+from dcodr.training.trainer import fit
 from tuning.space import Space, load_space
 from tuning.space.params import FloatParam, SubsetParam
 
@@ -92,14 +92,7 @@ def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str
     config = space.config(values)
     trained = fit(config.model_copy(update={"evaluate_every": config.epochs}), data)
     unlabelled = dataclasses.replace(data, spec=dataclasses.replace(data.spec, attributes=()), attributes={})
-    without = evaluate_encoder(
-        trained.method.encoder,
-        unlabelled,
-        "validation",
-        FAST,
-        seed=config.seed,
-        device=resolve_device(config.device),
-    )
+    without = evaluate_encoder(trained.method.encoder, unlabelled, "validation", FAST, seed=config.seed)
     figures = {**without.figures, **trained.report.figures}
     measured = {name: figures.get(name) for name in FIGURES}
     return {"values": values, "infeasible": trained.report.infeasible, **measured}

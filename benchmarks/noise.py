@@ -64,9 +64,10 @@ def measure(folder: Path, budget: str, seeds: int) -> tuple[np.ndarray, tuple[fl
     """
     state = load_checkpoint(folder / CHECKPOINT)
     torch.set_num_threads(state.config.threads)
-    data, device = open_dataset(state.config), resolve_device(state.config.device)
+    data = open_dataset(state.config)
+    encoder = trained_encoder(state).to(resolve_device(state.config.device))
     started = process_time()
-    encoded = encode_split(trained_encoder(state).to(device), data, "validation", device=device)
+    encoded = encode_split(encoder, data, "validation")
     encoding, started, rows = process_time() - started, process_time(), []
     for seed in track(range(seeds), description=f"{folder.name}, {budget}", transient=True):
         outcomes = encoded.outcomes(encoded.probed(BUDGETS[budget], seed))

@@ -20,7 +20,7 @@ from dcodr.config import Config, read_config
 from dcodr.data.store import open_store
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import evaluate_encoder
-from dcodr.training.trainer import fit, resolve_device
+from dcodr.training.trainer import fit
 
 RECORD = Path(__file__).with_suffix(".jsonl")
 PRECISIONS = ("float32", "bfloat16")
@@ -60,8 +60,7 @@ def tested(config: Config) -> dict[str, float]:
     """Train, and return the metrics on the test images with the paper's probe."""
     data = open_store(config.store)
     trained = fit(config, data)
-    device = resolve_device(config.device)
-    report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
+    report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed)
     return {name: round(report.figures[name], 5) for name in FIGURES}
 
 

@@ -42,11 +42,10 @@ def embed_images(
             f"{name} was written by an earlier version, which did not record the size of the images it was "
             "trained on: give it with --image-size, e.g. 64"
         )
-    where = resolve_device(device)
-    encoder = encoder.to(where)
+    encoder = encoder.to(resolve_device(device))
     rows = np.arange(source.count)
     codes = [
-        embed(encoder, chunk, np.arange(len(chunk)), where).cpu().numpy()
+        embed(encoder, chunk, np.arange(len(chunk))).cpu().numpy()
         for chunk in source.read(rows, size, encoder.fit, on_progress)
     ]
     whole = np.concatenate(codes)

@@ -1,5 +1,7 @@
 """Encoding of images as codes (embeddings)."""
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,12 +23,17 @@ def float_images(images: Images, indices: npt.NDArray[np.int64], device: torch.d
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device of a module's parameters and buffers; without any, the CPU."""
+    tensor = next(itertools.chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
 @float32_products(tf32=False)
 def embed(
     encoder: nn.Module,
     images: Images,
     indices: npt.NDArray[np.int64],
-    device: torch.device,
     batch_size: int = 512,
 ) -> Tensor:
     """Encode chosen images, unaugmented and without gradients.
@@ -35,19 +42,19 @@ def embed(
     batch at a time is read from ``images`` and converted to float. A GPU computes in full float32.
 
     Args:
-        encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``; it is
-            on ``device``.
+        encoder: Maps float images ``(B, 3, H, W)`` in [0, 1], channels-last in memory, to ``(B, d)``, on its
+            own device.
         images: See :data:`Images`.
         indices: ``(n,)`` positions of the images to encode.
-        device: Device of the computation.
         batch_size: Images per forward pass.
 
     Returns:
-        ``(n, d)`` float32 codes on ``device``, L2-normalised, in the order of ``indices``.
+        ``(n, d)`` float32 codes on the encoder's device, L2-normalised, in the order of ``indices``.
     """
     # Modules are remembered one by one: a frozen one within the encoder stays in evaluation mode.
     training = [module for module in encoder.modules() if module.training]
     encoder.eval()
+    device = device_of(encoder)
     codes = []
     try:
         with torch.inference_mode():

@@ -115,7 +115,6 @@ def encode_split(
     data: FactorDataset,
     split: Split,
     *,
-    device: torch.device,
     images: Images | None = None,
 ) -> EncodedSplit:
     """Encode the images of the train split and of a split to score; see :func:`evaluate`.
@@ -126,8 +125,8 @@ def encode_split(
     train, scored = data.indices("train"), data.indices(split)
     _check(data, split, len(scored))
     images = data.images if images is None else images
-    train_codes, codes = (embed(encoder, images, indices, device) for indices in (train, scored))
-    factors = factors_of(data, images, train, scored, device)
+    train_codes, codes = (embed(encoder, images, indices) for indices in (train, scored))
+    factors = factors_of(data, images, train, scored, codes.device)
     return EncodedSplit(train_codes, codes, *factors, split, data.spec)
 
 
@@ -139,7 +138,6 @@ def evaluate_encoder(
     budget: ProbeBudget,
     *,
     seed: int,
-    device: torch.device,
     resamples: int = 1000,
     retrieval: bool = True,
     images: Images | None = None,
@@ -154,21 +152,20 @@ def evaluate_encoder(
     Products of float32 numbers are computed in full float32 here, regardless of the training's precision.
 
     Args:
-        encoder: See ``embed``.
+        encoder: See ``embed``; the computation runs on its device.
         data: Images and labels.
         split: The split to score: ``validation`` inside a search, ``test`` for final metrics.
         budget: ``probes.FAST`` or ``probes.PAPER``.
         seed: Seed of the probes and of the bootstrap.
-        device: Device of the encoder and of the computation.
         resamples: Bootstrap resamples of the confidence intervals.
         retrieval: True to measure retrieval as well.
-        images: The images of ``data``, if they are already on the device.
+        images: The images of ``data``, if they are already on the encoder's device.
         metrics: Names of metrics from outside to measure as well.
 
     Raises:
         UserError: If the split is ``train`` or has fewer than two images, or a metric from outside fails.
     """
-    encoded = encode_split(encoder, data, split, device=device, images=images)
+    encoded = encode_split(encoder, data, split, images=images)
     predicted = encoded.probed(budget, seed) if encoded.finite else {}
     return summarise(encoded, predicted, seed=seed, resamples=resamples, retrieval=retrieval, metrics=metrics)
 

@@ -12,7 +12,7 @@ from dcodr.evaluation.report import PROTOCOL, evaluate_encoder
 from dcodr.files import CHECKPOINT, IMAGENET, write_text
 from dcodr.strict_yaml import StrictModel
 from dcodr.training.checkpoint import Epoch
-from dcodr.training.trainer import fit, resolve_device
+from dcodr.training.trainer import fit
 
 RESULT = "result.json"
 
@@ -79,8 +79,7 @@ def train_and_test(
     )
     # 3. Touch the test images only now, once per result.
     on_test()
-    device = resolve_device(config.device)
-    report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed, device=device)
+    report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed)
     result = Result(
         config=config,
         fingerprint=data.fingerprint,

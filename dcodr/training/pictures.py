@@ -42,7 +42,7 @@ def retrieval_picture(
         neighbours: Neighbours of each.
     """
     indices = data.indices(split)
-    codes = embed(method.encoder, data.images, indices, device)
+    codes = embed(method.encoder, data.images, indices)
     shown = torch.from_numpy(_one_a_domain(data.domain[indices], queries))
     nearest = nearest_neighbours(codes, shown.to(device), neighbours).cpu()
     share = _share_alike(data, indices, shown, nearest)

@@ -84,9 +84,7 @@ def evaluate(
     """
     where = resolve_device(device)
     budget = {"paper": PAPER, "fast": FAST}[probe]
-    return report.evaluate_encoder(
-        encoder.to(where), data, split, budget, seed=seed, device=where, metrics=metrics
-    )
+    return report.evaluate_encoder(encoder.to(where), data, split, budget, seed=seed, metrics=metrics)
 
 
 @float32_products(tf32=False)
@@ -118,7 +116,7 @@ def judge(
         UserError: If the split has fewer than two images, there is no such device, or a code is not finite.
     """
     where = resolve_device(device)
-    encoded = report.encode_split(encoder.to(where), data, split, device=where)
+    encoded = report.encode_split(encoder.to(where), data, split)
     if not encoded.finite:
         raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")
     answers = ask_all(encoded, seed, on_judge)

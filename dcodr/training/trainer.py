@@ -135,7 +135,7 @@ def fit(
         if not all(map(math.isfinite, losses.values())):
             raise DivergedError(f"not finite in epoch {epoch + 1}: {losses}")
         due = (epoch + 1) % config.evaluate_every == 0 or epoch + 1 == config.epochs
-        report = _validate(method, data, batches.images, config, device) if due else None
+        report = _validate(method, data, batches.images, config) if due else None
         images = len(sampler) * batch.n_domains * batch.n_per_domain
         last = Epoch(epoch + 1, losses, report, images / seconds)
         # Saved before it is reported, so that no reported epoch is lost.
@@ -215,16 +215,13 @@ def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[
     return False
 
 
-def _validate(
-    method: Method, data: FactorDataset, images: Tensor, config: Config, device: torch.device
-) -> Report:
+def _validate(method: Method, data: FactorDataset, images: Tensor, config: Config) -> Report:
     return evaluate_encoder(
         method.encoder,
         data,
         "validation",
         FAST,
         seed=config.seed,
-        device=device,
         images=images,
         metrics=config.metrics,
     )

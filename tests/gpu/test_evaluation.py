@@ -20,9 +20,7 @@ from tests.gpu.fake import CUDA
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("budget", [FAST, PAPER], ids=["fast", "paper"])
 def test_an_encoder_is_measured(budget: ProbeBudget, few: FactorDataset) -> None:
-    figures = evaluate_encoder(
-        Encoder("small", 16).to(CUDA), few, "validation", budget, seed=0, device=CUDA
-    ).figures
+    figures = evaluate_encoder(Encoder("small", 16).to(CUDA), few, "validation", budget, seed=0).figures
     assert {"invariance", "informativeness", "effective_rank", "retrieval_recall_at_10/all"} <= set(figures)
 
 
@@ -31,7 +29,7 @@ def test_without_labels_appearance_stands_in(few: FactorDataset) -> None:
     spec = dataclasses.replace(few.spec, attributes=())
     unlabelled = dataclasses.replace(few, spec=spec, attributes={})
     encoder = Encoder("small", 16).to(CUDA)
-    figures = evaluate_encoder(encoder, unlabelled, "validation", BRIEF, seed=0, device=CUDA).figures
+    figures = evaluate_encoder(encoder, unlabelled, "validation", BRIEF, seed=0).figures
     assert "image_informativeness" in figures
 
 

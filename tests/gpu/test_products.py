@@ -31,7 +31,7 @@ def some_images(data: FactorDataset) -> torch.Tensor:
 
 
 def embedded(config: Config, data: FactorDataset) -> None:
-    embed(Encoder("small", 8).to(CUDA), data.images, np.arange(4), CUDA)
+    embed(Encoder("small", 8).to(CUDA), data.images, np.arange(4))
 
 
 def embedded_store(config: Config, data: FactorDataset) -> None:

@@ -202,14 +202,13 @@ def _evaluation(encoder: nn.Module, config: Config, data: FactorDataset) -> floa
 
     The encoder is untrained; the cost is the same.
     """
-    device = resolve_device(config.device)
-    encoder = encoder.to(device).to(memory_format=torch.channels_last)
+    encoder = encoder.to(resolve_device(config.device)).to(memory_format=torch.channels_last)
     n_images = len(data.indices("train"))
     every: int = 2 ** (max(n_images // FEWEST_IMAGES, 1).bit_length() - 1)
     # Evaluate on a small part of the images, and double the part until the time is long enough to scale up.
     while True:
         started = time.perf_counter()
-        evaluate_encoder(encoder, thinned(data, every), "validation", FAST, seed=config.seed, device=device)
+        evaluate_encoder(encoder, thinned(data, every), "validation", FAST, seed=config.seed)
         seconds = time.perf_counter() - started
         if every == 1 or seconds > EVALUATION_SECONDS:
             return seconds * every

@@ -45,10 +45,7 @@ class Pixels(nn.Module):
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_they_are_the_very_figures_of_an_evaluation(data: FactorDataset, split: Split) -> None:
-    device = torch.device("cpu")
-    measured = evaluate_encoder(
-        Pixels(), data, split, BUDGET, seed=0, device=device, resamples=2, retrieval=False
-    )
+    measured = evaluate_encoder(Pixels(), data, split, BUDGET, seed=0, resamples=2, retrieval=False)
     constant = {
         "domain_accuracy": "chance/domain",
         "accuracy/pose": "chance/pose",
@@ -84,9 +81,7 @@ def test_random_codes_retrieve_as_predicted(data: FactorDataset) -> None:
 
 def test_the_appearance_of_unlabelled_images_has_its_constant_answer(data: FactorDataset) -> None:
     unlabelled = replace(data, spec=DatasetSpec("d", "object", ()), attributes={})
-    measured = evaluate_encoder(
-        Pixels(), unlabelled, "validation", BUDGET, seed=0, device=torch.device("cpu"), resamples=2
-    )
+    measured = evaluate_encoder(Pixels(), unlabelled, "validation", BUDGET, seed=0, resamples=2)
     found = uninformed_figures(unlabelled, "validation")
     assert found["error/appearance"] == measured.figures["error_of_median/appearance"]
     assert found.keys() <= measured.figures.keys()

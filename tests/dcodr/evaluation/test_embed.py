@@ -37,7 +37,7 @@ def test_codes_are_the_normalised_outputs_for_the_chosen_images_in_order(
     images: npt.NDArray[np.uint8],
 ) -> None:
     indices = np.array([20, 3, 3, 7, 11])
-    codes = embed(ChannelMeans(), images, indices, CPU, batch_size=2)
+    codes = embed(ChannelMeans(), images, indices, batch_size=2)
     means = images[indices].astype(np.float64).mean(axis=(1, 2))
     np.testing.assert_allclose(codes, means / np.linalg.norm(means, axis=1, keepdims=True), rtol=1e-5)
     assert codes.dtype == torch.float32
@@ -47,7 +47,7 @@ def test_encoder_is_given_floats_in_unit_range_channels_first_batch_by_batch(
     images: npt.NDArray[np.uint8],
 ) -> None:
     encoder = ChannelMeans()
-    embed(encoder, images, np.arange(23), CPU, batch_size=10)
+    embed(encoder, images, np.arange(23), batch_size=10)
     assert [len(batch) for batch in encoder.batches] == [10, 10, 3]
     batch = encoder.batches[1]
     assert batch.is_contiguous(memory_format=torch.channels_last)
@@ -58,9 +58,7 @@ def test_memory_mapped_images_give_the_same_codes(images: npt.NDArray[np.uint8],
     np.save(tmp_path / "images.npy", images)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     indices = np.arange(0, 23, 2)
-    assert torch.equal(
-        embed(ChannelMeans(), mapped, indices, CPU), embed(ChannelMeans(), images, indices, CPU)
-    )
+    assert torch.equal(embed(ChannelMeans(), mapped, indices), embed(ChannelMeans(), images, indices))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -69,7 +67,7 @@ def test_encoder_runs_in_evaluation_mode_and_each_module_gets_its_mode_back(
 ) -> None:
     encoder = ChannelMeans().train(training)
     encoder.norm.eval()
-    embed(encoder, images, np.arange(5), CPU)
+    embed(encoder, images, np.arange(5))
     assert encoder.training_seen == {False}
     assert (encoder.training, encoder.norm.training) == (training, False)
 
@@ -77,12 +75,12 @@ def test_encoder_runs_in_evaluation_mode_and_each_module_gets_its_mode_back(
 def test_mode_is_restored_when_the_encoder_fails(images: npt.NDArray[np.uint8]) -> None:
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(5, 2))
     with pytest.raises(RuntimeError):
-        embed(encoder, images, np.arange(5), CPU)
+        embed(encoder, images, np.arange(5))
     assert all(module.training for module in encoder.modules())
 
 
 def test_codes_can_be_trained_on(images: npt.NDArray[np.uint8]) -> None:
-    codes = embed(ChannelMeans(), images, np.arange(5), CPU)
+    codes = embed(ChannelMeans(), images, np.arange(5))
     probe = nn.Linear(3, 1)
     torch.autograd.backward(probe(codes).sum())
     assert probe.weight.grad is not None
@@ -91,7 +89,7 @@ def test_codes_can_be_trained_on(images: npt.NDArray[np.uint8]) -> None:
 def test_images_may_be_a_tensor(images: npt.NDArray[np.uint8]) -> None:
     indices = np.array([20, 3, 3, 7, 11])
     of_array, of_tensor = (
-        embed(ChannelMeans(), given, indices, CPU) for given in (images, torch.from_numpy(images))
+        embed(ChannelMeans(), given, indices) for given in (images, torch.from_numpy(images))
     )
     assert torch.equal(of_array, of_tensor)
 

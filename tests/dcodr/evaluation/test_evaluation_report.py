@@ -63,7 +63,7 @@ class Shown(nn.Module):
 
 
 def measure(encoder: nn.Module, data: FactorDataset, split: Split = "validation") -> Report:
-    return evaluate_encoder(encoder, data, split, BUDGET, seed=0, device=torch.device("cpu"), resamples=50)
+    return evaluate_encoder(encoder, data, split, BUDGET, seed=0, resamples=50)
 
 
 def test_codes_of_the_attributes_alone_are_invariant_and_informative(data: FactorDataset) -> None:
@@ -204,14 +204,7 @@ def test_a_split_where_nothing_can_be_measured_is_infeasible(data: FactorDataset
 
 def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:
     report = evaluate_encoder(
-        Shown(attributes=True),
-        data,
-        "validation",
-        BUDGET,
-        seed=0,
-        device=torch.device("cpu"),
-        resamples=10,
-        retrieval=False,
+        Shown(attributes=True), data, "validation", BUDGET, seed=0, resamples=10, retrieval=False
     )
     assert not any(name.startswith("retrieval") for name in report.figures)
 

@@ -27,7 +27,7 @@ class Pixels(nn.Module):
 def test_a_metric_is_measured_on_the_scored_codes_and_labels(few: FactorDataset) -> None:
     report = evaluate(Pixels(), few, "validation", probe="fast", device="cpu", metrics=[OFFSET, IMBALANCE])
     scored = few.indices("validation")
-    codes = embed(Pixels(), few.images, scored, CPU)
+    codes = embed(Pixels(), few.images, scored)
     assert report.figures[OFFSET] == pytest.approx(codes.mean(dim=0).norm().item())
     domains = few.domain[scored]
     lengths = [codes[torch.from_numpy(domains == d)].mean(dim=0).norm().item() for d in {*domains.tolist()}]

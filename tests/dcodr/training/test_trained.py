@@ -31,10 +31,10 @@ def test_a_training_is_read_back_and_measured(
     trained = dcodr.fit(tiny_config, tiny, checkpoint=tmp_path / CHECKPOINT)
     encoder = dcodr.load(tmp_path)
     assert not encoder.training
-    indices, cpu = tiny.indices("test"), torch.device("cpu")
-    codes = embed(encoder, tiny.images, indices, cpu)
-    assert torch.equal(codes, embed(trained.method.encoder, tiny.images, indices, cpu))
-    assert torch.equal(codes, embed(dcodr.load(str(tmp_path / CHECKPOINT)), tiny.images, indices, cpu))
+    indices = tiny.indices("test")
+    codes = embed(encoder, tiny.images, indices)
+    assert torch.equal(codes, embed(trained.method.encoder, tiny.images, indices))
+    assert torch.equal(codes, embed(dcodr.load(str(tmp_path / CHECKPOINT)), tiny.images, indices))
     again = dcodr.evaluate(encoder, tiny, "validation", probe="fast", seed=tiny_config.seed, device="cpu")
     assert again == trained.report
 
