@@ -141,7 +141,7 @@ def test_a_file_of_moco_starts_the_encoders_with_its_hidden_layer(
             config=config, fingerprint="", protocol=0, figures=figures, infeasible=None
         )
 
-    monkeypatch.setattr(one_training, "reproduce", reproduced)
+    monkeypatch.setattr(one_training, "train_and_test", reproduced)
     monkeypatch.chdir(tmp_path)
     options = {"dataset": "cars3d", "methods": "lord,dcodr", "seeds": "0", "moco": Path("moco_v2.pth.tar")}
     assert run(tmp_path, **options) == 0
