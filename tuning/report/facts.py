@@ -35,7 +35,8 @@ class State:
 def state(results: Results) -> State:
     """Return the state of a search."""
     kind: Kind = "running" if results.driven else "interrupted"
-    if results.facts.get("ended") is not None and not results.driven:
+    # The process of a search still works on its conclusion, such as the report, when it has ended.
+    if results.facts.get("ended") is not None:
         kind = "ended"
     at_work = [t for t in results.records if t.status == "running"] if results.driven else []
     last = max((trial.end for trial, _ in results.ended), default=None)

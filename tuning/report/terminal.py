@@ -59,7 +59,7 @@ def _what_mattered(results: Results) -> str:
     """Return a line with the folder of the search's analysis, or the command that makes one."""
     complete = len(results.complete)
     if complete < FEWEST_TRIALS:
-        needed = f"an analysis needs {FEWEST_TRIALS} complete trials, not {complete}."
+        needed = f"an analysis needs {FEWEST_TRIALS} complete trials; this search has {complete}."
         return f"Importance of the settings: {needed}"
     folder = results.folder / ANALYSIS
     if folder.is_dir():

@@ -264,7 +264,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
     )
     tracker.save_view(trials_view(folder.name, space, time()))
     about = {DESCRIPTION: of_search(folder.name, space)}
-    tracker.keep(run_id, about, {"space.yaml": (folder / "space.yaml").read_text(encoding="utf-8")})
+    tracker.keep(run_id, about, {"space.yaml": space.file_text()})
     return run_id
 
 

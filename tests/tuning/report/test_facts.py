@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.tuning.report.searches import TWO, made
-from tuning.report.facts import overview
+from tuning.ledger.lock import driving
+from tuning.report.facts import overview, state
 from tuning.report.tables import confirmed_table, finals_table, front_table, gain_table, reasons_table
 
 
@@ -45,6 +46,16 @@ def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     assert reasons.rows == [("002", "infeasible", "the code is constant")]
     search.ledger.remember("ended", "all 5 trials are done")
     assert dict(overview(search.results()))["Ended"] == "all 5 trials are done"
+
+
+def test_a_search_that_ended_does_not_run_while_its_process_concludes(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.5]])
+    assert state(search.results()).kind == "interrupted"
+    with driving(search.folder):
+        assert state(search.results()).text == "0 trials running"
+        search.ledger.remember("ended", "the only trial is done")
+        assert state(search.results()).text.endswith(": the only trial is done")
+    assert state(search.results()).kind == "ended"
 
 
 def test_confirmations_have_mean_and_deviation(tmp_path: Path) -> None:

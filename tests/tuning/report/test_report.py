@@ -40,7 +40,7 @@ def test_an_analysis_is_named_only_where_there_is_one_or_can_be(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     few = made(tmp_path / "runs" / "few", spread(7))
-    assert "Importance of the settings: an analysis needs 8 complete trials, not 7." in said(few)
+    assert "Importance of the settings: an analysis needs 8 complete trials; this search has 7." in said(few)
     many = made(tmp_path / "runs" / "many", spread(8))
     assert "Importance of the settings: python -m tuning analyse many" in said(many)
     (many.folder / "analysis").mkdir()

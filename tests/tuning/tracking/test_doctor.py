@@ -384,7 +384,10 @@ def test_a_search_of_an_earlier_version_keeps_the_form_of_its_metrics(store: Sto
     assert early.ask() == (True, NOTE)
 
 
-def test_all_of_a_search_is_written_to_another_store(changed: Patient, tmp_path: Path) -> None:
+def test_all_of_a_search_is_written_to_another_store_from_its_ledger_alone(
+    changed: Patient, tmp_path: Path
+) -> None:
+    (changed.search.folder / "space.yaml").unlink()
     other = Store(tmp_path)
     well, said = changed.ask(uri=other.uri)
     assert not well
@@ -396,6 +399,7 @@ def test_all_of_a_search_is_written_to_another_store(changed: Patient, tmp_path:
     runs = {int(run.data.tags["trial"]): run.info.status for run in other.children(parent)}
     assert [runs[number] for number in range(6)] == LEFT
     assert other.client.get_run(parent).info.status == "KILLED"
+    assert other.artifact(parent, "space.yaml") == search.space.file_text()
 
 
 def test_a_running_search_and_an_unknown_store_are_refused(patient: Patient, tmp_path: Path) -> None:
