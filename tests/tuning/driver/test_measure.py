@@ -9,8 +9,7 @@ import pytest
 from ray.exceptions import RayError
 from rich.console import Console
 
-from tests.tuning.report.searches import made
-from tests.tuning.results.test_final_figures import confirm
+from tests.tuning.report.searches import confirm, made
 from tuning.driver import measure as measuring
 from tuning.driver.measure import Measured, measure, unmeasured
 from tuning.ledger.trials import TrialRecord, kept_of
@@ -132,7 +131,8 @@ def test_a_search_that_is_interrupted_keeps_what_was_measured(
 
 
 def test_confirmations_keep_their_encoders_until_the_front_is_known(search: Search) -> None:
-    runs = {number: confirm(search, number, value, value) for number, value in ((PAPER, 0.5), (BEST, 0.25))}
+    reached = {PAPER: 0.5, BEST: 0.25}
+    runs = {number: confirm(search, number, [(value, value)] * 2) for number, value in reached.items()}
     for run in [*runs[PAPER], *runs[BEST]]:
         kept_of(search.folder, run).mkdir(parents=True)
         (kept_of(search.folder, run) / "checkpoint.pt").touch()

@@ -62,6 +62,21 @@ def made(
     return Search(folder, ledger)
 
 
+def confirm(search: Search, number: int, runs: Sequence[Sequence[float]]) -> list[int]:
+    """Train a trial again with other seeds, to these objectives; return the numbers of the trainings."""
+    numbers = []
+    for seed, row in enumerate(runs, start=1):
+        search.ledger.confirm(number, seed)
+        begun = search.ledger.begin()
+        assert begun is not None
+        figures = dict(zip(search.space.objectives, row, strict=True))
+        epochs = search.space.base.epochs
+        search.ledger.note_epoch(begun.number, epochs, training={}, figures=figures, intervals={})
+        search.ledger.end(begun.number, full_budget=True)
+        numbers.append(begun.number)
+    return numbers
+
+
 def spread(trials: int, objectives: int = 2) -> list[list[float]]:
     """Objectives that differ from trial to trial, some of them dominated."""
     return [[(7 * i + 13 * j * i + 3 * j) % 29 / 29 for j in range(objectives)] for i in range(trials)]

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from tests.tuning.report.searches import TWO, made, spread
+from tests.tuning.report.searches import TWO, confirm, made, spread
 from tuning.analysis import attribution, regression
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.analysis.attribution import Attribution, MemberEffect
@@ -55,16 +55,6 @@ def front(search: Search) -> Chart:
 
 def named(chart: Chart, name: str) -> dict[str, Any]:
     return next(trace for trace in chart.data if str(trace.get("name", "")).startswith(name))
-
-
-def confirm(search: Search, number: int, *reached: float) -> None:
-    """Train a trial again with other seeds, to these values of both objectives."""
-    for seed, value in enumerate(reached, start=1):
-        search.ledger.confirm(number, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        search.ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, value))
-        search.ledger.end(begun.number, full_budget=True)
 
 
 def test_the_front_is_what_nothing_dominates(tmp_path: Path) -> None:
@@ -145,7 +135,7 @@ def test_bars_of_a_point_are_the_interval_of_its_metrics(tmp_path: Path) -> None
 
 def test_bars_of_a_confirmed_trial_are_the_deviation_between_seeds(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.25]])
-    confirm(search, 0, 0.25, 0.75)
+    confirm(search, 0, [(0.25, 0.25), (0.75, 0.75)])
     trace = named(front(search), "front")
     deviation = pytest.approx([statistics.stdev([0.25, 0.75])])
     assert trace["x"] == [0.5]
@@ -154,8 +144,8 @@ def test_bars_of_a_confirmed_trial_are_the_deviation_between_seeds(tmp_path: Pat
 
 def test_all_charts_show_the_means_of_the_confirmations(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.25], [0.25, 0.75], [0.9, 0.9]])
-    confirm(search, 0, 0.25, 0.75)
-    confirm(search, 1, 0.125, 0.25)
+    confirm(search, 0, [(0.25, 0.25), (0.75, 0.75)])
+    confirm(search, 1, [(0.125, 0.125), (0.25, 0.25)])
     results = search.results()
     expected = {trial.number: results.objectives(trial) for trial in search.trials()}
     assert expected == {n: dict.fromkeys(TWO, mean) for n, mean in enumerate((0.5, 0.1875, 0.9))}
@@ -181,7 +171,7 @@ def test_a_trial_that_was_not_confirmed_is_set_apart_in_all_charts(tmp_path: Pat
     matrix = matrix_chart(search.results())
     assert matrix is not None
     assert "not confirmed" not in {trace.get("name") for trace in matrix.data}
-    confirm(search, 0, 0.5, 0.5)
+    confirm(search, 0, [(0.5, 0.5), (0.5, 0.5)])
     results = search.results()
     for chart in (front(search), *(chart for charts in slices(results) for chart in charts)):
         assert {*named(chart, "not confirmed")["customdata"]} == {1}

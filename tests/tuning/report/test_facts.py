@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.tuning.report.searches import TWO, made
+from tests.tuning.report.searches import TWO, confirm, made
 from tuning.ledger.lock import driving
 from tuning.report.facts import overview, state
 from tuning.report.tables import confirmed_table, finals_table, front_table, gain_table, reasons_table
@@ -61,13 +61,7 @@ def test_a_search_that_ended_does_not_run_while_its_process_concludes(tmp_path: 
 def test_confirmations_have_mean_and_deviation(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5]])
     assert confirmed_table(search.results()) is None
-    for seed, value in ((1, 0.25), (2, 0.75)):
-        search.ledger.confirm(0, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        figures = dict.fromkeys(TWO, value)
-        search.ledger.note_epoch(begun.number, 2, training={}, figures=figures)
-        search.ledger.end(begun.number, full_budget=True)
+    confirm(search, 0, [(0.25, 0.25), (0.75, 0.75)])
     table = confirmed_table(search.results())
     assert table is not None
     mean = ("0.500 ± 0.354", "0.500 ± 0.354")

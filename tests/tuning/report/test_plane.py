@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from dcodr.errors import UserError
+from tests.tuning.report.searches import confirm
 from tuning.analysis.analysis import analyse
 from tuning.cli import app
 from tuning.ledger.ledger import Ledger
@@ -66,17 +67,6 @@ def search_of(
 def alone(folder: Path) -> Search:
     first = [FirstTrial({"augmentations": (name,)}, "here") for name in FIGURES]
     return search_of(folder, ALONE, list(FIGURES.values()), first)
-
-
-def confirm(search: Search, number: int, runs: Sequence[Sequence[float]]) -> None:
-    """Train a trial again with other seeds, to these objectives."""
-    for seed, row in enumerate(runs, start=1):
-        search.ledger.confirm(number, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        figures = dict(zip(search.space.objectives, row, strict=True))
-        search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
-        search.ledger.end(begun.number, full_budget=True)
 
 
 def drawn(search: Search) -> Axes:

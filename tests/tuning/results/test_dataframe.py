@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dcodr.errors import UserError
-from tests.tuning.report.searches import EVIL, hostile, made, spread
+from tests.tuning.report.searches import EVIL, confirm, hostile, made, spread
 from tuning.results.search import Search
 
 
@@ -18,13 +18,7 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
     begun = search.ledger.begin()
     assert begun is not None
     search.ledger.end(begun.number, full_budget=False, failure="no memory")
-    for seed in (1, 2):
-        search.ledger.confirm(3, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        figures = {"invariance": 0.1 * seed, "informativeness": 0.2}
-        search.ledger.note_epoch(begun.number, 2, training={}, figures=figures)
-        search.ledger.end(begun.number, full_budget=True)
+    confirm(search, 3, [(0.1, 0.2), (0.2, 0.2)])
     return search
 
 

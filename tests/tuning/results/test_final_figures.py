@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.report.searches import TWO, made
+from tests.tuning.report.searches import confirm, made
 from tuning.report.tables import finals_table
 from tuning.results.final_figures import final_figures, to_measure
 from tuning.results.search import Search
@@ -18,19 +18,6 @@ def search(tmp_path: Path) -> Search:
     return made(tmp_path / "s", FIGURES)
 
 
-def confirm(search: Search, number: int, *values: float) -> list[int]:
-    """Train a trial again, once for each value that both objectives reach; returns the numbers of these."""
-    runs = []
-    for seed, value in enumerate(values, start=1):
-        search.ledger.confirm(number, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
-        search.ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, value))
-        search.ledger.end(begun.number, full_budget=True)
-        runs.append(begun.number)
-    return runs
-
-
 def numbers(search: Search) -> list[tuple[int, list[int]]]:
     return [(trial.number, [run.number for run in runs]) for _, trial, runs in to_measure(search.results())]
 
@@ -40,9 +27,9 @@ def test_without_confirmations_the_trials_themselves_are_measured(search: Search
 
 
 def test_of_confirmed_trials_the_confirmations_of_two_are_measured(search: Search) -> None:
-    confirm(search, BEST, 0.25, 0.25)
-    best = confirm(search, CONFIRMED, 0.75, 0.75)
-    paper = confirm(search, PAPER, 0.5, 0.5)
+    confirm(search, BEST, [(0.25, 0.25), (0.25, 0.25)])
+    best = confirm(search, CONFIRMED, [(0.75, 0.75), (0.75, 0.75)])
+    paper = confirm(search, PAPER, [(0.5, 0.5), (0.5, 0.5)])
     assert numbers(search) == [(CONFIRMED, best), (PAPER, paper)]
 
 
@@ -58,8 +45,8 @@ def test_without_a_front_nothing_is_measured(tmp_path: Path) -> None:
 
 def test_what_was_measured_is_summed_up_and_outlives_the_process(search: Search) -> None:
     assert final_figures(search.results()) == []
-    best = confirm(search, BEST, 0.75, 0.75)
-    confirm(search, PAPER, 0.5, 0.5)
+    best = confirm(search, BEST, [(0.75, 0.75), (0.75, 0.75)])
+    confirm(search, PAPER, [(0.5, 0.5), (0.5, 0.5)])
     for run, value in zip(best, (0.5, 0.75), strict=True):
         search.ledger.note_test(run, {"invariance": value})
     for seen in (search, Search.open(search.name, search.folder.parent)):
