@@ -89,11 +89,7 @@ class Unfailing:
 
 
 def unfailing(console: "Console") -> "Console":
-    """Make a console write through :class:`Unfailing`.
-
-    Args:
-        console: The console; it is changed in place.
-    """
+    """Make a console write through :class:`Unfailing`, in place."""
     if not isinstance(cast(object, console.file), Unfailing):
         console.file = cast(TextIO, Unfailing(console.file))
     return console

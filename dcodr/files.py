@@ -27,12 +27,7 @@ def default_store(name: str) -> Path:
 
 
 def shipped(package: Path, name: str) -> Path:
-    """Find a folder shipped with a package: inside the package if installed, beside it in a clone.
-
-    Args:
-        package: The package's folder.
-        name: The folder's name in the clone.
-    """
+    """Find a folder shipped with a package: inside the package if installed, beside it in a clone."""
     within = package / name
     return within if within.is_dir() else package.parent / name
 
@@ -53,10 +48,7 @@ def cached(uri: str) -> Path:
 def appearing(path: Path) -> Iterator[Path]:
     """Provide a temporary path to write to, which replaces ``path`` at the end unless an error occurs.
 
-    After any interruption ``path`` holds either its old or its new content.
-
-    Args:
-        path: The file to write; its folder is created.
+    After any interruption ``path`` holds either its old or its new content. Its folder is created.
 
     Raises:
         UserError: If the file cannot be written.
@@ -77,9 +69,6 @@ def appearing(path: Path) -> Iterator[Path]:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn the system's errors while a file is written into a :class:`UserError` that names the file.
-
-    Args:
-        path: The file.
 
     Raises:
         UserError: If the file cannot be written.
@@ -120,11 +109,7 @@ def disk_failure(error: BaseException) -> str | None:
 
 
 def file_system(path: Path) -> tuple[Path, int]:
-    """Return the mount point of a path's file system, and its free bytes.
-
-    Args:
-        path: A path that need not exist yet.
-    """
+    """Return the mount point of a path's file system, and its free bytes; the path may be missing."""
     nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
     mount = next(folder for folder in (nearest, *nearest.parents) if folder.is_mount())
     return mount, shutil.disk_usage(nearest).free

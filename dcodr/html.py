@@ -19,10 +19,6 @@ def page_template(package: str, name: str) -> Template:
 
     Templates include others of the package by name, and ``head.html`` of this package. They may
     call :func:`dcodr.words.counted`.
-
-    Args:
-        package: The package that holds the file.
-        name: Name of the file, with its ending.
     """
 
     def read(wanted: str) -> str:

@@ -36,9 +36,6 @@ def is_outside(name: object) -> bool:
 def allow(packages: Iterable[str]) -> None:
     """Allow packages to run in this process and in those that it starts, besides those allowed before.
 
-    Args:
-        packages: Import names of installed packages.
-
     Raises:
         UserError: If a name is not that of an installed package, or belongs to Python itself.
     """
@@ -70,11 +67,7 @@ def environment() -> dict[str, str]:
 
 
 def refusal(name: str) -> str | None:
-    """Return the reason why a part from outside must not run here; ``None`` if it may. Nothing is imported.
-
-    Args:
-        name: A name as :func:`is_outside` accepts it.
-    """
+    """Return the reason why a part from outside must not run here, if any; nothing is imported."""
     package = name.partition(":")[0].partition(".")[0]
     if package in allowed():
         return None
@@ -112,11 +105,7 @@ def unknown(kind: Kind, name: str, ours: Collection[str]) -> str:
 
 
 def load(name: str, setting: str) -> Any:
-    """Import a part from outside; the only place that does.
-
-    Args:
-        name: A name as :func:`is_outside` accepts it.
-        setting: The setting that has the name, for messages.
+    """Import a part from outside; the only place that does. Messages name the ``setting``.
 
     Raises:
         UserError: If the package is not allowed, or has no such part.

@@ -11,10 +11,7 @@ def float32_products(tf32: bool) -> Iterator[None]:
     """Choose temporarily how a GPU multiplies float32 numbers, in matrix products and convolutions alike.
 
     By PyTorch's default, matrix products use full float32, but convolutions round their inputs to TF32, with
-    ten bits of mantissa instead of 23. On the CPU nothing changes.
-
-    Args:
-        tf32: True to round to TF32, which is several times as fast.
+    ten bits of mantissa instead of 23. On the CPU nothing changes. Rounding is several times as fast.
     """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32

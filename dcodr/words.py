@@ -10,10 +10,7 @@ _for_a_shell = False
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: ``1 trial``, ``24 trials``, ``1,200 images``.
 
-    Args:
-        n: The number.
-        noun: The noun in the singular.
-        plural: The plural, if it is not the noun with an s.
+    ``plural`` is the plural, if it is not the noun with an s.
     """
     return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
 
@@ -55,11 +52,7 @@ def option(name: str, value: object = None, python: str | None = None) -> str:
 
 
 def once_more(**options: object) -> str:
-    """Return advice to repeat the command, or in Python the call, with other options.
-
-    Args:
-        options: Values by name, as for :func:`option`.
-    """
+    """Return advice to repeat the command, or in Python the call, with other options; see :func:`option`."""
     given = [option(name, value) for name, value in options.items()]
     command, call = " ".join(given), ", ".join(given)
     return for_reader(f"run the same command again with {command}", f"make the same call again with {call}")

@@ -1,6 +1,8 @@
 """Trade-offs between objectives: Pareto fronts, their best trade-off, their hypervolume.
 
-Objectives come as an `(n, m)` array, one row a trial, with one direction a column. `moocore`
+In all functions `values` are objectives of shape `(n, m)`, finite, one row a trial; n may be 0. There is
+one direction a column, and the reference `(m,)` is the worst point that counts. A ValueError is raised if
+shapes do not fit, a direction is unknown or a value is not finite. `moocore`
 (https://multi-objective.github.io/moocore) computes fronts, ranks and hypervolumes. This module checks their
 input, handles their edge cases, and adds the best trade-off, the crowding distance and improvements.
 """
@@ -17,20 +19,10 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.bool_]:
-    """Tell which rows are on the Pareto front.
+    """Tell which rows are on the Pareto front, as `(n,)` booleans.
 
     A row is dominated when another one is at least as good in every objective and better in one. Equal rows
     do not dominate each other, so every copy of a front member is on the front.
-
-    Args:
-        values: Objectives, shape `(n, m)`, finite; n may be 0.
-        directions: What is better, one a column.
-
-    Returns:
-        Boolean array of shape `(n,)`.
-
-    Raises:
-        ValueError: If the shape does not fit the directions, a direction is unknown or a value is not finite.
     """
     gains = _as_gains(values, directions)
     front: npt.NDArray[np.bool_] = moocore.is_nondominated(gains, maximise=True, keep_weakly=True)
@@ -39,10 +31,6 @@ def non_dominated(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt
 
 class GrowingFront:
     """A Pareto front that rows join one by one, and its hypervolume.
-
-    Args:
-        reference: The worst point that counts, shape `(m,)`.
-        directions: What is better, one a column.
 
     Attributes:
         rows: The members, shape `(k, m)`, copies included, in the order in which they joined.
@@ -56,29 +44,14 @@ class GrowingFront:
         self._directions = directions
 
     def add(self, row: Sequence[float]) -> None:
-        """Let a row `(m,)` join, if no member dominates it, and drop the members that it dominates.
-
-        Raises:
-            ValueError: As `hypervolume`.
-        """
+        """Let a row `(m,)` join, if no member dominates it, and drop the members that it dominates."""
         rows = np.vstack([self.rows, row])
         self.rows = rows[non_dominated(rows, self._directions)]
         self.hypervolume = hypervolume(self.rows, self._reference, self._directions)
 
 
 def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.int64]:
-    """Number the rows by their front: 0 the Pareto front, 1 the front without it, and so on.
-
-    Args:
-        values: Objectives, shape `(n, m)`, finite; n may be 0.
-        directions: What is better, one a column.
-
-    Returns:
-        Array of shape `(n,)`; equal rows have equal numbers.
-
-    Raises:
-        ValueError: As `non_dominated`.
-    """
+    """Number the rows by their front: 0 the Pareto front, 1 the front without it, and so on; `(n,)`."""
     ranks: npt.NDArray[np.int64] = moocore.pareto_rank(_as_gains(values, directions), maximise=True)
     return ranks.astype(np.int64)
 
@@ -105,9 +78,9 @@ def best_tradeoff(
     An objective in which no row is better than the reference is measured from the worst value on the front.
 
     Args:
-        values: Objectives, shape `(n, m)`, finite, n at least 1.
-        reference: The worst point that counts, shape `(m,)`.
-        directions: What is better, one a column.
+        values: Objectives of at least one row.
+        reference: The worst point that counts.
+        directions: What is better.
         weights: Positive exponent of each gain, shape `(m,)`; 1 each by default. Only their ratios matter.
 
     Returns:
@@ -115,7 +88,7 @@ def best_tradeoff(
         and so on, and of equal rows the first.
 
     Raises:
-        ValueError: If there is no row, a weight is not positive, and as `hypervolume`.
+        ValueError: If there is no row, or a weight is not positive.
     """
     sides = _sides(values, reference, directions)
     exponents = np.ones(len(directions)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -138,16 +111,7 @@ def best_tradeoff(
 def hypervolume(values: npt.ArrayLike, reference: npt.ArrayLike, directions: Sequence[Direction]) -> float:
     """Measure the region that is dominated by the rows and better than the reference point, exactly.
 
-    Args:
-        values: Objectives, shape `(n, m)`, finite; n may be 0.
-        reference: The worst point that counts, shape `(m,)`; a row not better in every objective adds 0.
-        directions: What is better, one a column.
-
-    Returns:
-        The volume, in the product of the objectives' units.
-
-    Raises:
-        ValueError: If the shape of the reference does not fit, and as `non_dominated`.
+    A row that is not better than the reference in every objective adds 0.
     """
     return _volume(_sides(values, reference, directions))
 
@@ -157,17 +121,9 @@ def contributions(
 ) -> FloatArray:
     """Measure what each row adds to the front's hypervolume: what the front loses without it and its copies.
 
-    Args:
-        values: Objectives, shape `(n, m)`, finite; n may be 0.
-        reference: The worst point that counts, shape `(m,)`.
-        directions: What is better, one a column.
-
     Returns:
         Volumes of shape `(n,)`; 0 for a row that is dominated or not better than the reference in every
         objective.
-
-    Raises:
-        ValueError: As `hypervolume`.
     """
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     if sides.shape[1] == 1:
@@ -184,19 +140,10 @@ def improvements(
     reference: npt.ArrayLike,
     directions: Sequence[Direction],
 ) -> FloatArray:
-    """Measure what each of some candidates would add to the hypervolume of the rows, if it joined them alone.
-
-    Args:
-        candidates: Objectives, shape `(c, m)`, finite.
-        values: Objectives of the rows, shape `(n, m)`, finite; n may be 0.
-        reference: The worst point that counts, shape `(m,)`.
-        directions: What is better, one a column.
+    """Measure what each of `(c, m)` candidates would add to the rows' hypervolume, if it joined them alone.
 
     Returns:
         Volumes of shape `(c,)`; 0 for a candidate that a row dominates or equals.
-
-    Raises:
-        ValueError: As `hypervolume`.
     """
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     front = np.unique(sides[non_dominated(sides, ["maximize"] * len(directions))], axis=0)
@@ -221,15 +168,8 @@ def crowding(values: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArr
     a value share its neighbours, so that copies are equally far; an objective that is the same all over the
     front does not count.
 
-    Args:
-        values: Objectives of the members, shape `(n, m)`, finite; n may be 0.
-        directions: What is better, one a column; the distance is the same either way.
-
     Returns:
         Distances of shape `(n,)`; infinite for the best and the worst in an objective.
-
-    Raises:
-        ValueError: As `non_dominated`.
     """
     gains = _as_gains(values, directions)
     distances = np.zeros(len(gains))

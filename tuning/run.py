@@ -339,15 +339,7 @@ def _tune(
 def begin(
     folder: Path, space: Space, fingerprint: str, tracker: Tracker, first: Sequence[FirstTrial]
 ) -> Search:
-    """Begin a search in its own folder, which is removed if that fails.
-
-    Args:
-        folder: The search's folder, which exists; nobody else drives a search there.
-        space: The search space.
-        fingerprint: Fingerprint of the dataset.
-        tracker: The MLflow store of the search's runs.
-        first: The first trials.
-    """
+    """Begin a search in its own existing folder, which nobody else uses; if that fails, remove it."""
     identity = uuid4().hex
     facts = {
         "id": identity,
@@ -383,14 +375,9 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
 
 
 def finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, patience: float) -> None:
-    """Export the front, if there is one, and write the search's results to MLflow.
+    """Export the front, if there is one, and write the search's results to MLflow; close the outbox.
 
-    Args:
-        search: The search, which is over or was stopped.
-        tracker: The MLflow store of its runs.
-        outbox: What is on its way to MLflow; closed here.
-        console: Console for progress.
-        patience: Seconds to wait for an MLflow that does not answer.
+    ``patience`` is the seconds to wait for an MLflow that does not answer.
     """
     concluded = None
     try:

@@ -34,13 +34,7 @@ PAPER_SET: tuple[str, ...] = ("crop", "high_contrast", "high_saturation", "gauss
 
 @dataclass(frozen=True)
 class Strength:
-    """A number that controls how much an augmentation changes an image.
-
-    Attributes:
-        paper: The paper's value.
-        low: Smallest allowed value.
-        high: Largest allowed value.
-    """
+    """A number that controls how much an augmentation changes an image."""
 
     paper: float
     low: float
@@ -118,21 +112,13 @@ def require_known(names: Sequence[str]) -> None:
 
 
 def strengths_of(name: str, given: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return all strengths of an augmentation: the given ones, and the paper's for the others.
-
-    Args:
-        name: A member of ``AUGMENTATIONS``, or the name of an augmentation from outside.
-        given: Valid strengths by augmentation (see ``wrong_strengths``).
-    """
+    """Return all strengths of an augmentation: the given valid ones, and the paper's for the others."""
     paper = {key: strength.paper for key, strength in known_strengths(name).items()}
     return paper | dict(given.get(name, {}))
 
 
 def wrong_strengths(given: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Find strengths that are unknown, out of bounds, or a range that ends below its start.
-
-    Args:
-        given: Strengths by augmentation.
 
     Yields:
         The key of each mistake in ``given``, and a message.

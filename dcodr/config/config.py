@@ -223,12 +223,7 @@ def with_absolute_paths(config: Config) -> Config:
 def override(
     config: Config, overrides: Mapping[str, Any], complain: Callable[[Key, str], UserError]
 ) -> Config:
-    """Return a config with some settings replaced.
-
-    Args:
-        config: The config to start from.
-        overrides: Nested settings.
-        complain: Makes an error from a key of the config and a message.
+    """Return a config with some settings replaced; ``complain`` makes an error from a key and a message.
 
     Raises:
         UserError: If the result is not a valid config.

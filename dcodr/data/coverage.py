@@ -22,10 +22,6 @@ def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
     For these factors a constant answer, the most frequent class or the median of the training images, is
     right for every image. No skill can be measured, and the mean over attributes excludes them.
 
-    Args:
-        data: The dataset.
-        split: The split on which probes are scored.
-
     Returns:
         Names of such attributes, preceded by ``domain`` if all images have one domain.
     """

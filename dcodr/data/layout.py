@@ -41,15 +41,7 @@ _SPEC = TypeAdapter(DatasetSpec)
 
 @dataclass(frozen=True)
 class Content:
-    """All that a store holds except its images; labels are checked.
-
-    Attributes:
-        spec: The meaning of the labels.
-        domain: ``(N,)`` int64.
-        attributes: As in ``FactorDataset``.
-        split: ``(N,)`` uint8.
-        provenance: Origin and preparation of the data.
-    """
+    """All that a store holds except its images, as in :class:`FactorDataset`; labels are checked."""
 
     spec: DatasetSpec
     domain: npt.NDArray[np.int64]
@@ -73,13 +65,7 @@ class Content:
 
 
 def lay_out(path: Path, content: Content, image_size: int) -> None:
-    """Write a store without images, which :class:`Filling` adds; their place in the file is reserved.
-
-    Args:
-        path: The file; it must not exist.
-        content: Everything else.
-        image_size: Height and width of the images, in pixels.
-    """
+    """Write a new file: a store without images, which :class:`Filling` adds; their place is reserved."""
     header = HEADER.dump_json(Header(content.spec, dict(content.provenance), NO_FINGERPRINT))
     reserved = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     reserved.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -100,10 +86,6 @@ class Filling:
 
     The HDF5 file itself is never changed, only bytes in places reserved in it, so that it stays readable when
     the process is killed at any moment. Use it as a context manager.
-
-    Args:
-        path: The file.
-        content: What it was laid out with.
 
     Attributes:
         done: Number of images in place.

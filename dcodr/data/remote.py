@@ -15,10 +15,8 @@ from dcodr.files import appearing, is_uri
 def open_dataset(config: Config) -> FactorDataset:
     """Open the dataset of a config; download it first if it is at a URI and not on this machine.
 
-    If several processes need it at the same time, one downloads it and the others wait.
-
-    Args:
-        config: Its ``data`` is a path, or a URI that fsspec supports (``s3://``, ``gs://``, ``https://``).
+    If several processes need it at the same time, one downloads it and the others wait. A URI is one that
+    fsspec supports (``s3://``, ``gs://``, ``https://``).
 
     Raises:
         UserError: If it cannot be downloaded, or is not a valid store.

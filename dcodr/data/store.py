@@ -98,9 +98,6 @@ def open_store(path: str | Path) -> FactorDataset:
     Images are mapped copy-on-write: processes on one machine share the pages, and writing to the array
     changes neither the file nor the arrays of other processes.
 
-    Args:
-        path: A store written by ``write_store``.
-
     Raises:
         UserError: If the file is missing, or is not a complete and valid store.
     """

@@ -89,15 +89,9 @@ class Verdicts:
 def ask_all(
     encoded: EncodedSplit, seed: int, on_judge: Callable[[str], None] = lambda name: None
 ) -> dict[str, dict[str, Tensor]]:
-    """Ask every judge about every factor.
+    """Return every judge's predictions of every factor from finite codes.
 
-    Args:
-        encoded: Finite codes, and labels.
-        seed: Seed of the probes and the trees.
-        on_judge: Called with the name of each judge before it is asked.
-
-    Returns:
-        The predictions of each judge.
+    ``on_judge`` is called with the name of each judge before it is asked.
     """
     answers = {}
     for name, judge in JUDGES.items():

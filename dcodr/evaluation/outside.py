@@ -67,15 +67,12 @@ def load_metric(name: str) -> Metric:
 
 
 def measure_outside(names: Sequence[str], codes: Tensor, labels: Mapping[str, Tensor]) -> dict[str, float]:
-    """Measure metrics from outside.
+    """Measure metrics from outside; return their values by name.
 
     Args:
         names: Their names.
         codes: ``(n, d)`` codes of the scored images.
         labels: Labels by factor, the domain first; see :data:`Measure`.
-
-    Returns:
-        The values by name.
 
     Raises:
         UserError: If a metric cannot be loaded, fails, or is not a finite number.

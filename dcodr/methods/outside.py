@@ -52,11 +52,6 @@ def load_method(name: str) -> type[Method]:
 def build_outside(encoder: Encoder, config: Config, sizes: Sizes) -> Method:
     """Build the method from outside that a config names.
 
-    Args:
-        encoder: Makes the codes.
-        config: The config of the training.
-        sizes: Sizes of the dataset.
-
     Raises:
         UserError: If the method cannot be loaded or built, or its settings are wrong.
     """

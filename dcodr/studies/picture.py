@@ -20,12 +20,6 @@ def draw_invariance(
     Measured and published distances come from different networks, so each series is drawn in units of its
     largest value.
 
-    Args:
-        path: The PNG file to write.
-        title: Title of the picture.
-        measured: Measured values by augmentation.
-        published: Published values by augmentation, or empty.
-
     Raises:
         UserError: If the file cannot be written.
     """

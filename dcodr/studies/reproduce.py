@@ -49,15 +49,8 @@ def train_and_test(
 ) -> Result:
     """Train a config and test it, or finish the work of an earlier call.
 
-    Args:
-        config: The config of the training.
-        data: Its dataset.
-        folder: Folder of the checkpoint and the result.
-        on_epoch: See ``fit``.
-        on_step: See ``fit``.
-        on_resume: See ``fit``.
-        on_streamed: See ``fit``.
-        on_test: Called between the training and the test.
+    The folder keeps the checkpoint and the result. The callbacks are those of ``fit``, and ``on_test``, which
+    is called between the training and the test.
 
     Raises:
         UserError: If the folder holds a training of another config or other data, or if ``fit`` raises it.

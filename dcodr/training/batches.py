@@ -122,11 +122,7 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def build_sampler(config: Config, domain: npt.NDArray[np.int64]) -> BatchSampler:
-    """Build the batch sampler of a config's method.
-
-    Args:
-        config: The config of the training.
-        domain: ``(n,)`` domain labels of the train split.
+    """Build the batch sampler of a config's method for the domains ``(n,)`` of the train split.
 
     Raises:
         UserError: If there are too few images for a batch.

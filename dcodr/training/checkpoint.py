@@ -199,12 +199,6 @@ def encoder_with(
 ) -> Encoder:
     """Build an encoder with trained weights, in evaluation mode.
 
-    Args:
-        weights: The weights, by name.
-        settings: The network.
-        image_size: Height and width of the training images, in pixels, if known.
-        fit: How the training images became squares.
-
     Raises:
         UserError: If the weights are not those of the settings, or the encoder's package is not allowed.
     """

@@ -12,13 +12,7 @@ HEADLINES = ("invariance", "informativeness", "image_informativeness")
 
 
 class TrainingDisplay:
-    """Display of a training; its methods are the callbacks of ``fit``.
-
-    Args:
-        console: Console for the output.
-        epochs: Epochs of the training.
-        label: Prefix of every line.
-    """
+    """Display of a training; its methods are the callbacks of ``fit``, and ``label`` begins every line."""
 
     def __init__(self, console: Console, epochs: int, label: str = "") -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -25,11 +25,6 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
 
     The same weights and origin give the same bytes.
 
-    Args:
-        path: The file to write, completely or not at all.
-        encoder: A trained encoder.
-        config: The config of its training.
-
     Returns:
         The SHA-256 of the file, in hexadecimal.
 
@@ -49,10 +44,6 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
 
 def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
     """Read an encoder written by ``write_encoder``; nothing in the file is executed.
-
-    Args:
-        path: The file.
-        expected_sha256: The required SHA-256 of the file, in hexadecimal; ``None`` accepts any.
 
     Returns:
         The encoder, on the CPU and in evaluation mode.

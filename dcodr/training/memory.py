@@ -27,11 +27,7 @@ def keep_freed_memory() -> None:
 
 
 def hold_to_share(gpus: float) -> None:
-    """Limit this process to its share of a GPU's memory from now on.
-
-    Args:
-        gpus: Number of GPUs of the process, or its share of one; 0 changes nothing.
-    """
+    """Limit this process to its share of a GPU's memory from now on; 0 changes nothing."""
     if gpus > 0:
         torch.cuda.set_per_process_memory_fraction(min(float(gpus), 1.0), torch.cuda.current_device())
 

@@ -28,18 +28,10 @@ def retrieval_picture(
     queries: int = 6,
     neighbours: int = 7,
 ) -> Image.Image:
-    """Draw some images of a split, each followed by its nearest neighbours in this split.
+    """Draw images of a split, of different domains if possible, each followed by its nearest neighbours.
 
     The gallery of the retrieval metrics also contains the training images. Encoding them for a few rows would
     take too long.
-
-    Args:
-        method: Its encoder makes the codes.
-        data: The dataset.
-        split: The split of queries and neighbours.
-        device: Device of the method.
-        queries: Number of rows, with queries of different domains if possible.
-        neighbours: Neighbours of each.
     """
     indices = data.indices(split)
     codes = embed(method.encoder, data.images, indices)
@@ -65,14 +57,6 @@ def swap_picture(
     method: Method, data: FactorDataset, split: Split, device: torch.device, images: int = 5, domains: int = 5
 ) -> Image.Image | None:
     """Draw some images of a split, their reconstructions, and their content in the domains of other images.
-
-    Args:
-        method: A method with a generator.
-        data: The dataset.
-        split: The split of the images.
-        device: Device of the method.
-        images: Number of rows.
-        domains: Number of other images that lend their domains.
 
     Returns:
         The picture; ``None`` if the method has no generator.

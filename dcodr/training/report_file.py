@@ -27,13 +27,6 @@ def write_measured(
 ) -> str:
     """Write metrics as JSON and return the text.
 
-    Args:
-        path: The file.
-        measured: The metrics.
-        epochs: Completed epochs of the training.
-        unmeasured: Factors that cannot be measured on this split, see ``Report``.
-        verdicts: The answers of all judges, if they were asked.
-
     Raises:
         UserError: If the file cannot be written.
     """
@@ -50,11 +43,7 @@ def write_measured(
 
 
 def read_measured(path: Path, epochs: int | None) -> Measured:
-    """Read metrics that :func:`write_measured` wrote.
-
-    Args:
-        path: The file.
-        epochs: Completed epochs of the training whose metrics are wanted; ``None`` if unknown.
+    """Read the metrics that :func:`write_measured` wrote of a training of ``epochs``, if they are known.
 
     Raises:
         UserError: If the file is damaged, was written by an earlier version, or is of another training.
@@ -75,12 +64,9 @@ def read_measured(path: Path, epochs: int | None) -> Measured:
 
 
 def with_reports(origin: Origin, folder: Path, warn: Callable[[str], object]) -> Origin:
-    """Add the metrics of the reports in a training's folder to its origin.
+    """Add the metrics of the reports in a training's folder to its origin, whose own metrics stay.
 
-    Args:
-        origin: The origin; its own metrics stay.
-        folder: The folder of ``train`` and ``evaluate``.
-        warn: Called with the reason if a report cannot be used.
+    ``warn`` is called with the reason if a report cannot be used.
     """
     measured = {(one.split, one.judge, one.fingerprint): one for one in origin.measured}
     for name in ("validation.json", "test.json"):

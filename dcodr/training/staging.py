@@ -30,10 +30,6 @@ def staged(tree: Any, device: torch.device) -> Any:
 
     Every copy has a fixed cost, and a copy from unpinned memory makes the CPU wait.
 
-    Args:
-        tree: Nested values with CPU tensors, see :func:`mapped`.
-        device: The target device.
-
     Returns:
         The same tree with tensors on the device; on the CPU the tree itself.
     """
@@ -47,14 +43,9 @@ def staged(tree: Any, device: torch.device) -> Any:
 
 
 def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """Copy tensors to a device as parts of one block of bytes.
+    """Copy tensors in main memory to a device as parts of one block of bytes.
 
-    Args:
-        tensors: Tensors in main memory, of any types and shapes.
-        device: The device; for a GPU the block is pinned and the copy does not block.
-
-    Returns:
-        Tensors of the same types, shapes and values on the device.
+    For a GPU the block is pinned and the copy does not block.
     """
     size = sum(map(_room, tensors))
     block = torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")

@@ -36,15 +36,7 @@ DRAWS = 3000
 
 @dataclass(frozen=True)
 class MemberEffect:
-    """Effect of one member.
-
-    Attributes:
-        member: Name of the member.
-        chosen: Number of trials with it.
-        left_out: Number of trials without it.
-        main: Main effect; ``None`` if there are too few trials.
-        shapley: Shapley value; ``None`` if there are too few trials.
-    """
+    """Effect of one member, with the numbers of trials with and without it; ``None`` if they are too few."""
 
     member: str
     chosen: int
@@ -55,17 +47,7 @@ class MemberEffect:
 
 @dataclass(frozen=True)
 class PairEffect:
-    """Interaction of two members.
-
-    Attributes:
-        first: One member.
-        second: The other member.
-        both: Number of trials with both.
-        only_first: Number of trials with the first alone.
-        only_second: Number of trials with the second alone.
-        neither: Number of trials with none of them.
-        interaction: Their interaction; ``None`` if there are too few trials.
-    """
+    """Interaction of two members, with the numbers of trials of each kind; ``None`` if they are too few."""
 
     first: str
     second: str

@@ -22,13 +22,7 @@ NOT_ENOUGH = "not enough trials"
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate with its uncertainty.
-
-    Attributes:
-        mean: The mean.
-        low: Lower end of the 95 % interval.
-        high: Upper end of the 95 % interval.
-    """
+    """An estimate with its 95 % interval."""
 
     mean: float
     low: float

@@ -26,21 +26,13 @@ LEAST_ROOM = 16 * 2**20
 
 
 def cpus_here(root: Path = Path("/")) -> int:
-    """Return the CPU cores that this process may use: the least of its affinity and its cgroups' quotas.
-
-    Args:
-        root: The root of the file system, for tests.
-    """
+    """Return the CPU cores that this process may use: the least of its affinity and its cgroups' quotas."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([allowed, *map(math.floor, _quotas(root))]))
 
 
 def memory_here(root: Path = Path("/")) -> int:
-    """Return the bytes of memory that this process may use: the least of the machine's and its cgroups'.
-
-    Args:
-        root: The root of the file system, for tests.
-    """
+    """Return the bytes of memory that this process may use: the least of the machine's and its cgroups'."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [*_numbers(root, "memory.max", ""), *_numbers(root, "memory.limit_in_bytes", "memory")]
     return min([machine, *limits])
@@ -67,15 +59,9 @@ def check_memory() -> None:
 
 
 def lacking(folder: Path) -> str | None:
-    """Return the reason why a search could not use a folder; leave nothing in the folder.
+    """Return one reason why a search could not use a folder, if any; leave nothing in the folder.
 
     The function tries writing, renaming, symbolic links, and both kinds of file locks.
-
-    Args:
-        folder: An existing folder.
-
-    Returns:
-        One reason, or ``None``.
     """
     room = shutil.disk_usage(folder)
     if room.total > 0 and room.free < LEAST_ROOM:  # some network file systems report no size

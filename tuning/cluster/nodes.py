@@ -32,12 +32,7 @@ _ADVICE = (
 
 
 def share(resources: Resources, gpus: float) -> dict[str, float]:
-    """Return the resources that a trial asks of Ray, with the GPU type if the search asks for one.
-
-    Args:
-        resources: Resources of each trial.
-        gpus: The GPUs, or the share of one, of this trial.
-    """
+    """Return the resources that a trial asks of Ray, with the GPU type if the search asks for one."""
     # Ray gives each node 1 of a resource named after its GPU type: a small part of it picks the node only.
     asked = {"CPU": float(resources.cpus_per_trial), "GPU": gpus}
     return asked | ({_TYPE + resources.gpu_type: 0.001} if resources.gpu_type else {})
@@ -53,13 +48,6 @@ def check_cluster(
     space: Space, address: str | None, storage: Path, fingerprint: str, console: Console
 ) -> int | None:
     """Start Ray or reach the cluster, and refuse one on which a search could not run; see :func:`ready`.
-
-    Args:
-        space: The search.
-        address: Address of the cluster; ``None`` for this machine alone.
-        storage: Folder of all searches; created if missing.
-        fingerprint: Fingerprint of the dataset.
-        console: Console for progress.
 
     Returns:
         Number of trials that the cluster trains at a time; ``None`` for this machine alone.
@@ -78,12 +66,6 @@ def ready(space: Space, address: str | None, storage: Path, fingerprint: str) ->
     See :func:`check_nodes`. A single machine is checked only if trials ask for a type of GPU, which Ray has
     to find.
 
-    Args:
-        space: The search.
-        address: Address of the cluster; ``None`` for this machine alone.
-        storage: Folder of all searches; created if missing.
-        fingerprint: Fingerprint of the dataset.
-
     Raises:
         UserError: If a node does not see a file that it needs.
     """
@@ -97,11 +79,6 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
     A task runs on every node that can train a trial. The task looks for a file that was just written to the
     storage folder, writes a file there, opens the dataset (fetching it from a URI) and looks for the files of
     weights. A cluster of one node is not checked. A node that is lost meanwhile is ignored.
-
-    Args:
-        space: The search.
-        storage: Folder of all searches; created if missing.
-        fingerprint: Fingerprint of the dataset.
 
     Raises:
         UserError: If no node has room for a trial, or nodes do not see the files; the message names each.

@@ -192,13 +192,7 @@ def _watched(on_head: Callable[[bool], None] | None) -> Iterator[None]:
 
 
 def watch(address: str, on_head: Callable[[bool], None], over: threading.Event) -> None:
-    """Report when a head stops answering, and when it answers again.
-
-    Args:
-        address: ``HOST:PORT`` of the head.
-        on_head: Called with whether the head answers, each time that this changes.
-        over: Event that ends this function.
-    """
+    """Report when a head stops answering, and when it answers again, until ``over`` is set."""
     answered = True
     while not over.wait(LOOKED_AFTER):
         answers = _unreachable(address) is None

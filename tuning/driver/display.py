@@ -112,24 +112,12 @@ class Display:
             self._block.print(self._panel())
 
     def trial_restored(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
-        """Count a trial that ended in an earlier process; it does not count for the estimate of time.
-
-        Args:
-            number: The trial's number.
-            label: The trial's label.
-            status: The trial's outcome.
-            figures: The trial's metrics; every objective for a complete trial.
-        """
+        """Count a trial that ended in an earlier process; it does not count for the estimate of time."""
         self._restored += 1
         self._end(number, label, status, figures)
 
     def trial_started(self, number: int, label: str) -> None:
-        """Show a trial as running.
-
-        Args:
-            number: The trial's number.
-            label: The trial's label.
-        """
+        """Show a trial as running."""
         with self._lock:
             self._running[number] = _Running(label)
         self._redraw()
@@ -142,15 +130,7 @@ class Display:
         figures: Mapping[str, float],
         images_per_second: float = 0.0,
     ) -> None:
-        """Show the progress of a running trial.
-
-        Args:
-            number: Number of a trial that was started.
-            epoch: Epochs done.
-            epochs: Epochs of the full training.
-            figures: Latest metrics; the objectives among them are shown.
-            images_per_second: Training speed.
-        """
+        """Show the progress of a running trial, and the objectives among its latest metrics."""
         with self._lock:
             before = self._running[number]
             self._trained += epoch - before.epoch
@@ -161,14 +141,7 @@ class Display:
             self._print(f"[{self._done}/{self._total}] {line}")
 
     def trial_ended(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
-        """Count a trial as done.
-
-        Args:
-            number: The trial's number.
-            label: The trial's label.
-            status: The trial's outcome; only complete trials can be best or on the front.
-            figures: The trial's metrics; every objective for a complete trial.
-        """
+        """Count a trial as done. Only complete ones, with all objectives, can be best or on the front."""
         self._end(number, label, status, figures)
         self._redraw()
         if self._plain:
@@ -178,11 +151,7 @@ class Display:
             self._print(" | ".join([line, *front, self._time_text()]))
 
     def say(self, text: str) -> None:
-        """Show a line that stays.
-
-        Args:
-            text: The line.
-        """
+        """Show a line that stays."""
         self._print(text)
 
     def _end(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:

@@ -36,11 +36,6 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
 
     Each result is recorded at once, so that an interrupted search resumes with the rest. A training that
     cannot be measured, e.g. because its encoder was lost to a full disk, is named on the console.
-
-    Args:
-        search: A search whose training is over.
-        outbox: The queue of writes to MLflow.
-        console: Console for progress.
     """
     trainings, kept = unmeasured(search.results()), {}
     for run in trainings:
@@ -72,11 +67,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
 
 
 def figures_of(checkpoint: str, gpus: float) -> Measured:
-    """Measure a kept encoder on the test images; runs on a worker.
-
-    Args:
-        checkpoint: The file that :func:`tuning.driver.trainable.keep` wrote.
-        gpus: GPUs, or the share of one, that the measurement may use.
+    """Measure an encoder of :func:`tuning.driver.trainable.keep` on the test images; runs on a worker.
 
     Returns:
         The metrics of ``python -m dcodr evaluate`` and their intervals; no metrics if the code has collapsed

@@ -49,11 +49,9 @@ class NotebookConsole(Console):
         return _NotebookStatus(self, status)
 
     def draw(self, live: RenderableType | None, *, now: bool = False) -> None:
-        """Replace the live part, at the end of the block.
+        """Replace the live part, at the end of the block; ``None`` removes it.
 
-        Args:
-            live: The new part; ``None`` removes it.
-            now: Whether to draw it even if the block was drawn a moment ago.
+        ``now`` draws it even if the block was drawn a moment ago.
         """
         self._newest = live
         if now or live is None or self._clock() - self._drawn >= PAUSE:
@@ -99,9 +97,7 @@ def console_here() -> Console:
 def progress(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     """Show the progress of a step; yield a function of the units done and of all units.
 
-    Args:
-        console: A terminal shows a bar, a notebook numbers at the end of its block.
-        what: The step, e.g. ``rendering the dataset``.
+    A terminal shows a bar, a notebook numbers at the end of its block.
     """
     if isinstance(console, NotebookConsole):
         with console.status(what) as status:

@@ -45,11 +45,7 @@ class _Progress:
 class Recorder(Callback):
     """Tune's callbacks, on the driver.
 
-    Args:
-        search: The search. A trial's checkpoint is deleted when the trial has ended, and its kept encoder
-            when it is on no front.
-        outbox: Writes the trials to MLflow.
-        display: Shows the user the search's progress.
+    A trial's checkpoint is deleted when the trial has ended, and its kept encoder when it is on no front.
     """
 
     def __init__(self, search: Search, outbox: Outbox, display: Display) -> None:
@@ -133,12 +129,7 @@ class Recorder(Callback):
         self.close(number, text.splitlines()[-1])
 
     def close(self, number: int, failure: str | None = None) -> None:
-        """Give a trial its final status everywhere.
-
-        Args:
-            number: Number of a trial that has begun.
-            failure: The reason why its worker died, if it did.
-        """
+        """Give a trial that has begun its final status everywhere; ``failure`` tells why its worker died."""
         progress = self._started.pop(number)
         failure = failure or progress.last.failure
         if not set(self._ledger.space.objectives) <= set(progress.figures):
@@ -162,10 +153,6 @@ class Recorder(Callback):
 
     @undisturbed()
     def close_all(self, but: int | None = None) -> None:
-        """Close the trials that still run when the search is stopped.
-
-        Args:
-            but: Number of a trial that continues.
-        """
+        """Close the trials that still run when the search is stopped, but for one that continues."""
         for number in [number for number in self._started if number != but]:
             self.close(number)

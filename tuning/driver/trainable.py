@@ -116,12 +116,7 @@ def keep(trained: Fit, config: Config, data: FactorDataset, folder: Path) -> Non
 
 
 def as_report(epoch: Epoch, floor: float | None) -> TrialReport:
-    """Turn an epoch into a report.
-
-    Args:
-        epoch: The epoch.
-        floor: Lowest feasible informativeness; ``None`` for any.
-    """
+    """Turn an epoch into a report; below the floor of informativeness it is infeasible."""
     losses = {f"train/{name}": value for name, value in epoch.losses.items()}
     report = TrialReport(epoch=epoch.epoch, training={**losses, "images_per_second": epoch.images_per_second})
     if epoch.report is None:

@@ -45,12 +45,7 @@ class Budget:
         self._running += 1
 
     def end(self, epochs: int, objectives: Sequence[float] | None) -> None:
-        """Count a trial that has ended.
-
-        Args:
-            epochs: Epochs that it trained.
-            objectives: Its objectives, if the trial is complete.
-        """
+        """Count a trial that has ended, with its objectives if it is complete."""
         self._running -= 1
         self.spent += epochs
         if objectives is not None:

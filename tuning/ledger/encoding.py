@@ -22,9 +22,6 @@ def suggest(trial: Trial, params: Mapping[str, Param]) -> dict[str, Any]:
 
     The order is: the method, if it is searched; every parameter that the method uses; the strengths of the
     chosen members.
-
-    Returns:
-        A value for each of these parameters and strengths.
     """
     # Each step depends on the last: the method decides the parameters, the members decide the strengths.
     _suggest_all(trial, distributions({key: params[key] for key in params if key == "method"}))

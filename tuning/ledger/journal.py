@@ -15,11 +15,7 @@ STALE_LOCK = 3
 
 
 class Journal(JournalFileBackend):
-    """A journal with one line for each entry; an entry is in the file whole or not at all.
-
-    Args:
-        path: The journal's file.
-    """
+    """A journal with one line for each entry; an entry is in the file whole or not at all."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()

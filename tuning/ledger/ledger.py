@@ -30,11 +30,7 @@ NEW_DRAWS = 100
 
 
 class Ledger:
-    """The record of a search: hands out trials and records their results.
-
-    Args:
-        study: The Optuna study that holds the record.
-    """
+    """The record of a search: hands out trials and records their results."""
 
     def __init__(self, study: optuna.Study) -> None:
         self.study = study
@@ -222,12 +218,9 @@ class Ledger:
             self._open[number][0].set_user_attr(name, value)
 
     def note_epoch(self, number: int, epoch: int, **facts: Any) -> None:
-        """Record an epoch of a trial that this process has begun.
+        """Record that a trial of this process has completed an epoch.
 
-        Args:
-            number: The trial.
-            epoch: Epochs it has completed.
-            facts: ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
+        The facts are ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
         """
         self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
 

@@ -29,12 +29,7 @@ def names(storage: Path) -> list[str]:
 
 
 def unfit(name: str, storage: Path) -> str | None:
-    """Return the reason why a search cannot have a name; ``None`` if it can.
-
-    Args:
-        name: The name.
-        storage: The folder of all searches; it need not exist yet.
-    """
+    """Return the reason why a search cannot have a name; ``None`` if it can."""
     if not _NAME.fullmatch(name):
         return (
             "should be a plain folder name: letters, digits, - _ . + and spaces, "
@@ -61,10 +56,6 @@ def occupied(name: str, storage: Path) -> str | None:
 @contextmanager
 def guarded(folder: Path, tracking: str) -> Iterator[None]:
     """Turn the errors of a storage that fails during a search into one message.
-
-    Args:
-        folder: The folder of the search, with a ledger.
-        tracking: Its MLflow's tracking URI, without secrets.
 
     Raises:
         StorageError: If the folder or its ledger is gone, or the disk fails; the message says what to do.

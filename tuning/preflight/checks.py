@@ -41,15 +41,9 @@ WEIGHED = ("method", "encoder.arch", "encoder.weights", "perceptual.backbone", "
 
 
 def check(space: Space, address: str | None, console: Console) -> FactorDataset:
-    """Refuse a search that could not run; render the embedded dataset if it is needed and missing.
+    """Return the dataset of a search; refuse a search that could not run.
 
-    Args:
-        space: The search.
-        address: The Ray cluster, whose resources are not checked here; ``None`` for this machine alone.
-        console: Console for progress.
-
-    Returns:
-        The dataset.
+    The embedded dataset is rendered if it is needed and missing. Resources of a cluster are not checked here.
 
     Raises:
         UserError: If resources, dataset, weights or settings do not fit together, or the dataset is damaged.
@@ -89,9 +83,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
 def check_storage(folder: Path, named: str = "storage") -> None:
     """Refuse a folder that could not be created or used by a search; leave nothing there.
 
-    Args:
-        folder: The folder.
-        named: The option that names it, for the message.
+    The message calls it ``named``.
 
     Raises:
         UserError: If the folder is a URI, is full, or lacks locks, links or the like; see
@@ -111,9 +103,6 @@ def check_storage(folder: Path, named: str = "storage") -> None:
 
 def check_tracking(uri: str) -> str:
     """Refuse a tracking store that a search could not use; change nothing in the store.
-
-    Args:
-        uri: Tracking URI, as for :class:`tuning.tracking.tracker.Tracker`.
 
     Returns:
         The state of the store, in a few words.

@@ -44,12 +44,7 @@ def show_plan(
     Only the embedded dataset, which is rendered if it is missing, and on several nodes the storage folder
     remain afterwards.
 
-    Args:
-        space: The search space.
-        address: Ray cluster to run on; its nodes are checked.
-        storage: Folder of all searches.
-        tracking_uri: MLflow's tracking URI; by default an SQLite file in ``storage``.
-        console: Console to print to.
+    The arguments are those of :func:`tuning.run.run_search`.
 
     Raises:
         UserError: If the search could not run.
@@ -139,12 +134,7 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
 
 
 def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
-    """Return the first trials of a search, as the search begins them before it has results.
-
-    Args:
-        space: The search space.
-        first: The given first trials.
-    """
+    """Return the first trials of a search, as the search begins them before it has results."""
     ledger = Ledger.create(None, space, {}, first)
     ledger.ready(SpaceSampler)
     begun = [ledger.begin() for _ in range(min(SHOWN, space.search.trials))]
@@ -153,13 +143,7 @@ def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
 
 
 def _cost(space: Space, places: int | None, console: Console) -> dict[str, str]:
-    """Return the plan's lines about concurrent trials, time and memory.
-
-    Args:
-        space: The search space.
-        places: Trials that a cluster trains at a time; ``None`` for this machine alone.
-        console: Console for progress.
-    """
+    """Return the plan's lines about time and memory, with the trials that a cluster trains at a time."""
     config = space.config(largest(space))
     plan, at_once = _at_once(space, places)
     if config.device == "cuda" and not torch.cuda.is_available():

@@ -22,10 +22,6 @@ def with_constant_answers(space: Space, data: FactorDataset) -> Space:
     outside. The worst values of all others do not depend on the labels, nor do those of objectives that lose
     information on purpose, e.g. a minimised accuracy: see :attr:`tuning.space.Space.reference`.
 
-    Args:
-        space: The search space; its objectives are metrics of the dataset.
-        data: The dataset.
-
     Raises:
         UserError: If codes without information are already perfect, so that there is nothing to gain, or a
             metric from outside is not allowed or has the other direction.

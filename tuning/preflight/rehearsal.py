@@ -108,11 +108,6 @@ def rehearse(config: Config, copies: int, gpus: float = 0) -> Timing:
     This process does not change. The processes are as fresh as Ray's workers, and slow each other down as
     trials would. A rehearsal takes a few seconds, unless a single step takes longer.
 
-    Args:
-        config: The config to train.
-        copies: Number of trainings at a time.
-        gpus: GPUs of each training, or its share of one, which caps its memory there.
-
     Returns:
         Means over the copies; the largest memory.
 
@@ -143,11 +138,7 @@ def rehearse(config: Config, copies: int, gpus: float = 0) -> Timing:
 
 
 def measure(text: str, gpus: float) -> Timing:
-    """Time steps and an evaluation in this process, which is changed as a training changes it.
-
-    Args:
-        text: The config as JSON.
-        gpus: GPUs, or the share of one.
+    """Time steps and an evaluation of a config (as JSON); this process is changed as a training changes it.
 
     Raises:
         UserError: If the GPU's memory is not enough.

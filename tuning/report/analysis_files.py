@@ -11,11 +11,9 @@ from tuning.results.results import ANALYSIS, Results
 
 
 def write_files(results: Results, analyses: Sequence[Analysis]) -> list[Path]:
-    """Write tables and pictures of analyses, all complete trials, and the neighbours before and after.
+    """Write tables and pictures of analyses, if any, all complete trials, and neighbours before and after.
 
-    Args:
-        results: The results of the search; the files go to its folder.
-        analyses: Analyses of the search; empty if there are none.
+    The files go to the search's folder.
 
     Returns:
         The files written; existing files of these names are replaced.

@@ -40,9 +40,6 @@ def before_and_after(results: Results) -> list[tuple[str, TrialRecord]]:
 def write_before_after(results: Results, folder: Path) -> list[Path]:
     """Write the pictures of :func:`before_and_after` as one, if there are any.
 
-    Returns:
-        The file written, if any.
-
     Raises:
         UserError: If a picture cannot be read or written.
     """

@@ -57,13 +57,7 @@ class Exported:
 
 
 def content(results: Results, analysis: Analysed, address: Address) -> dict[str, Any]:
-    """Return the values of the page's template that differ between searches.
-
-    Args:
-        results: The results of the search.
-        analysis: Its analyses.
-        address: Returns the addresses of pictures.
-    """
+    """Return the values of the page's template that differ between searches."""
     front = results.front
     return {
         "name": results.name,

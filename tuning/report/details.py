@@ -72,24 +72,12 @@ def pictures(results: Results, trial: TrialRecord, address: Address) -> list[Pic
 
 
 def picture_file(results: Results, trial: int, kind: str) -> Path:
-    """Return the file of a trial's picture, which may be missing.
-
-    Args:
-        results: The results of the search.
-        trial: Number of the trial.
-        kind: One of ``PICTURES``.
-    """
+    """Return the file of a trial's picture of one of the kinds ``PICTURES``; it may be missing."""
     return kept_of(results.folder, trial) / f"{kind}.png"
 
 
 def details(results: Results, trial: TrialRecord, address: Address | None) -> str:
-    """Return the details of a trial as HTML.
-
-    Args:
-        results: The results of the search.
-        trial: The trial.
-        address: Returns the addresses of its pictures; ``None`` leaves them out and names their folder.
-    """
+    """Return the details of a trial as HTML; without addresses of pictures name their folder."""
     found = pictures(results, trial, address or shown_already)
     config = results.space.config(trial.values).model_copy(update={"seed": trial.seed})
     return page_template("tuning.report", "trial.html").render(

@@ -20,12 +20,7 @@ MOST_DETAILS = 500
 
 
 def write_page(results: Results, path: Path, analyses: Sequence[Analysis] = ()) -> None:
-    """Write the page of a search that runs or has ended.
-
-    Args:
-        results: The results of the search.
-        path: The file to write.
-        analyses: Analyses of the results, if they were made before; else they are made here.
+    """Write the page of a search that runs or has ended; analyse it if no analyses are given.
 
     Raises:
         UserError: If the file cannot be written.
@@ -47,14 +42,7 @@ def render(results: Results, analyses: Sequence[Analysis] = ()) -> str:
 
 
 def render_live(results: Results, analysis: Analysed, data: dict[str, Any], problem: str | None) -> str:
-    """Render the page of a search that asks its server for news.
-
-    Args:
-        results: The results of the search.
-        analysis: Its analyses so far.
-        data: The result of :func:`drawn`, with a ``version``.
-        problem: A problem with reading the search, if any.
-    """
+    """Render the page of a search that asks its server for news; ``data`` has a ``version``."""
     return _page(content(results, analysis, served), data, live=True, problem=problem)
 
 

@@ -27,10 +27,7 @@ PICTURES = {
 def print_summary(results: Results, console: Console, where: Sequence[str] = ()) -> None:
     """Print the result of a search: its answer, its front, its gain, its files and the next commands.
 
-    Args:
-        results: The results of a search that has ended.
-        console: Console to print to.
-        where: Lines that explain how to compare the trials in MLflow.
+    The lines ``where`` explain how to compare the trials in MLflow.
     """
     if results.front:
         _line(console, answer_text(results))

@@ -50,9 +50,6 @@ def timeline_chart(results: Results) -> Chart | None:
 def lanes(spans: Sequence[tuple[float, float]]) -> list[int]:
     """Put spans of time, in the order of their beginnings, into the first free of as few rows as possible.
 
-    Args:
-        spans: Beginning and end of each.
-
     Returns:
         The row of each, from 0 on.
     """

@@ -29,12 +29,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TrialsTable:
-    """All trials, the best first.
-
-    Attributes:
-        header: Titles of the columns after the trial's number.
-        rows: The trials.
-    """
+    """All trials, the best first."""
 
     header: list[str]
     rows: Sequence[Row]

@@ -19,17 +19,9 @@ PAUSE = 2.0
 def watch(
     read: Callable[[], Results], console: Console, sleep: Callable[[float], None] = time.sleep
 ) -> Results:
-    """Show a search's status until the search has ended, or no process works on it any more.
+    """Show a search's status until it has ended, or no process works on it any more; return its results.
 
     A terminal shows the newest status in place. Anything else gets a line whenever the counts change.
-
-    Args:
-        read: Reads the search's results so far.
-        console: Console to print to.
-        sleep: Waits for some seconds.
-
-    Returns:
-        The results at the end.
     """
     said = None
     with Live(console=console, auto_refresh=False, transient=True) as live:

@@ -33,9 +33,6 @@ def dataframe(results: Results) -> "pd.DataFrame":
     * ``test/NAME``: metrics of the test images, of the trials that were measured on them.
 
     A setting that the trial's method does not use, and a metric that was not measured, is NaN.
-
-    Args:
-        results: The results of a search.
     """
     import pandas as pd  # takes half a second
 

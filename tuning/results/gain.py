@@ -8,16 +8,7 @@ from tuning.results.results import Results
 
 @dataclass(frozen=True)
 class Gain:
-    """Gain of the front over the paper's settings in one objective.
-
-    Attributes:
-        objective: Name of the objective.
-        direction: Direction of the objective.
-        paper: Value of the paper's settings.
-        best: Value of the front's best trial in this objective.
-        trial: Number of that trial.
-        best_tradeoff: Value of the front's best trade-off.
-    """
+    """Gain of the front over the paper's settings in one objective, by its best trial and trade-off."""
 
     objective: str
     direction: Direction

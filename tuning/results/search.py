@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Search:
-    """A search as its ledger holds it, during the search or afterwards.
-
-    Attributes:
-        folder: The search's folder.
-        ledger: The search's record.
-    """
+    """A search as its ledger holds it, during the search or afterwards."""
 
     folder: Path
     ledger: Ledger

@@ -64,14 +64,6 @@ def wrong_param(
 ) -> Iterator[Mistake]:
     """Find mistakes of a parameter: an unknown setting, no effect, or a range that is not allowed or useful.
 
-    Args:
-        key: The parameter's dotted key of the config.
-        param: The parameter.
-        base: The base config of every trial.
-        params: All parameters of the file.
-        overrides: The file's overrides of its preset.
-        search: The search settings.
-
     Yields:
         The place of each mistake below the parameters, and a message.
     """

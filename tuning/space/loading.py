@@ -180,11 +180,7 @@ def _start(base: Base, file: YamlFile, folder: Path, dataset: str | None) -> Con
 def _fixed(
     base: Config, content: SpaceFile, settings: Sequence[Setting], wrong: Mistakes, source: str
 ) -> tuple[Config, dict[str, Param], Resources, dict[str, Any]]:
-    """Return base, parameters and resources with the given settings; collect mistakes.
-
-    Returns:
-        Base, parameters, resources, and the changes of the search settings.
-    """
+    """Return base, parameters, resources and changes of the search settings; collect mistakes."""
     params, resources = dict(content.params), content.resources
     changes: dict[str, dict[str, Any]] = {"resources": {}, "search": {}}
     for new in settings:

@@ -49,10 +49,6 @@ Objective = Annotated[str, BeforeValidator(_full)]
 def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[tuple[Key, str]]:
     """Find objectives without measurable gains, and preferences for names that are no objectives.
 
-    Args:
-        objectives: The names of the objectives.
-        preference: The names that ``search.preference`` weighs.
-
     Yields:
         The place of each mistake in the file, and a message.
     """
@@ -71,10 +67,7 @@ def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> It
 def worst(name: str, direction: Direction, code_dim: int) -> float:
     """Return the reference of an objective, as far as it depends on neither labels nor other packages.
 
-    Args:
-        name: The objective.
-        direction: Its direction.
-        code_dim: The largest width of a code in the space.
+    ``code_dim`` is the largest width of a code in the space.
     """
     if name == EFFECTIVE_RANK:  # of codes along one line, and of codes that fill all dimensions evenly
         return 1.0 if direction == "maximize" else float(code_dim)

@@ -13,14 +13,7 @@ from tuning.space.settings import SearchSettings
 def outside_parts(
     base: Config, params: Mapping[str, Param], objectives: Iterable[str], search: SearchSettings
 ) -> Iterator[tuple[Key, str]]:
-    """Yield the parts from outside that a space names, each with its place in the space file.
-
-    Args:
-        base: The base config of every trial.
-        params: The searched parameters.
-        objectives: The names of the objectives.
-        search: The search settings.
-    """
+    """Yield the parts from outside that a space names, each with its place in the space file."""
     for at, name in _named(base, params, objectives, search):
         if is_outside(name) and name.partition(":")[0] not in LIBRARIES:
             yield at, name
@@ -30,8 +23,6 @@ def not_allowed(
     base: Config, params: Mapping[str, Param], objectives: Iterable[str], search: SearchSettings
 ) -> Iterator[tuple[Key, str]]:
     """Find packages that this machine does not allow; nothing is imported.
-
-    Args: See :func:`outside_parts`.
 
     Yields:
         The first place of each package in the space file, and a message.

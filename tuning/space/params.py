@@ -231,12 +231,7 @@ Param = Annotated[FloatParam | IntParam | CategoricalParam | SubsetParam, Field(
 
 
 def used(params: Mapping[str, Param], values: Mapping[str, Any]) -> Mapping[str, Param]:
-    """Return the parameters that a trial's method uses; all parameters if ``method`` is not searched.
-
-    Args:
-        params: The searched parameters.
-        values: Values of a trial, including ``method`` if that is searched.
-    """
+    """Return the parameters that a trial's method uses; all parameters if ``method`` is not searched."""
     if "method" not in values:
         return params
     return {key: param for key, param in params.items() if has_effect(key, values["method"])}

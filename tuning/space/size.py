@@ -8,11 +8,7 @@ from tuning.space.params import CategoricalParam, Param, Scalar, SubsetParam, us
 
 
 def describe_size(params: Mapping[str, Param]) -> str:
-    """Describe the size of a space, e.g. ``5,811 augmentation sets x 4 continuous settings``.
-
-    Args:
-        params: The searched parameters.
-    """
+    """Describe the size of a space, e.g. ``5,811 augmentation sets x 4 continuous settings``."""
     total = n_configurations(params)
     if total is not None:
         return f"{total:,} configurations"

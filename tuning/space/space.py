@@ -135,10 +135,7 @@ class Space(StrictModel):
     def paper_values(self, replaced: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """Return the baseline: the paper's values of the searched settings, with those of ``paper_with``.
 
-        Settings for which the paper gives no value have the base's.
-
-        Args:
-            replaced: Other values for some of the settings.
+        Settings for which the paper gives no value have the base's; ``replaced`` has other values for some.
         """
         paper_with = self.search.warm_start.paper_with
         return self._values(
@@ -253,14 +250,7 @@ def load_space_with_options(
     settings: Sequence[str] = (),
     search: Mapping[str, Any] = MappingProxyType({}),
 ) -> Space:
-    """Resolve a space file as :func:`load_space` does, with the options of the command line.
-
-    Args:
-        path: The YAML file, or the name of a file that comes with the program.
-        dataset: The option ``--dataset``.
-        data: The option ``--data``.
-        settings: The ``KEY=VALUE`` texts of the options ``--set``.
-        search: Values that replace the file's ``search`` settings; ``None`` keeps the file's.
+    """Resolve a space file as :func:`load_space` does, with the command line's options (``--set KEY=VALUE``).
 
     Raises:
         UserError: As :func:`load_space`; the messages name the options.

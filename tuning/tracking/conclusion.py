@@ -45,12 +45,7 @@ def what_mattered(results: Results) -> Conclusion:
 
 
 def describe(results: Results, mattered: str) -> str:
-    """Return the description of a search on the page of its run, in Markdown.
-
-    Args:
-        results: The results of a search with a front.
-        mattered: The sentence of :func:`what_mattered`.
-    """
+    """Return the description of a search with a front on the page of its run, in Markdown."""
     compared, gained, tested = answer_table(results), gain_table(results), finals_table(results)
     parts = [answer_text(results)]
     parts += [f"{compared.caption}:", compared.markdown()] if compared else []

@@ -78,13 +78,9 @@ class Diagnosis:
 
 
 def consult(search: Search, tracking_uri: str | None, fix: bool, console: Console) -> Diagnosis:
-    """Find differences from the ledger, and repair them on request.
+    """Compare a search that no process works on with its ledger; on request repair the differences.
 
-    Args:
-        search: The search; no process may work on it.
-        tracking_uri: MLflow's tracking URI; ``None`` for the one that the search was started with.
-        fix: Whether to repair the differences.
-        console: Console for progress.
+    Without a tracking URI it is the one that the search was started with.
 
     Raises:
         UserError: If a process works on the search, or MLflow cannot be reached.
@@ -161,12 +157,7 @@ def _uri(search: Search) -> str:
 
 
 def examine(search: Search, tracker: Tracker) -> Iterator[Finding]:
-    """Compare ledger, checkpoints and MLflow of a search that no process works on.
-
-    Args:
-        search: The search.
-        tracker: The store with the search's runs.
-    """
+    """Compare ledger, checkpoints and MLflow of a search that no process works on."""
     yield from _examine_ledger(search)
     yield from _examine_checkpoints(search)
     yield from _examine_end(search)

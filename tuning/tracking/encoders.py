@@ -48,16 +48,12 @@ def chosen(results: Results) -> dict[str, TrialRecord]:
 
 
 def register(search: Search, tracker: Tracker) -> list[str]:
-    """Register the encoders of the best trials as versions of a model with the search's name.
+    """Register the encoders of the best trials of a front as versions of a model with the search's name.
 
     ``mlflow.pyfunc.load_model("models:/SEARCH@knee").predict(images)`` maps uint8 RGB images ``(B, H, W, 3)``
     of any size to codes (embeddings) ``(B, d)``; it crops and resizes them as ``embed`` does. Loading by
     MLflow runs code from the model's files; :func:`load_model` runs none. An alias that already points to its
     trial's version is kept.
-
-    Args:
-        search: A search with a front. The ledger keeps the digest of every encoder.
-        tracker: The store with the search's runs.
 
     Returns:
         The aliases whose encoders were kept, and are therefore registered.
@@ -79,12 +75,7 @@ def register(search: Search, tracker: Tracker) -> list[str]:
 
 
 def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
-    """Return the aliases, by trial, that do not point to their encoder or have no digest.
-
-    Args:
-        search: A search with a front.
-        tracker: The store with the search's runs.
-    """
+    """Return the aliases of a front, by trial, that do not point to their encoder or have no digest."""
     lacking, digests = {}, search.ledger.facts().get(DIGESTS, {})
     for number, aliases in _kept(search).items():
         runs = [run.run_id for run in tracker.trial_runs(number)]
@@ -99,12 +90,7 @@ def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
 
 
 def doubled(search: Search, tracker: Tracker) -> list[str]:
-    """Return the versions of the search's model that repeat another version and have no alias.
-
-    Args:
-        search: The search.
-        tracker: The store with the search's runs.
-    """
+    """Return the versions of the search's model that repeat another version and have no alias."""
     alike = defaultdict(list)
     for one in tracker.model_versions(search.name):
         if one.pick is not None:
@@ -178,16 +164,9 @@ def _with_test(origin: object, records: Iterable[TrialRecord]) -> object:
 
 
 def save(checkpoint: Path, folder: Path) -> str:
-    """Write an encoder as a graph and as plain weights.
+    """Write a checkpoint's encoder to a new folder, as a graph and as plain weights; return their digest.
 
     The graph takes uint8 images and prepares them itself, see ``ImageEncoder``.
-
-    Args:
-        checkpoint: The checkpoint of its training.
-        folder: The folder to write, which does not exist yet.
-
-    Returns:
-        The digest of the weights' file.
     """
     import mlflow.pytorch
     import numpy as np

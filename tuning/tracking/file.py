@@ -69,13 +69,10 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def ensure(file: Path) -> None:
-    """Ensure a whole MLflow database at a path; make it (in seconds) if there is none.
+    """Ensure a whole MLflow database at a path, in a folder that may be missing; make it (in seconds).
 
     If several processes find none, one makes it and the others wait. An incomplete database that was never
     used is replaced; it is kept under another name, and a warning is logged.
-
-    Args:
-        file: The database; its folder is created.
 
     Raises:
         UserError: If another version of MLflow, or another program, has written the file.

@@ -68,11 +68,7 @@ class Gap:
 def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> Gap:
     """Compare a trial with its run.
 
-    Args:
-        search: The search.
-        record: The trial.
-        run: The trial's run.
-        driven: Whether a process works on the trial, if it has not ended.
+    ``driven`` tells if a process works on the trial, unless it has ended.
     """
     status = status_of(record, driven=driven)
     tags = {} if record.status == "running" else ended(record)
@@ -96,12 +92,8 @@ def bring(
 ) -> TrialRun | None:
     """Write the missing parts of a trial's run from ledger and folder, the status last.
 
-    Args:
-        tracker: The store with the search's runs.
-        search: The search.
-        record: The trial.
-        run: The trial's run with its epochs; ``None`` if the trial has no run yet.
-        driven: Whether a process works on the trial, if it has not ended.
+    ``run`` has its epochs; it is ``None`` if there is none yet. ``driven`` tells if a process works on the
+    trial, unless it has ended.
 
     Returns:
         The run after the writes; ``None`` if the trial needs no run.
@@ -204,14 +196,7 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
 
 
 def figures_of(record: TrialRecord, epochs: tuple[int, ...], space: Space, form: str | None) -> list[Figures]:
-    """Return the metrics of a trial's epochs and of its test, as MLflow gets them.
-
-    Args:
-        record: The trial.
-        epochs: The epochs.
-        space: The search space.
-        form: The form of the search's metrics, see ``tuning.tracking.metrics``.
-    """
+    """Return the metrics of a trial's epochs and of its test, as MLflow gets them."""
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
     figures = [Figures(epoch, one.at, epoch_metrics(one, space.objectives, form)) for epoch, one in noted]
     if record.test:
@@ -235,11 +220,7 @@ def search_status(results: Results) -> RunStatus:
 def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> str:
     """Open the parent run of a search, whose space file is in its folder; return the run's id.
 
-    Args:
-        folder: The search's folder.
-        space: The search space.
-        tracker: The store for the run.
-        identity: Unique id of the search; an existing run of this id is opened again.
+    An existing run of this identity is opened again.
     """
     settings = space.search
     # A server decides where it keeps artifacts; for a database on this machine they go beside the searches.
@@ -271,10 +252,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
 def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None = None) -> None:
     """Write the results of a search so far to MLflow: its trials' ranks and the parent run.
 
-    Args:
-        search: The search.
-        tracker: The store with its runs.
-        concluded: The result of ``what_mattered``, if it was called before; else it is called here.
+    The conclusion is made here if it is not given.
     """
     results = search.results()
     counts = Counter(trial.status for trial in results.trials)

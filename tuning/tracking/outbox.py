@@ -50,22 +50,13 @@ class Outbox:
         self._thread.start()
 
     def put(self, record: TrialRecord, *, driven: bool = True) -> None:
-        """Queue the current state of a trial.
-
-        Args:
-            record: The trial.
-            driven: Whether this process trains it, if it has not ended.
-        """
+        """Queue the current state of a trial; ``driven`` if this process trains it and it has not ended."""
         with self._changed:
             self._waiting[record.number] = record, driven
             self._changed.notify()
 
     def catch_up(self, records: Iterable[TrialRecord]) -> None:
-        """Queue everything that an earlier process has not written.
-
-        Args:
-            records: All trials of the search; no process trains any of them.
-        """
+        """Queue everything that an earlier process has not written about trials that no process trains."""
         runs = {run.number: run for run in self._tracker.trial_runs()}
         for record in records:
             run = runs.get(record.number)

@@ -98,9 +98,6 @@ def default_uri(storage: Path) -> str:
 def try_store(uri: str) -> str:
     """Check that a tracking store can be used, without changing it.
 
-    Args:
-        uri: Tracking URI, as for `Tracker`.
-
     Returns:
         A description of the store, in a few words.
 
@@ -190,12 +187,7 @@ def _discreet(text: str, uri: str) -> str:
 
 
 class DiscreetClient:
-    """An MLflow client whose errors do not reveal the secrets of its tracking URI.
-
-    Args:
-        client: The client.
-        uri: Its tracking URI.
-    """
+    """An MLflow client whose errors do not reveal the secrets of its tracking URI."""
 
     def __init__(self, client: "MlflowClient", uri: str) -> None:
         self._client = client
@@ -224,13 +216,9 @@ def _database(uri: str) -> bool:
 
 
 def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> None:
-    """Add files to the artifacts of a run, whether or not it has ended; nothing else is changed.
+    """Add files to the artifacts of a run, whether or not it has ended, in place of those of the same names.
 
-    Args:
-        uri: Tracking URI, as for `connect`.
-        run_id: The run, e.g. a search's parent; its status does not change.
-        files: The files; they replace artifacts of the same names.
-        folder: Folder among the run's artifacts.
+    Nothing else of the run is changed.
 
     Raises:
         UserError: If the store cannot be reached or written, or has no such run.

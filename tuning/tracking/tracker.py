@@ -50,14 +50,8 @@ class Figures:
 class TrialRun:
     """The run of a trial, as MLflow has it.
 
-    Attributes:
-        run_id: Id of the run.
-        number: The trial's number.
-        status: Status of the run.
-        params: Parameters of the run.
-        tags: Tags of the run.
-        figures: The last value of every metric.
-        epochs: The epochs with metrics, each as often as it was written.
+    ``figures`` has the last value of every metric; ``epochs`` the epochs with metrics, each as often as it
+    was written.
     """
 
     run_id: str
@@ -71,14 +65,7 @@ class TrialRun:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version of a registered model.
-
-    Attributes:
-        version: Number of the version.
-        run_id: The run that the version comes from.
-        pick: The alias that the version was made for, if known.
-        aliased: Whether the version has an alias.
-    """
+    """A version of a registered model, with the alias that it was made for, if known."""
 
     version: str
     run_id: str
@@ -168,11 +155,7 @@ class Tracker:
         return self.search_id
 
     def parents(self, identity: str) -> list[str]:
-        """Return the parent runs of a search, the oldest first; after a fault there may be several.
-
-        Args:
-            identity: As for `start_search`.
-        """
+        """Return the parent runs of a search, the oldest first; after a fault there may be several."""
         runs = self._runs({_IDENTITY: identity})
         return [str(run.info.run_id) for run in sorted(runs, key=lambda run: run.info.start_time)]
 
@@ -182,10 +165,7 @@ class Tracker:
         return [run_id for run_id in runs if not self._runs({_PARENT: run_id}, most=1)]
 
     def open_search(self, run_id: str) -> str | None:
-        """Continue with a parent run of an earlier process.
-
-        Args:
-            run_id: The id that `start_search` returned.
+        """Continue with a parent run that ``start_search`` returned in an earlier process.
 
         Returns:
             The run's status; None if the store has no such run.
@@ -206,11 +186,7 @@ class Tracker:
         return str(run.info.status)
 
     def save_view(self, view: str) -> None:
-        """Save a view of the search's trials for the UI, under the id of the search's run.
-
-        Args:
-            view: The view from `tuning.tracking.view.trials_view`.
-        """
+        """Save a view of the search's trials for the UI, under the id of the search's run."""
         self.client.set_experiment_tag(self._experiment_id, f"{VIEW}{self.search_id}", view)
 
     @property
@@ -220,26 +196,14 @@ class Tracker:
         return view_page(server, self._experiment_id, self.search_id)
 
     def keep(self, run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, str]) -> None:
-        """Add tags and artifacts to a run.
-
-        Args:
-            run_id: A trial's run, or the search's.
-            tags: Tags to add.
-            artifacts: File name to text.
-        """
+        """Add tags and artifacts (text by file name) to a run."""
         for name, text in artifacts.items():
             self.client.log_text(run_id, text, name)
         if tags:
             self._write(run_id, tags, {})
 
     def add_files(self, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
-        """Add files to a run's artifacts, under their names.
-
-        Args:
-            run_id: A trial's run, or the search's.
-            files: The files; they replace artifacts of the same names.
-            folder: Folder among the run's artifacts.
-        """
+        """Add files to a run's artifacts, in place of those of the same names."""
         for file in files:
             self.client.log_artifact(run_id, str(file), folder)
 
@@ -265,23 +229,13 @@ class Tracker:
         return self.describe_trial(TrialRun(run_id, number, "RUNNING", {}, tags, {}, ()), params, config_yaml)
 
     def describe_trial(self, run: TrialRun, params: Mapping[str, object], config_yaml: str) -> TrialRun:
-        """Add the params and config of a trial's run; a driver that died may have left them out.
-
-        Args:
-            run: The trial's run, without params.
-            params: As for `start_trial`.
-            config_yaml: As for `start_trial`.
-        """
+        """Add the params and config of a trial's run; a driver that died may have left them out."""
         self.client.log_text(run.run_id, config_yaml, "config.yaml")
         self._write(run.run_id, {}, params)
         return replace(run, params=_limited(params, _MAX_PARAM))
 
     def trial_runs(self, number: int | None = None) -> list[TrialRun]:
-        """Return the runs of the search's trials, or of one trial, without their epochs.
-
-        Args:
-            number: The trial's number; ``None`` for all.
-        """
+        """Return the runs of the search's trials, or of one trial, without their epochs."""
         tags = {_PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
         return [
             TrialRun(
@@ -304,9 +258,7 @@ class Tracker:
     def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
         """Write the metrics of epochs, in as few requests as MLflow's limit of 1000 metrics allows.
 
-        Args:
-            run_id: The trial's run.
-            epochs: The metrics, at most 1000 for an epoch.
+        An epoch has at most 1000.
 
         Raises:
             ValueError: If a value is not finite; nothing is written then.
@@ -333,14 +285,7 @@ class Tracker:
     def set_status(
         self, run_id: str, status: RunStatus, tags: Mapping[str, str], name: str | None = None
     ) -> None:
-        """Set a run's status; a status other than RUNNING ends the run.
-
-        Args:
-            run_id: A trial's run, or the search's.
-            status: The new status in MLflow.
-            tags: The end as the search sees it: outcome, reason.
-            name: New name in the UI; None keeps the name.
-        """
+        """Set a run's status, tags about its end, and maybe another name; any status but RUNNING ends it."""
         # The status comes last: a run with a final status is complete, see `tuning.tracking.mirror.is_ended`.
         if tags:
             self._write(run_id, tags, {})
@@ -352,12 +297,7 @@ class Tracker:
             self.client.set_terminated(run_id, status=status)
 
     def model_run(self, name: str, alias: str) -> str | None:
-        """Return the run of a registered model's version; None if the model has no such alias.
-
-        Args:
-            name: The model's name.
-            alias: The version's alias.
-        """
+        """Return the run of a registered model's version; None if the model has no such alias."""
         try:
             return str(self.client.get_model_version_by_alias(name, alias).run_id)
         except Exception as error:  # every database driver and server has its own exceptions
@@ -396,11 +336,7 @@ class Tracker:
             self.client.set_registered_model_alias(name, alias, version)
 
     def model_versions(self, name: str) -> list[ModelVersion]:
-        """Return the versions of a registered model, the oldest first; empty if there is no such model.
-
-        Args:
-            name: The model's name.
-        """
+        """Return the versions of a registered model, the oldest first; empty if there is no such model."""
         models = self.client.search_registered_models(f"name = {quoted(name)}", max_results=1)
         if not models:
             return []
@@ -422,16 +358,7 @@ class Tracker:
         self.client.delete_model_version(name, version)
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
-        """Copy one file of a registered model to a folder, without loading the model.
-
-        Args:
-            name: The model's name.
-            alias: The version's alias.
-            file: The file's path in the model.
-            folder: Folder of the copy.
-
-        Returns:
-            Path of the copy.
+        """Copy one file of a registered model to a folder, without loading the model; return the copy.
 
         Raises:
             UserError: If there is no such version or file, or the store does not answer.

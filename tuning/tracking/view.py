@@ -30,16 +30,7 @@ CURVE = {
 
 
 def trials_view(name: str, space: Space, created: float) -> str:
-    """Return the view of a search's trials, best in the first objective first.
-
-    Args:
-        name: The search's name, which the UI's menu "Views" shows.
-        space: The search space; its settings and objectives become columns and axes.
-        created: Time of creation, in seconds since 1970.
-
-    Returns:
-        The content of the view's tag.
-    """
+    """Return the content of the tag with the view of a search's trials, best in the first objective first."""
     (first, direction), *_ = space.objectives.items()
     tags = ("front", "rank", "status")
     state = {

@@ -56,10 +56,6 @@ class Feed:
 
     Two threads do this, so that no request waits for either.
 
-    Args:
-        name: The search's name.
-        storage: The folder that holds all searches.
-
     Raises:
         UserError: If there is no such search, or it cannot be read.
     """
