@@ -122,6 +122,11 @@ def note(message: str) -> None:
     print(f"note: {printable(message)}", file=sys.stderr)
 
 
+def say(console: "Console", text: str) -> None:
+    """Print a text to a console as it is, without markup, coloured numbers or added line breaks."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error; yield a function of the steps done and of all steps."""

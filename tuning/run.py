@@ -11,7 +11,7 @@ from uuid import uuid4
 from ray import tune
 from rich.console import Console
 
-from dcodr.console import unfailing
+from dcodr.console import say, unfailing
 from dcodr.errors import StorageError, UserError
 from dcodr.evaluation.report import PROTOCOL
 from dcodr.files import write_text
@@ -159,7 +159,7 @@ def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Ite
             "The head of the Ray cluster does not answer. Ray waits a minute for it and then ends this "
             f"process. Nothing that was finished is lost: {again}"
         )
-        console.print("The head of the Ray cluster answers again" if answers else lost, soft_wrap=True)
+        say(console, "The head of the Ray cluster answers again" if answers else lost)
 
     with ExitStack() as stack:
         with console.status("starting Ray"):
@@ -169,7 +169,7 @@ def _ray(address: str | None, verbose: bool, name: str, console: Console) -> Ite
 
 def _drive(search: Search, tracker: Tracker, console: Console) -> None:
     """Run the search, and leave ledger, MLflow and exports in order even if it fails or is stopped."""
-    outbox = Outbox(tracker, search, lambda text: console.print(text, highlight=False, soft_wrap=True))
+    outbox = Outbox(tracker, search, lambda text: say(console, text))
     try:
         with answering(tracker.uri):
             outbox.catch_up(search.ledger.records())
@@ -178,7 +178,7 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
         if isinstance(error, KeyboardInterrupt):
             again = f"To continue, {once_more(name=search.name, resume=True)}."
             at_once = "Stopping; press Ctrl-C or send the signal again to end at once."
-            console.print(f"{at_once} {again}", markup=False, soft_wrap=True)
+            say(console, f"{at_once} {again}")
         with ending_at_once():
             patience = PATIENCE if isinstance(error, KeyboardInterrupt) else 0
             _tidy_up(search, tracker, outbox, console, patience)
@@ -196,7 +196,7 @@ def _tidy_up(search: Search, tracker: Tracker, outbox: Outbox, console: Console,
     except (OSError, StorageError):  # most likely the error that stopped the search, reported at the end
         outbox.close(0)
     except UserError as error:
-        console.print(str(error), markup=False, soft_wrap=True)
+        say(console, str(error))
 
 
 def _train(search: Search, outbox: Outbox, console: Console) -> None:
@@ -243,7 +243,7 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
     for number, seed in search.results().unconfirmed:
         ledger.confirm(number, seed)
     trainings = counted(ledger.waiting(), "training")
-    console.print(f"Confirming the front with other seeds: {trainings}", highlight=False)
+    say(console, f"Confirming the front with other seeds: {trainings}")
     display = Display(
         ledger.waiting(),
         space.objectives,
@@ -266,11 +266,10 @@ def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> No
     if paper is None or paper.status != "running":
         return
     recorder.close_all(but=paper.number)
-    console.print(
+    say(
+        console,
         f"The time budget is spent; trial {paper.number:03d}, the paper's settings, trains to its end: "
         "the search is compared with it.",
-        highlight=False,
-        soft_wrap=True,
     )
     ledger.put_back(paper.number)
     searcher = LedgerSearcher(
@@ -389,15 +388,14 @@ def finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, p
                 concluded = what_mattered(results)
             files, sentence = concluded
             if results.facts.get("ended") is not None and not files:
-                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+                say(console, sentence)
     finally:
         trouble = _close_mlflow(search, tracker, outbox, console, patience, concluded)
     if trouble is not None:
-        console.print(
+        say(
+            console,
             f"MLflow lacks a part of this search: {trouble}. Nothing is lost; write the rest with "
             f"'python -m tuning doctor {search.name} --storage {search.folder.parent} --fix'",
-            highlight=False,
-            soft_wrap=True,
         )
 
 

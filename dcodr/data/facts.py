@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dcodr.console import printable
+from dcodr.console import warn
 from dcodr.data.coverage import coverage_warnings
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.data.datasets import PUBLISHED
@@ -52,9 +52,7 @@ def print_facts(facts: Mapping[str, Any], more: Mapping[str, str]) -> None:
         table.add_row(key, Text(value))
     Console().print(table)
     for warning in facts["warnings"]:
-        Console(stderr=True).print(
-            f"warning: {printable(warning)}", markup=False, highlight=False, soft_wrap=True
-        )
+        warn(warning)
 
 
 def _n_domains(name: str, n: int) -> str:

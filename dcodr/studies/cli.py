@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dcodr.augmentations.names import PAPER_13
 from dcodr.config.seeds import MAX_SEED
-from dcodr.console import examples
+from dcodr.console import examples, say
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
@@ -135,9 +135,7 @@ def _measure(
             epochs,
             seed,
             device,
-            on_epoch=lambda epoch, loss: console.print(
-                f"epoch {epoch}/{epochs}  squared error {loss:.5f}", highlight=False
-            ),
+            on_epoch=lambda epoch, loss: say(console, f"epoch {epoch}/{epochs}  squared error {loss:.5f}"),
         )
     chosen = np.random.default_rng(seed).permutation(data.indices("validation"))[:N_IMAGES]
     images = float_images(data.images, chosen, device).contiguous()

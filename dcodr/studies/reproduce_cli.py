@@ -11,6 +11,7 @@ from rich.table import Table
 
 from dcodr.config.methods import MethodName
 from dcodr.config.seeds import MAX_SEED
+from dcodr.console import say
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import shipped, write_text
 from dcodr.strict_yaml import did_you_mean
@@ -86,8 +87,8 @@ def reproduce(
     _print(comparison.text(), console)
     console.print("Measured on test images with the paper's probe; cells without a run are empty.")
     for note in notes:
-        console.print(note, highlight=False, soft_wrap=True)
-    console.print(f"Written: {path.with_suffix('.csv')}, {path.with_suffix('.md')}", soft_wrap=True)
+        say(console, note)
+    say(console, f"Written: {path.with_suffix('.csv')}, {path.with_suffix('.md')}")
     raise typer.Exit(1 if notes else 0)
 
 
@@ -127,7 +128,7 @@ def _run(
             return [f"{label}: {error}"]
     spent = f"trained in {tested - started:.0f} s, tested in {time.perf_counter() - tested:.0f} s"
     words = spent if tested > started else f"measured before: {folder}"
-    console.print(f"{label}  {words}", highlight=False, soft_wrap=True)
+    say(console, f"{label}  {words}")
     if result.figures:
         comparison.measured.setdefault(method, []).append(result.figures)
         comparison.starts[method] = encoder_start(config.encoder)

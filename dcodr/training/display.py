@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dcodr.console import say
+
 if TYPE_CHECKING:
     from dcodr.training.checkpoint import Epoch
 
@@ -56,4 +58,4 @@ class TrainingDisplay:
 
     def say(self, text: str) -> None:
         """Print a line of text."""
-        self._console.print(f"{self._label}{text}", highlight=False, soft_wrap=True)
+        say(self._console, f"{self._label}{text}")

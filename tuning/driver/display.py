@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from dcodr.console import say
 from tuning.driver.notebook import NotebookConsole
 from tuning.ledger.trials import Outcome, status_words
 from tuning.pareto import Direction, GrowingFront
@@ -99,7 +100,7 @@ class Display:
             self._live.start()
         else:
             goals = ", ".join(f"{direction} {name}" for name, direction in self._objectives.items())
-            self._print(f"[{self._done}/{self._total}] {self._title} started: {goals}")
+            say(self._console, f"[{self._done}/{self._total}] {self._title} started: {goals}")
         return self
 
     def __exit__(
@@ -138,7 +139,7 @@ class Display:
         self._redraw()
         if self._plain and figures != before.figures and epoch < epochs:
             line = f"trial {number:03d} epoch {epoch}/{epochs} {self._objective_text(figures)}"
-            self._print(f"[{self._done}/{self._total}] {line}")
+            say(self._console, f"[{self._done}/{self._total}] {line}")
 
     def trial_ended(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
         """Count a trial as done. Only complete ones, with all objectives, can be best or on the front."""
@@ -148,11 +149,11 @@ class Display:
             ended = f"trial {number:03d} {status_words(status)} {self._objective_text(figures)}"
             front = [self._front_text()] if self._compare else []
             line = f"[{self._done}/{self._total}] {ended.rstrip()}"
-            self._print(" | ".join([line, *front, self._time_text()]))
+            say(self._console, " | ".join([line, *front, self._time_text()]))
 
     def say(self, text: str) -> None:
         """Show a line that stays."""
-        self._print(text)
+        say(self._console, text)
 
     def _end(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
         with self._lock:
@@ -198,9 +199,6 @@ class Display:
         """Draw the panel again in a notebook; on a terminal a thread of rich does."""
         if self._block is not None:
             self._block.draw(self._panel())
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _panel(self) -> RenderableType:
         with self._lock:

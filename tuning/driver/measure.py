@@ -8,6 +8,7 @@ import torch
 from ray.exceptions import RayError
 from rich.console import Console
 
+from dcodr.console import say
 from dcodr.data.remote import open_dataset
 from dcodr.files import CHECKPOINT
 from dcodr.training.checkpoint import load_checkpoint, trained_encoder
@@ -43,15 +44,11 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
         if path.is_file():
             kept[_begin(search, run, path)] = run
         else:
-            _say(console, run, f"its encoder was not kept: there is no {path}")
+            _say_unmeasured(console, run, f"its encoder was not kept: there is no {path}")
     if not kept:
         return
     encoders = counted(len(kept), "encoder")
-    console.print(
-        f"Measuring the best trade-off and the paper's settings on the test images: {encoders}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(console, f"Measuring the best trade-off and the paper's settings on the test images: {encoders}")
     waiting = list(kept)
     with console.status("") as status:
         while waiting:
@@ -99,15 +96,13 @@ def _result(done: "ray.ObjectRef[Measured]", run: TrialRecord, console: Console)
     try:
         measured = ray.get(done)
     except RayError as error:
-        _say(console, run, str(error).strip().splitlines()[-1])
+        _say_unmeasured(console, run, str(error).strip().splitlines()[-1])
         return None
     if not measured[0]:
-        _say(console, run, "its code is not finite there")
+        _say_unmeasured(console, run, "its code is not finite there")
         return None
     return measured
 
 
-def _say(console: Console, run: TrialRecord, why: str) -> None:
-    console.print(
-        f"Trial {run.number:03d} has no metrics on the test images: {why}", highlight=False, soft_wrap=True
-    )
+def _say_unmeasured(console: Console, run: TrialRecord, why: str) -> None:
+    say(console, f"Trial {run.number:03d} has no metrics on the test images: {why}")

@@ -11,6 +11,7 @@ from rich.console import Console
 from dcodr.augmentations.names import canonical
 from dcodr.augmentations.views import Augment
 from dcodr.config import Config
+from dcodr.console import say
 from dcodr.data.coverage import trivial_factors
 from dcodr.data.dataset import DatasetSpec, FactorDataset
 from dcodr.data.prepare import prepare_synthetic
@@ -181,11 +182,10 @@ def _check_labels(data: FactorDataset, console: Console) -> None:
                 "prepare the dataset again, or leave these columns out"
             )
     for name in trivial:
-        console.print(
+        say(
+            console,
             f"{name}: a constant answer is right for every validation image, so that informativeness does "
             "not count it",
-            highlight=False,
-            soft_wrap=True,
         )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dcodr.config import Config, override
+from dcodr.console import say
 from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.errors import UserError
 from dcodr.files import file_system
@@ -127,9 +128,9 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
     print_table(settings_table("First configurations", ("trial",), names, records), console)
     more, random = len(first) - len(records), max(len(first), space.search.startup)
     if more > 0:
-        console.print(f"and {more} more first trials", highlight=False)
+        say(console, f"and {more} more first trials")
     if random < len(records):
-        console.print(f"From trial {random:03d} on, the sampler uses earlier results.", highlight=False)
+        say(console, f"From trial {random:03d} on, the sampler uses earlier results.")
     console.print()
 
 

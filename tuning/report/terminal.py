@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from dcodr.console import say
 from dcodr.words import counted
 from tuning.analysis.evidence import FEWEST_TRIALS
 from tuning.ledger.trials import status_words
@@ -30,26 +31,26 @@ def print_summary(results: Results, console: Console, where: Sequence[str] = ())
     The lines ``where`` explain how to compare the trials in MLflow.
     """
     if results.front:
-        _line(console, answer_text(results))
+        say(console, answer_text(results))
         print_table(answer_table(results), console)
     print_status(results, console)
-    _line(console, f"Stopped: {results.facts['ended']}.")
+    say(console, f"Stopped: {results.facts['ended']}.")
     if results.front:
         print_table(gain_table(results), console)
         configs = _from_here(results.folder / CONFIGS)
-        _line(console, f"Configs of the front: {configs}")
+        say(console, f"Configs of the front: {configs}")
         best = shlex.quote(str(configs / results.config_file(results.best_tradeoff)))
         train = f"python -m dcodr train --config {best} --out trained{results.space.permission}"
-        _line(console, f"Train the best trade-off: {train}")
+        say(console, f"Train the best trade-off: {train}")
         for name, content in PICTURES.items():
             if (picture := results.folder / ANALYSIS / name).is_file():
-                _line(console, f"{content}: {_from_here(picture)}")
-        _line(console, _what_mattered(results))
+                say(console, f"{content}: {_from_here(picture)}")
+        say(console, _what_mattered(results))
         page = results.folder / REPORT
         shown = _from_here(page) if page.is_file() else _command(results, "report")
-        _line(console, f"All of it as one page: {shown}")
+        say(console, f"All of it as one page: {shown}")
     for line in where:
-        _line(console, line)
+        say(console, line)
 
 
 def _what_mattered(results: Results) -> str:
@@ -115,14 +116,14 @@ def status_facts(results: Results) -> dict[str, Any]:
 
 def print_status(results: Results, console: Console) -> None:
     """Print the number of trials by status, the reasons of infeasible and failed ones, and the front."""
-    _line(console, f"Search {results.name}: {counts_text(results)}")
+    say(console, f"Search {results.name}: {counts_text(results)}")
     epochs = counted(results.epochs, "epoch")
-    _line(console, f"{epochs} trained; hypervolume of the front {results.hypervolume:.4f}")
+    say(console, f"{epochs} trained; hypervolume of the front {results.hypervolume:.4f}")
     for trial in results.trials:
         if trial.reason is not None:
-            _line(console, f"  trial {trial.number:03d} {status_words(trial.status)}: {trial.reason}")
+            say(console, f"  trial {trial.number:03d} {status_words(trial.status)}: {trial.reason}")
     if not results.front:
-        _line(console, "No trial is complete yet: there is no front.")
+        say(console, "No trial is complete yet: there is no front.")
         return
     for table in (front_table(results), confirmed_table(results), finals_table(results)):
         print_table(table, console)
@@ -131,9 +132,5 @@ def print_status(results: Results, console: Console) -> None:
 def print_table(table: TextTable | None, console: Console) -> None:
     """Print a table, if there is one, below its caption."""
     if table is not None:
-        _line(console, f"{table.caption}:")
+        say(console, f"{table.caption}:")
         console.print(table.rich(console))
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

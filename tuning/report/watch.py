@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from dcodr.console import say
 from tuning.report.facts import counts_text
 from tuning.report.terminal import print_status
 from tuning.results.results import Results
@@ -33,7 +34,7 @@ def watch(
             if console.is_terminal:
                 live.update(_status(results, console), refresh=True)
             elif said != (said := _counts(results)):
-                console.print(said, markup=False, highlight=False, soft_wrap=True)
+                say(console, said)
             sleep(max(PAUSE, 4 * (time.monotonic() - began)))
 
 

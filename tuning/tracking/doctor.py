@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from dcodr.console import say
 from dcodr.errors import UserError
 from dcodr.words import counted
 from tuning.ledger.journal import cut_short, mend
@@ -109,20 +110,18 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     """Print the findings, the number of repairs, and the differences that are left."""
     _print(diagnosis, diagnosis.found, console)
     if diagnosis.mended:
-        console.print(f"Repaired {diagnosis.mended}; compared again:", highlight=False)
+        say(console, f"Repaired {diagnosis.mended}; compared again:")
         _print(diagnosis, diagnosis.left, console)
     elif not diagnosis.well:
         to_mend = sum(finding.mend is not None for finding in diagnosis.left)
-        console.print(f"{to_mend} to repair: run the same command with --fix.", highlight=False)
+        say(console, f"{to_mend} to repair: run the same command with --fix.")
 
 
 def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) -> None:
     for finding in findings:
-        console.print(f"- {finding.what}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"- {finding.what}")
     if not findings:
-        console.print(
-            f"Ledger, checkpoints and MLflow agree on {counted(diagnosis.trials, 'trial')}.", highlight=False
-        )
+        say(console, f"Ledger, checkpoints and MLflow agree on {counted(diagnosis.trials, 'trial')}.")
 
 
 def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
