@@ -17,23 +17,16 @@ FEWEST = 10
 
 
 def trivial_factors(data: FactorDataset, split: Split) -> tuple[str, ...]:
-    """Find the factors that cannot be measured on a split.
+    """Return the factors that cannot be measured on a split: attributes, after ``domain`` if it is one.
 
     For these factors a constant answer, the most frequent class or the median of the training images, is
     right for every image. No skill can be measured, and the mean over attributes excludes them.
-
-    Returns:
-        Names of such attributes, preceded by ``domain`` if all images have one domain.
     """
     return tuple(name for name, images in _telling(data, split).items() if not images)
 
 
 def coverage_warnings(data: FactorDataset) -> list[str]:
-    """Describe the factors that cannot be measured and the classes that a split lacks.
-
-    Returns:
-        One text for each affected factor; it names classes and their images in each split.
-    """
+    """Describe each factor that cannot be measured, or whose classes a split lacks, with their images."""
     telling = {split: _telling(data, split) for split in SCORED}
     found = []
     for name, attribute in {"domain": None, **{one.name: one for one in data.spec.attributes}}.items():

@@ -24,9 +24,6 @@ def contact_sheet(
         n_domains: Number of rows, at most one per domain.
         n_per_domain: Number of images per row, at most those of the domain.
         seed: Seed of the choice of domains and images.
-
-    Returns:
-        An RGB image as large as its content.
     """
     rng = np.random.default_rng(seed)
     scale = max(1, round(MIN_SIDE / data.image_size))

@@ -21,12 +21,9 @@ _ORIGIN = TypeAdapter(Origin)
 
 
 def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
-    """Write an encoder's weights as safetensors, with its origin in the file's header.
+    """Write an encoder's weights as safetensors, with its origin in the header; return the file's SHA-256.
 
     The same weights and origin give the same bytes.
-
-    Returns:
-        The SHA-256 of the file, in hexadecimal.
 
     Raises:
         UserError: If the file cannot be written.
@@ -45,8 +42,7 @@ def write_encoder(path: Path, encoder: Encoder, config: Config) -> str:
 def read_encoder(path: Path, expected_sha256: str | None = None) -> Encoder:
     """Read an encoder written by ``write_encoder``; nothing in the file is executed.
 
-    Returns:
-        The encoder, on the CPU and in evaluation mode.
+    The encoder is on the CPU and in evaluation mode.
 
     Raises:
         UserError: If the file is missing, damaged, or not the expected one.

@@ -58,8 +58,7 @@ def swap_picture(
 ) -> Image.Image | None:
     """Draw some images of a split, their reconstructions, and their content in the domains of other images.
 
-    Returns:
-        The picture; ``None`` if the method has no generator.
+    A method without a generator has no such picture.
     """
     indices = data.indices(split)
     chosen = indices[_one_a_domain(data.domain[indices], images + domains)]

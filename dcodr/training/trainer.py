@@ -29,12 +29,7 @@ COSINE_END = 1e-5
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished training.
-
-    Attributes:
-        method: The trained networks.
-        report: Validation metrics of the last epoch.
-    """
+    """A finished training: its networks, and the validation metrics of its last epoch."""
 
     method: Method
     report: Report

@@ -99,10 +99,7 @@ def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str
 def write_tables(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     """Write ``importance.csv`` and, for an attribution, ``attribution.csv`` and ``interactions.csv``.
 
-    A cell is empty where there are not enough trials.
-
-    Returns:
-        The files written; existing files of these names are replaced.
+    A cell is empty where there are not enough trials. Return the files; existing ones are replaced.
     """
     support = ["trials", "trials_one_side", "trials_other_side"]
     importance = _write(

@@ -47,10 +47,9 @@ def places(resources: Resources) -> int:
 def check_cluster(
     space: Space, address: str | None, storage: Path, fingerprint: str, console: Console
 ) -> int | None:
-    """Start Ray or reach the cluster, and refuse one on which a search could not run; see :func:`ready`.
+    """Refuse a cluster on which a search could not run; return the trials that it trains at a time.
 
-    Returns:
-        Number of trials that the cluster trains at a time; ``None`` for this machine alone.
+    For this machine alone, without an address, return ``None``.
 
     Raises:
         UserError: If Ray cannot be started or reached, or a node does not see a file that it needs.

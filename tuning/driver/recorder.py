@@ -23,16 +23,7 @@ WORKER_DEATHS = 3
 
 @dataclass
 class _Progress:
-    """The progress of a running trial.
-
-    Attributes:
-        label: Its values in one line.
-        epochs: Epochs of the whole training.
-        recorded: The last epoch in the ledger.
-        epoch: Epochs completed.
-        figures: Its last metrics.
-        last: Its last report.
-    """
+    """The progress of a running trial; ``recorded`` is the last epoch in the ledger."""
 
     label: str
     epochs: int

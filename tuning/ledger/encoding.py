@@ -4,12 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from optuna import Trial
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam, used
 

@@ -113,7 +113,7 @@ class Ledger:
         self.study.set_user_attr(name, value)
 
     def ready(self, sampler: Callable[[Space, int], BaseSampler], space: Space | None = None) -> list[int]:
-        """Prepare to hand out trials: interrupted trials come first and resume.
+        """Prepare to hand out trials; return those that were interrupted, which come first and resume.
 
         A trial that was interrupted while its values were drawn is closed; if its values were given, the
         trial begins again.
@@ -123,9 +123,6 @@ class Ledger:
                 the same seed would repeat the first proposals.
             space: The space with other budgets, if they have changed. The constant answers stay those that
                 the search began with, so that gains and hypervolumes compare.
-
-        Returns:
-            Numbers of the trials that resume.
         """
         if space is not None:
             self.space = space.model_copy(update={"constant_answers": self.space.constant_answers})
@@ -158,13 +155,10 @@ class Ledger:
         return self.budget.over()
 
     def begin(self) -> Begun | None:
-        """Open the next trial. Confirmations and interrupted trials ignore the budget.
+        """Open the next trial, if one can begin. Confirmations and interrupted trials ignore the budget.
 
         A draw that repeats an earlier trial is not handed out: the draw gets the earlier result, at once or
         when the earlier trial ends.
-
-        Returns:
-            The trial; ``None`` if no trial can begin at the moment.
         """
         if self._confirmations:
             return self._begin_confirmation(*self._confirmations.pop(0))
@@ -247,16 +241,13 @@ class Ledger:
     def end(
         self, number: int, *, full_budget: bool, infeasible: str | None = None, failure: str | None = None
     ) -> Outcome:
-        """Close a trial with the epochs noted.
+        """Close a trial with the epochs noted; return its outcome.
 
         Args:
             number: A trial that this process has begun.
             full_budget: Whether the trial trained to its last epoch; if not, Optuna is told PRUNED.
             infeasible: The reason why the trial must not compete, if it is infeasible.
             failure: The reason why the trial failed; a trial without metrics fails in any case.
-
-        Returns:
-            The trial's outcome.
         """
         record = self.record(number)
         trial, begun = self._open.pop(number)

@@ -103,10 +103,9 @@ def check_storage(folder: Path, named: str = "storage") -> None:
 
 
 def check_tracking(uri: str) -> str:
-    """Refuse a tracking store that a search could not use; change nothing in the store.
+    """Return the state of a tracking store in a few words; refuse one that a search could not use.
 
-    Returns:
-        The state of the store, in a few words.
+    Nothing in the store is changed.
 
     Raises:
         UserError: If the store cannot be reached or opened, within seconds.

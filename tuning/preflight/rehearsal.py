@@ -106,10 +106,8 @@ def rehearse(config: Config, copies: int, gpus: float = 0) -> Timing:
     """Time steps and an evaluation, in as many processes at a time as trials would share the device.
 
     This process does not change. The processes are as fresh as Ray's workers, and slow each other down as
-    trials would. A rehearsal takes a few seconds, unless a single step takes longer.
-
-    Returns:
-        Means over the copies; the largest memory.
+    trials would. A rehearsal takes a few seconds, unless a single step takes longer. Times are means over the
+    copies; the memory is the largest.
 
     Raises:
         UserError: If the machine cannot train so many at a time, or cannot train the config at all.

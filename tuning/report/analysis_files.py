@@ -13,10 +13,7 @@ from tuning.results.results import ANALYSIS, Results
 def write_files(results: Results, analyses: Sequence[Analysis]) -> list[Path]:
     """Write tables and pictures of analyses, if any, all complete trials, and neighbours before and after.
 
-    The files go to the search's folder.
-
-    Returns:
-        The files written; existing files of these names are replaced.
+    The files go to the search's folder. Return them; existing ones are replaced.
 
     Raises:
         UserError: If no trial is complete, or a file cannot be written.

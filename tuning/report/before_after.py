@@ -8,7 +8,7 @@ from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, text
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from tuning.ledger.trials import TrialRecord
-from tuning.report.chart import figure, number
+from tuning.report.chart import number, reached
 from tuning.report.details import picture_file
 from tuning.results.results import BEFORE_AFTER, Results
 
@@ -30,11 +30,10 @@ def before_and_after(results: Results) -> list[tuple[str, TrialRecord]]:
         (results.space.baseline, results.baseline),
         ("the best trade-off", results.best_tradeoff),
     ):
-        reached = ", ".join(f"{key} {figure(value)}" for key, value in results.objectives(trial).items())
-        found.append((f"Trial {number(trial)}, {name}: {reached}", trial))
-    return (
-        found if all(picture_file(results, trial.number, RETRIEVAL).is_file() for _, trial in found) else []
-    )
+        if not picture_file(results, trial.number, RETRIEVAL).is_file():
+            return []
+        found.append((f"Trial {number(trial)}, {name}: {reached(results.objectives(trial))}", trial))
+    return found
 
 
 def write_before_after(results: Results, folder: Path) -> list[Path]:

@@ -29,16 +29,8 @@ class Chart:
     """A figure of plotly.js.
 
     In a trace, ``customdata`` holds the number of the trial behind each point: the page's script marks the
-    points of the selected trial, and selects the trial of a point that is clicked.
-
-    Attributes:
-        name: Id in the page.
-        title: Title.
-        alt: Text alternative for readers who cannot see the chart.
-        data: Traces.
-        layout: Layout.
-        height: Height in pixels.
-        min_width: Least width in pixels; on narrower screens the reader scrolls sideways.
+    points of the selected trial, and selects the trial of a point that is clicked. Readers who cannot see the
+    chart get ``alt``. Screens narrower than ``min_width`` scroll sideways.
     """
 
     name: str
@@ -113,6 +105,11 @@ def figure(value: float) -> str:
     return f"{value:.3f}"
 
 
+def reached(objectives: Mapping[str, float]) -> str:
+    """Format objectives by name."""
+    return ", ".join(f"{name} {figure(value)}" for name, value in objectives.items())
+
+
 def tick_texts(values: Sequence[float]) -> list[str]:
     """Format the ticks of an axis: with four digits, or as many as make them differ."""
     for digits in range(4, 17):
@@ -129,16 +126,20 @@ def hover(trial: TrialRecord, objectives: Mapping[str, float]) -> str:
     lines += [f"{plain(name)}: <b>{figure(value)}</b>" for name, value in objectives.items()]
     lines += [""]
     lines += [f"{plain(key)}: {plain(value_text(value))}" for key, value in trial.values.items()]
-    raw = [name for name in trial.figures if _raw(name) and name not in objectives]
+    raw = [name for name in raw_metrics(trial) if name not in objectives]
     lines += [""] if raw else []
-    lines += [f"{plain(name)}: {figure(trial.figures[name])}{_chance(trial, name)}" for name in raw]
+    for name in raw:
+        beside = "" if (level := chance(trial, name)) is None else f" (chance {figure(level)})"
+        lines += [f"{plain(name)}: {figure(trial.figures[name])}{beside}"]
     return "<br>".join(lines)
 
 
-def _raw(name: str) -> bool:
-    return name == "domain_accuracy" or name.startswith(("accuracy/", "error/"))
+def raw_metrics(trial: TrialRecord) -> list[str]:
+    """Return the names of a trial's accuracies and errors, as the paper's tables print them."""
+    kinds = ("domain_accuracy", "accuracy/", "error/")
+    return [name for name in trial.figures if name.startswith(kinds)]
 
 
-def _chance(trial: TrialRecord, name: str) -> str:
-    chance = f"chance/{name.removeprefix('accuracy/').removesuffix('_accuracy')}"
-    return f" (chance {figure(trial.figures[chance])})" if chance in trial.figures else ""
+def chance(trial: TrialRecord, name: str) -> float | None:
+    """Return the chance of an accuracy; ``None`` for other metrics."""
+    return trial.figures.get(f"chance/{name.removeprefix('accuracy/').removesuffix('_accuracy')}")

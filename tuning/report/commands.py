@@ -24,26 +24,21 @@ def space_text(results: Results) -> str:
 
 def commands(results: Results) -> list[tuple[str, str]]:
     """Return the purpose and the text of each command."""
-    name, storage = results.name, str(results.folder.parent)
+    name, allowed = results.name, results.space.permission
+    tuning, storage = ["python", "-m", "tuning"], ["--storage", str(results.folder.parent)]
     found = [
-        ("Continue this search", f"{_search_again(results, name)} --resume{results.space.permission}"),
-        ("Search again, from the start", _search_again(results, f"{name}-again") + results.space.permission),
-        (
-            "Export the front",
-            _joined("python", "-m", "tuning", "export", name, "--pick", "all-front", "--storage", storage),
-        ),
+        ("Continue this search", f"{_search_again(results, name)} --resume{allowed}"),
+        ("Search again, from the start", _search_again(results, f"{name}-again") + allowed),
+        ("Export the front", shlex.join([*tuning, "export", name, "--pick", "all-front", *storage])),
     ]
     if results.front:
-        config = str(results.folder / CONFIGS / results.config_file(results.best_tradeoff))
+        config = shlex.quote(str(results.folder / CONFIGS / results.config_file(results.best_tradeoff)))
+        train = f"python -m dcodr train --config {config} --out trained{allowed}"
         found += [
-            (
-                "Train the best trade-off",
-                _joined("python", "-m", "dcodr", "train", "--config", config, "--out", "trained")
-                + results.space.permission,
-            ),
-            ("Test what was trained", f"python -m dcodr evaluate trained{results.space.permission}"),
+            ("Train the best trade-off", train),
+            ("Test what was trained", f"python -m dcodr evaluate trained{allowed}"),
         ]
-    return [*found, ("This page", _joined("python", "-m", "tuning", "report", name, "--storage", storage))]
+    return [*found, ("This page", shlex.join([*tuning, "report", name, *storage]))]
 
 
 def caveat(results: Results) -> str | None:
@@ -68,14 +63,14 @@ def _search_again(results: Results, name: str) -> str:
     try:
         options = _options(results)
     except UserError:
-        return _joined(*words)
+        return shlex.join(words)
     for option in ("dataset", "data"):
         words += [f"--{option}", options[option]] if options[option] is not None else []
     for key, value in options["settings"].items():
         words += ["--set", f"{key}={dump_yaml(value, one_line=True)}"]
     for key, value in options["search"].items():
         words += [f"--{key.replace('_', '-')}", f"{value}"]
-    return _joined(*words)
+    return shlex.join(words)
 
 
 def _options(results: Results) -> dict[str, Any]:
@@ -121,7 +116,3 @@ def _comparable(space: Space) -> dict[str, Any]:
     return space.model_copy(update={"base": with_absolute_paths(space.base)}).model_dump(
         exclude={"name", "text", "constant_answers"}
     )
-
-
-def _joined(*words: str) -> str:
-    return shlex.join(words)

@@ -11,7 +11,7 @@ from tuning.analysis.analysis import Analysis, analyse
 from tuning.ledger.trials import TrialRecord
 from tuning.report import analysis_text, commands, facts, tables
 from tuning.report.before_after import RETRIEVAL, before_and_after
-from tuning.report.chart import figure, number
+from tuning.report.chart import number, reached
 from tuning.report.charts import places
 from tuning.report.details import Address, pictures
 from tuning.report.plane import MEANING
@@ -23,12 +23,7 @@ from tuning.results.results import CONFIGS, Results
 
 @dataclass(frozen=True)
 class Analysed:
-    """The analyses of a search.
-
-    Attributes:
-        analyses: One for each objective, or none.
-        missing: The reason why there is none; else ``None``.
-    """
+    """The analyses of a search, one for each objective, or the reason why they are missing."""
 
     analyses: Sequence[Analysis] = ()
     missing: str | None = None
@@ -106,6 +101,6 @@ def _exported(results: Results, trial: TrialRecord) -> Exported:
     written = path.is_file()
     config = results.space.config(trial.values)
     text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(results, trial))
-    reached = ", ".join(f"{name} {figure(value)}" for name, value in results.objectives(trial).items())
     marks = ", the best trade-off" if trial.number == results.best_tradeoff.number else ""
-    return Exported(f"Trial {number(trial)}{marks}", str(path), written, reached, text)
+    figures = reached(results.objectives(trial))
+    return Exported(f"Trial {number(trial)}{marks}", str(path), written, figures, text)

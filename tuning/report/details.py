@@ -8,7 +8,7 @@ from pathlib import Path
 from dcodr.config import dump_config
 from dcodr.html import data_uri, page_template
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.report.chart import figure, number
+from tuning.report.chart import chance, figure, number, raw_metrics
 from tuning.report.curves import measured
 from tuning.report.text_table import TextTable
 from tuning.report.trials_table import outcome
@@ -110,19 +110,14 @@ def _metrics(results: Results, trial: TrialRecord) -> TextTable | None:
     """Return the metrics of the objectives, the raw metrics behind them, their intervals and chances."""
     if not trial.figures:
         return None
-    names = list(results.space.objectives)
-    raw = [
-        name
-        for name in trial.figures
-        if name == "domain_accuracy" or name.startswith(("accuracy/", "error/"))
-    ]
-    rows = [
-        (name, figure(trial.figures[name]), _interval(trial, name), _chance(trial, name))
-        for name in names + raw
-        if name in trial.figures
-    ]
+    rows = []
+    for name in dict.fromkeys([*results.space.objectives, *raw_metrics(trial)]):
+        if name in trial.figures:
+            level = chance(trial, name)
+            beside = "-" if level is None else figure(level)
+            rows.append((name, figure(trial.figures[name]), _interval(trial, name), beside))
     caption = f"On validation images, after epoch {max(trial.evaluated)}"
-    return TextTable(caption, ("metric", "value", "95 % interval", "chance"), list(dict.fromkeys(rows)))
+    return TextTable(caption, ("metric", "value", "95 % interval", "chance"), rows)
 
 
 def _confirmed(results: Results, trial: TrialRecord) -> str | None:
@@ -143,25 +138,11 @@ def _interval(trial: TrialRecord, name: str) -> str:
     return f"{figure(low)} to {figure(high)}"
 
 
-def _chance(trial: TrialRecord, name: str) -> str:
-    chance = trial.figures.get(f"chance/{name.removeprefix('accuracy/').removesuffix('_accuracy')}")
-    return "-" if chance is None else figure(chance)
-
-
 def _commands(results: Results, trial: TrialRecord) -> list[tuple[str, str]]:
     """Return the commands that write a trial's config and train it."""
-    storage = ["--storage", str(results.folder.parent)]
-    pick = ["--pick", f"trial:{number(trial)}", "--out", "best"]
-    config = f"best/{results.config_file(trial)}"
+    pick = ["--pick", f"trial:{number(trial)}", "--out", "best", "--storage", str(results.folder.parent)]
+    config = ["--config", f"best/{results.config_file(trial)}", "--out", f"trained-{number(trial)}"]
     return [
-        (
-            "Export its config",
-            shlex.join(["python", "-m", "tuning", "export", results.name, *pick, *storage]),
-        ),
-        (
-            "Train it",
-            shlex.join(
-                ["python", "-m", "dcodr", "train", "--config", config, "--out", f"trained-{number(trial)}"]
-            ),
-        ),
+        ("Export its config", shlex.join(["python", "-m", "tuning", "export", results.name, *pick])),
+        ("Train it", shlex.join(["python", "-m", "dcodr", "train", *config])),
     ]

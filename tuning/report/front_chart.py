@@ -14,10 +14,8 @@ def front_chart(results: Results) -> Chart | None:
     """Draw all trials as points; mark the front, the best trade-off and the paper's settings.
 
     Trials that were stopped early, and those that run, are at their last validation metrics. The axes are the
-    first two objectives, or the trial's number and the only objective.
-
-    Returns:
-        The chart; ``None`` if no trial has metrics yet.
+    first two objectives, or the trial's number and the only objective. There is no chart as long as no trial
+    has metrics.
     """
     groups = {
         name: _measured(results, status)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dcodr.errors import UserError
 from tuning.ledger.storage import names
-from tuning.report.chart import figure
+from tuning.report.chart import reached
 from tuning.report.text_table import TextTable
 from tuning.results.results import Results
 from tuning.results.search import Search
@@ -15,12 +15,7 @@ from tuning.results.search import Search
 
 @dataclass(frozen=True)
 class Best:
-    """The best trade-off of a search.
-
-    Attributes:
-        trial: The trial's number.
-        objectives: Its objectives, by name.
-    """
+    """The best trade-off of a search: the trial's number and its objectives."""
 
     trial: int
     objectives: dict[str, float]
@@ -86,13 +81,8 @@ def list_table(searches: Sequence[Listed]) -> TextTable:
             "-" if search.dataset is None else f"{search.done}/{search.trials}",
             search.state,
             search.dataset or "-",
-            "-" if search.best is None else _best(search.best),
+            f"trial {best.trial:03d}: {reached(best.objectives)}" if (best := search.best) else "-",
         )
         for search in searches
     ]
     return TextTable("Searches", ("search", "trials", "state", "dataset", "best trade-off"), rows, 1)
-
-
-def _best(best: Best) -> str:
-    reached = ", ".join(f"{name} {figure(value)}" for name, value in best.objectives.items())
-    return f"trial {best.trial:03d}: {reached}"

@@ -22,11 +22,7 @@ SHADES = {
 
 
 def matrix_chart(results: Results) -> Chart | None:
-    """Draw a cell for each trial and augmentation, the best trials on the left.
-
-    Returns:
-        The chart; ``None`` if no set is searched, or no trial has ended.
-    """
+    """Draw a cell for each trial and augmentation, the best trials on the left; ``None`` without any."""
     found = [(key, param) for key, param in results.space.params.items() if isinstance(param, SubsetParam)]
     if not found:
         return None

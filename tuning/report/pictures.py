@@ -19,8 +19,7 @@ from tuning.report.bars import PALE, Bars, effect_bars, importance_bars
 def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
     """Draw ``importance.png`` and, for an attribution, ``attribution.png`` and ``interactions.png``.
 
-    Returns:
-        The files written; existing files of these names are replaced.
+    Return the files; existing ones are replaced.
     """
     figures = {"importance.png": _bars(importance_bars(analyses))}
     attributions = [(a.objective, a.attribution) for a in analyses if a.attribution]

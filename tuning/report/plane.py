@@ -14,6 +14,7 @@ from dcodr.palette import BLUE, GREY, ORANGE
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
 from tuning.pareto import Direction
+from tuning.report.chart import chance
 from tuning.report.labels import FloatArray, place
 from tuning.report.tables import subset_alone
 from tuning.results.csv_tables import trials_csv
@@ -32,12 +33,9 @@ def write_trials(results: Results, folder: Path) -> list[Path]:
     """Write the complete trials: ``trials.csv``, and ``trials.png`` unless there is only one objective.
 
     The picture has a point for each trial, a star for the best trade-off and a ring for the paper's settings;
-    with two objectives a line joins the front. Labels are the trials'
-    numbers, "paper" for the paper's settings, or the names of augmentations that are searched alone. A label
-    that finds no room is left out; labels of the front choose first.
-
-    Returns:
-        The files written; existing files of these names are replaced.
+    with two objectives a line joins the front. Labels are the trials' numbers, "paper" for the paper's
+    settings, or the names of augmentations that are searched alone. A label that finds no room is left out;
+    labels of the front choose first. Return the files; existing ones are replaced.
 
     Raises:
         UserError: If no trial is complete, or a file cannot be written.
@@ -80,11 +78,9 @@ def _describe(axes: Axes, results: Results) -> None:
     (x, x_direction), (y, y_direction), *_ = results.space.objectives.items()
     axes.set_xlabel(_meaning(x, x_direction))
     axes.set_ylabel(_meaning(y, y_direction))
-    figures = results.front[0].figures
     for objective, line in ((x, axes.axvline), (y, axes.axhline)):
-        factor = objective.removeprefix("accuracy/").removesuffix("_accuracy")
-        if (chance := figures.get(f"chance/{factor}")) is not None:
-            line(chance, color=GREY, linewidth=0.8, linestyle=":", label=f"chance of {objective}")
+        if (level := chance(results.front[0], objective)) is not None:
+            line(level, color=GREY, linewidth=0.8, linestyle=":", label=f"chance of {objective}")
     axes.grid(color="#E0E0E0", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -86,9 +86,6 @@ def subset_alone(space: Space) -> str | None:
 
     The paper's study of single augmentations (supplement, section 1.2) is such a space. Sets of one member
     have no effects and no interactions, only a ranking.
-
-    Returns:
-        The key; ``None`` for any other space.
     """
     (key, param), *more = space.params.items()
     alone = not more and isinstance(param, SubsetParam) and param.largest == 1 and not param.strengths

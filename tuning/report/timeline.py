@@ -48,11 +48,7 @@ def timeline_chart(results: Results) -> Chart | None:
 
 
 def lanes(spans: Sequence[tuple[float, float]]) -> list[int]:
-    """Put spans of time, in the order of their beginnings, into the first free of as few rows as possible.
-
-    Returns:
-        The row of each, from 0 on.
-    """
+    """Return a row for each span of time, in the order of their beginnings: the first free of few rows."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     found, rows = [], 0

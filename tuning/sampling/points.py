@@ -10,12 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from dcodr.config import key_parts
 from tuning.ledger.encoding import booleans, chosen, distributions, strengths

@@ -62,10 +62,9 @@ def wrong_param(
     overrides: Mapping[str, Any],
     search: SearchSettings,
 ) -> Iterator[Mistake]:
-    """Find mistakes of a parameter: an unknown setting, no effect, or a range that is not allowed or useful.
+    """Yield mistakes of a parameter: an unknown setting, no effect, a range that is not allowed or useful.
 
-    Yields:
-        The place of each mistake below the parameters, and a message.
+    The place of each mistake is below the parameters.
     """
     if message := _no_parameter(key, base, params, overrides):
         yield (key,), message

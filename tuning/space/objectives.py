@@ -47,11 +47,7 @@ Objective = Annotated[str, BeforeValidator(_full)]
 
 
 def wrong_objectives(objectives: Iterable[str], preference: Iterable[str]) -> Iterator[tuple[Key, str]]:
-    """Find objectives without measurable gains, and preferences for names that are no objectives.
-
-    Yields:
-        The place of each mistake in the file, and a message.
-    """
+    """Yield objectives without measurable gains and preferences for no objectives, with their places."""
     objectives = list(objectives)
     for name in objectives:
         if name.startswith(CONSTANT):

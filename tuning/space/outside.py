@@ -22,11 +22,7 @@ def outside_parts(
 def not_allowed(
     base: Config, params: Mapping[str, Param], objectives: Iterable[str], search: SearchSettings
 ) -> Iterator[tuple[Key, str]]:
-    """Find packages that this machine does not allow; nothing is imported.
-
-    Yields:
-        The first place of each package in the space file, and a message.
-    """
+    """Yield packages that this machine does not allow, each at its first place; nothing is imported."""
     refused: dict[str, list[tuple[Key, str]]] = {}
     for at, name in outside_parts(base, params, objectives, search):
         if refusal(name) is not None:

@@ -122,9 +122,7 @@ class SubsetParam(StrictModel):
     """Most members of a set; ``null`` is all."""
     required: Members = ()
     """Members of every set."""
-    excluded: Annotated[
-        tuple[Annotated[Members, Field(min_length=2, max_length=2)], ...], Field(strict=False)
-    ] = ()
+    excluded: Annotated[tuple[Pair, ...], Field(strict=False)] = ()
     """Pairs that are never in a set together."""
     exclusive: Annotated[tuple[Group, ...], Field(strict=False)] = ()
     """Groups of which a set has at most one member."""

@@ -13,10 +13,7 @@ from dcodr.plugins import is_outside
 from dcodr.strict_yaml import StrictModel, YamlFile, read_yaml
 from dcodr.yaml_core import dump_yaml
 from tuning.pareto import Direction
-from tuning.space.checks import (
-    paper_value,
-    trained_methods,
-)
+from tuning.space.checks import paper_value, trained_methods
 from tuning.space.given import Setting, parsed, python_content
 from tuning.space.loading import absolute_paths, resolve
 from tuning.space.mistakes import Mistakes

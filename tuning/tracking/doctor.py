@@ -37,12 +37,7 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference from the ledger.
-
-    Attributes:
-        what: Description in one line.
-        mend: Function that repairs it; ``None`` if nothing is to be done.
-    """
+    """A difference from the ledger, in one line, and its repair, if anything is to be done."""
 
     what: str
     mend: Callable[[], object] | None
@@ -50,13 +45,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The doctor's findings about a search.
+    """The doctor's findings about a search: the number of its trials, and the differences from the ledger.
 
-    Attributes:
-        trials: Number of trials in the ledger, of every status.
-        found: Differences from the ledger.
-        mended: Number of repairs.
-        left: Differences that are left after the repairs.
+    Some are left after the repairs, whose number is ``mended``.
     """
 
     trials: int

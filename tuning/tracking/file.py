@@ -113,12 +113,7 @@ def require_whole(file: Path) -> None:
 
 @dataclass(frozen=True)
 class _State:
-    """The state of a database.
-
-    Attributes:
-        missing: Whether there is no file, or only an empty one.
-        whole: Whether the file is a whole database of this version of MLflow.
-    """
+    """The state of a database: missing (or empty), or whole and of this version of MLflow."""
 
     missing: bool
     whole: bool

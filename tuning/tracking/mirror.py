@@ -90,13 +90,10 @@ def is_ended(search: Search, record: TrialRecord, run: TrialRun) -> bool:
 def bring(
     tracker: Tracker, search: Search, record: TrialRecord, run: TrialRun | None, *, driven: bool
 ) -> TrialRun | None:
-    """Write the missing parts of a trial's run from ledger and folder, the status last.
+    """Write the missing parts of a trial's run from ledger and folder, the status last; return the run.
 
     ``run`` has its epochs; it is ``None`` if there is none yet. ``driven`` tells if a process works on the
     trial, unless it has ended.
-
-    Returns:
-        The run after the writes; ``None`` if the trial needs no run.
     """
     # The order matters: a run that has its status and end tags is complete, see `is_ended`.
     space = search.space

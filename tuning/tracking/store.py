@@ -96,10 +96,7 @@ def default_uri(storage: Path) -> str:
 
 
 def try_store(uri: str) -> str:
-    """Check that a tracking store can be used, without changing it.
-
-    Returns:
-        A description of the store, in a few words.
+    """Describe a tracking store in a few words, if it can be used; change nothing.
 
     Raises:
         UserError: If the store cannot be reached or opened, within seconds; no password is repeated.

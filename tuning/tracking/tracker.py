@@ -117,7 +117,7 @@ class Tracker:
         experiment: str,
         artifact_root: str | None,
     ) -> str:
-        """Open the parent run: the existing one, or else a new one.
+        """Open the parent run, the existing one or else a new one; return its id.
 
         A RUNNING run with the same tags and without trials was left by a process that was killed before its
         search began; the run becomes KILLED.
@@ -129,9 +129,6 @@ class Tracker:
             params: Settings of the whole search.
             experiment: Experiment of the search; created if missing.
             artifact_root: URI below which a new experiment keeps its artifacts; None leaves it to the server.
-
-        Returns:
-            Run id of the parent.
 
         Raises:
             UserError: If the experiment was deleted or cannot be made.
@@ -165,10 +162,7 @@ class Tracker:
         return [run_id for run_id in runs if not self._runs({_PARENT: run_id}, most=1)]
 
     def open_search(self, run_id: str) -> str | None:
-        """Continue with a parent run that ``start_search`` returned in an earlier process.
-
-        Returns:
-            The run's status; None if the store has no such run.
+        """Continue with a parent run of an earlier process; return its status, or None if there is none.
 
         Raises:
             UserError: If the store cannot be reached.
