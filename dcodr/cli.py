@@ -101,15 +101,7 @@ def train(
     console = Console()
     try:
         with TrainingDisplay(console, settings.epochs) as display:
-            trained = fit(
-                settings,
-                dataset,
-                on_epoch=display.on_epoch,
-                on_step=display.on_step,
-                on_resume=display.on_resume,
-                on_streamed=display.on_streamed,
-                checkpoint=checkpoint,
-            )
+            trained = fit(settings, dataset, checkpoint=checkpoint, **display.callbacks)
     except KeyboardInterrupt:
         if checkpoint.exists():
             console.print("Stopped; run the same command with --resume to continue.")

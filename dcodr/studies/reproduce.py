@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 from pydantic import ValidationError
 
@@ -11,8 +12,7 @@ from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import PROTOCOL, evaluate_encoder
 from dcodr.files import CHECKPOINT, IMAGENET, write_text
 from dcodr.strict_yaml import StrictModel
-from dcodr.training.checkpoint import Epoch
-from dcodr.training.trainer import fit
+from dcodr.training.trainer import Callbacks, fit
 
 RESULT = "result.json"
 
@@ -41,11 +41,8 @@ def train_and_test(
     data: FactorDataset,
     folder: Path,
     *,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_step: Callable[[int, int], None] = lambda done, total: None,
-    on_resume: Callable[[int, str | None], None] = lambda epoch, damage: None,
-    on_streamed: Callable[[str], None] = lambda reason: None,
     on_test: Callable[[], None] = lambda: None,
+    **callbacks: Unpack[Callbacks],
 ) -> Result:
     """Train a config and test it, or finish the work of an earlier call.
 
@@ -61,15 +58,7 @@ def train_and_test(
     if known and (known.config, known.fingerprint, known.protocol) == (config, data.fingerprint, PROTOCOL):
         return known
     # 2. Train, or continue from the checkpoint. A complete training runs no further epoch.
-    trained = fit(
-        config,
-        data,
-        on_epoch=on_epoch,
-        on_step=on_step,
-        on_resume=on_resume,
-        on_streamed=on_streamed,
-        checkpoint=folder / CHECKPOINT,
-    )
+    trained = fit(config, data, checkpoint=folder / CHECKPOINT, **callbacks)
     # 3. Touch the test images only now, once per result.
     on_test()
     report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed)

@@ -114,16 +114,7 @@ def _run(
             display.say("fitting the paper's probe")
 
         try:
-            result = train_and_test(
-                config,
-                store,
-                folder,
-                on_epoch=display.on_epoch,
-                on_step=display.on_step,
-                on_resume=display.on_resume,
-                on_streamed=display.on_streamed,
-                on_test=on_test,
-            )
+            result = train_and_test(config, store, folder, on_test=on_test, **display.callbacks)
         except DivergedError as error:
             return [f"{label}: {error}"]
     spent = f"trained in {tested - started:.0f} s, tested in {time.perf_counter() - tested:.0f} s"

@@ -9,12 +9,13 @@ from dcodr.console import say
 
 if TYPE_CHECKING:
     from dcodr.training.checkpoint import Epoch
+    from dcodr.training.trainer import Callbacks
 
 HEADLINES = ("invariance", "informativeness", "image_informativeness")
 
 
 class TrainingDisplay:
-    """Display of a training; its methods are the callbacks of ``fit``, and ``label`` begins every line."""
+    """Display of a training by the callbacks of ``fit``; ``label`` begins every line."""
 
     def __init__(self, console: Console, epochs: int, label: str = "") -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -32,6 +33,16 @@ class TrainingDisplay:
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
         self._progress.stop()
+
+    @property
+    def callbacks(self) -> "Callbacks":
+        """The callbacks to give to ``fit``."""
+        return {
+            "on_epoch": self.on_epoch,
+            "on_step": self.on_step,
+            "on_resume": self.on_resume,
+            "on_streamed": self.say,
+        }
 
     def on_epoch(self, epoch: "Epoch") -> None:
         """Print the losses and metrics of an epoch in one line."""
@@ -51,10 +62,6 @@ class TrainingDisplay:
         if damage is not None:
             self.say(f"continuing from the previous checkpoint, because of {damage}")
         self.say(f"continuing after epoch {epoch}")
-
-    def on_streamed(self, reason: str) -> None:
-        """Print the reason why the images are not on the GPU."""
-        self.say(reason)
 
     def say(self, text: str) -> None:
         """Print a line of text."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -48,6 +49,15 @@ def resolve_device(name: str) -> torch.device:
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
+
+
+class Callbacks(TypedDict, total=False):
+    """The callbacks of :func:`fit` that show its progress."""
+
+    on_epoch: Callable[[Epoch], None]
+    on_step: Callable[[int, int], None]
+    on_resume: Callable[[int, str | None], None]
+    on_streamed: Callable[[str], None]
 
 
 def fit(
