@@ -1,15 +1,11 @@
 """The conclusion of a search on its parent run in MLflow: answer, gain and importances."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from dcodr.errors import UserError
 from tuning.report.tables import answer_table, finals_table, gain_table, subset_alone
 from tuning.results.answer import answer_text
 from tuning.results.results import REPORT, Results
-
-if TYPE_CHECKING:
-    from tuning.analysis.analysis import Analysis
 
 MOST_TRIALS = 500
 """Most complete trials that are analysed at a search's end; this many take half a minute on one core."""
@@ -33,14 +29,17 @@ def what_mattered(results: Results) -> Conclusion:
         takes = f"An analysis of {complete} complete trials takes minutes"
         return [], f"{takes}: {command} shows the importance of the settings."
     from tuning.report.analysis_files import write_files
+    from tuning.report.content import analysed
     from tuning.report.page import write_page
 
     try:
-        analyses, reason = _analyses(results)
-        files = write_files(results, analyses)
-        write_page(results, results.folder / REPORT, analyses)
+        found = analysed(results)
+        files = write_files(results, found.analyses)
+        write_page(results, results.folder / REPORT, found.analyses)
     except Exception as error:  # of numerical libraries; the search itself has ended and its results stand
         return [], f"The analysis failed ({type(error).__name__}: {error}); {command} tries again."
+    # Sets of one augmentation are not analysed, but the files have their ranking.
+    reason = None if subset_alone(results.space) else found.missing
     return files, reason or "Importance of the settings: the artifacts in `analysis`."
 
 
@@ -58,15 +57,3 @@ def describe(results: Results, mattered: str) -> str:
         f"    python -m dcodr export models:/{name}@knee --onnx {name}.onnx"
     )
     return "\n\n".join([*parts, mattered, export])
-
-
-def _analyses(results: Results) -> "tuple[list[Analysis], str | None]":
-    """Return the analyses of a search, or none and the reason if there cannot be any."""
-    from tuning.analysis.analysis import analyse
-
-    if subset_alone(results.space):
-        return [], None
-    try:
-        return analyse(results), None
-    except UserError as error:
-        return [], f"There is no analysis: {error}."

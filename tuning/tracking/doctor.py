@@ -28,7 +28,7 @@ from tuning.space import Space
 from tuning.tracking import mirror
 from tuning.tracking.encoders import doubled, register, unregistered
 from tuning.tracking.metrics import epoch_metrics
-from tuning.tracking.store import masked, require_file, unusable
+from tuning.tracking.store import masked, reaching, require_file
 from tuning.tracking.tracker import Tracker, TrialRun
 
 ROUNDS = 4
@@ -80,8 +80,9 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
     # The lock keeps a search from running while its files and runs are repaired.
     with driving(search.folder):
         uri = tracking_uri or _uri(search)
-        if not fix:
-            _require(uri)
+        if not fix:  # a comparison must not create an SQLite file
+            with reaching(uri):
+                require_file(uri)
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
         found = left = _look(search, tracker, console)
@@ -90,8 +91,9 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
             to_mend = [finding.mend for finding in left if finding.mend]
             if not to_mend:
                 break
-            with console.status(f"repairing {len(to_mend)}"):
-                _mend(to_mend, tracker)
+            with console.status(f"repairing {len(to_mend)}"), reaching(tracker.uri):
+                for repair in to_mend:
+                    repair()
             mended += len(to_mend)
             left = _look(search, tracker, console)
         return Diagnosis(len(search.ledger.records()), found, mended, left)
@@ -115,27 +117,9 @@ def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) 
         say(console, f"Ledger, checkpoints and MLflow agree on {counted(diagnosis.trials, 'trial')}.")
 
 
-def _mend(repairs: Sequence[Callable[[], object]], tracker: Tracker) -> None:
-    try:
-        for repair in repairs:
-            repair()
-    except UserError:
-        raise
-    except Exception as error:  # every database driver and server has its own exceptions
-        raise unusable(tracker.uri, error) from None
-
-
 def _look(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
     with console.status("comparing ledger, checkpoints and MLflow"):
         return list(examine(search, tracker))
-
-
-def _require(uri: str) -> None:
-    """Refuse an SQLite file that does not exist: a comparison must not create one."""
-    try:
-        require_file(uri)
-    except FileNotFoundError as error:
-        raise unusable(uri, error) from None
 
 
 def _uri(search: Search) -> str:
@@ -217,7 +201,7 @@ def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
     for version in doubled(search, tracker):
         yield Finding(
             f"MLflow has another version of the model {search.name} for the same trial and alias, {version}",
-            partial(tracker.delete_model_version, search.name, version),
+            partial(tracker.client.delete_model_version, search.name, version),
         )
 
 
@@ -264,13 +248,11 @@ def _examine_trial(
             yield Finding(f"{name} ({record.status}): MLflow has no run of it", partial(write, None))
         return
     # Keep the run without contradictions and with the most epochs: it needs the fewest repairs.
-    best, *others = sorted(
-        runs, key=lambda run: (bool(_wrong(record, search.space, run, tracker.form)), -len(run.epochs))
-    )
+    best, *others = sorted(runs, key=lambda run: (bool(_wrong(record, search.space, run)), -len(run.epochs)))
     for run in others:
         what = f"{name}: MLflow has another run of it, {run.run_id}"
         yield Finding(what, partial(tracker.discard, run.run_id))
-    if wrong := _wrong(record, search.space, best, tracker.form):
+    if wrong := _wrong(record, search.space, best):
 
         def write_anew() -> None:
             tracker.discard(best.run_id)
@@ -281,7 +263,7 @@ def _examine_trial(
         yield Finding(f"{name}: MLflow run {best.run_id} lacks {_in_words(lacks)}", partial(write, best))
 
 
-def _wrong(record: TrialRecord, space: Space, run: TrialRun, form: str | None) -> str | None:
+def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
     """Return a contradiction to the ledger that cannot be removed from a run; ``None`` if there is none."""
     twice = sorted({epoch for epoch in run.epochs if run.epochs.count(epoch) > 1})
     if twice:
@@ -293,7 +275,7 @@ def _wrong(record: TrialRecord, space: Space, run: TrialRun, form: str | None) -
     found: dict[str, object] = {name: run.params.get(name, value) for name, value in known.items()}
     # MLflow hands out the last value of a metric only, so it compares with the last epoch only.
     if run.epochs and max(run.epochs) == record.epoch:
-        known |= epoch_metrics(record.epochs[record.epoch], space.objectives, form)
+        known |= epoch_metrics(record.epochs[record.epoch], space.objectives)
         found |= run.figures
     for name, value in known.items():
         if found.get(name) != value:

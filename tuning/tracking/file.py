@@ -11,10 +11,9 @@ import shlex
 import sqlite3
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote
 
 from filelock import FileLock
@@ -24,6 +23,8 @@ from dcodr.errors import UserError
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
+State = Literal["missing", "incomplete", "whole"]
+"""The state of a database; an empty file is missing, a whole one is of this version of MLflow."""
 _LOG = logging.getLogger(__name__)
 PATIENCE = 3.0
 """Seconds without a change after which an incomplete database counts as abandoned."""
@@ -80,11 +81,11 @@ def ensure(file: Path) -> None:
         sqlite3.Error: If the file is not an SQLite database, or is locked.
     """
     file = file.resolve()
-    if _state(file).whole:
+    if _state(file) == "whole":
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_name(f".{file.name}.lock")):  # released even if the process is killed
-        while not _awaited(file).whole:
+        while _awaited(file) != "whole":
             new = _make(file)
             if aside := _set_aside(file):
                 _LOG.warning(
@@ -105,24 +106,16 @@ def require_whole(file: Path) -> None:
         UserError: As :func:`ensure` does.
         sqlite3.Error: As :func:`ensure` does.
     """
-    if (state := _state(file)).missing:
+    if (state := _state(file)) == "missing":
         raise FileNotFoundError(f"there is no file {file}")
-    if not state.whole:
+    if state == "incomplete":
         raise FileNotFoundError(f"{file} was not made whole, and nothing was ever recorded in it")
 
 
-@dataclass(frozen=True)
-class _State:
-    """The state of a database: missing (or empty), or whole and of this version of MLflow."""
-
-    missing: bool
-    whole: bool
-
-
-def _state(file: Path) -> _State:
+def _state(file: Path) -> State:
     """Return the state of a database; refuse a database in use of another version or program."""
     if not file.exists() or (file.is_file() and file.stat().st_size == 0):
-        return _State(missing=True, whole=False)
+        return "missing"
     # mode=rw: SQLite would otherwise create a missing file.
     with closing(
         sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED)
@@ -133,10 +126,10 @@ def _state(file: Path) -> _State:
         if "alembic_version" in tables:
             (revision,) = database.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
         if revision == _schemas().get_current_head():
-            return _State(missing=False, whole=True)
+            return "whole"
         if any(_rows(database, table) > _EMPTY.get(table, 0) for table in tables):
             raise _foreign(file, revision)
-    return _State(missing=False, whole=False)
+    return "incomplete"
 
 
 def _rows(database: sqlite3.Connection, table: str) -> int:
@@ -170,10 +163,10 @@ def _foreign(file: Path, revision: str | None) -> UserError:
     )
 
 
-def _awaited(file: Path) -> _State:
+def _awaited(file: Path) -> State:
     """Return the state of a database once nobody works on it: `mlflow ui` makes one without our lock."""
     seen = None
-    while not (state := _state(file)).whole and not state.missing:
+    while (state := _state(file)) == "incomplete":
         found = file.stat()
         if seen == (seen := (found.st_mtime_ns, found.st_size)):
             break

@@ -107,7 +107,7 @@ def bring(
     if lacks.settings:
         run = tracker.describe_trial(run, parameters(record, space), dump_config(config_of(record, space)))
     if lacks.epochs or lacks.test:
-        tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs, space, tracker.form))
+        tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs, space))
     if lacks.tags:
         tracker.keep(run.run_id, {}, artifacts_of(search, record))
         tracker.add_files(run.run_id, sorted(kept_of(search.folder, record.number).glob("*.png")))
@@ -192,13 +192,13 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
     return shown | {f"augmentation.{name}": name in config.augmentations for name in known}
 
 
-def figures_of(record: TrialRecord, epochs: tuple[int, ...], space: Space, form: str | None) -> list[Figures]:
+def figures_of(record: TrialRecord, epochs: tuple[int, ...], space: Space) -> list[Figures]:
     """Return the metrics of a trial's epochs and of its test, as MLflow gets them."""
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
-    figures = [Figures(epoch, one.at, epoch_metrics(one, space.objectives, form)) for epoch, one in noted]
+    figures = [Figures(epoch, one.at, epoch_metrics(one, space.objectives)) for epoch, one in noted]
     if record.test:
         last = record.epochs[record.epoch]
-        figures.append(Figures(record.epoch, last.at, rounded(tested(record), form)))
+        figures.append(Figures(record.epoch, last.at, rounded(tested(record))))
     return figures
 
 
@@ -261,7 +261,7 @@ def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None 
         artifacts["gain.csv"] = gain_csv(results)
         _tell_ranks(results, tracker)
         whole = [*hypervolumes(results), *_answer(results)]
-        written = [replace(one, values=rounded(one.values, tracker.form)) for one in whole]
+        written = [replace(one, values=rounded(one.values)) for one in whole]
         tracker.log_epochs(tracker.search_id, written)
         files, mattered = concluded or what_mattered(results)
         tracker.add_files(tracker.search_id, files, ANALYSIS)

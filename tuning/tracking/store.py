@@ -145,6 +145,21 @@ def unusable(uri: str, error: Exception) -> UserError:
 
 
 @contextmanager
+def reaching(uri: str) -> Iterator[None]:
+    """Turn every error of a store that is opened or checked into one message.
+
+    Raises:
+        UserError: If the store fails; no password is repeated.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # every database driver and server has its own exceptions
+        raise unusable(uri, error) from None
+
+
+@contextmanager
 def answering(uri: str) -> Iterator[None]:
     """Turn errors of MLflow into one message, where there is no outbox to retry.
 

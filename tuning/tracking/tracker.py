@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
-from tuning.tracking.metrics import CURRENT, FORM, every_epoch
-from tuning.tracking.store import DiscreetClient, connect, masked, quoted, reason, unusable
+from tuning.tracking.metrics import CURRENT, EVERY_EPOCH, FORM
+from tuning.tracking.store import DiscreetClient, connect, masked, quoted, reaching, reason, unusable
 from tuning.tracking.view import VIEW, view_page
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ class Tracker:
         uri: The tracking URI.
         client: The client of the store; tests put failing ones in its place.
         search_id: The search's run.
-        form: The form of the search's metrics, see `tuning.tracking.metrics`.
 
     Raises:
         UserError: If the store cannot be reached, opened or written, within seconds; no password is repeated.
@@ -96,15 +95,10 @@ class Tracker:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.search_id = ""
-        self.form: str | None = CURRENT
         # The client connects at its first request, so one is made here: a mistake shows at once.
-        try:
+        with reaching(uri):
             self.client = connect(uri)
             self.client.search_experiments(max_results=1)
-        except UserError:
-            raise
-        except Exception as error:  # every database driver and server has its own exceptions
-            raise unusable(uri, error) from None
         self._experiment_id = ""
 
     def start_search(
@@ -133,12 +127,8 @@ class Tracker:
         Raises:
             UserError: If the experiment was deleted or cannot be made.
         """
-        try:
+        with reaching(self.uri):
             self._experiment_id = _experiment_id(self.client, experiment, artifact_root)
-        except UserError:
-            raise
-        except Exception as error:  # every database driver and server has its own exceptions
-            raise unusable(self.uri, error) from None
         if parents := self.parents(identity):
             self.search_id = parents[0]
         else:
@@ -147,7 +137,6 @@ class Tracker:
             self.search_id = self._create_run(name, {**tags, _IDENTITY: identity, FORM: CURRENT})
         # MLflow refuses to change a param, so only missing ones are written.
         known = self.client.get_run(self.search_id).data
-        self.form = known.tags.get(FORM)
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.params.keys()})
         return self.search_id
 
@@ -165,7 +154,7 @@ class Tracker:
         """Continue with a parent run of an earlier process; return its status, or None if there is none.
 
         Raises:
-            UserError: If the store cannot be reached.
+            UserError: If the store cannot be reached, or the run is of an unreleased version.
         """
         try:
             run = self.client.get_run(run_id)
@@ -175,8 +164,13 @@ class Tracker:
             raise unusable(self.uri, error) from None
         if run.info.lifecycle_stage == "deleted":
             return None
+        if run.data.tags.get(FORM) != CURRENT:
+            raise UserError(
+                f"{masked(self.uri)}: run {run_id} is of an unreleased version, whose metrics have other "
+                "names; write the search to another store with 'python -m tuning doctor NAME --fix "
+                "--tracking-uri ...'"
+            )
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
-        self.form = run.data.tags.get(FORM)
         return str(run.info.status)
 
     def save_view(self, view: str) -> None:
@@ -246,7 +240,7 @@ class Tracker:
 
     def epochs(self, run_id: str) -> tuple[int, ...]:
         """Return the epochs with metrics in a trial's run, in order, each as often as it was written."""
-        history = self.client.get_metric_history(run_id, every_epoch(self.form))
+        history = self.client.get_metric_history(run_id, EVERY_EPOCH)
         return tuple(sorted(metric.step for metric in history))
 
     def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
@@ -341,15 +335,6 @@ class Tracker:
             for one in found
         ]
         return sorted(versions, key=lambda one: int(one.version))
-
-    def delete_model_version(self, name: str, version: str) -> None:
-        """Delete a version of a registered model; the files that it names stay with their run.
-
-        Args:
-            name: The model's name.
-            version: The version.
-        """
-        self.client.delete_model_version(name, version)
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
         """Copy one file of a registered model to a folder, without loading the model; return the copy.

@@ -16,7 +16,7 @@ from tuning.results.search import Search
 from tuning.space.words import label
 from tuning.tracking import mirror
 from tuning.tracking.descriptions import DESCRIPTION
-from tuning.tracking.metrics import CURRENT, epoch_metrics
+from tuning.tracking.metrics import epoch_metrics
 from tuning.tracking.tracker import Tracker
 
 STATUSES = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "RUNNING"]
@@ -198,7 +198,7 @@ def test_objectives_come_first_and_all_metrics_are_rounded(store: Store, tmp_pat
         "train/loss": 0.0001235,
         "train/images_per_second": 8765,
     }
-    assert epoch_metrics(last, ["effective_rank"], CURRENT)["effective_rank"] == 12.35
+    assert epoch_metrics(last, ["effective_rank"])["effective_rank"] == 12.35
 
 
 def test_runs_say_what_was_trained_and_what_came_of_it(store: Store, tmp_path: Path) -> None:
