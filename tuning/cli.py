@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
     with console.status("reading"):
         found = list(listed(storage))
     if as_json:
-        print(json.dumps([search.facts() for search in found], indent=2))
+        print(json.dumps([asdict(search) for search in found], indent=2))
     elif found:
         print_table(list_table(found), console)
     else:

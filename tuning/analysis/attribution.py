@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 
 from tuning.analysis.evidence import Estimate, enough
-from tuning.analysis.regression import FloatArray, draw, explained
+from tuning.analysis.regression import draw, explained
+from tuning.pareto import FloatArray
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
 DRAWS = 3000

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import gammaln
 
-FloatArray = npt.NDArray[np.float64]
+from tuning.pareto import FloatArray
 
 FREEDOM = np.array([0.5, 1, 2, 4, 8, 16, 32, 64])
 """The grid of degrees of freedom: from a few large effects among many near 0 to all effects of one size."""

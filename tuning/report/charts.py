@@ -34,15 +34,3 @@ def places(results: Results) -> dict[str, Any]:
     }
     slices_of = {name: [f"slice-{i}-{j}" for j in settings] for i, name in enumerate(objectives)}
     return {**numbered, "slices": slices_of}
-
-
-def spec(chart: Chart) -> dict[str, Any]:
-    """Return a chart as the page's script reads it."""
-    return {
-        "title": chart.title,
-        "alt": chart.alt,
-        "data": chart.data,
-        "layout": chart.layout,
-        "height": chart.height,
-        "minWidth": chart.min_width,
-    }

@@ -156,7 +156,7 @@ function prepare() {
       const plot = figure.querySelector(".plot");
       plot.setAttribute("aria-label", chart.alt);
       plot.style.height = `${chart.height}px`;
-      plot.style.minWidth = `${chart.minWidth}px`;
+      plot.style.minWidth = `${chart.min_width}px`;
       outdated.add(name);
     }
   }

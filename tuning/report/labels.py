@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from tuning.pareto import FloatArray
 
 DIRECTIONS = 16
 RINGS = 8

@@ -1,9 +1,9 @@
 """The searches in a folder, one line each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dcodr.errors import UserError
 from tuning.ledger.storage import names
@@ -43,10 +43,6 @@ class Listed:
     trials: int = 0
     best: Best | None = None
     problem: str | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """Return all of it as JSON values."""
-        return asdict(self)
 
 
 def listed(storage: Path) -> Iterator[Listed]:

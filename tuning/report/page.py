@@ -8,7 +8,7 @@ from dcodr.files import write_text
 from dcodr.html import data_uri, page_template, render_blocks, render_page
 from tuning.analysis.analysis import Analysis
 from tuning.report.chart import axis, layout
-from tuning.report.charts import charts, spec
+from tuning.report.charts import charts
 from tuning.report.content import Analysed, analysed, content
 from tuning.report.details import curves, details, embedded, served, shown_already
 from tuning.report.matrix import by_rank
@@ -52,7 +52,7 @@ def drawn(results: Results, analysis: Analysed) -> dict[str, Any]:
     return {
         "name": results.name,
         "objectives": list(results.space.objectives),
-        "charts": {chart.name: spec(chart) for chart in charts(results, analysis.analyses)},
+        "charts": {chart.name: vars(chart) for chart in charts(results, analysis.analyses)},
         "curves": curves(results),
         "frame": layout(epochs, axis(""), showlegend=False),
     }

@@ -13,9 +13,9 @@ from dcodr.files import appearing, write_text
 from dcodr.palette import BLUE, GREY, ORANGE
 from dcodr.words import counted
 from tuning.ledger.trials import TrialRecord
-from tuning.pareto import Direction
+from tuning.pareto import Direction, FloatArray
 from tuning.report.chart import chance
-from tuning.report.labels import FloatArray, place
+from tuning.report.labels import place
 from tuning.report.tables import subset_alone
 from tuning.results.csv_tables import trials_csv
 from tuning.results.results import TRIALS_PICTURE, Results

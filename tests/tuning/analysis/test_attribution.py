@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tuning.analysis import attribution
 from tuning.analysis.attribution import Attribution, attribute, shapley_values
 from tuning.analysis.evidence import Estimate
-from tuning.analysis.regression import FloatArray
+from tuning.pareto import FloatArray
 from tuning.space.params import FloatParam, Param, SubsetParam
 
 MEMBERS = ("crop", "gaussian_blur", "high_contrast", "affine", "grayscale")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tuning.analysis import regression
-from tuning.analysis.regression import FREEDOM, FloatArray, draw, explained
+from tuning.analysis.regression import FREEDOM, draw, explained
+from tuning.pareto import FloatArray
 
 
 def by_quadrature(x: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
