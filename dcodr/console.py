@@ -128,12 +128,12 @@ def say(console: "Console", text: str) -> None:
 
 
 @contextmanager
-def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error; yield a function of the steps done and of all steps."""
+def progress_bar(name: str, console: "Console | None" = None) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar, by default on standard error; yield a function of the steps done and of all steps."""
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=console or Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

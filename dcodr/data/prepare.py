@@ -15,16 +15,11 @@ from dcodr.data.store import checked, write_store
 def prepare(
     path: Path, raw: RawDataset, seed: int = 0, say: Callable[[str], object] = lambda _: None
 ) -> None:
-    """Write a store with its provenance.
+    """Write a store with its provenance; the seed is that of the splits and of what else was drawn.
 
     A user's own images are written so that the same call continues after an interruption; see
-    :func:`dcodr.data.resume.write_resumably`.
-
-    Args:
-        path: The store to write, or to replace.
-        raw: The images and labels.
-        seed: Seed of the splits, and of what else the reader has drawn.
-        say: Called with a message if an interrupted preparation is continued or replaced.
+    :func:`dcodr.data.resume.write_resumably`. ``say`` is called with a message if an interrupted preparation
+    is continued or replaced.
 
     Raises:
         UserError: If an image or a label cannot be used, or the store cannot be written.
@@ -43,12 +38,6 @@ def prepare_synthetic(
     path: Path, n_images: int = N_IMAGES, seed: int = 0, on_progress: Progress | None = None
 ) -> None:
     """Render the embedded dataset. Several processes may do so at once: each writes the same complete file.
-
-    Args:
-        path: The store to write, or to replace.
-        n_images: Number of different scenes.
-        seed: Seed of the scenes and of the splits.
-        on_progress: Called as images are rendered.
 
     Raises:
         UserError: If there are too few scenes, or the file cannot be written.

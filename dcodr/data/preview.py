@@ -17,14 +17,7 @@ MAX_NUMBERS = 4
 def contact_sheet(
     data: FactorDataset, n_domains: int = 6, n_per_domain: int = 8, seed: int = 0
 ) -> Image.Image:
-    """Draw a row of labelled images for each of some domains.
-
-    Args:
-        data: The dataset.
-        n_domains: Number of rows, at most one per domain.
-        n_per_domain: Number of images per row, at most those of the domain.
-        seed: Seed of the choice of domains and images.
-    """
+    """Draw a row of labelled images for each of some domains; the seed is that of the choice."""
     rng = np.random.default_rng(seed)
     scale = max(1, round(MIN_SIDE / data.image_size))
     width = n_per_domain * (scale * data.image_size + GAP) - GAP

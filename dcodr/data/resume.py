@@ -49,13 +49,8 @@ def write_resumably(path: Path, content: Content, squares: Squares, say: Callabl
     """Write a store, or continue to write it where an earlier call with the same arguments stopped.
 
     The result is the same as without an interruption. Images that are done are compared with their checksums,
-    and are read again from the first one on whose file has changed.
-
-    Args:
-        path: The store to write; an older file is replaced at the end.
-        content: Everything except the images.
-        squares: The images; they have an identity.
-        say: Called with a message if earlier work is continued or replaced.
+    and are read again from the first one on whose file has changed. An older file is replaced at the end. The
+    squares have an identity. ``say`` is called with a message if earlier work is continued or replaced.
 
     Raises:
         UserError: If an image cannot be read, another process prepares the same store, or it cannot be

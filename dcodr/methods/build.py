@@ -23,11 +23,7 @@ from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, backbone
 def build_method(config: Config, n_domains: int, image_size: int, n_images: int) -> Method:
     """Build the method of a config, with weights drawn from torch's global generator.
 
-    Args:
-        config: The config of the training.
-        n_domains: Domains of the dataset.
-        image_size: Height and width of the images, in pixels.
-        n_images: Images of the train split.
+    ``n_images`` are those of the train split.
 
     Raises:
         UserError: If pretrained weights are not available, or a package from outside is not allowed.

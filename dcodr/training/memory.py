@@ -37,10 +37,7 @@ def room_for_images(device: torch.device) -> float:
 
     On the CPU nothing is copied, so there is always room. On a GPU the limit of :func:`hold_to_share` counts.
     Memory that an earlier training of this process has freed is returned to the GPU first, because PyTorch
-    caches it and the GPU counts it as used.
-
-    Args:
-        device: Device for the images; a GPU with its index, as returned by ``resolve_device``.
+    caches it and the GPU counts it as used. The device has an index, as ``resolve_device`` returns it.
     """
     if device.type != "cuda":
         return math.inf

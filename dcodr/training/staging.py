@@ -10,11 +10,9 @@ _ALIGNMENT = 16
 
 
 def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Apply a function to every tensor in nested lists, tuples and dicts.
+    """Apply a function to every tensor in nested lists, tuples and dicts, once each and in order.
 
-    Args:
-        tree: The nested values; values of other types stay unchanged.
-        change: Called once for each tensor, in order.
+    Values of other types stay unchanged.
     """
     if isinstance(tree, Tensor):
         return change(tree)

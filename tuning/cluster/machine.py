@@ -110,10 +110,7 @@ def _numbers(root: Path, name: str, controller: str) -> Iterator[int]:
 def _texts(root: Path, name: str, controller: str) -> Iterator[str]:
     """Yield the text of a file in each control group of this process and in the groups above.
 
-    Args:
-        root: The root of the file system.
-        name: Name of the file.
-        controller: The controller of cgroups version 1; empty for version 2, which has one tree for all.
+    The controller is that of cgroups version 1; it is empty for version 2, which has one tree for all.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()

@@ -62,26 +62,16 @@ def check_cluster(
 def ready(space: Space, address: str | None, storage: Path, fingerprint: str) -> None:
     """Refuse a connected Ray on which a search could not run, before the search begins.
 
-    See :func:`check_nodes`. A single machine is checked only if trials ask for a type of GPU, which Ray has
-    to find.
-
-    Raises:
-        UserError: If a node does not see a file that it needs.
-    """
-    if address is not None or space.resources.gpu_type is not None:
-        check_nodes(space, storage, fingerprint)
-
-
-def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
-    """Refuse a cluster on which a search could not run, before the search begins.
-
-    A task runs on every node that can train a trial. The task looks for a file that was just written to the
+    A single machine is checked only if trials ask for a type of GPU, which Ray has to find. On a cluster, a
+    task runs on every node that can train a trial. The task looks for a file that was just written to the
     storage folder, writes a file there, opens the dataset (fetching it from a URI) and looks for the files of
     weights. A cluster of one node is not checked. A node that is lost meanwhile is ignored.
 
     Raises:
         UserError: If no node has room for a trial, or nodes do not see the files; the message names each.
     """
+    if address is None and space.resources.gpu_type is None:
+        return
     nodes = _alive()
     fitting = [node for node in nodes if _fit(space.resources, node)]
     if not fitting:
@@ -99,24 +89,15 @@ def check_nodes(space: Space, storage: Path, fingerprint: str) -> None:
     alive = {node["NodeID"] for node in _alive()}
     if found := [(node, what) for node, what in found if node["NodeID"] in alive]:
         lines = [f"  node {_name(node)}: {what}" for node, what in found]
-        raise UserError(
-            "\n".join(
-                [f"{len(found)} of {counted(len(fitting), 'node')} cannot run trials:", *lines, _ADVICE]
-            )
-        )
+        head = f"{len(found)} of {counted(len(fitting), 'node')} cannot run trials:"
+        raise UserError("\n".join([head, *lines, _ADVICE]))
 
 
 def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None:
-    """Return the reason why this node could not train trials; runs on that node.
+    """Return one reason why this node could not train trials, if any; runs on that node.
 
-    Args:
-        meeting: A new folder in the storage folder, where the driver wrote ``driver``.
-        name: Name of a file that the node writes there.
-        base: The base config of every trial.
-        fingerprint: Fingerprint of the dataset.
-
-    Returns:
-        One reason, or ``None`` if nothing is missing.
+    The driver has written ``driver`` to the new folder ``meeting`` in the storage folder. The node writes a
+    file of the given name there.
     """
     storage = meeting.parent
     if not storage.is_dir():

@@ -49,15 +49,9 @@ class _Complete:
 class Display:
     """Progress of a search, as a context manager around it.
 
-    Args:
-        total: Number of trials of the search.
-        objectives: Name and direction of every objective.
-        reference: The worst objectives that count for the hypervolume.
-        title: Title of the panel.
-        epochs: Epochs that all trials may still train; ``None`` without such a limit.
-        compare: False to show neither front nor best trials, e.g. of confirmations.
-        console: Console to print to; the standard output by default.
-        clock: Function that returns seconds since any fixed moment.
+    ``epochs`` are those that all trials may still train, if they are limited. Without ``compare`` neither
+    front nor best trials are shown, e.g. of confirmations. The reference is the worst that counts for the
+    hypervolume.
     """
 
     def __init__(

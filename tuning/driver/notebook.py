@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import Progress
 from rich.status import Status
+
+from dcodr.console import progress_bar
 
 WIDTH = 110
 """Characters in a line."""
@@ -22,11 +23,8 @@ _PRE = (
 class NotebookConsole(Console):
     """A console whose text, status and live part share one output of a notebook's cell.
 
-    rich itself needs ipywidgets in a notebook, and shows each printed line as an output of its own.
-
-    Args:
-        show: Shows the block's HTML, and on later calls replaces it; by default on IPython's display.
-        clock: Function that returns seconds since any fixed moment.
+    rich itself needs ipywidgets in a notebook, and shows each printed line as an output of its own. ``show``
+    shows the block's HTML, and on later calls replaces it.
     """
 
     def __init__(
@@ -103,9 +101,8 @@ def progress(console: Console, what: str) -> Iterator[Callable[[int, int], None]
         with console.status(what) as status:
             yield lambda done, total: status.update(f"{what}: {done:,} of {total:,}")
         return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with progress_bar(what, console) as on_progress:
+        yield on_progress
 
 
 def _html(part: RenderableType) -> str:

@@ -17,9 +17,7 @@ Merit = Callable[[FloatArray], FloatArray]
 class Rung:
     """Trials at a rung. They rank by the front that they are on, then by merit within it.
 
-    Args:
-        n_objectives: Number of objectives; one needs no fronts, as it is its own rank.
-        merit: Function that ranks the members of a front.
+    A single objective needs no fronts, as it is its own rank.
     """
 
     def __init__(self, n_objectives: int, merit: Merit) -> None:

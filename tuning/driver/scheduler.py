@@ -128,13 +128,6 @@ class ParetoASHA(FIFOScheduler):
             for epoch, vector in results[-1:]:
                 self._record(number, epoch, vector)
 
-    def debug_string(self) -> str:
-        """Describe the rungs, e.g. ``Pareto ASHA: 3 at epoch 4, 9 at epoch 1``, one line a bracket."""
-        return "\n".join(
-            "Pareto ASHA: " + ", ".join(f"{n} at epoch {epoch:g}" for epoch, n in bracket.items())
-            for bracket in self.rungs
-        )
-
     def _vector(self, report: TrialReport) -> Vector | None:
         """Return the objectives of a report, signed so that more is better; ``None`` to ignore the report."""
         if report.failure is not None or report.infeasible is not None or report.figures is None:
@@ -160,14 +153,14 @@ class ParetoASHA(FIFOScheduler):
         return self._brackets[generator.choice(len(sizes), p=weights / weights.sum())]
 
 
-def scheduler_of(space: Space) -> ParetoASHA | None:
-    """Return a space's scheduler, without any results yet; ``None`` without early stopping."""
+def scheduler_of(space: Space, epochs: int | None = None) -> ParetoASHA | None:
+    """Return a space's scheduler of trainings of the base's, or other, epochs; ``None`` without any."""
     settings = space.search.scheduler
     if settings is None:
         return None
     return ParetoASHA(
         objectives=space.objectives,
-        max_epochs=space.base.epochs,
+        max_epochs=epochs or space.base.epochs,
         seed=space.search.seed,
         **settings.model_dump(),
     )

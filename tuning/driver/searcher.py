@@ -18,13 +18,8 @@ class LedgerSearcher(Searcher):
     """Hand Tune the trials that the ledger begins.
 
     :class:`tuning.driver.recorder.Recorder` writes their results to the ledger. Tune saves no state of this
-    class: the ledger is the durable record, and a resumed search opens it again.
-
-    Args:
-        ledger: The record of the search.
-        space: The search space.
-        over: Returns the reason why no more trials begin; ``None`` while they do.
-        folder: Absolute path of the search's folder; every worker can write there.
+    class: the ledger is the durable record, and a resumed search opens it again. ``over`` returns the reason
+    why no more trials begin. Every worker can write to the absolute ``folder``.
     """
 
     def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None], folder: Path) -> None:

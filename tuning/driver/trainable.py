@@ -30,7 +30,7 @@ class _InfeasibleError(Exception):
 
 
 def train_trial(assignment: dict[str, Any]) -> None:
-    """Train one config and report each epoch to Tune.
+    """Train the config of an :class:`Assignment`, given as a dictionary, and report each epoch to Tune.
 
     An infeasible :class:`TrialReport` is the last one. A training that cannot continue reports the reason and
     ends normally, because Tune would drop the reason of an exception. A training that reaches its end keeps
@@ -38,9 +38,6 @@ def train_trial(assignment: dict[str, Any]) -> None:
 
     An interrupted training continues from its checkpoint. It reports the last epoch again in case the
     previous process died first.
-
-    Args:
-        assignment: An :class:`Assignment` as a dictionary.
     """
     given = Assignment.from_dict(assignment)
     hold_to_share(given.gpus)
@@ -87,12 +84,8 @@ def train_trial(assignment: dict[str, Any]) -> None:
 def keep(trained: Fit, config: Config, data: FactorDataset, folder: Path) -> None:
     """Save pictures of a trained method on validation images, and its encoder as a checkpoint.
 
-    Args:
-        trained: A complete training.
-        config: Its config.
-        data: The data that it was trained on.
-        folder: Folder for ``retrieval.png``, ``reconstruction.png`` (if the method has a generator) and the
-            checkpoint, which ``python -m dcodr evaluate`` measures on the test images.
+    They are ``retrieval.png``, ``reconstruction.png`` (if the method has a generator) and the checkpoint,
+    which ``python -m dcodr evaluate`` measures on the test images.
 
     Raises:
         UserError: If they cannot be written.

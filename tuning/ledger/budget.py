@@ -10,13 +10,8 @@ from tuning.space.settings import SearchSettings
 class Budget:
     """Trials and epochs that a search has spent, and the hypervolume that it has reached.
 
-    ``history`` holds the front's hypervolume at the beginning and after each trial that ended.
-
-    Args:
-        settings: The limits.
-        epochs: Epochs of a trial that is not stopped early.
-        directions: Direction of each objective.
-        reference: The worst objectives that count for the hypervolume.
+    ``history`` holds the front's hypervolume at the beginning and after each trial that ended. ``epochs`` are
+    those of a trial that is not stopped early.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from dcodr.files import file_system
 from dcodr.words import counted
 from tuning.cluster.machine import cpus_here, memory_here
 from tuning.cluster.nodes import check_cluster
-from tuning.driver.scheduler import ParetoASHA
+from tuning.driver.scheduler import scheduler_of
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.trials import FirstTrial, TrialRecord
@@ -257,11 +257,8 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
 
 def _brackets(space: Space, config: Config) -> list[list[float]]:
     """Return the epochs of the rungs of each bracket."""
-    settings = space.search.scheduler
-    if settings is None:
-        return [[]]
-    scheduler = ParetoASHA(objectives=space.objectives, max_epochs=config.epochs, **settings.model_dump())
-    return [list(bracket) for bracket in scheduler.rungs]
+    scheduler = scheduler_of(space, config.epochs)
+    return [list(bracket) for bracket in scheduler.rungs] if scheduler else [[]]
 
 
 def _print(plan: Mapping[str, str], console: Console) -> None:

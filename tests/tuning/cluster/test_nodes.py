@@ -21,7 +21,7 @@ from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from tests.faults.searching import runs_of
 from tests.tuning.cluster.two_nodes import Nodes
-from tuning.cluster.nodes import check_nodes, look, places, share
+from tuning.cluster.nodes import look, places, ready, share
 from tuning.results.search import Search
 from tuning.run import run_search
 from tuning.space import Space, load_space
@@ -105,10 +105,10 @@ def test_trials_fit_on_the_nodes_of_their_kind(
     fingerprint = open_store(tiny_store).fingerprint
     lacking = quick(tiny_store, gpus_per_trial=0.5, gpu_type="A100")
     with pytest.raises(UserError, match=r"0\.5 gpu of type A100, which no node") as refused:
-        check_nodes(lacking, tmp_path / "runs", fingerprint)
+        ready(lacking, "auto", tmp_path / "runs", fingerprint)
     assert "1 cpu, 1 gpu H100" in str(refused.value)
     with pytest.raises(UserError, match="asks for 3 cpu, which no node"):
-        check_nodes(quick(tiny_store, cpus_per_trial=3), tmp_path / "runs", fingerprint)
+        ready(quick(tiny_store, cpus_per_trial=3), "auto", tmp_path / "runs", fingerprint)
 
 
 @pytest.mark.long
@@ -125,7 +125,7 @@ def test_ray_places_a_trial_by_the_type_that_it_asks_for(connected: list[dict[st
 def test_the_check_leaves_nothing_where_all_is_well(
     connected: list[dict[str, Any]], tiny_store: Path, tmp_path: Path
 ) -> None:
-    check_nodes(quick(tiny_store), tmp_path / "runs", open_store(tiny_store).fingerprint)
+    ready(quick(tiny_store), "auto", tmp_path / "runs", open_store(tiny_store).fingerprint)
     assert not list((tmp_path / "runs").iterdir())
 
 
@@ -171,7 +171,7 @@ def test_a_node_that_has_just_been_lost_is_not_missed(
 ) -> None:
     nodes.remove()
     try:
-        check_nodes(quick(tiny_store), tmp_path / "runs", open_store(tiny_store).fingerprint)
+        ready(quick(tiny_store), "auto", tmp_path / "runs", open_store(tiny_store).fingerprint)
         assert not list((tmp_path / "runs").iterdir())
     finally:
         nodes.add()
