@@ -9,7 +9,8 @@ import pytest
 
 from tests.tuning.report.searches import made, spread
 from tests.tuning.store import Store
-from tuning.analysis import analysis, attribution, regression
+from tuning.analysis import attribution, regression
+from tuning.report import content
 from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking import conclusion, mirror
@@ -92,7 +93,7 @@ def test_a_search_ends_though_its_analysis_fails(
     def fail(results: Results) -> None:
         raise np.linalg.LinAlgError("singular matrix")
 
-    monkeypatch.setattr(analysis, "analyse", fail)
+    monkeypatch.setattr(content, "analyse", fail)
     _, description, files = close(made(tmp_path / "s", spread(9)), store)
     assert files == []
     assert "The analysis failed (LinAlgError: singular matrix)" in description
