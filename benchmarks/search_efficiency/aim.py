@@ -25,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from benchmarks.search_efficiency.simulator import Floats, Ours, simulate
 from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, read_record
 from tuning.ledger.encoding import decode
+from tuning.pareto import hypervolume
 from tuning.sampling.points import Point, Points
 from tuning.space import Space, load_space
 from tuning.space.settings import SearchSettings
@@ -39,24 +40,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "aim: baseline": {"aim": "baseline"},
     "random": {"sampler": "random"},
 }
-
-
-class Recorded:
-    """The surrogate's curves, which remembers the true metrics of every complete trial."""
-
-    def __init__(self, surrogate: Surrogate) -> None:
-        self._surrogate = surrogate
-        self.reached: list[Floats] = []
-
-    def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
-        """Return objectives as a training would report them."""
-        return self._surrogate.curve(values, rng)
-
-    def truth(self, values: list[Mapping[str, Any]]) -> Floats:
-        """Return objectives without noise, and remember the last epoch's."""
-        true = self._surrogate.truth(values)
-        self.reached.append(true[0, -1])
-        return true
 
 
 def with_baseline(space: Space, change: Mapping[str, Any]) -> Space:
@@ -93,13 +76,15 @@ def headroom(surrogate: Surrogate, space: Space, seed: int = 0) -> str:
 def search(surrogate: Surrogate, space: Space, change: Mapping[str, Any], seed: int) -> npt.NDArray[Any]:
     """Simulate one search; return ``(len(AFTER), 3)``: best gain, number of gains, hypervolume."""
     chosen = with_baseline(space, change)
-    curves = Recorded(surrogate)
-    history = simulate(Ours(chosen, seed), curves, chosen, workers=WORKERS, epoch_budget=AFTER[-1], seed=seed)
-    gains = (np.array(curves.reached) - surrogate.truth([chosen.paper_values()])[0, -1]).min(axis=1)
+    history = simulate(
+        Ours(chosen, seed), surrogate, chosen, workers=WORKERS, epoch_budget=AFTER[-1], seed=seed
+    )
+    gains = (history.reached - surrogate.truth([chosen.paper_values()])[0, -1]).min(axis=1)
     rows = []
     for epochs in AFTER:
         n = int((history.epochs <= epochs).sum())
-        rows.append((gains[:n].max(), (gains[:n] >= GAIN).sum(), history.hypervolume[n - 1]))
+        volume = hypervolume(history.reached[:n], space.reference, list(space.objectives.values()))
+        rows.append((gains[:n].max(), (gains[:n] >= GAIN).sum(), volume))
     return np.array(rows)
 
 

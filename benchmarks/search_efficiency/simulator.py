@@ -2,12 +2,14 @@
 
 A worker asks the searcher for a trial, "trains" it epoch by epoch, and passes every report to the scheduler,
 as Ray Tune would. Each epoch takes about one unit of time, with random deviations, so that workers do not
-stay synchronous, like real ones.
+stay synchronous, like real ones. The seed and a trial's place in the search alone decide its noise and its
+durations, so that searches of the same seed differ by their proposals only.
 """
 
 import heapq
 import itertools
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +28,6 @@ from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.encoding import decode, distributions
 from tuning.ledger.ledger import Ledger
-from tuning.pareto import hypervolume
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
 from tuning.space.params import SubsetParam
@@ -63,14 +64,37 @@ class History:
     """The course of a search.
 
     Attributes:
-        epochs: Epochs trained by all workers, at each completion of a trial.
-        hypervolume: Hypervolume, without noise, of all complete trials at that time.
-        clock: The clock at that time, in epochs of one worker.
+        epochs: ``(n,)`` epochs trained by all workers, at each completion of a trial.
+        clock: ``(n,)`` the clock at that time, in epochs of one worker.
+        reached: ``(n, objectives)`` objectives of the completed trial, without noise.
+        proposal: CPU seconds until a trial begins, the mean of all trials; NaN if it was not measured.
     """
 
     epochs: Floats
-    hypervolume: Floats
     clock: Floats
+    reached: Floats
+    proposal: float = np.nan
+
+
+class Goal(Protocol):
+    """What a search is after."""
+
+    def met(self, reached: npt.ArrayLike) -> bool:
+        """Tell whether complete trials with these objectives, without noise, are enough."""
+
+
+class Training:
+    """Noise and durations of a trial's training.
+
+    Args:
+        seed: Seed of the search.
+        index: Number of trials that began before.
+        epochs: Epochs of a whole training.
+    """
+
+    def __init__(self, seed: int, index: int, epochs: int) -> None:
+        self.rng = np.random.default_rng((seed, index))
+        self.durations = self.rng.lognormal(0, 0.1, epochs)
 
 
 def simulate(
@@ -81,9 +105,9 @@ def simulate(
     workers: int,
     epoch_budget: int,
     seed: int,
-    enough: float = np.inf,
+    goals: Sequence[Goal] = (),
 ) -> History:
-    """Run a search until its workers have trained a number of epochs.
+    """Run a search until its workers have trained a number of epochs, or until it has met all goals.
 
     Args:
         strategy: The searcher and scheduler.
@@ -92,42 +116,49 @@ def simulate(
         workers: Number of concurrent trials.
         epoch_budget: Epochs of all trials together.
         seed: Seed of the trainings' noise and durations.
-        enough: Hypervolume at which the search may end earlier.
+        goals: What is enough; without any, only the epochs end the search.
     """
-    rng = np.random.default_rng(seed)
     names = list(space.objectives)
     order = itertools.count()  # breaks ties in the heap, because trials cannot be compared
-    events: list[tuple[float, int, Any, Mapping[str, Any], Floats, int]] = []
-    clock, spent, best = 0.0, 0, 0.0
+    events: list[tuple[float, int, Any, Mapping[str, Any], Floats, Floats, int]] = []
+    clock, spent, enough, thought = 0.0, 0, False, 0.0
+    begun = itertools.count()
     found: list[Floats] = []
-    rows: list[tuple[float, float, float]] = []
+    rows: list[tuple[float, float]] = []
 
     def start() -> None:
+        nonlocal thought
         while len(events) < workers:
-            begun = strategy.begin()
-            if begun is None:
+            began = time.process_time()
+            proposed = strategy.begin()
+            thought += time.process_time() - began
+            if proposed is None:
                 return
-            trial, values = begun
-            at = clock + rng.lognormal(0, 0.1)
-            heapq.heappush(events, (at, next(order), trial, values, curves.curve(values, rng), 1))
+            trial, values = proposed
+            training = Training(seed, next(begun), space.base.epochs)
+            curve = curves.curve(values, training.rng)
+            at = clock + training.durations[0]
+            heapq.heappush(events, (at, next(order), trial, values, curve, training.durations, 1))
 
     start()
-    while events and spent < epoch_budget and best < enough:
-        clock, _, trial, values, curve, epoch = heapq.heappop(events)
+    while events and spent < epoch_budget and not enough:
+        clock, _, trial, values, curve, durations, epoch = heapq.heappop(events)
         spent += 1
         figures = dict(zip(names, curve[epoch - 1].tolist(), strict=True))
         goes_on = strategy.report(trial, epoch, figures)
         if goes_on and epoch < len(curve):
-            at = clock + rng.lognormal(0, 0.1)
-            heapq.heappush(events, (at, next(order), trial, values, curve, epoch + 1))
+            at = clock + durations[epoch]
+            heapq.heappush(events, (at, next(order), trial, values, curve, durations, epoch + 1))
             continue
         strategy.end(trial, epoch)
         if epoch == len(curve):
             found.append(curves.truth([values])[0, -1])
-            best = hypervolume(found, space.reference, list(space.objectives.values()))
-            rows.append((spent, best, clock))
-        start()
-    return History(*np.array(rows).reshape(-1, 3).T)
+            rows.append((spent, clock))
+            enough = bool(goals) and all(goal.met(found) for goal in goals)
+        if not enough:
+            start()
+    epochs, clocks = np.array(rows).reshape(-1, 2).T
+    return History(epochs, clocks, np.array(found).reshape(-1, len(names)), thought / max(1, next(begun)))
 
 
 class Ours:

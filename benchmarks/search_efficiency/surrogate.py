@@ -1,7 +1,7 @@
 """Predictions of a config's objectives after every epoch, learned from real trainings of ``space.yaml``."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from tuning.ledger.encoding import encode
 from tuning.sampling.points import Points
-from tuning.space.params import Param
+from tuning.space.params import Param, SubsetParam
 
 RECORD = Path(__file__).parent / "record.jsonl"
 SPACE = Path(__file__).with_name("space.yaml")
 OBJECTIVES = ("invariance", "informativeness")
 Floats = npt.NDArray[np.float64]
+Encoding = Callable[[Mapping[str, Param], Sequence[Mapping[str, Any]]], Floats]
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,32 @@ def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -
     return Points(params).features([encode(params, of) for of in values])
 
 
+def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return features ``(n, f)`` in which a member of a subset is 0 or 1, however many others there are.
+
+    So the surrogate does not see subsets as the sampler does.
+    """
+    subsets = {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
+    members = [[m in of[key] for key, param in subsets.items() for m in param.members] for of in values]
+    numbers = features({key: params[key] for key in params if key not in subsets}, values)
+    return np.hstack([np.array(members, dtype=np.float64), numbers])
+
+
+ENCODINGS: dict[str, Encoding] = {"features": features, "booleans": plain}
+"""What a surrogate sees: the sampler's features, or plain booleans for the members of a subset."""
+
+
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:
     """Make a Gaussian process with a length scale for each feature."""
     scales = RBF(np.ones(n_features), (0.1, 100))
     return GaussianProcessRegressor(ConstantKernel() * scales + WhiteKernel(0.1, (0.01, 2)), normalize_y=True)
 
 
-def cross_validated(record: Record, params: Mapping[str, Param]) -> dict[str, float]:
+def cross_validated(
+    record: Record, params: Mapping[str, Param], encoding: Encoding = features
+) -> dict[str, float]:
     """Return rank correlations of the last epoch's objectives with predictions from ten folds of configs."""
-    x = features(params, record.values)
+    x = encoding(params, record.values)
     result = {}
     for i, name in enumerate(OBJECTIVES):
         y = record.figures[:, -1, i]
@@ -87,21 +105,30 @@ class Surrogate:
     Args:
         record: The recorded trainings.
         params: The searched parameters.
+        encoding: Returns features of values.
     """
 
-    def __init__(self, record: Record, params: Mapping[str, Param]) -> None:
-        self._params = params
+    def __init__(self, record: Record, params: Mapping[str, Param], encoding: Encoding = features) -> None:
+        self._params, self._encoding = params, encoding
         self.epochs = record.figures.shape[1]
-        x, y = features(params, record.values), record.figures.reshape(len(record.figures), -1)
+        x, y = encoding(params, record.values), record.figures.reshape(len(record.figures), -1)
         self._models = [gaussian_process(x.shape[1]).fit(x, column) for column in y.T]
         self.noise = seed_covariance(record)
 
     def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:
         """Return the objectives without noise, ``(n, epochs, 2)``."""
-        x = features(self._params, values)
-        flat = np.stack([model.predict(x) for model in self._models], axis=1)
-        clipped: Floats = flat.clip(0, 1)
-        return clipped.reshape(len(values), self.epochs, len(OBJECTIVES))
+        return self._predicted(values, self._models).reshape(len(values), self.epochs, len(OBJECTIVES))
+
+    def last(self, values: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return the objectives after the last epoch without noise, ``(n, 2)``, as the last of `truth`."""
+        return self._predicted(values, self._models[-len(OBJECTIVES) :])
+
+    def _predicted(
+        self, values: Sequence[Mapping[str, Any]], models: Sequence[GaussianProcessRegressor]
+    ) -> Floats:
+        x = self._encoding(self._params, values)
+        predicted: Floats = np.stack([model.predict(x) for model in models], axis=1).clip(0, 1)
+        return predicted
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
         """Return objectives as a training would report them, ``(epochs, 2)``."""

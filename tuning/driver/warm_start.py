@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, read_config
 from dcodr.data.sources.csv_table import read_table
@@ -12,9 +15,11 @@ from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
 from dcodr.words import counted
+from tuning.ledger.encoding import distributions, strengths
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import PAPER, FirstTrial
 from tuning.results.search import Search
+from tuning.sampling.points import Points
 from tuning.space import Space
 from tuning.space.params import SubsetParam, used
 
@@ -83,7 +88,11 @@ def _required(space: Space, trial: FirstTrial, source: str) -> FirstTrial:
 
 
 def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
-    """Yield the paper's settings with sets of the most invariant augmentations, from small to large."""
+    """Yield sets of the most invariant augmentations, from small to large, each with random numbers.
+
+    With the paper's numbers, all of these trials would teach about one place in the space of the numbers.
+    Choices and other subsets are the paper's.
+    """
     known = used(space.params, space.paper_values())
     subsets = [(key, param) for key, param in known.items() if isinstance(param, SubsetParam)]
     if not subsets:
@@ -92,6 +101,10 @@ def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
             f"base's method, {space.base.method}, does not use it"
         )
     key, param = subsets[0]
+    everything = distributions(space.params) | strengths(space.params)
+    numbers = {name for name, of in everything.items() if not isinstance(of, CategoricalDistribution)}
+    # The second number keeps these draws apart from the sampler's, whose seed is the search's as well.
+    points, rng = Points(space.params), np.random.default_rng((space.search.seed, 1))
     chosen = set(param.required)
     for name in read_ranking(path):
         if name not in AUGMENTATIONS:
@@ -101,7 +114,11 @@ def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
             chosen.add(name)
             members = tuple(member for member in param.members if member in chosen)
             if param.allows(members):
-                values = space.paper_values({key: members})
+                drawn = points.draw(rng)
+                values = {
+                    name: drawn[name] if name in numbers else value
+                    for name, value in space.paper_values({key: members}).items()
+                }
                 yield FirstTrial(values, f"ranking, top {len(members)}")
 
 

@@ -49,7 +49,8 @@ class WarmStart(StrictModel):
     """Folders of earlier searches, e.g. on another dataset; the trials of their fronts are tried."""
     ranking: str | None = None
     """A CSV file with columns ``augmentation``, ``f_norm`` and ``f_unnorm`` (supplement, section 1.1). The
-    sets of the 1, 2, 3... augmentations to which an autoencoder is most invariant are tried."""
+    sets of the 1, 2, 3... augmentations to which an autoencoder is most invariant are tried, with random
+    numbers."""
 
 
 class Confirm(StrictModel):

@@ -99,8 +99,19 @@ def test_a_ranking_is_tried_from_small_to_large_sets(tmp_path: Path, ranking: Pa
     tried, ranked = sets(trials), read_ranking(ranking)
     assert tried == [set(ranked[:size]) for size in range(1, 14)]
     assert tried[2] == {"gaussian_blur", "high_saturation", "high_contrast"}
-    assert {trial.values["temperature"] for trial in trials} == {0.1}
     assert trials[2].origin == "ranking, top 3"
+
+
+def test_ranked_sets_have_random_numbers_of_the_search_s_seed(tmp_path: Path, ranking: Path) -> None:
+    space = load(tmp_path, "paper: false, ranking: ranking.csv", SYSTEMS)
+    trials = first_trials(space)
+    temperatures = [trial.values["temperature"] for trial in trials]
+    assert len({*temperatures}) == 13
+    assert min(temperatures) < 0.15 < 0.4 < max(temperatures)
+    assert {trial.values["method"] for trial in trials} == {"dcodr"}
+    assert first_trials(space) == trials
+    other = space.model_copy(update={"search": space.search.model_copy(update={"seed": 1})})
+    assert {trial.values["temperature"] for trial in first_trials(other)}.isdisjoint(temperatures)
 
 
 def test_of_what_excludes_each_other_a_ranking_tries_the_better(tmp_path: Path, ranking: Path) -> None:

@@ -1,0 +1,146 @@
+"""Tables and picture of a comparison of searches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import matplotlib
+import numpy as np
+
+from benchmarks.search_efficiency import ratios
+from benchmarks.search_efficiency.goals import REFERENCES, Goal, Reference, arrival, volumes
+from benchmarks.search_efficiency.histories import Task
+from benchmarks.search_efficiency.rows import OURS, RANDOM
+from benchmarks.search_efficiency.simulator import Floats, History
+from dcodr.tables import markdown_table
+
+Unit = Literal["epochs", "clock"]
+Searches = Mapping[Task, History]
+
+HEADER = ("search", "workers", "arrived", "median (quartiles)", "of random's", "of ours, paired", "p")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What searches have spent until a goal, in epochs or on the clock.
+
+    Attributes:
+        spent: The costs by seed; those of searches that did not arrive are infinite.
+        limit: The least that a search has spent that did not arrive.
+    """
+
+    spent: dict[int, float]
+    limit: float
+
+    @property
+    def counted(self) -> Floats:
+        """The costs, in which a search that did not arrive counts as the limit."""
+        return np.minimum(list(self.spent.values()), self.limit)
+
+    @property
+    def arrived(self) -> int:
+        """Number of searches that arrived."""
+        return sum(cost < np.inf for cost in self.spent.values())
+
+    def of(self, other: "Costs") -> "Costs":
+        """Return the costs of the seeds that another row has as well, by seed."""
+        return Costs({seed: self.spent[seed] for seed in sorted({*self.spent} & {*other.spent})}, self.limit)
+
+
+def costs(found: Searches, row: str, workers: int, goal: Goal, unit: Unit, budget: int) -> Costs:
+    """Return what the searches of a row cost that may train a budget of epochs."""
+    spent = {}
+    for task, history in found.items():
+        if (task.row, task.workers) == (row, workers):
+            epochs, clock = arrival(history, goal)
+            late = epochs > budget
+            spent[task.seed] = np.inf if late else epochs if unit == "epochs" else clock
+    return Costs(spent, budget if unit == "epochs" else budget / workers)
+
+
+def table(found: Searches, goal: Goal, unit: Unit, budgets: Mapping[str, int]) -> str:
+    """Return a table of what searches cost until a goal, in Markdown.
+
+    Args:
+        found: All searches, the random ones among them.
+        goal: What they are after.
+        unit: What is counted.
+        budgets: Epochs that a search may train, by row.
+    """
+    lines = []
+    for workers in sorted({task.workers for task in found}):
+        rows = dict.fromkeys(task.row for task in found if task.workers == workers)
+        spent = {row: costs(found, row, workers, goal, unit, budgets[row]) for row in rows}
+        for row, own in spent.items():
+            line = [row, str(workers), f"{own.arrived}/{len(own.spent)}", quartiles(own)]
+            random, ours = spent.get(RANDOM), spent.get(OURS)
+            if random is None or row == RANDOM:
+                line.append("")
+            else:
+                line.append(str(ratios.of_medians(own.counted, random.counted)))
+            if ours is None or row == OURS or not own.of(ours).spent:
+                lines.append([*line, "", ""])
+                continue
+            pair = own.of(ours).counted, ours.of(own).counted
+            lines.append([*line, str(ratios.of_pairs(*pair)), f"{ratios.p_value(*pair):.2g}"])
+    return markdown_table(HEADER, lines)
+
+
+def quartiles(cost: Costs) -> str:
+    """Return median and quartiles; one that falls on a search that did not arrive is a lower bound."""
+    found = np.quantile(list(cost.spent.values()), (0.25, 0.5, 0.75), method="nearest")
+    low, middle, high = (f"{of:.0f}" if of < np.inf else f">{cost.limit:.0f}" for of in found)
+    return f"{middle} ({low}-{high})"
+
+
+def proposals(found: Searches) -> str:
+    """Return a table of CPU milliseconds of a proposal in Markdown, means over the searches."""
+    measured: dict[tuple[str, int], list[float]] = {}
+    for task, history in found.items():
+        if not np.isnan(history.proposal):
+            measured.setdefault((task.row, task.workers), []).append(1000 * history.proposal)
+    lines = [(row, str(workers), f"{np.mean(ms):.0f}") for (row, workers), ms in measured.items()]
+    return markdown_table(("search", "workers", "CPU ms a proposal"), lines)
+
+
+def draw_picture(path: Path, found: Searches, best: Mapping[Reference, float], first: int, last: int) -> None:
+    """Draw median hypervolume against epochs, one panel per number of workers and reference point.
+
+    Args:
+        path: File of the picture.
+        found: All searches.
+        best: Best known hypervolume from each reference point.
+        first: Number of epochs on the left.
+        last: Number of epochs on the right.
+    """
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    workers = sorted({task.workers for task in found})
+    shape = len(REFERENCES), len(workers)
+    figure, axes = plt.subplots(*shape, figsize=(12, 7), sharex=True, sharey="row", squeeze=False)
+    grid = np.geomspace(first, last, 60)
+    for reference, line in zip(REFERENCES, axes, strict=True):
+        for n, axis in zip(workers, line, strict=True):
+            for row in dict.fromkeys(task.row for task in found if task.workers == n):
+                of = [history for task, history in found.items() if (task.row, task.workers) == (row, n)]
+                shares = [on_grid(history, reference, grid) / best[reference] for history in of]
+                low, middle, high = np.quantile(shares, (0.25, 0.5, 0.75), axis=0)
+                (drawn,) = axis.plot(grid, middle, label=row, linewidth=2.5 if row == OURS else 1.5)
+                axis.fill_between(grid, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
+            axis.set(xscale="log", ylim=(0.7 if reference == (0, 0) else 0.2, 1))
+        line[0].set_ylabel(f"hypervolume from {reference},\nshare of the best known")
+    for n, top, bottom in zip(workers, axes[0], axes[-1], strict=True):
+        top.set_title(f"{n} worker{'s' * (n > 1)}")
+        bottom.set_xlabel("epochs trained, all trials together")
+    axes[-1][-1].legend(loc="lower right", fontsize=8)
+    figure.tight_layout()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def on_grid(history: History, reference: Reference, grid: Floats) -> Floats:
+    """Return the hypervolume at given numbers of epochs; a finished search keeps its last value."""
+    index = np.searchsorted(history.epochs, grid, side="right")
+    return np.append(0.0, volumes(history.reached, reference))[index]

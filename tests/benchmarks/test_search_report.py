@@ -1,0 +1,120 @@
+"""Arrivals, ratios and tables of searches say what was reached, and what was not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.search_efficiency import ratios
+from benchmarks.search_efficiency.goals import Goal, arrival, goals_of, volumes
+from benchmarks.search_efficiency.histories import Task, note, noted
+from benchmarks.search_efficiency.report import costs, on_grid, proposals, quartiles, table
+from benchmarks.search_efficiency.simulator import History
+
+FRONT = np.array([[0.8, 0.6], [0.6, 0.9], [0.4, 0.4]])
+
+
+def history(epochs: float, workers: int = 1, proposal: float = np.nan) -> History:
+    """A search that reaches half of the hypervolume at first, and all of it after some epochs."""
+    return History(
+        epochs=np.array([4.0, epochs]),
+        clock=np.array([4.0, epochs]) / workers,
+        reached=np.array([[0.5, 0.5], [1.0, 0.5]]),
+        proposal=proposal,
+    )
+
+
+HALF = Goal((0, 0), 0.5, 0.25)
+WHOLE = Goal((0, 0), 1.0, 0.5)
+
+
+def test_goals_are_shares_of_the_best_front_from_each_reference() -> None:
+    found = {(goal.reference, goal.share): goal.volume for goal in goals_of(FRONT)}
+    assert len(found) == 6
+    assert found[(0, 0), 0.9] == pytest.approx(0.9 * (0.8 * 0.6 + 0.6 * 0.3))
+    assert found[(0.5, 0.5), 0.98] == pytest.approx(0.98 * (0.3 * 0.1 + 0.1 * 0.3))
+    assert str(WHOLE) == "100% of the best known hypervolume from (0, 0)"
+
+
+def test_hypervolume_counts_what_is_better_than_the_reference() -> None:
+    reached = np.array([[0.5, 0.5], [0.4, 0.4], [1.0, 0.25], [0.5, 1.0]])
+    assert volumes(reached, (0, 0)).tolist() == [0.25, 0.25, 0.375, 0.625]
+    assert volumes(reached, (0.25, 0.25)).tolist() == [0.0625, 0.0625, 0.0625, 0.1875]
+
+
+def test_arrival_is_the_first_time_the_goal_is_reached() -> None:
+    searched = history(12, workers=2)
+    assert arrival(searched, HALF) == (4, 2)
+    assert arrival(searched, WHOLE) == (12, 6)
+    assert arrival(searched, Goal((0, 0), 1, 0.6)) == (np.inf, np.inf)
+    assert arrival(searched, Goal((0.5, 0.4), 1, 0.04)) == (12, 6)
+
+
+def test_curves_keep_their_last_value() -> None:
+    assert on_grid(history(12), (0, 0), np.array([2.0, 4.0, 9.0, 99.0])).tolist() == [0, 0.25, 0.25, 0.5]
+
+
+SEARCHES = {
+    **{Task("random", 2, seed): history(100 + seed, 2) for seed in range(10)},
+    **{Task("ours", 2, seed): history(50 + seed, 2, proposal=0.08) for seed in range(10)},
+    **{Task("slow", 2, seed): history(30 * seed + 70, 2) for seed in range(5)},
+}
+
+
+def test_a_search_that_has_not_arrived_counts_as_its_budget_and_is_told_apart() -> None:
+    slow = costs(SEARCHES, "slow", 2, WHOLE, "epochs", budget=140)
+    assert slow.counted.tolist() == [70, 100, 130, 140, 140]
+    assert slow.arrived == 3
+    assert quartiles(slow) == "130 (100->140)"
+    clock = costs(SEARCHES, "slow", 2, WHOLE, "clock", budget=140)
+    assert clock.counted.tolist() == [35, 50, 65, 70, 70]
+    ours = costs(SEARCHES, "ours", 2, WHOLE, "epochs", budget=140)
+    assert ours.of(slow).counted.tolist() == [50, 51, 52, 53, 54]
+
+
+def test_the_table_compares_with_random_and_pair_by_pair_with_ours() -> None:
+    budgets = {"random": 1000, "ours": 140, "slow": 140}
+    lines = table(SEARCHES, WHOLE, "epochs", budgets).splitlines()[2:]
+    random, ours, slow = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    assert random[:5] == ["random", "2", "10/10", "104 (102-107)", ""]
+    assert ours[2:4] == ["10/10", "54 (52-57)"]
+    assert ours[4].startswith("0.52 (0.")
+    assert ours[5:] == ["", ""]
+    assert slow[:4] == ["slow", "2", "3/5", "130 (100->140)"]
+    logs = np.log(np.array([70, 100, 130, 140, 140]) / np.array([50, 51, 52, 53, 54]))
+    assert slow[5].startswith(f"{np.exp(logs.mean()):.2f} (")
+    assert slow[6] == "0.062"  # all five pairs on one side: 2 / 2**5
+    assert "| ours | 2 | 80 |" in proposals(SEARCHES)
+    assert "slow" not in proposals(SEARCHES)
+
+
+def test_intervals_of_ratios_cover_the_truth() -> None:
+    """Of log-normal costs the medians' ratio is known: e ** 0.5; 95 % intervals hold it nearly always."""
+    rng, inside, paired = np.random.default_rng(0), 0, 0
+    for seed in range(60):
+        logs, shared = rng.normal(0, 0.4, (2, 40)), rng.normal(0, 2, 40)
+        of = ratios.of_medians(np.exp(logs[0] + 0.5), np.exp(logs[1]), seed)
+        inside += of.low <= np.exp(0.5) <= of.high
+        of = ratios.of_pairs(np.exp(logs[0] + shared + 0.5), np.exp(logs[1] + shared), seed)
+        paired += of.low <= np.exp(0.5) <= of.high
+        assert of.high / of.low < 2  # what the pairs share does not widen it
+    assert inside >= 53
+    assert paired >= 51
+
+
+def test_equal_costs_have_a_ratio_of_one_and_no_evidence() -> None:
+    assert str(ratios.of_pairs([3, 5], [3, 5])) == "1.00 (1.00-1.00)"
+    assert ratios.p_value([3, 5], [3, 5]) == 1
+    assert ratios.p_value(np.arange(1, 9), 2.5 * np.arange(1, 9)) == pytest.approx(2 / 2**8)
+
+
+def test_finished_searches_are_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "histories.jsonl"
+    assert noted(path) == {}
+    for task, searched in SEARCHES.items():
+        note(path, task, searched)
+    again = noted(path)
+    assert [*again] == [*SEARCHES]
+    for task, searched in SEARCHES.items():
+        for name in ("epochs", "clock", "reached", "proposal"):
+            np.testing.assert_allclose(getattr(again[task], name), getattr(searched, name))
