@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dcodr.console import warn
+from dcodr.console import note, warn
 from dcodr.data.prepare_command import DrawSeed, Force, Out, prepare_store
 from dcodr.errors import UserError
 
@@ -97,9 +97,9 @@ def folder(
         force,
         seed,
         lambda progress: (
-            read_folder(csv, dataset, root, options, progress, warn=warn)
+            read_folder(csv, dataset, root, options, progress, warn=warn, note=note)
             if csv
-            else read_folders(place, dataset, options, progress, warn=warn)
+            else read_folders(place, dataset, options, progress, warn=warn, note=note)
         ),
     )
 

@@ -17,7 +17,7 @@ from dcodr.data.dataset import Images
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder, Fit
-from dcodr.models.image_encoder import ImageEncoder
+from dcodr.models.image_encoder import ImageEncoder, traced
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Origin
 
@@ -220,10 +220,8 @@ def _open_onnx(path: Path) -> Callable[[Images], Codes]:
 
 
 def _write_torchscript(path: Path, encoder: Encoder, whole: ImageEncoder, facts: Mapping[str, str]) -> None:
-    with torch.no_grad():
-        example = _example(int(facts["image_size"]))
-        traced = torch.jit.trace(whole, example, check_trace=False)  # type: ignore[no-untyped-call]
-    torch.jit.save(traced, path, _extra_files={"metadata.json": json.dumps(facts)})
+    graph = traced(whole, _example(int(facts["image_size"])))
+    torch.jit.save(graph, path, _extra_files={"metadata.json": json.dumps(facts)})
 
 
 def _open_torchscript(path: Path) -> Callable[[Images], Codes]:

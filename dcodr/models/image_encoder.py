@@ -1,6 +1,7 @@
 """An encoder that prepares images by itself, so that its users cannot prepare them wrongly."""
 
 import math
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +97,20 @@ class ImageEncoder(nn.Module):
         """Encode images."""
         codes: Tensor = self.encoder(self.square(images))
         return codes
+
+
+def traced(encoder: ImageEncoder, images: Tensor) -> torch.jit.ScriptModule:
+    """Return an encoder as a TorchScript graph for images of any size on the CPU, always in evaluation mode.
+
+    Args:
+        encoder: The encoder, on the CPU and in evaluation mode.
+        images: Images, none of whose sizes are equal: an equal one could become a constant of the graph.
+    """
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # advice to PyTorch's own developers
+        graph: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
+            encoder, images, check_trace=False
+        )
+    return graph
 
 
 def _rounded(sums: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ from typing import Any
 
 from dcodr.config import PRESETS, Config, merged, nested, override, read_config
 from dcodr.errors import UserError
+from dcodr.mistakes import Mistakes
 from dcodr.strict_yaml import UNKNOWN_KEY, Key, YamlFile, without
 from tuning.space.checks import OWN, refused, unknown_param, wrong_paper_with, wrong_param, wrong_scheduler
 from tuning.space.given import Setting, python_content
-from tuning.space.mistakes import Mistakes
 from tuning.space.objectives import wrong_objectives
 from tuning.space.outside import not_allowed
 from tuning.space.params import Param, SubsetParam

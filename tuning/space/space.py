@@ -9,6 +9,7 @@ from pydantic import Field
 
 from dcodr.config import Config, merged, nested, override, setting
 from dcodr.errors import UserError
+from dcodr.mistakes import Mistakes
 from dcodr.plugins import is_outside
 from dcodr.strict_yaml import StrictModel, YamlFile, read_yaml
 from dcodr.yaml_core import dump_yaml
@@ -16,7 +17,6 @@ from tuning.pareto import Direction
 from tuning.space.checks import paper_value, trained_methods
 from tuning.space.given import Setting, parsed, python_content
 from tuning.space.loading import absolute_paths, resolve
-from tuning.space.mistakes import Mistakes
 from tuning.space.objectives import perfect, worst
 from tuning.space.outside import outside_parts
 from tuning.space.params import CategoricalParam, Param, SubsetParam, used

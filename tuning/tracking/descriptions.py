@@ -108,8 +108,8 @@ def _use(name: str, alias: str) -> str:
         f"    python -m dcodr embed {uri} --images FOLDER --out codes.parquet\n"
         f"    python -m dcodr export {uri} --onnx encoder.onnx\n\n"
         "These commands, and `dcodr.load`, read plain weights, check them against the digest in the search's "
-        f'ledger, and run nothing. `mlflow.pyfunc.load_model("{uri}").predict(images)` needs PyTorch and '
-        "MLflow "
+        f'ledger, and run nothing. `mlflow.pyfunc.load_model("{uri}").predict(images)` and '
+        f'`mlflow.pytorch.load_model("{uri}").eval()` need PyTorch and MLflow '
         "alone, but loading with MLflow runs code from the model's files: do so only if you trust whoever "
         "can "
         "write to this store."

@@ -1,10 +1,12 @@
 """Encoders of the front's best trials as registered models of MLflow."""
 
+import logging
 import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from dcodr.data.remote import open_dataset
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from dcodr.models.encoder import Encoder
-from dcodr.models.image_encoder import ImageEncoder
+from dcodr.models.image_encoder import ImageEncoder, traced
 from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Measured, Origin
@@ -164,12 +166,17 @@ def _with_test(origin: object, records: Iterable[TrialRecord]) -> object:
 
 
 def save(checkpoint: Path, folder: Path) -> str:
-    """Write a checkpoint's encoder to a new folder, as a graph and as plain weights; return their digest.
+    """Write a checkpoint's encoder to a new folder, as a TorchScript graph and as plain weights.
 
-    The graph takes uint8 images and prepares them itself, see ``ImageEncoder``.
+    The graph takes uint8 images and prepares them itself, see ``ImageEncoder``. It is always in evaluation
+    mode.
+
+    Returns:
+        The digest of the weights' file.
     """
     import mlflow.pytorch
     import numpy as np
+    import torch
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
@@ -179,17 +186,30 @@ def save(checkpoint: Path, folder: Path) -> str:
         encoder.image_size = open_dataset(read.config).image_size
     images = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
     codes = TensorSpec(np.dtype("float32"), (-1, read.config.encoder.code_dim))
-    mlflow.pytorch.save_model(
-        ImageEncoder(encoder, encoder.image_size, encoder.fit).eval(),
-        str(folder),
-        signature=ModelSignature(Schema([images]), Schema([codes])),
-        # All sizes differ: the graph is traced with these images, and equal sizes would count as one.
-        input_example=np.random.default_rng(0).integers(0, 256, (2, 24, 40, 3), dtype=np.uint8),
-        serialization_format="pt2",
-        pip_requirements=[f"torch=={versions()['torch']}"],
-    )
-    # MLflow would choose a GPU if there is one, and then refuse the graph, whose weights are on the CPU.
+    # All sizes differ, see `traced`.
+    example = np.random.default_rng(0).integers(0, 256, (2, 24, 40, 3), dtype=np.uint8)
+    whole = ImageEncoder(encoder, encoder.image_size, encoder.fit).eval()
+    # PyTorch refuses `.eval()` of graphs by torch.export, MLflow's other format.
+    with _silent(logging.getLogger("mlflow.pytorch")):  # it warns of pickles, but a TorchScript graph is none
+        mlflow.pytorch.save_model(
+            traced(whole, torch.from_numpy(example)),
+            str(folder),
+            signature=ModelSignature(Schema([images]), Schema([codes])),
+            input_example=example,
+            serialization_format="pickle",
+            pip_requirements=[f"torch=={versions()['torch']}"],
+        )
+    # MLflow would choose a GPU if there is one, but the graph makes its tensors on the CPU.
     model = Model.load(str(folder))
     model.flavors["python_function"]["config"]["device"] = "cpu"
     model.save(str(folder / "MLmodel"))
     return write_encoder(folder / WEIGHTS, encoder, read.config)
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

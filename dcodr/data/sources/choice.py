@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.errors import UserError
-from dcodr.words import counted
+from dcodr.words import counted, option
 
 
 def of_large_domains(domains: Sequence[str], least: int) -> tuple[list[int], str]:
@@ -26,8 +26,8 @@ def of_large_domains(domains: Sequence[str], least: int) -> tuple[list[int], str
     large = counts >= least
     if large.sum() < 2:
         raise UserError(
-            f"--min-per-domain {least} leaves {counted(int(large.sum()), 'domain')} of {len(names):,}, but "
-            f"at least 2 are needed; the largest domain has {counted(int(counts.max()), 'image')}"
+            f"{option('min-per-domain', least)} leaves {counted(int(large.sum()), 'domain')} of "
+            f"{len(names):,}, but at least 2 are needed; the largest domain has {counted(int(counts.max()), 'image')}"
         )
     kept = np.flatnonzero(large[ids])
     lost = counts[~large]
@@ -57,8 +57,8 @@ def draw(domains: Sequence[str], n_images: int, seed: int) -> tuple[list[int], s
     _, ids, counts = np.unique(np.asarray(domains), return_inverse=True, return_counts=True)
     if n_images < 2 * len(counts):
         raise UserError(
-            f"--subsample {n_images}: {counted(len(counts), 'domain')} need at least 2 images each, "
-            f"{2 * len(counts):,} in all; ask for more, or drop small domains with --min-per-domain"
+            f"{option('subsample', n_images)}: {counted(len(counts), 'domain')} need at least 2 images each, "
+            f"{2 * len(counts):,} in all; ask for more, or drop small domains with {option('min-per-domain')}"
         )
     rng = np.random.default_rng(seed)
     members = np.split(np.argsort(ids, kind="stable"), np.cumsum(counts)[:-1])

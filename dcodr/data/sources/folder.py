@@ -15,7 +15,10 @@ each domain, or one for each split, which holds those of the domains (torchvisio
 """
 
 import os
+import stat
 import warnings
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from dcodr.data.dataset import RawDataset
@@ -25,11 +28,15 @@ from dcodr.data.sources.labelled import SPLIT, SPLIT_NAMES, Listing, Options, Wa
 from dcodr.data.sources.squares import files_identity
 from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
-from dcodr.words import counted
+from dcodr.mistakes import Mistakes
+from dcodr.words import counted, option
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".mpo")
 """Endings of the files in a folder that count as images, in lower or upper case."""
+MANY = 10_000
+"""Number of files from which checking them takes so long that the user is told."""
 DEFAULTS = Options()
+Note = Callable[[str], object]
 
 
 def read_folder(
@@ -40,6 +47,7 @@ def read_folder(
     on_progress: Progress | None = None,
     *,
     warn: Warn = warnings.warn,
+    note: Note | None = None,
 ) -> RawDataset:
     """Read the labels of a CSV file at once, and its images when they are asked for.
 
@@ -50,15 +58,17 @@ def read_folder(
         options: The user's choices.
         on_progress: Called with the number of images read and of all images.
         warn: Called with a message about columns of doubtful type, and about unusual images.
+        note: Called with a message before many files are checked.
 
     Returns:
         Images ``(n, image_size, image_size, 3)`` in chunks; the spec names domains and classes.
 
     Raises:
-        UserError: If a label or an image cannot be used; the message names file, line and column. Images are
-            checked when their chunk is read.
+        UserError: If labels or paths cannot be used; the message names all by file, line and column. Images
+            are checked when their chunk is read.
     """
-    table = read_table(csv_path, required=("path", "domain"))
+    mistakes = Mistakes()
+    table = read_table(csv_path, ("path", "domain"), mistakes)
     attributes = [column for column in table.columns if column not in ("path", "domain", SPLIT)]
     return _files(
         table,
@@ -69,6 +79,8 @@ def read_folder(
         options,
         on_progress,
         warn,
+        note,
+        mistakes.found,
     )
 
 
@@ -79,6 +91,7 @@ def read_folders(
     on_progress: Progress | None = None,
     *,
     warn: Warn = warnings.warn,
+    note: Note | None = None,
 ) -> RawDataset:
     """List the images of a folder of domains, or of splits and domains; read them when they are asked for.
 
@@ -89,6 +102,7 @@ def read_folders(
         options: The user's choices.
         on_progress: Called with the number of images read and of all images.
         warn: Called with a message about files that are left out, and about unusual images.
+        note: Called with a message before many files are checked.
 
     Returns:
         See :func:`read_folder`.
@@ -105,6 +119,7 @@ def read_folders(
         options,
         on_progress,
         warn,
+        note,
     )
 
 
@@ -117,15 +132,18 @@ def _files(
     options: Options,
     on_progress: Progress | None,
     warn: Warn,
+    note: Note | None,
+    mistakes: Sequence[UserError] = (),
 ) -> RawDataset:
     listing = Listing(
         table,
         key="path",
         domain="domain",
         attributes=attributes,
-        pictures=lambda chosen: image_paths(chosen, root),
+        pictures=lambda chosen: image_paths(chosen, root, note),
         source=source,
         identity=lambda paths, rows: files_identity(paths[rows.start : rows.stop]),
+        mistakes=mistakes,
     )
     return labelled(listing, name, options, on_progress, warn)
 
@@ -176,27 +194,76 @@ def image_files(root: Path) -> tuple[list[Path], list[Path]]:
     return sorted(images), sorted(others)
 
 
-def image_paths(table: LabelTable, root: Path) -> list[Path]:
-    """Return the paths of the images; check that each is within ``root`` and listed once."""
+def image_paths(table: LabelTable, root: Path, note: Note | None = None) -> list[Path]:
+    """Return the paths of the images; check that each is within ``root`` and listed once.
+
+    Args:
+        table: A table with a column ``path``; empty cells are skipped.
+        root: A resolved folder.
+        note: Called with a message before many files are checked.
+
+    Raises:
+        UserError: If a path cannot be used; all such rows are told together.
+    """
+    cells = table.columns["path"]
+    if note and len(cells) >= MANY:
+        note(f"checking {len(cells):,} files")
     rows: dict[Path, int] = {}
-    for row, cell in enumerate(table.columns["path"]):
-        given = Path(cell)
+    wrong = []
+
+    @cache
+    def folder_of(parent: str) -> tuple[Path, bool]:
+        folder = (root / parent).resolve()
+        return folder, folder.is_relative_to(root)
+
+    for row, cell in enumerate(cells):
+        if not cell:
+            continue
         try:
-            # Resolved, so that a link cannot lead out of the folder.
-            path = (root / given).resolve()
-            is_file = path.is_file()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise table.error(row, "path", f"{cell} is not a path ({error})") from error
-        if given.is_absolute() or ".." in given.parts:
-            raise table.error(row, "path", f"{cell} leaves {root}: give a path within it")
-        if not path.is_relative_to(root):
-            raise table.error(row, "path", _outside(root, given, path))
-        if not is_file:
-            raise table.error(row, "path", f"no file {path}")
-        if path in rows:
-            raise table.error(row, "path", f"{cell} is already on {table.places[rows[path]]}")
-        rows[path] = row
+            path = _within(root, cell, folder_of)
+            if path in rows:
+                raise UserError(f"{cell} is already on {table.places[rows[path]]}")
+            rows[path] = row
+        except UserError as error:
+            wrong.append(table.error(row, "path", str(error)))
+    if wrong:
+        raise table.errors(wrong, "unusable paths")
     return list(rows)
+
+
+def _within(root: Path, given: str, folder_of: Callable[[str], tuple[Path, bool]]) -> Path:
+    """Return the resolved path of a file within ``root``.
+
+    Args:
+        root: A resolved folder.
+        given: A path relative to it.
+        folder_of: Resolves a folder relative to ``root``, and tells if it is within. Files share folders.
+    """
+    parent, name = os.path.split(given)
+    if given.startswith("/") or (".." in given and ".." in Path(given).parts):
+        raise UserError(f"{given} leaves {root}: give a path within it")
+    try:
+        folder, inside = folder_of(parent)
+        path = folder / name
+        mode = _mode(path)
+        if stat.S_ISLNK(mode):
+            path = path.resolve()
+            inside, mode = path.is_relative_to(root), _mode(path)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{given} is not a path ({error})") from error
+    if not inside:
+        raise UserError(_outside(root, Path(given), path))
+    if not stat.S_ISREG(mode):
+        raise UserError(f"no file {path}")
+    return path
+
+
+def _mode(path: Path) -> int:
+    """Return the mode of a file; 0 if there is none."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _outside(root: Path, given: Path, path: Path) -> str:
@@ -204,5 +271,5 @@ def _outside(root: Path, given: Path, path: Path) -> str:
     link = next(part for part in [*reversed(given.parents), given] if (root / part).is_symlink())
     return (
         f"{given} is {path}, because {link} is a link; links out of {root} are not followed: copy the images "
-        "into it, or give their folder with --root and paths relative to it"
+        f"into it, or give their folder with {option('root')} and paths relative to it"
     )

@@ -15,6 +15,7 @@ from dcodr.data.sources.labelled import SPLIT, SPLIT_NAMES, Listing, Options, Wa
 from dcodr.data.sources.squares import files_identity
 from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
+from dcodr.words import option
 
 _ROW = "row"
 DEFAULTS = Options()
@@ -97,9 +98,12 @@ def read_huggingface(
         for column, cells in columns.items():
             cells += _texts(part, column)
     table = LabelTable(str(path), places, {_ROW: [str(row) for row in range(len(places))], **columns})
-    for column, cells in columns.items():
-        if "" in cells:
-            raise table.error(cells.index(""), column, "empty cell: fill it in or remove the row")
+    empty = [
+        table.error(row, column, "empty cell: fill it in or remove the row")
+        for column, cells in columns.items()
+        for row, cell in enumerate(cells)
+        if not cell
+    ]
     if len(parts) > 1:
         table.columns[SPLIT] = [part for part in parts for _ in range(len(parts[part]))]
     identity = files_identity([file.resolve() for file in sorted(path.rglob("*.arrow"))])
@@ -111,6 +115,7 @@ def read_huggingface(
         pictures=lambda chosen: _Column(_only(parts.values(), image), image, chosen),
         source=f"Hugging Face dataset {path.resolve().name}",
         identity=lambda _, rows: identity,
+        mistakes=[table.errors(empty, "empty cells")] if empty else [],
     )
     return labelled(listing, name, options, on_progress, warn)
 
@@ -150,7 +155,7 @@ def _image_column(path: Path, data: Any, image: str | None) -> str:
         return str(found[0])
     if image is None or image not in found:
         given = f"{image} is not a column of images; it" if image else "which column has the images? It"
-        raise UserError(f"{path}: {given} has {', '.join(found) or 'none'}: give one with --image")
+        raise UserError(f"{path}: {given} has {', '.join(found) or 'none'}: give one with {option('image')}")
     return image
 
 

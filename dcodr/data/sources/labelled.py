@@ -4,7 +4,7 @@ A column of numbers, of which at least one has a decimal point or an exponent, i
 other column is categorical; its classes are sorted as numbers if all are numbers, otherwise as text.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -22,6 +22,8 @@ from dcodr.data.sources.images import Progress
 from dcodr.data.sources.squares import Squares
 from dcodr.data.sources.table import LabelTable
 from dcodr.errors import UserError
+from dcodr.mistakes import Mistakes
+from dcodr.words import for_reader, option
 
 Warn = Callable[[str], object]
 SPLIT = "split"
@@ -74,6 +76,7 @@ class Listing:
         pictures: Returns the images of the rows of a table.
         identity: See :class:`dcodr.data.sources.squares.Squares`; called with these images too.
         source: Names the origin in the store.
+        mistakes: Errors of the table, such as empty cells, to be told with those of its labels.
     """
 
     table: LabelTable
@@ -83,6 +86,7 @@ class Listing:
     pictures: Callable[[LabelTable], Sequence[Picture]]
     source: str
     identity: Callable[[Sequence[Any], range], str] | None = None
+    mistakes: Sequence[UserError] = ()
 
 
 def labelled(
@@ -98,23 +102,26 @@ def labelled(
         warn: Called with a message about columns of doubtful type, dropped images, and unusual images.
 
     Raises:
-        UserError: If a label cannot be used; the message names its place.
+        UserError: If labels, paths or options cannot be used; the message names all by their places. Columns
+            as a whole are judged once their cells are right.
     """
     if not NAME.fullmatch(name):
-        raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with --name")
-    table, notes = _chosen(listing, options, warn)
-    _check_names(table, listing.attributes)
-    _check_options(table, listing.attributes, options)
-    domains, domain = _domains(table, listing.domain, warn)
-    labels = {column: _attribute(table, column, options, warn) for column in listing.attributes}
-    spec = DatasetSpec(
-        name=name,
-        domain=listing.domain,
-        attributes=tuple(attribute for attribute, _ in labels.values()),
-        domains=domains,
-    )
-    split = _split(table, domain, options.seed, warn) if SPLIT in table.columns else None
-    pictures, identity = listing.pictures(table), listing.identity
+        raise UserError(f"dataset name {name!r}: give one of letters, digits, - and _ with {option('name')}")
+    wrong = Mistakes()
+    wrong.found.extend(listing.mistakes)
+    table, notes = _chosen(listing, options, warn, wrong)
+    _check_cells(table, listing, options, wrong)
+    columns = None if wrong.found else _columns(table, listing, name, options, warn, wrong)
+    with wrong.collected():
+        _check_names(table, listing.attributes)
+    with wrong.collected():
+        _check_options(table, listing.attributes, options)
+    with wrong.collected():
+        pictures = listing.pictures(table)
+    wrong.refuse()
+    assert columns is not None
+    spec, domain, attributes, split = columns
+    identity = listing.identity
     squares = Squares(
         pictures,
         options.image_size,
@@ -130,34 +137,71 @@ def labelled(
         spec,
         squares,
         domain,
-        {column: values for column, (_, values) in labels.items()},
+        attributes,
         f"{listing.source}, {_FITTED[options.fit]} to {size}",
         split,
         {"fit": options.fit, **notes, **({} if split is None else {"split": "as labelled"})},
     )
 
 
-def _chosen(listing: Listing, options: Options, warn: Warn) -> tuple[LabelTable, dict[str, str]]:
+def _chosen(
+    listing: Listing, options: Options, warn: Warn, wrong: Mistakes
+) -> tuple[LabelTable, dict[str, str]]:
     """Return the rows to read, and notes on those left out, which the user is told too."""
     table, notes = listing.table, dict[str, str]()
-    if options.min_per_domain > 1:
-        rows, notes["dropped"] = of_large_domains(table.columns[listing.domain], options.min_per_domain)
-        table = table.take(rows)
-    if options.subsample is not None:
-        _domains(table, listing.domain, warn)
-        rows, notes["subsample"] = draw(table.columns[listing.domain], options.subsample, options.seed)
-        table = table.take(rows)
+    if listing.mistakes:  # the choice would depend on labels that are missing
+        return table, notes
+    with wrong.collected():
+        if options.min_per_domain > 1:
+            rows, notes["dropped"] = of_large_domains(table.columns[listing.domain], options.min_per_domain)
+            table = table.take(rows)
+        if options.subsample is not None:
+            _refuse_missing(table, listing.domain)
+            _domains(table, listing.domain, warn)
+            rows, notes["subsample"] = draw(table.columns[listing.domain], options.subsample, options.seed)
+            table = table.take(rows)
     return table, notes
 
 
+def _check_cells(table: LabelTable, listing: Listing, options: Options, wrong: Mistakes) -> None:
+    for column in (listing.domain, *listing.attributes):
+        with wrong.collected():
+            _refuse_missing(table, column)
+        if column in options.continuous and column in listing.attributes:
+            with wrong.collected():
+                _refuse_words(table, column)
+    if SPLIT in table.columns:
+        with wrong.collected():
+            _check_splits(table)
+
+
+def _columns(
+    table: LabelTable, listing: Listing, name: str, options: Options, warn: Warn, wrong: Mistakes
+) -> tuple[DatasetSpec, npt.NDArray[np.int64], dict[str, Labels], npt.NDArray[np.uint8] | None] | None:
+    """Return the spec, the domains, the attributes and perhaps the splits; ``None`` if a column is wrong."""
+    kinds, attributes = [], {}
+    for column in listing.attributes:
+        with wrong.collected():
+            kind, attributes[column] = _attribute(table, column, options, warn)
+            kinds.append(kind)
+    with wrong.collected():
+        domains, domain = _domains(table, listing.domain, warn)
+        split = _split(table, domain, options.seed, warn) if SPLIT in table.columns else None
+    if wrong.found:
+        return None
+    spec = DatasetSpec(name=name, domain=listing.domain, attributes=tuple(kinds), domains=domains)
+    return spec, domain, attributes, split
+
+
 def _check_names(table: LabelTable, attributes: Sequence[str]) -> None:
+    wrong = []
     for name in attributes:
         if not NAME.fullmatch(name):
-            raise UserError(f"{table.source}, column {name}: rename it; letters, digits, - and _ are allowed")
+            wrong.append(f"column {name}: rename it; letters, digits, - and _ are allowed")
         if name == "all":
-            raise UserError(
-                f"{table.source}, column all: rename it; metrics use it for all attributes together"
-            )
+            wrong.append("column all: rename it; metrics use it for all attributes together")
+    if wrong:
+        raise UserError.of(UserError(f"{table.source}, {one}") for one in wrong)
 
 
 def _check_options(table: LabelTable, attributes: Sequence[str], options: Options) -> None:
@@ -167,64 +211,82 @@ def _check_options(table: LabelTable, attributes: Sequence[str], options: Option
         "cyclic": options.cyclic,
         "given a margin": options.margin,
     }
-    for kind, names in kinds.items():
-        for name in names:
-            if name not in attributes:
-                known = ", ".join(attributes) or "none"
-                raise UserError(
-                    f"{table.source} has no attribute {name} to be {kind}; its attributes: {known}"
-                )
-    if both := [name for name in options.continuous if name in options.categorical]:
-        raise UserError(f"{both[0]} cannot be both continuous and categorical: choose one")
+    known = ", ".join(attributes) or "none"
+    wrong = [
+        f"{table.source} has no attribute {name} to be {kind}; its attributes: {known}"
+        for kind, names in kinds.items()
+        for name in names
+        if name not in attributes
+    ]
+    wrong += [
+        f"{name} cannot be both continuous and categorical: choose one"
+        for name in options.continuous
+        if name in options.categorical
+    ]
+    if wrong:
+        raise UserError.of(map(UserError, wrong))
 
 
 def _domains(table: LabelTable, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     names, ids = _classes(table, column, warn)
     if len(names) < 2:
         raise table.error(0, column, f"all rows have the domain {names[0]}; at least 2 are needed")
-    alone = np.bincount(ids)[ids] < 2
-    if alone.any():
-        row = int(alone.argmax())
-        raise table.error(
-            row,
-            column,
-            f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of every "
-            "domain: add images, remove the row, or drop such domains with --min-per-domain 2",
-        )
+    alone = np.flatnonzero(np.bincount(ids)[ids] < 2)
+    if len(alone):
+        wrong = [
+            table.error(
+                row,
+                column,
+                f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of "
+                "every domain: add images, remove the row, or drop such domains with "
+                f"{option('min-per-domain', 2)}",
+            )
+            for row in alone.tolist()
+        ]
+        raise table.errors(wrong, "domains of one image")
     return names, ids
 
 
 def _attribute(table: LabelTable, column: str, options: Options, warn: Warn) -> tuple[Attribute, Labels]:
     """Read an attribute and its labels; guess the kind from the cells unless it is given."""
     cells = table.columns[column]
-    _refuse_missing(table, column)
     if len(set(cells)) == 1:
         raise table.error(0, column, f"all rows have the same value, {cells[0]}: remove the column")
     measured = column in options.continuous or (column not in options.categorical and is_continuous(cells))
     # Warn only if the kind was guessed. An option settles it.
     if column not in {*options.continuous, *options.categorical}:
         taken = "continuous" if measured else f"{len(set(cells))} classes"
+        settled = f"{_of('continuous', column)} or {_of('categorical', column)} settles it"
         for doubt in doubts(cells, table.places):
-            settled = f"--continuous {column} or --categorical {column} settles it"
             warn(f"{table.source}, column {column}: taken as {taken}, though {doubt}; {settled}")
     if not measured:
         names, ids = _classes(table, column, warn)
         return _categorical(table, column, names, options, warn), ids
-    for option in ("cyclic", "margin"):
-        if column in getattr(options, option):
+    for kind in ("cyclic", "margin"):
+        if column in getattr(options, kind):
+            asked = _of("cyclic", column) if kind == "cyclic" else _margin(column, options.margin[column])
             raise UserError(
-                f"--{option} {column}: it is a continuous attribute of {table.source}, but {option} is about "
-                f"classes: add --categorical {column}, or group its values in few classes"
+                f"{asked}: it is a continuous attribute of {table.source}, but {kind} is about classes: add "
+                f"{_of('categorical', column)}, or group its values in few classes"
             )
-    values = np.array([_number(table, row, column) for row in range(len(cells))], dtype=np.float32)
-    return Attribute(column, cardinality=None), values[:, None]
+    _refuse_words(table, column)
+    return Attribute(column, cardinality=None), np.array(cells, dtype=np.float32)[:, None]
+
+
+def _of(kind: str, column: str) -> str:
+    """Name an option for one attribute."""
+    return for_reader(f"--{kind} {column}", f"{kind}=[{column!r}]")
+
+
+def _margin(column: str, steps: int) -> str:
+    return for_reader(f"--margin {column}={steps}", f"margin={{{column!r}: {steps}}}")
 
 
 def _categorical(
     table: LabelTable, column: str, names: tuple[str, ...], options: Options, warn: Warn
 ) -> Attribute:
     cyclic, margin = column in options.cyclic, options.margin.get(column, 0)
-    asked = f"--cyclic {column}" if cyclic else f"--margin {column}={margin}"
+    asked = _of("cyclic", column) if cyclic else _margin(column, margin)
     if cyclic or margin:
         if words := [name for name in names if not NUMBER.fullmatch(name)]:
             raise UserError(
@@ -233,7 +295,7 @@ def _categorical(
             )
         if margin > (most := (len(names) - 1) // 2 if cyclic else len(names) - 2):
             raise UserError(
-                f"--margin {column}={margin}: with {len(names)} classes every answer would count as right; "
+                f"{_margin(column, margin)}: with {len(names)} classes every answer would count as right; "
                 f"give at most {max(0, most)}"
             )
         steps = {round(float(after) - float(before), 6) for before, after in pairwise(names)}
@@ -246,20 +308,35 @@ def _categorical(
 
 
 def _refuse_missing(table: LabelTable, column: str) -> None:
-    for row, cell in enumerate(table.columns[column]):
-        if MISSING.fullmatch(cell):
-            raise table.error(
-                row,
-                column,
-                f"{cell} is not a label but marks a missing value: fill it in, remove the row or, if it is "
-                "the name of a class, write another name",
-            )
+    wrong = [
+        table.error(
+            row,
+            column,
+            f"{cell} is not a label but marks a missing value: fill it in, remove the row or, if it is the "
+            "name of a class, write another name",
+        )
+        for row, cell in enumerate(table.columns[column])
+        if MISSING.fullmatch(cell)
+    ]
+    if wrong:
+        raise table.errors(wrong, f"missing values in column {column}")
+
+
+def _refuse_words(table: LabelTable, column: str) -> None:
+    # Numbers beyond float32 would become infinite.
+    most = float(np.finfo(np.float32).max)
+    wrong = [
+        table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
+        for row, cell in enumerate(table.columns[column])
+        if cell and not MISSING.fullmatch(cell) and (not NUMBER.fullmatch(cell) or abs(float(cell)) > most)
+    ]
+    if wrong:
+        raise table.errors(wrong, f"cells without a number in column {column}")
 
 
 def _classes(table: LabelTable, column: str, warn: Warn) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the distinct cells of a column in order, and the index of each row's cell."""
     cells = table.columns[column]
-    _refuse_missing(table, column)
     names = class_names(cells)
     for same in same_classes(names):
         rows = ", ".join(f"{name!r} on {table.places[cells.index(name)]}" for name in same)
@@ -271,17 +348,9 @@ def _classes(table: LabelTable, column: str, warn: Warn) -> tuple[tuple[str, ...
     return names, np.array([ids[cell] for cell in cells], dtype=np.int64)
 
 
-def _number(table: LabelTable, row: int, column: str) -> float:
-    cell = table.columns[column][row]
-    # Numbers beyond float32 would become infinite.
-    if not NUMBER.fullmatch(cell) or abs(float(cell)) > float(np.finfo(np.float32).max):
-        raise table.error(row, column, f"{cell} is not a finite number: correct it or remove the row")
-    return float(cell)
-
-
 def _split(table: LabelTable, domain: npt.NDArray[np.int64], seed: int, warn: Warn) -> npt.NDArray[np.uint8]:
     """Return the splits of the column. One that no row has is drawn from the training images, and said so."""
-    split = np.fromiter(_split_ids(table), np.uint8, len(domain))
+    split = np.array([SPLIT_NAMES[cell.lower()] for cell in table.columns[SPLIT]], np.uint8)
     counts = np.bincount(split, minlength=len(SPLITS))
     absent = [name for name in SPLITS[1:] if not counts[SPLITS.index(name)]]
     train = np.flatnonzero(split == 0)
@@ -295,10 +364,13 @@ def _split(table: LabelTable, domain: npt.NDArray[np.int64], seed: int, warn: Wa
     return split
 
 
-def _split_ids(table: LabelTable) -> Iterator[int]:
-    for row, cell in enumerate(table.columns[SPLIT]):
-        if cell.lower() not in SPLIT_NAMES:
-            raise table.error(
-                row, SPLIT, f"{cell} is not a split: write train, validation or test, or rename the column"
-            )
-        yield SPLIT_NAMES[cell.lower()]
+def _check_splits(table: LabelTable) -> None:
+    wrong = [
+        table.error(
+            row, SPLIT, f"{cell} is not a split: write train, validation or test, or rename the column"
+        )
+        for row, cell in enumerate(table.columns[SPLIT])
+        if cell and cell.lower() not in SPLIT_NAMES
+    ]
+    if wrong:
+        raise table.errors(wrong, "words that are no splits")

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from dcodr.errors import UserError
 
+TOLD = 20
+"""Number of mistakes of one kind that are told one by one."""
+
 
 @dataclass(frozen=True)
 class LabelTable:
@@ -13,7 +16,7 @@ class LabelTable:
     Attributes:
         source: Where the table comes from, e.g. the path of a CSV file.
         places: Names each row in messages, e.g. ``line 4``.
-        columns: The cells of each column, without surrounding blanks; no cell is empty.
+        columns: The cells of each column, without surrounding blanks.
     """
 
     source: str
@@ -23,6 +26,16 @@ class LabelTable:
     def error(self, row: int, column: str, message: str) -> UserError:
         """Make an error that names the place and column of a cell."""
         return UserError(f"{self.source}, {self.places[row]}, column {column}: {message}")
+
+    def errors(self, found: Sequence[UserError], kind: str) -> UserError:
+        """Combine errors of one kind; of many, the first are told and the others counted.
+
+        Args:
+            found: The errors, at least one.
+            kind: The kind in the plural, e.g. ``unusable paths``.
+        """
+        rest = f"{self.source}: and {len(found) - TOLD:,} more {kind}"
+        return UserError.of([*found[:TOLD], *([UserError(rest)] if len(found) > TOLD else [])])
 
     def take(self, rows: Sequence[int]) -> "LabelTable":
         """Return the table of some of the rows."""

@@ -67,5 +67,5 @@ def test_the_seed_decides_the_draw() -> None:
 
 
 def test_too_small_a_draw_is_refused() -> None:
-    with pytest.raises(UserError, match=r"--subsample 9: 5 domains need at least 2 images each, 10 in all"):
+    with pytest.raises(UserError, match=r"subsample=9: 5 domains need at least 2 images each, 10 in all"):
         draw(domains([30, 5, 20, 4, 2]), 9, 0)

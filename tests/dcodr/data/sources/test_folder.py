@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dcodr.data.dataset import Attribute
+from dcodr.data.sources.folder import read_folder
 from dcodr.errors import UserError
 from tests.dcodr.data.sources.dishes import HEADER, ROWS, changed, folder, read_all
 
@@ -109,6 +110,82 @@ def test_bad_labels_are_refused_by_line_and_column(
         read_all(folder(tmp_path, rows, header), "dishes")
 
 
+def told(path: Path, **options: Any) -> list[str]:
+    with pytest.raises(UserError) as error:
+        read_all(path, "dishes", **options)
+    return [line.removeprefix(f"{path}, ") for line in str(error.value).splitlines()]
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    rows = [
+        "a0.png,cup,red,0,0.5",
+        "gone.png,,red,45,",
+        "a1.png,cup,NA,45,1.5",
+        "b0.png,bowl,blue,90",
+        "../b0.png,bowl,blue,90,many",
+        "b1.png,?,blue,90,2.5",
+        "a0.png,cup,red,0,3.5",
+    ]
+    path = folder(tmp_path, rows)
+    expected = [
+        "line 3, column domain: empty cell",
+        "line 3, column x: empty cell",
+        "line 5: 4 cells for 5 columns",
+        "line 7, column domain: ? is not a label",
+        "line 4, column colour: NA is not a label",
+        "line 6, column x: many is not a finite number",
+        f"{path} has no attribute turn to be cyclic",
+        f"line 3, column path: no file {tmp_path}/gone.png",
+        "line 6, column path: ../b0.png leaves",
+        "line 8, column path: a0.png is already on line 2",
+    ]
+    found = told(path, continuous=["x"], cyclic=["turn"])
+    assert len(found) == len(expected)
+    for line, beginning in zip(found, expected, strict=True):
+        assert line.startswith(beginning)
+
+
+def test_all_unusable_columns_are_told_at_once_with_missing_files(tmp_path: Path) -> None:
+    rows = [f"{name}.png,{domain},red,0,1" for name, domain in zip("abcd", "xyzz", strict=True)]
+    found = told(folder(tmp_path, rows))
+    for column in ("colour", "angle", "x"):
+        assert any(f"column {column}: all rows have the same value" in line for line in found)
+    for domain in ("x", "y"):
+        assert any(f"column domain: domain {domain} has only this image" in line for line in found)
+    assert sum("no file" in line for line in found) == 4
+    assert len(found) == 9
+
+
+def test_all_mistakes_of_a_header_are_told_at_once(tmp_path: Path) -> None:
+    found = told(folder(tmp_path, ROWS, "file,label,colour,colour,x"))
+    assert [line.split(":")[0] for line in found] == [
+        "line 1, column colour",
+        "line 1, column path",
+        "line 1, column domain",
+    ]
+
+
+def test_of_very_many_mistakes_the_first_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    rows = [f"{row}.png,{'cup' if row % 2 else ''},red" for row in range(2000)]
+    path = folder(tmp_path, rows, "path,domain,colour")
+    found = told(path)
+    assert len(found) == 42
+    assert found[0].startswith("line 2, column domain: empty cell")
+    assert found[20] == f"{path}: and 980 more unusable rows"
+    assert found[-1] == f"{path}: and 1,980 more unusable paths"
+
+
+def test_the_user_is_told_before_many_files_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    read_folder(folder(tmp_path), "dishes", note=said.append)
+    assert said == []
+    monkeypatch.setattr("dcodr.data.sources.folder.MANY", 4)
+    read_folder(tmp_path / "labels.csv", "dishes", note=said.append)
+    assert said == ["checking 4 files"]
+
+
 def test_a_word_among_numbers_told_to_be_continuous_is_refused(tmp_path: Path) -> None:
     path = folder(tmp_path, changed(1, ",0,", ",none,"))
     with pytest.raises(UserError, match="line 3, column angle: none is not a finite number"):
@@ -191,7 +268,7 @@ def test_numbers_with_a_few_other_cells_are_doubted(tmp_path: Path, cells: list[
         f"taken as {len(set(cells))} classes, though most of its cells are numbers, but not {shown}"
         in message
     )
-    assert "--continuous v or --categorical v settles it" in message
+    assert "continuous=['v'] or categorical=['v'] settles it" in message
     assert read_column(tmp_path, cells, categorical=["v"])[::2] == (attribute, [])
     with pytest.raises(UserError, match="is not a finite number"):
         read_column(tmp_path, cells, continuous=["v"])

@@ -107,7 +107,7 @@ def test_splits_are_kept(tmp_path: Path) -> None:
             "photographer is not a column of labels; it has species, camera, angle, light",
         ),
         ("camera", ["boxes"], None, "boxes is not a column of labels"),
-        ("camera", [], "angle", "angle is not a column of images; it has picture: give one with --image"),
+        ("camera", [], "angle", "angle is not a column of images; it has picture: give one with image=..."),
     ],
 )
 def test_wrong_columns_are_refused(

@@ -98,8 +98,12 @@ def test_angles_are_cyclic_and_have_a_margin(tmp_path: Path) -> None:
             r"with 8 classes every answer would count as right; give at most 6",
         ),
         (["left", "right"] * 4, {"cyclic": ["angle"]}, "have no known order, as left is not a number"),
-        ([0.5, 1.5] * 4, {"cyclic": ["angle"]}, r"--cyclic angle: it is a continuous .* --categorical angle"),
-        ([0.5, 1.5] * 4, {"margin": {"angle": 1}}, r"--margin angle: it is a continuous"),
+        (
+            [0.5, 1.5] * 4,
+            {"cyclic": ["angle"]},
+            r"cyclic=\['angle'\]: it is a continuous .* categorical=\['angle'\]",
+        ),
+        ([0.5, 1.5] * 4, {"margin": {"angle": 1}}, r"margin=\{'angle': 1\}: it is a continuous"),
         (ANGLES, {"cyclic": ["turn"]}, "no attribute turn to be cyclic; its attributes: angle"),
         (ANGLES, {"margin": {"turn": 1}}, "no attribute turn to be given a margin"),
     ],
@@ -114,7 +118,7 @@ def test_what_has_no_order_has_no_neighbours(
 def test_classes_at_unequal_distances_are_doubted(tmp_path: Path) -> None:
     said: list[str] = []
     read(tmp_path, {"domain": list("ababab"), "angle": [0, 45, 180] * 2}, said.append, margin={"angle": 1})
-    assert "not equally spaced (steps of 45, 135), but --margin angle=1 counts each as one step" in said[0]
+    assert "not equally spaced (steps of 45, 135), but margin={'angle': 1} counts each as one step" in said[0]
 
 
 def test_small_domains_and_a_sample_are_recorded(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The mistakes in a space file, told together."""
+"""The mistakes in a file, told together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
