@@ -51,7 +51,8 @@ def option(name: str, value: object = None, python: str | None = None) -> str:
         return for_reader(f"--{name}", f"{argument}=...")
     if value is True:
         return for_reader(f"--{name}", f"{argument}=True")
-    return for_reader(f"--{name} {shlex.quote(str(value))}", f"{argument}={str(value)!r}")
+    shown = value if isinstance(value, int | float) else str(value)
+    return for_reader(f"--{name} {shlex.quote(str(value))}", f"{argument}={shown!r}")
 
 
 def once_more(**options: object) -> str:

@@ -30,6 +30,7 @@ def test_one_of_something_is_not_many(n: int, words: tuple[str, ...], expected: 
         (("name", "my demo"), "--name 'my demo'", "name='my demo'"),
         (("storage", Path("runs")), "--storage runs", "storage='runs'"),
         (("resume", True), "--resume", "resume=True"),
+        (("top", 3), "--top 3", "top=3"),
         (("tracking-uri",), "--tracking-uri", "tracking_uri=..."),
         (("pick", "top", "which"), "--pick top", "which='top'"),
     ],
