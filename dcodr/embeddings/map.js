@@ -126,14 +126,14 @@ function show(row) {
   card.hidden = false;
 }
 
-// The nearest point in a direction; those to the side of it count as farther away.
+// The nearest of the points that lie more in a direction than to its sides.
 function nextTo(row, [right, up]) {
   let [best, least] = [row, Infinity];
   content.x.forEach((x, other) => {
     const [dx, dy] = [x - content.x[row], content.y[other] - content.y[row]];
     const [ahead, aside] = [dx * right + dy * up, Math.abs(dx * up) + Math.abs(dy * right)];
-    if (ahead > 0 && ahead + 2 * aside < least) {
-      [best, least] = [other, ahead + 2 * aside];
+    if (ahead > 0 && aside <= ahead && Math.hypot(dx, dy) < least) {
+      [best, least] = [other, Math.hypot(dx, dy)];
     }
   });
   return best;
