@@ -13,12 +13,21 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 OPTIONS = ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 """Before MLflow's pages: what it would open over them at the first visit stays closed."""
+WATCH = """
+var errors = [];
+addEventListener("error", (event) => errors.push(event.message));
+addEventListener("unhandledrejection", (event) => errors.push(String(event.reason)));
+addEventListener("securitypolicyviolation", (event) => errors.push(event.violatedDirective));
+"""
+"""Before the page: its errors are kept."""
 
 
 KEYS: dict[str, dict[str, Any]] = {
     "Enter": {"text": "\r", "windowsVirtualKeyCode": 13},
     "Tab": {"windowsVirtualKeyCode": 9},
     "Escape": {"windowsVirtualKeyCode": 27},
+    "ArrowUp": {"windowsVirtualKeyCode": 38},
+    "ArrowDown": {"windowsVirtualKeyCode": 40},
     "ArrowLeft": {"windowsVirtualKeyCode": 37},
     "ArrowRight": {"windowsVirtualKeyCode": 39},
 }

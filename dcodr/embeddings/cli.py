@@ -1,5 +1,6 @@
 """``python -m dcodr embed``, ``neighbours`` and ``map``: codes of new images, searched and drawn."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -48,6 +49,9 @@ def embed(
     ] = None,
     image_size: ImageSize = None,
     device: Device = "auto",
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read, with a warning.")
+    ] = False,
 ) -> None:
     """Compute the codes (embeddings) of images, prepared as the images of the training were."""
     from dcodr.embeddings.embedding import embed_images
@@ -62,7 +66,14 @@ def embed(
     name = encoder if encoder.startswith("models:/") else str(Path(encoder).resolve())
     with progress_bar("embedding") as on_progress:
         table = embed_images(
-            loaded, source, name, image_size=image_size, device=device, on_progress=on_progress
+            loaded,
+            source,
+            name,
+            image_size=image_size,
+            device=device,
+            skip_unreadable=skip_unreadable,
+            on_progress=on_progress,
+            warn=warn,
         )
     for path in table.write(out):
         print(path)
@@ -73,7 +84,7 @@ def embed(
 
 def neighbours(
     queries: Annotated[
-        list[str], typer.Argument(metavar="QUERY...", help="Names in the file of codes, or image files.")
+        list[str], typer.Argument(metavar="QUERY", help="Names in the file of codes, or image files.")
     ],
     codes: Codes,
     out: Annotated[Path, typer.Option(help="Contact sheet to write, a PNG.")] = Path("neighbours.png"),
@@ -103,8 +114,10 @@ def neighbours(
         inside = [query for query, row in known.items() if row is not None]
         found |= dict(zip(inside, of_rows(table, rows, top), strict=True))
         images |= dict(zip(inside, pictures(table, rows, SIDE, warn), strict=True))
-    for query in (query for query, row in known.items() if row is None):
-        found[query], images[query] = _outside(table, Path(query), encoder or table.encoder, top, device)
+    if outside := [query for query, row in known.items() if row is None]:
+        embedded = _outside(table, [Path(one) for one in outside], encoder or table.encoder, top, device)
+        for query, (nearest, picture) in zip(outside, embedded, strict=True):
+            found[query], images[query] = nearest, picture
     drawn = sheet(table, [found[query] for query in known], [images[query] for query in known], warn)
     with appearing(out) as temporary:
         drawn.save(temporary, format="PNG")
@@ -145,9 +158,9 @@ def _row(table: "Embeddings", query: str) -> int | None:
 
 
 def _outside(
-    table: "Embeddings", image: Path, encoder: str, top: int, device: Literal["auto", "cpu", "cuda"]
-) -> "tuple[Neighbours, Any]":
-    """Embed an image that has no code, and find its neighbours; return its picture as well."""
+    table: "Embeddings", images: list[Path], encoder: str, top: int, device: Literal["auto", "cpu", "cuda"]
+) -> "Iterator[tuple[Neighbours, Any]]":
+    """Embed images that have no code, and find their neighbours; yield these with the image's picture."""
     import numpy as np
 
     from dcodr.embeddings.embedding import embed_images
@@ -155,15 +168,17 @@ def _outside(
     from dcodr.embeddings.sources import open_images
     from dcodr.training.trained import load
 
-    source = open_images(image, warn=warn)
-    code = embed_images(load(encoder), source, encoder, image_size=table.image_size, device=device).codes
-    if code.shape[1] != table.codes.shape[1]:
-        raise UserError(
-            f"{encoder} makes codes of {code.shape[1]} numbers, the table has {table.codes.shape[1]}: "
-            "give the encoder that made the table with --encoder"
-        )
-    (shown,) = (one for chunk in source.read(np.arange(1), SIDE, table.fit, None) for one in chunk)
-    return of_codes(table, code, [str(image)], top)[0], shown
+    loaded = load(encoder)
+    for image in images:
+        source = open_images(image, warn=warn)
+        code = embed_images(loaded, source, encoder, image_size=table.image_size, device=device).codes
+        if code.shape[1] != table.codes.shape[1]:
+            raise UserError(
+                f"{encoder} makes codes of {code.shape[1]} numbers, the table has {table.codes.shape[1]}: "
+                "give the encoder that made the table with --encoder"
+            )
+        (shown,) = (one for chunk in source.read(np.arange(1), SIDE, table.fit) for one in chunk)
+        yield of_codes(table, code, [str(image)], top)[0], shown
 
 
 def _listed(table: "Embeddings", found: "Neighbours") -> Table:

@@ -1,18 +1,21 @@
 """A map of codes: an HTML page with a point for each image, coloured by a label, shown at the pointer."""
 
 import io
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dcodr.data.sources.cells import NUMBER, class_names
+from dcodr.data.sources.cells import class_names, is_continuous
 from dcodr.embeddings.neighbours import pictures
 from dcodr.embeddings.table import Embeddings
 from dcodr.errors import UserError
 from dcodr.html import data_uri, render_page
+from dcodr.words import option
 
 Method = Literal["pca", "umap"]
 TILE, PER_ROW = 48, 64
@@ -20,7 +23,7 @@ TILE, PER_ROW = 48, 64
 MOST_IMAGES = 4000
 """Most images that a page holds; a map of more codes shows the images of an even choice of them."""
 MOST_CLASSES = 24
-"""Most classes with a colour each; a label of numbers with more has a scale, any other has none."""
+"""Most entries of a legend; of a label with more classes, the most frequent have colours, others are gray."""
 
 
 def positions(codes: npt.NDArray[np.float32], method: Method, seed: int = 0) -> npt.NDArray[np.float64]:
@@ -36,8 +39,10 @@ def positions(codes: npt.NDArray[np.float32], method: Method, seed: int = 0) -> 
         ``(n, 2)`` positions.
 
     Raises:
-        UserError: If there are too few codes, or UMAP is not installed.
+        UserError: If there are too few codes, UMAP is not installed, or there is no such method.
     """
+    if method not in get_args(Method):
+        raise UserError(f"{option('method', method)}: should be one of {', '.join(get_args(Method))}")
     if len(codes) < 3:
         raise UserError(f"a map needs at least 3 codes; there are {len(codes)}")
     if method == "pca":
@@ -48,7 +53,8 @@ def positions(codes: npt.NDArray[np.float32], method: Method, seed: int = 0) -> 
     try:
         import umap
     except ImportError:
-        raise UserError("UMAP is not installed: pip install umap-learn, or use --method pca") from None
+        advice = f"pip install umap-learn, or use {option('method', 'pca')}"
+        raise UserError(f"UMAP is not installed: {advice}") from None
     near = min(15, len(codes) - 1)
     found = umap.UMAP(metric="cosine", n_neighbors=near, random_state=seed).fit_transform(codes)
     return np.asarray(found, dtype=np.float64)
@@ -92,14 +98,17 @@ def render_map(
 
 
 def _label(cells: Sequence[str]) -> dict[str, Any]:
-    """Return a label as classes and their ids, or as numbers, or as texts alone."""
-    names = class_names(cells)
-    if len(names) <= MOST_CLASSES:
-        ids = {name: i for i, name in enumerate(names)}
-        return {"classes": list(names), "ids": [ids[cell] for cell in cells]}
-    if all(NUMBER.fullmatch(cell) for cell in names):
+    """Return a continuous label as numbers, any other as classes, with their ids and which have colours."""
+    if is_continuous(cells) and all(math.isfinite(float(cell)) for cell in cells):
         return {"values": [float(cell) for cell in cells]}
-    return {"texts": list(cells)}
+    names = class_names(cells)
+    ids = {name: i for i, name in enumerate(names)}
+    colored = list(range(len(names)))
+    if len(names) > MOST_CLASSES:
+        # A class of one image says nothing about where its like are.
+        frequent = [name for name, count in Counter(cells).most_common(MOST_CLASSES - 1) if count > 1]
+        colored = sorted(ids[name] for name in frequent)
+    return {"classes": list(names), "ids": [ids[cell] for cell in cells], "colored": colored}
 
 
 def _sheet(images: Sequence[npt.NDArray[np.uint8]]) -> str:

@@ -12,7 +12,9 @@ from PIL import Image, ImageOps
 from dcodr.data.sheet import BACKGROUND, GAP, MARGIN, below, beside, text
 from dcodr.embeddings.sources import reopen
 from dcodr.embeddings.table import Embeddings
+from dcodr.errors import UserError
 from dcodr.evaluation.retrieval import nearest_in, nearest_neighbours
+from dcodr.words import option
 
 SIDE = 112
 """Width and height of the images on a sheet, in pixels."""
@@ -40,7 +42,13 @@ def of_rows(table: Embeddings, rows: Sequence[int], top: int) -> list[Neighbours
         table: The codes.
         rows: Positions of the queries in the table.
         top: Number of neighbours of each; fewer if the table is small.
+
+    Raises:
+        UserError: If there is no such row, or ``top`` is not positive.
     """
+    if outside := [row for row in rows if not 0 <= row < len(table.codes)]:
+        raise UserError(f"there is no row {outside[0]}: the table has rows 0 to {len(table.codes) - 1}")
+    _require_positive(top)
     queries = torch.tensor(list(rows), dtype=torch.int64)
     found = nearest_neighbours(torch.from_numpy(table.codes), queries, top).numpy()
     names = [table.names[row] for row in rows]
@@ -57,7 +65,15 @@ def of_codes(
         codes: ``(Q, d)`` codes of the queries.
         names: Names of the queries.
         top: Number of neighbours of each; fewer if the table is small.
+
+    Raises:
+        UserError: If the codes have another width than the table's, or ``top`` is not positive.
     """
+    if codes.ndim != 2 or codes.shape[1] != table.codes.shape[1]:
+        raise UserError(
+            f"codes of shape {codes.shape}: should have {table.codes.shape[1]} numbers each, as in the table"
+        )
+    _require_positive(top)
     found = nearest_in(torch.from_numpy(table.codes), torch.from_numpy(codes), top).numpy()
     return _listed(table, names, codes, found)
 
@@ -102,11 +118,12 @@ def pictures(
     """
     source = reopen(Path(table.images), table.key, table.names, warn=warn)
     own = table.image_size if table.key == "row" else size
-    return [
-        image
-        for chunk in source.read(np.array(rows, dtype=np.int64), own, table.fit, None)
-        for image in chunk
-    ]
+    return [image for chunk in source.read(np.array(rows, dtype=np.int64), own, table.fit) for image in chunk]
+
+
+def _require_positive(top: int) -> None:
+    if top < 1:
+        raise UserError(f"{option('top', top)}: should be at least 1")
 
 
 def _listed(

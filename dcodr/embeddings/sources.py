@@ -1,8 +1,10 @@
 """Images to embed: a folder, a CSV file of paths, a store, or a single file."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +12,45 @@ import numpy.typing as npt
 from dcodr.data.dataset import SPLITS, FactorDataset, FitMode
 from dcodr.data.dataset import Images as Pixels
 from dcodr.data.sources.csv_table import read_table
-from dcodr.data.sources.folder import ENDINGS, image_paths
+from dcodr.data.sources.folder import ENDINGS, holds_splits, image_files, image_paths
 from dcodr.data.sources.images import Progress
 from dcodr.data.sources.squares import Squares
+from dcodr.data.sources.table import LabelTable
 from dcodr.data.store import open_store
+from dcodr.embeddings.table import require_free
 from dcodr.errors import UserError
+from dcodr.words import option
 
 _CHUNK = 1024
 
 Warn = Callable[[str], object]
+
+
+class Read(Protocol):
+    """Reads images by their positions, in order."""
+
+    def __call__(
+        self,
+        rows: npt.NDArray[np.int64],
+        size: int,
+        fit: FitMode,
+        on_progress: Progress | None = None,
+        on_unreadable: Callable[[int, str], object] | None = None,
+    ) -> Iterator[Pixels]:
+        """Yield chunks ``(n, size, size, 3)`` of uint8 RGB.
+
+        Photographs are prepared as for a training; see :func:`dcodr.data.sources.image_files.square`. A store
+        has one size and fit only.
+
+        Args:
+            rows: Positions of the images.
+            size: Height and width, in pixels.
+            fit: How images become squares.
+            on_progress: Called with the number of images read and of all images.
+            on_unreadable: Called with the position of an image that cannot be read and the reason; such
+                images are then left out, otherwise the first one is an error.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,14 +60,12 @@ class ImageSource:
     Attributes:
         place: The folder of the files, or the store; an absolute path.
         columns: See :class:`dcodr.embeddings.table.Embeddings`.
-        read: Reads images: positions, a size and a fit to ``(n, size, size, 3)`` uint8 RGB, in chunks and in
-            order. Photographs are prepared as for a training; see
-            :func:`dcodr.data.sources.image_files.square`. A store has one size and fit only.
+        read: Reads the images.
     """
 
     place: Path
     columns: Mapping[str, Sequence[str]]
-    read: Callable[[npt.NDArray[np.int64], int, FitMode, Progress | None], Iterator[Pixels]]
+    read: Read
 
     @property
     def count(self) -> int:
@@ -43,38 +73,39 @@ class ImageSource:
         return len(next(iter(self.columns.values())))
 
 
-def open_images(path: Path, root: Path | None = None, *, warn: Warn) -> ImageSource:
+def open_images(
+    path: str | Path, root: str | Path | None = None, *, warn: Warn = warnings.warn
+) -> ImageSource:
     """Open images to embed.
 
     Args:
-        path: A folder, of which all image files are taken, those in its folders too; a CSV file with a column
-            ``path`` and any labels; a store (``.h5``); or an image file.
+        path: A folder, of which all image files are taken, those in its folders too, but none whose name or
+            folder's name begins with a dot; a CSV file with a column ``path`` and any labels; a store
+            (``.h5``); or an image file.
         root: Folder that the CSV file's paths are relative to; by default its own.
         warn: Called with a message about files with several frames.
 
     Raises:
-        UserError: If there is no such file, or there are no images in it.
+        UserError: If there is no such file, there are no images in it, a link leads out of the folder, or a
+            label has a name that files of codes use themselves.
     """
-    if path.suffix == ".h5":
-        return _store(path)
+    path = Path(path)
     if path.suffix.lower() == ".csv":
         table = read_table(path, required=("path",))
-        folder = (root or path.parent).resolve()
+        require_free(table.columns, path)
+        folder = Path(root or path.parent).resolve()
         files = image_paths(table, folder)
         return _files(folder, files, table.columns, lambda row, why: table.error(row, "path", why), warn)
+    if root is not None:
+        raise UserError(f"{option('root', root)} belongs to a CSV file, which {path} is not: leave it out")
+    if path.suffix == ".h5":
+        return _store(path)
     if path.is_dir():
-        folder = path.resolve()
-        files = sorted(
-            file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file()
-        )
-        if not files:
-            raise UserError(f"{path}: no image files; looked for names that end in {', '.join(ENDINGS)}")
-    elif path.is_file():
-        folder, files = path.resolve().parent, [path.resolve()]
-    else:
+        return _folder(path, warn)
+    if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
-    names = [file.relative_to(folder).as_posix() for file in files]
-    return _files(folder, files, {"path": names}, lambda row, why: UserError(why), warn)
+    file = path.resolve()
+    return _files(file.parent, [file], {"path": [file.name]}, lambda row, why: UserError(why), warn)
 
 
 def reopen(place: Path, column: str, names: Sequence[str], *, warn: Warn) -> ImageSource:
@@ -98,6 +129,28 @@ def reopen(place: Path, column: str, names: Sequence[str], *, warn: Warn) -> Ima
     return _files(place, files, {column: names}, lambda row, why: UserError(why), warn)
 
 
+def _folder(path: Path, warn: Warn) -> ImageSource:
+    """Open the images that ``prepare`` lists in a folder; their folder in it is a label."""
+    folder = path.resolve()
+    found, _ = image_files(folder)
+    if not found:
+        raise UserError(f"{path}: no image files; looked for names that end in {', '.join(ENDINGS)}")
+    names = [file.as_posix() for file in found]
+    files = image_paths(LabelTable(str(path), names, {"path": names}), folder)
+    columns = {"path": names}
+    if any(len(file.parts) > 1 for file in found):
+        splits = holds_splits(folder)
+        columns["folder"] = [_part(file, 1 if splits else 0) for file in found]
+        if splits:
+            columns["split"] = [_part(file, 0) for file in found]
+    return _files(folder, files, columns, lambda row, why: UserError(why), warn)
+
+
+def _part(file: Path, depth: int) -> str:
+    """Return the name of a file's folder at a depth; a dot if the file is not that deep."""
+    return file.parts[depth] if len(file.parts) > depth + 1 else "."
+
+
 def _files(
     folder: Path,
     files: Sequence[Path],
@@ -106,10 +159,21 @@ def _files(
     warn: Warn,
 ) -> ImageSource:
     def read(
-        rows: npt.NDArray[np.int64], size: int, fit: FitMode, on_progress: Progress | None
+        rows: npt.NDArray[np.int64],
+        size: int,
+        fit: FitMode,
+        on_progress: Progress | None = None,
+        on_unreadable: Callable[[int, str], object] | None = None,
     ) -> Iterator[Pixels]:
-        chosen = [files[row] for row in rows]
-        return iter(Squares(chosen, size, fit, lambda i, why: complain(int(rows[i]), why), warn, on_progress))
+        def error(i: int, why: str) -> UserError:
+            return complain(int(rows[i]), why)
+
+        def leave_out(i: int, why: str) -> None:
+            if on_unreadable:
+                on_unreadable(int(rows[i]), str(error(i, why)))
+
+        squares = Squares([files[row] for row in rows], size, fit, error, warn, on_progress)
+        return iter(replace(squares, on_unreadable=leave_out) if on_unreadable else squares)
 
     # The name comes first, wherever the CSV file has it.
     ordered = {"path": columns["path"], **columns}
@@ -120,23 +184,29 @@ def _store(path: Path) -> ImageSource:
     data = open_store(path)
 
     def read(
-        rows: npt.NDArray[np.int64], size: int, fit: FitMode, on_progress: Progress | None
+        rows: npt.NDArray[np.int64],
+        size: int,
+        fit: FitMode,
+        on_progress: Progress | None = None,
+        on_unreadable: Callable[[int, str], object] | None = None,
     ) -> Iterator[Pixels]:
         if size != data.image_size:
             raise UserError(
                 f"{path} has images of {data.image_size} pixels, but {size} are needed: prepare the images "
-                f"again with --image-size {size}"
+                f"again with {option('image-size', size)}"
             )
         if fit != data.provenance.get("fit", fit):
             raise UserError(
-                f"{path} was prepared with --fit {data.fit}, but the encoder was trained with {fit}: prepare "
-                f"the images again with --fit {fit}"
+                f"{path} was prepared with {option('fit', data.fit)}, but the encoder was trained with "
+                f"{fit}: prepare the images again with {option('fit', fit)}"
             )
         for start in range(0, len(rows), _CHUNK):
             yield np.asarray(data.images[rows[start : start + _CHUNK]])
             if on_progress:
                 on_progress(min(start + _CHUNK, len(rows)), len(rows))
 
+    labels = (data.spec.domain, *(attribute.name for attribute in data.spec.attributes))
+    require_free(labels, path, "row", "split")
     return ImageSource(path.resolve(), _labels(data), read)
 
 

@@ -1,7 +1,8 @@
 """Codes with the names and labels of their images, in a Parquet file, or as CSV or NumPy for others."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Embeddings:
     def __post_init__(self) -> None:
         """Check that every column has a text for each code."""
         if self.codes.ndim != 2 or any(len(cells) != len(self.codes) for cells in self.columns.values()):
-            raise ValueError("every column must have one text for each code")
+            raise UserError("every column must have one text for each code")
 
     @property
     def key(self) -> str:
@@ -56,7 +57,7 @@ class Embeddings:
         """The names of the images."""
         return self.columns[self.key]
 
-    def write(self, path: Path) -> list[Path]:
+    def write(self, path: str | Path) -> list[Path]:
         """Write the codes in the format that the file's ending names.
 
         ``.parquet`` holds everything and can be read again. ``.csv`` has the columns, then one for each
@@ -66,9 +67,12 @@ class Embeddings:
             The files written; existing files of these names are replaced.
 
         Raises:
-            UserError: If the ending is none of these, or a file cannot be written.
+            UserError: If the ending is none of these, a label's name is that of a column of codes, or a file
+                cannot be written.
         """
+        path = Path(path)
         require_ending(path)
+        require_free(self.columns, path)
         if path.suffix == ".csv":
             numbers = {f"{CODE}_{i}": column for i, column in enumerate(self.codes.T.tolist())}
             columns = {**self.columns, **numbers}
@@ -139,6 +143,21 @@ def read_embeddings(path: str | Path) -> Embeddings:
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise UserError(f"{path}: damaged, or not written by `python -m dcodr embed`: {reason}") from error
+
+
+def require_free(labels: Iterable[str], source: Path, *taken: str) -> None:
+    """Refuse labels whose columns would be lost, as files of codes have other columns of these names.
+
+    Args:
+        labels: Names of the labels.
+        source: The file that has them, for the message.
+        taken: Names that are not free, beside ``code``, ``code_0``, ``code_1``...
+    """
+    lost = [name for name in labels if name in taken or re.fullmatch(rf"{CODE}(_[0-9]+)?", name)]
+    if lost:
+        raise UserError(
+            f"{source}: rename {' and '.join(lost)}: files of codes have columns of their own with such names"
+        )
 
 
 def require_ending(path: Path, option: str = "") -> None:

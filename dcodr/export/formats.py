@@ -14,12 +14,14 @@ import numpy.typing as npt
 import torch
 
 from dcodr.data.dataset import Images
+from dcodr.embeddings.embedding import known_size
 from dcodr.errors import UserError
 from dcodr.files import appearing
 from dcodr.models.encoder import Encoder, Fit
 from dcodr.models.image_encoder import ImageEncoder, traced
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Origin
+from dcodr.words import option
 
 TOLERANCE = 1e-5
 """Largest difference between a number of a code that a file computes and that of the encoder."""
@@ -57,7 +59,7 @@ class Format:
         """Refuse to work without the format's packages."""
         if missing := [name for name in self.needs if find_spec(name) is None]:
             raise UserError(
-                f"--{self.name}: {', '.join(missing)} is not installed: pip install "
+                f"{self.name} needs {', '.join(missing)}, which is not installed: pip install "
                 f"'dcodr-tuning[{self.name}]'"
             )
 
@@ -90,7 +92,9 @@ class Exported:
         return f"codes equal the encoder's to {self.difference:.1e}"
 
 
-def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int | None = None) -> Exported:
+def export_encoder(
+    encoder: Encoder, path: str | Path, form: Format, image_size: int | None = None
+) -> Exported:
     """Write an encoder to a file, which appears only if its codes equal the encoder's.
 
     ONNX and TorchScript files prepare images themselves, see ``ImageEncoder``. A ``.safetensors`` file holds
@@ -107,15 +111,13 @@ def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int |
             written in this format, its codes differ by more than :data:`TOLERANCE`, or the file cannot be
             written.
     """
+    path = Path(path)
     form.require()
-    size = encoder.image_size or image_size
-    if size is None:
+    size = known_size(encoder, "the encoder", image_size)
+    if encoder.image_size not in (None, size):
         raise UserError(
-            "the encoder was written by an earlier version, which did not record the size of the images it "
-            "was trained on: give it with --image-size, e.g. 64"
+            f"{option('image-size', size)}: the encoder was trained on images of {encoder.image_size} pixels"
         )
-    if image_size not in (None, size):
-        raise UserError(f"--image-size {image_size}: the encoder was trained on images of {size} pixels")
     encoder.image_size = size
     whole = image_encoder(encoder, size)
     facts = metadata(encoder, size)
@@ -128,7 +130,7 @@ def export_encoder(encoder: Encoder, path: Path, form: Format, image_size: int |
                 raise
             except Exception as error:  # exporters raise many kinds of exceptions
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise UserError(f"--{form.name}: this encoder cannot be written as such: {reason}") from error
+                raise UserError(f"{path}: this encoder cannot be written as {form.name}: {reason}") from error
             difference, images = compare(form.open(temporary), whole, size)
         if not difference <= TOLERANCE:  # also NaN
             raise UserError(
@@ -230,7 +232,7 @@ def _open_torchscript(path: Path) -> Callable[[Images], Codes]:
 
 def _write_safetensors(path: Path, encoder: Encoder, whole: ImageEncoder, facts: Mapping[str, str]) -> None:
     if not isinstance(encoder.origin, Origin):
-        raise UserError("--safetensors: the config of this encoder is not known")
+        raise UserError("the config of this encoder is not known, which a .safetensors file has to hold")
     write_encoder(path, encoder, encoder.origin.config)
 
 

@@ -42,8 +42,10 @@ def resolve_device(name: str) -> torch.device:
     Many functions of ``torch.cuda`` refuse a GPU without an index.
 
     Raises:
-        UserError: If a GPU is requested and there is none.
+        UserError: If a GPU is requested and there is none, or the name is none of the setting's values.
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device: received {name!r}; use 'auto', 'cpu' or 'cuda'")
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device: received 'cuda', but this machine has no usable GPU; use 'auto' or 'cpu'")
     if name == "cpu" or not torch.cuda.is_available():

@@ -31,6 +31,7 @@ def test_one_of_something_is_not_many(n: int, words: tuple[str, ...], expected: 
         (("storage", Path("runs")), "--storage runs", "storage='runs'"),
         (("image-size", 64), "--image-size 64", "image_size=64"),
         (("resume", True), "--resume", "resume=True"),
+        (("top", 3), "--top 3", "top=3"),
         (("tracking-uri",), "--tracking-uri", "tracking_uri=..."),
         (("pick", "top", "which"), "--pick top", "which='top'"),
     ],

@@ -152,8 +152,7 @@ def _listed(root: Path, warn: Warn) -> LabelTable:
     """Return the paths of the images below a folder, with domain and perhaps split."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: give a folder that holds one folder for each domain")
-    top = sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
-    splits = "train" in top and len(top) > 1 and all(one.lower() in SPLIT_NAMES for one in top)
+    splits = holds_splits(root)
     depth = 2 if splits else 1
     paths, others = image_files(root)
     inside = [path for path in paths if len(path.parts) > depth]
@@ -170,6 +169,12 @@ def _listed(root: Path, warn: Warn) -> LabelTable:
     if splits:
         columns[SPLIT] = [path.parts[0] for path in inside]
     return LabelTable(str(root), columns["path"], columns)
+
+
+def holds_splits(root: Path) -> bool:
+    """Tell whether the folders in a folder are splits, not domains."""
+    top = [one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    return "train" in top and len(top) > 1 and all(one.lower() in SPLIT_NAMES for one in top)
 
 
 def image_files(root: Path) -> tuple[list[Path], list[Path]]:

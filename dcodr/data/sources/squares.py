@@ -35,11 +35,11 @@ _alone: AbstractContextManager[object] = threading.Lock()
 
 
 class _Batch(NamedTuple):
-    """Images, with notes about some of them, or the position and the reason of the first unreadable one."""
+    """The images that can be read, with notes about some; positions and reasons of the unreadable ones."""
 
-    images: Images | None
+    images: Images
     notes: list[tuple[int, str]]
-    failure: tuple[int, str] | None = None
+    failures: list[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,14 @@ class Squares:
             each other. A script that reads so needs ``if __name__ == "__main__":``.
         identity: Returns, for the images at some positions, a hexadecimal SHA-256 that changes if they may
             have changed; ``None`` if that cannot be told.
+        on_unreadable: Called with the position of an image that cannot be read and the reason; such images
+            are then left out.
 
     Yields:
         ``(n, size, size, 3)`` RGB, in order.
 
     Raises:
-        UserError: If an image cannot be read.
+        UserError: If an image cannot be read, and there is no ``on_unreadable``.
     """
 
     pictures: Sequence[Picture]
@@ -73,6 +75,7 @@ class Squares:
     on_progress: Progress | None = None
     processes: bool = False
     identity: Callable[[range], str] | None = None
+    on_unreadable: Callable[[int, str], object] | None = None
 
     def __iter__(self) -> Iterator[Images]:
         return self.start_at(0)
@@ -88,11 +91,13 @@ class Squares:
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
                 for start, batch in self._in_order(pool, first, max(1, most), AHEAD * cores):
                     self._say(batch, start, said)
-                    if batch.failure:
-                        raise self.complain(start + batch.failure[0], batch.failure[1])
-                    assert batch.images is not None
-                    yield batch.images
-                    self.tell(start + len(batch.images))
+                    for row, why in batch.failures:
+                        if self.on_unreadable is None:
+                            raise self.complain(start + row, why)
+                        self.on_unreadable(start + row, why)
+                    if len(batch.images):
+                        yield batch.images
+                    self.tell(start + len(batch.images) + len(batch.failures))
         except BrokenProcessPool as error:
             raise UserError(
                 "a process that reads images has ended, probably because memory ran out; run the same again "
@@ -170,9 +175,10 @@ def _read(pictures: list[Picture], size: int, fit: FitMode) -> _Batch:
     """Read a batch of images, in a thread or process."""
     images = np.empty((len(pictures), size, size, 3), np.uint8)
     notes: list[tuple[int, str]] = []
+    failures: list[tuple[int, str]] = []
     for row, picture in enumerate(pictures):
         try:
-            images[row] = square(
+            images[row - len(failures)] = square(
                 picture,
                 size,
                 fit,
@@ -182,8 +188,8 @@ def _read(pictures: list[Picture], size: int, fit: FitMode) -> _Batch:
         # A damaged file makes decoders raise many kinds of exceptions.
         except Exception as error:
             name = str(picture) if isinstance(picture, Path) else "it"
-            return _Batch(None, notes, (row, f"{name} {_why(error)}"))
-    return _Batch(images, notes)
+            failures.append((row, f"{name} {_why(error)}"))
+    return _Batch(images[: len(pictures) - len(failures)], notes, failures)
 
 
 def _why(error: Exception) -> str:

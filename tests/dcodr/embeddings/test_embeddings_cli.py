@@ -1,6 +1,7 @@
 """``embed``, ``neighbours`` and ``map``, as a user runs them."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -8,11 +9,13 @@ from typer.testing import CliRunner
 
 from dcodr.cli import app
 from dcodr.errors import UserError
+from dcodr.words import for_a_shell
 from tests.dcodr.embeddings.photographs import encoder_file, photographs
 
 
 def run(*words: object) -> str:
-    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False).stdout
+    with for_a_shell():
+        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False).stdout
 
 
 @pytest.fixture
@@ -71,6 +74,32 @@ def test_an_encoder_of_other_codes_is_refused(codes: Path, tmp_path: Path) -> No
     Image.new("RGB", (20, 20)).save(tmp_path / "new.png")
     with pytest.raises(UserError, match="makes codes of 4 numbers, the table has 8"):
         run("neighbours", tmp_path / "new.png", "--in", codes, "--encoder", tmp_path / "other.safetensors")
+
+
+def test_the_encoder_is_read_once_for_all_new_images(
+    codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dcodr.training import trained
+
+    load = Mock(wraps=trained.load)
+    monkeypatch.setattr(trained, "load", load)
+    new = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(new):
+        Image.new("RGB", (20 + i, 20), "red").save(path)
+    printed = run("neighbours", *new, "--in", codes, "--out", tmp_path / "sheet.png")
+    assert printed.count("Nearest to ") == 3
+    load.assert_called_once()
+
+
+def test_unreadable_images_end_embed_unless_they_are_left_out(codes: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "a" / "red_0.png").write_bytes(b"no image")
+    words = ["embed", tmp_path / "encoder.safetensors", "--images", tmp_path / "photos", "--out", codes]
+    with pytest.raises(
+        UserError, match=r"1 image of 12 cannot be read; --skip-unreadable leaves .*\n.*red_0"
+    ):
+        run(*words)
+    assert "11 codes of 8 numbers" in run(*words, "--skip-unreadable")
+    assert "12 codes" not in run("map", codes, "--out", tmp_path / "map.html")
 
 
 def test_the_map_is_written(codes: Path, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import base64
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -43,6 +44,24 @@ def test_an_image_without_a_code_may_find_its_twin() -> None:
     (found,) = of_codes(table, table.codes[2:], ["new.png"], 2)
     assert found.rows[0] == 2
     assert found.similarity[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda table: of_rows(table, [99], 2), r"there is no row 99: the table has rows 0 to 2"),
+        (lambda table: of_rows(table, [-1], 2), r"there is no row -1"),
+        (lambda table: of_rows(table, [0], 0), r"top=0: should be at least 1"),
+        (lambda table: of_codes(table, np.ones((1, 3), np.float32), ["new"], 2), r"should have 2 numbers"),
+        (
+            lambda table: maps.positions(table.codes, cast(Any, "tsne")),
+            r"method='tsne': should be one of pca, umap",
+        ),
+    ],
+)
+def test_impossible_requests_are_refused(call: Callable[[Embeddings], object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call(table_of([[1, 0], [0, 1], [1, 1]]))
 
 
 def colored(folder: Path) -> Embeddings:
@@ -95,26 +114,50 @@ def test_the_page_holds_positions_labels_and_images(tmp_path: Path) -> None:
     content, images = read(maps.render_map(table, placed, "a map", pytest.fail))
     assert (content["x"], content["y"]) == (placed[:, 0].tolist(), placed[:, 1].tolist())
     assert content["names"] == table.names
-    assert content["labels"]["domain"] == {"classes": ["a", "b"], "ids": [0, 1, 0, 1, 0, 1]}
+    assert content["labels"] == {
+        "domain": {"classes": ["a", "b"], "ids": [0, 1, 0, 1, 0, 1], "colored": [0, 1]},
+        "size": {"values": [0, 0.5, 1, 1.5, 2, 2.5]},
+    }
     for i, color in enumerate(COLORS):
         expected = Image.new("RGB", (1, 1), color).getpixel((0, 0))
         shown = images.getpixel((i * maps.TILE + 24, 24))
         assert np.allclose(shown, expected, atol=12)  # type: ignore[arg-type]
 
 
-def test_labels_of_many_classes_have_a_scale_if_they_are_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(maps, "MOST_CLASSES", 2)
+def test_a_page_of_many_images_says_how_many_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maps, "MOST_IMAGES", 3)
-    table = colored(tmp_path)
-    table = Embeddings(table.codes, {**table.columns, "word": list("uvwxyz")}, table.images, 64, "/trained")
-    page = maps.render_map(table, np.zeros((6, 2)), "a map", pytest.fail)
-    content, _ = read(page)
-    assert content["labels"]["size"] == {"values": [0, 0.5, 1, 1.5, 2, 2.5]}
-    assert content["labels"]["word"] == {"texts": list("uvwxyz")}
-    assert content["shown"] == [0, 2, 5]
+    page = maps.render_map(colored(tmp_path), np.zeros((6, 2)), "a map", pytest.fail)
+    assert read(page)[0]["shown"] == [0, 2, 5]
     assert "3 of the images are in this page" in page
+
+
+def label_of(cells: list[str], folder: Path) -> dict[str, Any]:
+    """The label of these cells in the page of a map."""
+    for i in range(len(cells)):
+        Image.new("RGB", (8, 8)).save(folder / f"{i}.png")
+    table = table_of(np.eye(len(cells)), {"label": cells}, str(folder))
+    page = maps.render_map(table, np.zeros((len(cells), 2)), "a map", pytest.fail)
+    return dict(read(page)[0]["labels"]["label"])
+
+
+@pytest.mark.parametrize("prefix", ["person ", ""])
+def test_the_most_frequent_of_many_classes_have_colours(prefix: str, tmp_path: Path) -> None:
+    # 30 classes, the ids of the first ones on the most images; ids are no quantities.
+    cells = [f"{prefix}{100 + i}" for i in range(30) for _ in range(4 if i < 23 else 2)]
+    label = label_of(cells, tmp_path)
+    assert [label["classes"][i] for i in label["ids"]] == cells
+    assert [label["classes"][i] for i in label["colored"]] == [f"{prefix}{100 + i}" for i in range(23)]
+    assert label_of(cells[:94], tmp_path)["colored"] == list(range(24))
+
+
+def test_classes_of_one_image_each_have_no_colours(tmp_path: Path) -> None:
+    assert label_of([f"id {i}" for i in range(30)], tmp_path)["colored"] == []
+
+
+@pytest.mark.parametrize(("last", "continuous"), [("0.5", True), ("5", False), ("1e999", False)])
+def test_continuous_labels_have_a_scale(last: str, continuous: bool, tmp_path: Path) -> None:
+    label = label_of([*map(str, range(40)), last], tmp_path)
+    assert label.get("values") == ([*range(40), 0.5] if continuous else None)
 
 
 def test_names_and_labels_are_shown_as_text(tmp_path: Path) -> None:
@@ -123,4 +166,4 @@ def test_names_and_labels_are_shown_as_text(tmp_path: Path) -> None:
     table = Embeddings(table.codes, {**table.columns, evil: [evil] * 6}, table.images, 64, "/trained")
     page = maps.render_map(table, np.zeros((6, 2)), evil, pytest.fail)
     assert evil not in page
-    assert read(page)[0]["labels"][evil] == {"classes": [evil], "ids": [0] * 6}
+    assert read(page)[0]["labels"][evil] == {"classes": [evil], "ids": [0] * 6, "colored": [0]}

@@ -52,8 +52,17 @@ def test_other_endings_are_refused_and_write_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "npy"])
+@pytest.mark.parametrize("name", ["code", "code_1"])
+def test_a_label_that_would_be_lost_is_not_written(name: str, ending: str, tmp_path: Path) -> None:
+    table = Embeddings(CODES, {"path": NAMES, name: list("aabbc")}, "/photos", 64, "/trained")
+    with pytest.raises(UserError, match=rf"rename {name}: "):
+        table.write(tmp_path / f"codes.{ending}")
+    assert not list(tmp_path.iterdir())
+
+
 def test_columns_must_fit_the_codes() -> None:
-    with pytest.raises(ValueError, match="one text for each code"):
+    with pytest.raises(UserError, match="one text for each code"):
         Embeddings(CODES, {"path": NAMES[:4]}, "/photos", 64, "/trained")
 
 

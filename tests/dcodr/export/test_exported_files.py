@@ -13,26 +13,28 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dcodr.cli import app
-from dcodr.config import Config
+from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
 from dcodr.embeddings.embedding import embed_images
 from dcodr.embeddings.sources import open_images
 from dcodr.errors import UserError
 from dcodr.export import formats
 from dcodr.export.formats import FORMATS, TOLERANCE, Format, export_encoder
-from dcodr.models.encoder import Encoder
-from dcodr.training.encoder_file import read_encoder
+from dcodr.methods.build import build_encoder
+from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Origin
 from dcodr.training.report_file import with_reports
 from dcodr.training.trained import load
 from dcodr.training.trainer import fit
+from dcodr.words import for_a_shell
 from tests.dcodr.embeddings.photographs import encoder_file, photographs
 
 ENDINGS = {"onnx": "onnx", "torchscript": "pt", "safetensors": "safetensors"}
 
 
 def run(*words: object) -> str:
-    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False).stdout
+    with for_a_shell():
+        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False).stdout
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,9 @@ def test_an_encoder_that_cannot_be_traced_is_refused_by_name(
         raise RuntimeError("operator not supported\nmany more lines")
 
     form = Format("torchscript", "torch", broken, FORMATS["torchscript"].open)
-    with pytest.raises(UserError, match=r"--torchscript: this encoder cannot be written .*: operator not su"):
+    with pytest.raises(
+        UserError, match=r"out\.pt: this encoder cannot be written as torchscript: operator not su"
+    ):
         export_encoder(encoder, tmp_path / "out.pt", form)
     assert [path.name for path in tmp_path.iterdir()] == ["encoder.safetensors"]
 
@@ -139,13 +143,15 @@ def test_wrong_requests_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         run("export", old)
     with pytest.raises(UserError, match="two formats have the same file"):
         run("export", old, "--torchscript", out, "--onnx", out)
-    with pytest.raises(UserError, match="give it with --image-size"):
+    with pytest.raises(UserError, match=r"give it, e\.g\. --image-size 64"):
         run("export", old, "--torchscript", out)
     new = encoder_file(tmp_path / "new.safetensors")
     with pytest.raises(UserError, match="--image-size 64: the encoder was trained on images of 32 pixels"):
         run("export", new, "--torchscript", out, "--image-size", 64)
     monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnxscript" else object())
-    with pytest.raises(UserError, match=r"--onnx: onnxscript is not .*: pip install 'dcodr-tuning\[onnx\]'"):
+    with pytest.raises(
+        UserError, match=r"onnx needs onnxscript, which is not .*: pip install 'dcodr-tuning\[onnx\]'"
+    ):
         run("export", new, "--onnx", tmp_path / "out.onnx")
     run("export", old, "--safetensors", tmp_path / "again.safetensors", "--image-size", 32)
     assert load(tmp_path / "again.safetensors").image_size == 32
@@ -198,10 +204,25 @@ def test_reports_of_another_training_or_an_earlier_version_are_not_used(tmp_path
     assert not said
 
 
-@pytest.mark.parametrize("arch", ["resnet18"])
-def test_a_residual_network_is_exported(arch: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("mypackage")
+@pytest.mark.parametrize("name", ENDINGS)
+@pytest.mark.parametrize(
+    "arch",
+    [
+        "resnet18",
+        "timm:test_resnet",
+        "timm:test_vit",
+        "torchvision:shufflenet_v2_x0_5",
+        "mypackage.nets:tiny",
+    ],
+)
+def test_every_kind_of_encoder_is_exported(arch: str, name: str, tmp_path: Path) -> None:
+    if arch.startswith("timm:"):
+        pytest.importorskip("timm")
+    config = Config(encoder=EncoderConfig(arch=arch, code_dim=8, weights=None))
     torch.manual_seed(0)
-    encoder = Encoder(arch, 8).eval()
-    encoder.image_size = 32
-    made = export_encoder(encoder, tmp_path / "out.pt", FORMATS["torchscript"])
+    write_encoder(tmp_path / "encoder.safetensors", build_encoder(config.encoder, 32).eval(), config)
+    encoder = read_encoder(tmp_path / "encoder.safetensors")
+    made = export_encoder(encoder, str(tmp_path / f"out.{ENDINGS[name]}"), FORMATS[name])
     assert made.difference <= TOLERANCE
+    assert made.path.is_file()

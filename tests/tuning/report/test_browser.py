@@ -7,17 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import CHROMIUM, Browser
+from tests.browser import CHROMIUM, WATCH, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
-WATCH = """
-var errors = [];
-addEventListener("error", (event) => errors.push(event.message));
-addEventListener("unhandledrejection", (event) => errors.push(String(event.reason)));
-addEventListener("securitypolicyviolation", (event) => errors.push(event.violatedDirective));
-"""
-"""Before the page: its errors are kept."""
 DRAWN = """
 typeof page !== "undefined" && [...figures.values()].every((figure) => figure.offsetParent === null
   || figure.querySelector(".point, path.js-line, .y-axis, .heatmaplayer image"))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import CHROMIUM, Browser
+from tests.browser import CHROMIUM, WATCH, Browser
 from tests.tuning.report.searches import TWO, made, spread
-from tests.tuning.report.test_browser import FRONT, WATCH
+from tests.tuning.report.test_browser import FRONT
 from tests.tuning.ui.test_server import Serving
 from tuning.ledger.lock import driving
 from tuning.results.search import Search
