@@ -77,7 +77,7 @@ def test_damaged_content_has_the_mistakes_of_the_damaged_file(
         if isinstance(holder, dict) and data.draw(st.booleans()):
             holder[f"{last}x"] = holder.pop(last)
         else:
-            holder[last] = data.draw(WRONG)
+            holder[last] = copy.deepcopy(data.draw(WRONG))  # a later change is not to change WRONG
     path = tmp_path_factory.mktemp("space") / "s.yaml"
     path.write_text(dump_yaml(lists(content)))
     assert read(content) == read(path)
