@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Va
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from dcodr.errors import UserError
+from dcodr.words import counted
 from dcodr.yaml_core import NUMBER, PREFIX, CoreLoader
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
+_WORDS = {"valid tuple": "list", "valid list": "list", "valid dictionary": "mapping", "valid string": "text"}
 UNKNOWN_KEY = "unknown key"
 """Beginning of a message about a key that a model does not have."""
 Key = tuple[str | int, ...]
@@ -229,11 +231,18 @@ def _told(detail: ErrorDetails, key: Key, node: object) -> tuple[Key, str, bool]
         return tag, f"received {context['tag']!r}; should be one of {context['expected_tags']}", False
     if kind == "union_tag_not_found":
         return (*key, context["discriminator"].strip("'")), "required, but not given", False
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     # Messages in the words of YAML, which the user wrote, instead of Python's.
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
     if kind == "bool_type":
         message = "should be true or false"
+    elif kind in ("model_type", "model_attributes_type", "dict_type"):
+        message = "should be a mapping"
+    elif kind == "too_short":
+        message = f"should have at least {counted(context['min_length'], 'entry', 'entries')}"
+    elif kind == "too_long":
+        message = f"should have at most {counted(context['max_length'], 'entry', 'entries')}"
     elif kind in ("int_type", "float_type") and isinstance(node, str):
         digits = node.replace("_", "")
         message += f": write {digits}" if NUMBER.fullmatch(digits) else ""

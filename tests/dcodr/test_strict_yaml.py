@@ -75,7 +75,7 @@ def test_valid_files_become_models() -> None:
         ("shapes: {}\nbound: yes\n", "line 2: bound: received 'yes'; should be true or false"),
         (
             "shapes: {}\nsize: []\n",
-            "line 2: size: received []; should be a valid integer or should be a valid string",
+            "line 2: size: received []; should be a valid integer or should be a text",
         ),
         ("pages: 2\n", "shapes: required, but not given"),
     ],

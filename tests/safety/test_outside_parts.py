@@ -22,6 +22,7 @@ from dcodr.training.trainer import fit
 from tests.docs.commands import run_python
 from tests.tuning.report.searches import made, spread
 from tuning.space import load_space
+from tuning.space.space import load_space_with_options
 from tuning.ui.server import serving
 
 NAMES = ("os:system", "stranger.parts:part", "subprocess:run")
@@ -217,3 +218,27 @@ def test_the_package_would_have_left_a_trace(tmp_path: Path, trace: Path) -> Non
     assert trace.exists()
     for name in ("stranger", "stranger.parts"):
         del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("encoder.arch", "stranger.parts:part"),
+        ("method", "stranger.parts:part"),
+        ("augmentations", ["crop", "stranger.parts:part"]),
+        ("search.sampler", "stranger.parts:part"),
+    ],
+)
+def test_a_refused_part_is_blamed_on_the_setting_that_names_it(
+    tmp_path: Path, trace: Path, key: str, value: Any
+) -> None:
+    path = space(tmp_path)
+    text = f"{key}={json.dumps(value)}"
+    for load, beginning in (
+        (lambda: load_space(path, settings={"epochs": 3, key: value}), f"settings: {key}: "),
+        (lambda: load_space_with_options(path, settings=["epochs=3", text]), f"--set {text}: "),
+    ):
+        with pytest.raises(UserError, match="is code of the package stranger") as error:
+            load()
+        assert str(error.value).startswith(beginning)
+    assert not trace.exists()

@@ -11,12 +11,21 @@ if TYPE_CHECKING:
 
 def front_html(results: Results) -> str:
     """Return one sentence and the table of the front, and the paper's settings, as HTML for a notebook."""
-    table, shown = dataframe(results), [trial for trial, _ in results.compared]
+    said = f"<p>{html.escape(str(results))}</p>"
+    if not (compared := results.compared):
+        return said
+    table, shown = dataframe(results), [trial for trial, _ in compared]
     wanted = {*results.space.objectives, *(key for trial in shown for key in trial.values)}
     columns = [name for name in table if name in wanted]
     rows = table.loc[[trial.number for trial in shown], columns]
-    best = rows.to_html(na_rep="-", float_format="{:.3g}".format) if shown else ""
-    return f"<p>{html.escape(str(results))}</p>\n{best}"
+    marks = [
+        {"★": trial == results.best_tradeoff, "paper": trial.paper, "off the front": not on_front}
+        for trial, on_front in compared
+    ]
+    rows.insert(0, "", [", ".join(mark for mark, true in of.items() if true) for of in marks])
+    front = rows.to_html(na_rep="-", float_format="{:.3g}".format)
+    legend = html.escape(f"★: best trade-off; paper: {results.space.baseline}")
+    return f"{said}\n{front}\n<p>{legend}</p>"
 
 
 def dataframe(results: Results) -> "pd.DataFrame":

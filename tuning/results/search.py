@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
@@ -25,6 +25,12 @@ class Search:
 
     folder: Path
     ledger: Ledger
+
+    def __new__(cls, *args: object, **_: object) -> Self:
+        """Refuse a name, which :meth:`open` takes."""
+        if args and isinstance(args[0], str):
+            raise UserError(f"Search({args[0]!r}): open a search by its name with Search.open({args[0]!r})")
+        return super().__new__(cls)
 
     @classmethod
     def open(cls, name: str, storage: str | Path = "runs") -> "Search":

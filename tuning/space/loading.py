@@ -72,7 +72,8 @@ def resolve(
     for at, message in wrong_objectives(content.objectives, content.search.preference):
         wrong.found.append(file.error(at, message))
     for at, message in not_allowed(base, params, content.objectives, how):
-        wrong.found.append(file.error(at, message))
+        new = _source(at, settings)
+        wrong.found.append(UserError(f"{new.said}: {message}") if new else file.error(at, message))
     wrong.refuse()
     return {
         "base": base,
@@ -192,6 +193,12 @@ def _fixed(
         resources = changed.validate(Resources)
     share = {"threads": resources.cpus_per_trial, "device": "cuda" if resources.gpus_per_trial else "cpu"}
     return base.model_copy(update=share), params, resources, changes["search"]
+
+
+def _source(at: Key, settings: Sequence[Setting]) -> Setting | None:
+    """Return the setting that gave the value at a place of the file; ``None`` if the file did."""
+    key = ".".join(map(str, at)).removeprefix("base.overrides.")
+    return next((new for new in reversed(settings) if f"{key}.".startswith(f"{new.key}.")), None)
 
 
 def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:

@@ -1,6 +1,7 @@
 """The search space: the whole experiment, in one YAML file or one mapping in Python."""
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -12,6 +13,7 @@ from dcodr.errors import UserError
 from dcodr.mistakes import Mistakes
 from dcodr.plugins import is_outside
 from dcodr.strict_yaml import StrictModel, YamlFile, read_yaml
+from dcodr.words import counted
 from dcodr.yaml_core import dump_yaml
 from tuning.pareto import Direction
 from tuning.space.checks import paper_value, trained_methods
@@ -23,6 +25,7 @@ from tuning.space.params import CategoricalParam, Param, SubsetParam, used
 from tuning.space.settings import Resources, SearchSettings
 from tuning.space.shipped import space_path
 from tuning.space.space_file import Base, SpaceFile
+from tuning.space.words import range_text
 
 
 class Space(StrictModel):
@@ -82,6 +85,25 @@ class Space(StrictModel):
             "resources": resources,
         }
         return load_space({key: part for key, part in parts.items() if part is not None}, name=name)
+
+    def __str__(self) -> str:
+        aims: dict[str, list[str]] = {}
+        for objective, direction in self.objectives.items():
+            aims.setdefault(f"{direction[:-1]}es", []).append(objective)
+        said = ", ".join(f"{verb} {' and '.join(names)}" for verb, names in aims.items())
+        params, trials = counted(len(self.params), "parameter"), counted(self.search.trials, "trial")
+        return f"{self.name!r} of {self.base.dataset}: {params}, {trials}, {said}"
+
+    def __repr__(self) -> str:
+        return f"<Space {self}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f"<tr><th>{escape(key)}</th><td>{escape(range_text(param))}</td></tr>"
+            for key, param in self.params.items()
+        ]
+        header = "<tr><th>parameter</th><th>values</th></tr>"
+        return f"<p>{escape(str(self))}</p>\n<table>\n" + "\n".join([header, *rows]) + "\n</table>"
 
     def config(self, values: Mapping[str, Any]) -> Config:
         """Return the config of a trial.

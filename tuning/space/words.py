@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tuning.space.params import CategoricalParam, Param, SubsetParam
+
 _WORDS: Mapping[str, str] = {
     "horizontal_flip": "flip",
     "color_rotation": "hue",
@@ -31,6 +33,16 @@ def value_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return subset_text(value) if isinstance(value, tuple) else str(value)
+
+
+def range_text(param: Param) -> str:
+    """Return the values that are searched, e.g. ``0.05 to 0.5, logarithmic`` or ``1 to 4 of crop, flip``."""
+    if isinstance(param, CategoricalParam):
+        return ", ".join(map(str, param.choices))
+    if isinstance(param, SubsetParam):
+        return f"{param.min_size} to {param.largest} of {', '.join(map(in_words, param.members))}"
+    step = "" if param.step is None else f" in steps of {param.step:g}"
+    return f"{param.low:g} to {param.high:g}{step}{', logarithmic' * param.log}"
 
 
 def label(values: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ def of_large_domains(domains: Sequence[str], least: int) -> tuple[list[int], str
     if large.sum() < 2:
         raise UserError(
             f"{option('min-per-domain', least)} leaves {counted(int(large.sum()), 'domain')} of "
-            f"{len(names):,}, but at least 2 are needed; the largest domain has {counted(int(counts.max()), 'image')}"
+            f"{len(names):,}, but at least 2 are needed; the largest domain has "
+            f"{counted(int(counts.max()), 'image')}"
         )
     kept = np.flatnonzero(large[ids])
     lost = counts[~large]

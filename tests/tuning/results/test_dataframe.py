@@ -1,5 +1,7 @@
 """The trials as a table of pandas, against the records of the trials."""
 
+import html
+import re
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,18 @@ def test_a_search_shows_itself_in_a_notebook(search: Search) -> None:
     assert shown.count("<tr") == 1 + 1 + len(search.results().compared)  # columns, the index's name
     for trial in search.front():
         assert f"<th>{trial.number}</th>" in shown
+
+
+def test_the_best_tradeoff_and_the_papers_settings_are_marked_in_a_notebook(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", spread(6))
+    shown = search._repr_html_()
+    marks = {int(number): mark for number, mark in re.findall(r"<th>(\d+)</th>\s*<td>(.*?)</td>", shown)}
+    assert [number for number, mark in marks.items() if "★" in mark] == [search.best_tradeoff().number]
+    assert [number for number, mark in marks.items() if "paper" in mark] == [0]
+    assert [number for number, mark in marks.items() if "off the front" in mark] == [
+        trial.number for trial, on_front in search.results().compared if not on_front
+    ]
+    assert "★: best trade-off; paper: the paper's settings" in html.unescape(shown)
 
 
 def test_names_that_are_markup_stay_text_in_a_notebook(tmp_path: Path) -> None:

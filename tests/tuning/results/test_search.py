@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tests.tuning.report.searches import made
 from tuning.ledger.ledger import Ledger
@@ -231,3 +232,10 @@ def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None
     assert list(aliases)[:3] == ["knee", "most-invariant", "best-error-land-marks"]
     for alias in aliases:
         assert re.fullmatch(r"[\w-]{1,255}", alias)
+
+
+def test_a_name_is_refused_where_a_folder_belongs(search: Search) -> None:
+    for make in (lambda: Search("augs"), lambda: Search("augs", search.ledger)):  # type: ignore[call-arg, arg-type]
+        with pytest.raises(UserError, match=r"Search\.open\('augs'\)"):
+            make()
+    assert Search(folder=search.folder, ledger=search.ledger) == search

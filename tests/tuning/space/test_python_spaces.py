@@ -77,7 +77,7 @@ def test_damaged_content_has_the_mistakes_of_the_damaged_file(
         if isinstance(holder, dict) and data.draw(st.booleans()):
             holder[f"{last}x"] = holder.pop(last)
         else:
-            holder[last] = data.draw(WRONG)
+            holder[last] = copy.deepcopy(data.draw(WRONG))  # a later change is not to change WRONG
     path = tmp_path_factory.mktemp("space") / "s.yaml"
     path.write_text(dump_yaml(lists(content)))
     assert read(content) == read(path)
@@ -210,3 +210,24 @@ def test_an_invalid_model_made_in_python_is_a_user_error(make: Any, message: str
 def test_wrong_arguments_of_the_python_interface_are_user_errors(call: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()
+
+
+def test_a_space_shows_itself_in_a_notebook() -> None:
+    space = Space.build(
+        base="synthetic",
+        params={
+            "temperature": {"type": "float", "low": 0.05, "high": 0.5, "log": True},
+            "encoder.code_dim": {"type": "categorical", "choices": [64, 128]},
+            "augmentations": {"type": "subset", "members": ["crop", "horizontal_flip"]},
+        },
+        objectives={"informativeness": "maximize", "domain_accuracy": "minimize"},
+        search={"trials": 12, "warm_start": {"paper": False}},
+        name="a<b",
+    )
+    said = "of synthetic: 3 parameters, 12 trials, maximizes informativeness, minimizes domain_accuracy"
+    assert repr(space) == f"<Space 'a<b' {said}>"
+    shown = space._repr_html_()
+    assert f"a&lt;b&#x27; {said}" in shown
+    assert "<th>temperature</th><td>0.05 to 0.5, logarithmic</td>" in shown
+    assert "<th>encoder.code_dim</th><td>64, 128</td>" in shown
+    assert "<th>augmentations</th><td>1 to 2 of flip, crop</td>" in shown

@@ -197,7 +197,18 @@ WRONG = {
         BASE + "params:\n  seed: {type: int, low: 0, high: 3}\n",
         "params.seed: cannot be searched",
     ),
-    "nothing searched": (BASE + "params: {}\n", "line 2: params: received {}"),
+    "nothing searched": (
+        BASE + "params: {}\n",
+        "line 2: params: received {}; should have at least 1 entry",
+    ),
+    "values without a kind": (
+        BASE + "params: {temperature: [0.1, 0.5]}\n",
+        "line 2: params.temperature: received [0.1, 0.5]; should be a mapping",
+    ),
+    "words for a mapping": (
+        BASE + TEMPERATURE + "search: much\n",
+        "line 4: search: received 'much'; should be a mapping",
+    ),
     "no objective": (BASE + TEMPERATURE + "objectives: {}\n", "line 4: objectives"),
     "wrong direction": (
         BASE + TEMPERATURE + "objectives: {invariance: up}\n",
