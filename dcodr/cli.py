@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperGroup
 
 from dcodr.console import examples
 from dcodr.data.cli import app as data_app
@@ -23,9 +24,22 @@ if TYPE_CHECKING:
     from dcodr.evaluation.judges import Verdicts
     from dcodr.evaluation.report import Report
 
+ORDER = ("data", "train", "evaluate", "embed", "neighbours", "map", "export", "reproduce", "study")
+"""The commands, in the order in which a user needs them."""
+
+
+class InOrder(TyperGroup):
+    """Commands that the help lists in the order of their use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+
 app = typer.Typer(
+    cls=InOrder,
     no_args_is_help=True,
-    help="Train and evaluate DCoDR.",
+    help="Prepare images, train and evaluate encoders, and use their codes (embeddings).",
     epilog=examples(
         "python -m dcodr data prepare synthetic",
         "python -m dcodr train --config best/augs-007.yaml --out trained",

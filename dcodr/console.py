@@ -1,6 +1,7 @@
 """Start and end of the command lines: output that never fails, clean messages, exit codes."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -187,6 +188,7 @@ def run(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
 
     for leaf in _leaves(command):
         leaf.params += _params(common)
+        _plain_usage(leaf)
     command.params += _params(first)
     # Commands below a group take this over.
     command.context_settings["help_option_names"] = ["-h", "--help"]
@@ -259,6 +261,12 @@ def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, DivergedError):
         return f"{error}; try a lower learning rate", 1
     return f"{type(error).__name__}: {error}\nThis is a defect; --debug shows where it comes from", 3
+
+
+def _plain_usage(leaf: TyperCommand) -> None:
+    """Make the usage of a command show its arguments as they are typed: ``NAME``, not ``{NAME}``."""
+    pieces = leaf.collect_usage_pieces
+    leaf.collect_usage_pieces = lambda ctx: [re.sub("[{}]", "", piece) for piece in pieces(ctx)]  # type: ignore[method-assign]
 
 
 def _leaves(command: object) -> Iterator[TyperCommand]:

@@ -1,7 +1,8 @@
-"""Take the pictures of docs/mlflow.md and docs/report.md, of a real search in a real browser.
+"""Take the pictures of docs/mlflow.md, docs/report.md and docs/your-data.md in a real browser.
 
 python -m docs.screenshots augs runs mlflow          # rewrites docs/mlflow-*.png
 python -m docs.screenshots every_setting runs page   # rewrites docs/report*.png, docs/live*.png
+python -m docs.screenshots map.html                  # rewrites docs/map.png
 """
 
 import shutil
@@ -24,6 +25,7 @@ from tuning.ui.server import serving
 HERE = Path(__file__).parent
 TRAINING = "workflowType=machine_learning"
 POINTS = "document.querySelectorAll('.scatterlayer .point').length > 8"
+MAP = "!!document.querySelector('#map .main-svg') && document.getElementById('sheet').complete"
 GAIN = "document.body?.innerText.includes('best of the front')"
 ROWS = "document.querySelectorAll('[role=row]').length > 8"
 IMAGE = "[...document.querySelectorAll('img')].some((image) => image.naturalWidth > 300)"
@@ -33,7 +35,10 @@ SETTLED = 4.0
 
 
 def main(name: str, storage: str = "runs", which: str = "all") -> None:
-    """Take all of them, or only those of the ``page`` or of ``mlflow``."""
+    """Take those of a search, only those of its ``page`` or of ``mlflow``, or that of a map's page."""
+    if name.endswith(".html"):
+        _take_map(Path(name))
+        return
     search = Search.open(name, storage)
     with tempfile.TemporaryDirectory() as folder:
         if which in ("all", "page"):
@@ -62,6 +67,13 @@ def _take_page(search: Search, folder: Path) -> None:
                 browser.show(*size)
                 _take(browser, address, POINTS, picture, script)
             server.shutdown()
+
+
+def _take_map(page: Path) -> None:
+    """Take a map with the image of a point."""
+    with tempfile.TemporaryDirectory() as folder, Browser(Path(folder), 1000, 700) as browser:
+        browser.show(1000, 700, "light")
+        _take(browser, page.resolve().as_uri(), MAP, "map", "go(content.names.length >> 1)")
 
 
 def _in_the_middle(search: Search, folder: Path) -> Path:

@@ -170,11 +170,20 @@ def test_every_command_has_a_short_help_and_every_program_a_version(program: str
         short, long = (run(program, [*path, option], tmp_path) for option in ("-h", "--help"))
         assert short == long
         assert (short.code, "Usage:" in short.out) == (0, True)
+        assert "{" not in short.out
+        assert "......" not in short.out
         for name, below in command.commands.items() if isinstance(command, TyperGroup) else ():
             check(below, [*path, name])
 
     check(get_command(APPS[program]), [])
     assert run(program, ["--version"], tmp_path) == Done(0, f"dcodr-tuning {version('dcodr-tuning')}\n", "")
+
+
+def test_the_help_lists_commands_in_the_order_of_their_use(tmp_path: Path) -> None:
+    told = run("dcodr", ["-h"], tmp_path).out.partition("Commands")[2]
+    listed = [line.split()[1] for line in told.splitlines() if line.startswith("\u2502 ") and line[2] != " "]
+    assert listed[:7] == ["data", "train", "evaluate", "embed", "neighbours", "map", "export"]
+    assert "neighbours [OPTIONS] QUERY... " in run("dcodr", ["neighbours", "-h"], tmp_path).out
 
 
 def test_the_space_is_an_argument_or_an_option(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def huggingface(
 
 def torchvision(
     datasets: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Datasets of torchvision, e.g. MNIST USPS.")
+        list[str], typer.Argument(metavar="NAME", help="Datasets of torchvision, e.g. MNIST USPS.")
     ],
     root: Annotated[Path, typer.Option(help="Folder where torchvision has downloaded them.")],
     domain: Annotated[

@@ -36,7 +36,7 @@ function traces() {
     return [points(all, "images", { color: COLORS[0] })];
   }
   if (label.values) {
-    const colorbar = { title: { text: chooser.value } };
+    const colorbar = { title: { text: chooser.value }, y: 0, yanchor: "bottom", len: 0.5 };
     return [points(all, chooser.value, { color: label.values, colorscale: "Viridis", showscale: true, colorbar })];
   }
   const colored = new Map(label.colored.map((id, place) => [id, place]));
@@ -82,12 +82,13 @@ function draw() {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink() },
-    margin: { l: 8, r: 8, t: 36, b: 8 },
+    // Beside the points there is room for the card, and for the legend below it.
+    margin: { l: 8, r: narrow ? 8 : 180, t: 36, b: 8 },
     hovermode: "closest",
     dragmode: matchMedia("(pointer: coarse)").matches ? "pan" : "zoom",
     xaxis: axis,
     yaxis: { ...axis, scaleanchor: "x" },
-    legend: { itemsizing: "constant", ...(narrow ? { orientation: "h" } : {}) },
+    legend: { itemsizing: "constant", ...(narrow ? { orientation: "h" } : { y: 0, yanchor: "bottom", maxheight: 0.55 }) },
     showlegend: drawn.length > 1,
     shapes: rings(),
   };

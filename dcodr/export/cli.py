@@ -30,8 +30,9 @@ def export(
 ) -> None:
     """Write an encoder in other formats, check each by its own runtime, and add a model card.
 
-    ONNX and TorchScript files take uint8 RGB images (batch, height, width, 3) of any size and prepare them as
-    'embed' does. The card of OUT.onnx is OUT.onnx.md.
+    ONNX and TorchScript files take uint8 RGB images of any size and prepare them as 'embed' does.
+
+    The card of OUT.onnx is OUT.onnx.md.
     """
     given = {"onnx": onnx, "torchscript": torchscript, "safetensors": safetensors}
     wanted = {name: path for name, path in given.items() if path is not None}
