@@ -77,7 +77,7 @@ def figures_agree(data: FactorDataset, there: torch.device) -> Iterator[Row]:
     """Compare the metrics of one trained encoder; probes are trained on the device of the codes."""
     encoder = fit(SMALL.model_copy(update={"device": "cpu"}), data).method.encoder
     one, other = (
-        evaluate_encoder(encoder.to(device), data, "validation", FAST, seed=0).figures
+        evaluate_encoder(encoder.to(device), data, "validation", FAST, seed=0).metrics
         for device in (CPU, there)
     )
     for kind, tolerance in (("retrieval", 0.01), ("probes", 0.05)):

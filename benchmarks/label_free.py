@@ -93,8 +93,8 @@ def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str
     trained = fit(config.model_copy(update={"evaluate_every": config.epochs}), data)
     unlabelled = dataclasses.replace(data, spec=dataclasses.replace(data.spec, attributes=()), attributes={})
     without = evaluate_encoder(trained.method.encoder, unlabelled, "validation", FAST, seed=config.seed)
-    figures = {**without.figures, **trained.report.figures}
-    measured = {name: figures.get(name) for name in FIGURES}
+    metrics = {**without.metrics, **trained.report.metrics}
+    measured = {name: metrics.get(name) for name in FIGURES}
     return {"values": values, "infeasible": trained.report.infeasible, **measured}
 
 

@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from dcodr.data.remote import open_dataset
-from dcodr.evaluation.metrics import probe_figures, probe_intervals
+from dcodr.evaluation.metrics import probe_intervals, probe_metrics
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import encode_split
 from dcodr.files import CHECKPOINT
@@ -72,8 +72,8 @@ def measure(folder: Path, budget: str, seeds: int) -> tuple[np.ndarray, tuple[fl
     for seed in track(range(seeds), description=f"{folder.name}, {budget}", transient=True):
         outcomes = encoded.outcomes(encoded.probed(BUDGETS[budget], seed))
         domain = outcomes.pop("domain")
-        figures = probe_figures(domain, outcomes, encoded.mean_skill, encoded.derived)
-        rows.append([figures["invariance"], figures[encoded.mean_skill]])
+        metrics = probe_metrics(domain, outcomes, encoded.mean_skill, encoded.derived)
+        rows.append([metrics["invariance"], metrics[encoded.mean_skill]])
     fitting = (process_time() - started) / seeds
     limits = probe_intervals(domain, outcomes, 1000, 0, encoded.mean_skill, encoded.derived)
     low, high = zip(limits["invariance"], limits[encoded.mean_skill], strict=True)

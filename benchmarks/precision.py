@@ -61,10 +61,10 @@ def tested(config: Config) -> dict[str, float]:
     data = open_store(config.store)
     trained = fit(config, data)
     report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed)
-    return {name: round(report.figures[name], 5) for name in FIGURES}
+    return {name: round(report.metrics[name], 5) for name in FIGURES}
 
 
-def figures(runs: Runs, precision: str, name: str) -> list[float]:
+def metrics(runs: Runs, precision: str, name: str) -> list[float]:
     """Return a metric of all trainings in a precision."""
     return [run["figures"][name] for run in runs if run["precision"] == precision]
 
@@ -83,7 +83,7 @@ def table(runs: Runs) -> str:
     """
     lines = ["| metric | float32 | bfloat16 | change in deviations of the seeds |", "|---|--:|--:|--:|"]
     for name in FIGURES:
-        wide, half = (figures(runs, precision, name) for precision in PRECISIONS)
+        wide, half = (metrics(runs, precision, name) for precision in PRECISIONS)
         cells = [f"{statistics.mean(some):.3f} ± {statistics.stdev(some):.3f}" for some in (wide, half)]
         lines.append(f"| {name} | {' | '.join(cells)} | {change(wide, half):+.2f} |")
     return "\n".join(lines)

@@ -166,15 +166,15 @@ def reports(assignment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for epoch in range(1, config.epochs + 1):
         noise = rng.normal(0, 0.03, 14)
         learned = 1 - 0.5**epoch
-        figures = {f"figure/{i}": float(0.5 + noise[i]) for i in range(2, 14)}
-        figures["invariance"] = float(np.clip(learned * (0.9 * warmth + 0.1 * crop) + noise[0], 0, 1))
-        figures["informativeness"] = float(np.clip(learned * (0.9 - 0.7 * warmth) + noise[1], 0, 1))
+        metrics = {f"figure/{i}": float(0.5 + noise[i]) for i in range(2, 14)}
+        metrics["invariance"] = float(np.clip(learned * (0.9 * warmth + 0.1 * crop) + noise[0], 0, 1))
+        metrics["informativeness"] = float(np.clip(learned * (0.9 - 0.7 * warmth) + noise[1], 0, 1))
         losses = {f"train/{name}": float(abs(noise[0])) for name in ("total", "pixel", "contrastive")}
         yield TrialReport(
             epoch=epoch,
             training=losses | {"images_per_second": 1000.0},
-            figures=figures,
-            intervals={name: (value - 0.05, value + 0.05) for name, value in figures.items()},
+            metrics=metrics,
+            intervals={name: (value - 0.05, value + 0.05) for name, value in metrics.items()},
         ).to_dict()
 
 

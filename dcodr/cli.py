@@ -178,7 +178,7 @@ def evaluate(
                 metrics=config.metrics,
                 on_judge=lambda name: status.update(f"asking the judge {name}"),
             )
-            report = replace(report, figures={**report.figures, **verdicts.summary})
+            report = replace(report, metrics={**report.metrics, **verdicts.summary})
         else:
             report = measure(
                 encoder,
@@ -202,7 +202,7 @@ def evaluate(
 
 def _table(title: str, report: "Report") -> Table:
     table = Table("metric", "value", "95 % interval", title=title, title_justify="left")
-    for name, value in report.figures.items():
+    for name, value in report.metrics.items():
         low, high = report.intervals.get(name, (None, None))
         table.add_row(name, f"{value:.4f}", "" if low is None else f"{low:.4f} to {high:.4f}")
     notes = [] if report.infeasible is None else [f"infeasible: {report.infeasible}"]
@@ -217,12 +217,12 @@ def _verdicts(split: str, verdicts: "Verdicts", file: Path) -> Table:
     """Return a table of the metrics by the paper's probe and by the strongest judge of each factor."""
     title = f"{split}, the strongest judges"
     table = Table("metric", "paper", "strongest", "judge", title=title, title_justify="left")
-    for metric, value in verdicts.strongest_figures.items():
+    for metric, value in verdicts.strongest_metrics.items():
         if not metric.startswith(("chance/", "error_of_median/")):
             factor = "domain" if metric in ("invariance", "domain_accuracy") else metric.partition("/")[2]
             judge = verdicts.strongest.get(factor, "each factor's")
-            table.add_row(metric, f"{verdicts.figures['paper'][metric]:.4f}", f"{value:.4f}", judge)
-    table.caption = f"asked: {', '.join(verdicts.figures)}; all answers are in {escape(str(file))}"
+            table.add_row(metric, f"{verdicts.metrics['paper'][metric]:.4f}", f"{value:.4f}", judge)
+    table.caption = f"asked: {', '.join(verdicts.metrics)}; all answers are in {escape(str(file))}"
     return table
 
 
@@ -230,10 +230,10 @@ def _compare(console: Console, provenance: dict[str, Any], report: "Report", fin
     """Print a comparison with the validation metrics that an exported config records, if it does."""
     validation = provenance.get("validation")
     known = validation if isinstance(validation, dict) else {}
-    expected = {name: value for name, value in known.items() if name in report.figures}
+    expected = {name: value for name, value in known.items() if name in report.metrics}
     if not expected:
         return
-    differing = [name for name, value in expected.items() if report.figures[name] != value]
+    differing = [name for name, value in expected.items() if report.metrics[name] != value]
     search, trial = escape(str(provenance.get("search"))), escape(str(provenance.get("trial")).zfill(3))
     origin = f"{len(expected)} validation metrics of {search}, trial {trial}"
     if not differing:

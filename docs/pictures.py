@@ -39,13 +39,13 @@ def main() -> None:
     if not store.exists():
         prepare_synthetic(store)
     data = open_store(store)
-    figures = {
+    metrics = {
         "augmentations": draw_augmentations(data, data.indices("train")[20]),
         "batch": draw_batch(data),
         "probes": draw_probes(),
         "front": draw_front(),
     }
-    for name, figure in figures.items():
+    for name, figure in metrics.items():
         with appearing(HERE / "pictures" / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=110)
 

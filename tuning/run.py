@@ -228,7 +228,7 @@ def _search(search: Search, outbox: Outbox, console: Console) -> None:
     )
     for trial, outcome in search.results().ended:
         if trial.confirms is None:
-            display.trial_restored(trial.number, label(trial.values), outcome, trial.figures)
+            display.trial_restored(trial.number, label(trial.values), outcome, trial.metrics)
     recorder = Recorder(search, outbox, display)
     searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
     with display:
@@ -286,7 +286,7 @@ def _scheduler(search: Search) -> ParetoASHA | None:
     for trial in search.trials():
         # A reused trial was never trained; its twin is recorded.
         if trial.status != "reused":
-            feasible = {epoch: record.figures for epoch, record in trial.evaluated.items()}
+            feasible = {epoch: record.metrics for epoch, record in trial.evaluated.items()}
             if trial.status in ("infeasible", "running"):
                 feasible.pop(trial.epoch, None)  # an interrupted trial reports this epoch again
             scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))

@@ -70,7 +70,7 @@ def train(space: Space, index: int, values: dict[str, Any], seed: int) -> dict[s
     epochs: list[dict[str, Any]] = []
     failure, started = None, time.perf_counter()
     try:
-        fit(config, open_store(config.store), on_epoch=lambda epoch: epochs.append(figures(epoch)))
+        fit(config, open_store(config.store), on_epoch=lambda epoch: epochs.append(metrics(epoch)))
     except DivergedError as error:
         failure = str(error)
     seconds = round(time.perf_counter() - started, 1)
@@ -78,10 +78,10 @@ def train(space: Space, index: int, values: dict[str, Any], seed: int) -> dict[s
     return run | {"failure": failure, "seconds": seconds}
 
 
-def figures(epoch: Epoch) -> dict[str, Any]:
+def metrics(epoch: Epoch) -> dict[str, Any]:
     """Return the recorded values of an epoch."""
     assert epoch.report is not None
-    kept: dict[str, Any] = {name: round(epoch.report.figures[name], 5) for name in FIGURES}
+    kept: dict[str, Any] = {name: round(epoch.report.metrics[name], 5) for name in FIGURES}
     return kept | {"infeasible": epoch.report.infeasible, "loss": round(epoch.losses["loss"], 4)}
 
 

@@ -33,7 +33,7 @@ from tuning.space import Space
 from tuning.space.params import SubsetParam
 
 Floats = npt.NDArray[np.float64]
-Figures = Mapping[str, float]
+Metrics = Mapping[str, float]
 
 
 class Curves(Protocol):
@@ -52,7 +52,7 @@ class Strategy(Protocol):
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
         """Return the next trial and its values; ``None`` if there is none at the moment."""
 
-    def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+    def report(self, trial: Any, epoch: int, metrics: Metrics) -> bool:
         """Take an epoch's metrics; tell whether the trial continues."""
 
     def end(self, trial: Any, epoch: int) -> None:
@@ -144,8 +144,8 @@ def simulate(
     while events and spent < epoch_budget and not enough:
         clock, _, trial, values, curve, durations, epoch = heapq.heappop(events)
         spent += 1
-        figures = dict(zip(names, curve[epoch - 1].tolist(), strict=True))
-        goes_on = strategy.report(trial, epoch, figures)
+        metrics = dict(zip(names, curve[epoch - 1].tolist(), strict=True))
+        goes_on = strategy.report(trial, epoch, metrics)
         if goes_on and epoch < len(curve):
             at = clock + durations[epoch]
             heapq.heappush(events, (at, next(order), trial, values, curve, durations, epoch + 1))
@@ -185,11 +185,11 @@ class Ours:
         trial = SimpleNamespace(trial_id=str(number), config=assignment)
         return trial, self.ledger.begun(number).values
 
-    def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+    def report(self, trial: Any, epoch: int, metrics: Metrics) -> bool:
         """Note the epoch in the ledger and ask the scheduler."""
         number = Assignment.from_dict(trial.config).number
-        self.ledger.note_epoch(number, epoch, training={}, figures=figures, intervals={})
-        result = TrialReport(epoch=epoch, training={}, figures=figures).to_dict()
+        self.ledger.note_epoch(number, epoch, training={}, metrics=metrics, intervals={})
+        result = TrialReport(epoch=epoch, training={}, metrics=metrics).to_dict()
         trial.last_result = result
         if self._scheduler is None:
             return True
@@ -237,9 +237,9 @@ class RayStock:
         self._scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
         return trial, values
 
-    def report(self, trial: Any, epoch: int, figures: Figures) -> bool:
+    def report(self, trial: Any, epoch: int, metrics: Metrics) -> bool:
         """Ask the scheduler about the sum of the objectives."""
-        trial.last_result = {"epoch": epoch, "score": sum(figures.values()), "training_iteration": epoch}
+        trial.last_result = {"epoch": epoch, "score": sum(metrics.values()), "training_iteration": epoch}
         decision = self._scheduler.on_trial_result(None, trial, trial.last_result)  # type: ignore[arg-type]
         if decision == TrialScheduler.CONTINUE:
             self._searcher.on_trial_result(trial.trial_id, trial.last_result)

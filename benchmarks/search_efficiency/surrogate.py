@@ -31,12 +31,12 @@ class Record:
     Attributes:
         configs: ``(n,)`` index of the config of each training.
         values: Values of the searched settings of each training.
-        figures: ``(n, epochs, 2)`` objectives of each training after every epoch.
+        metrics: ``(n, epochs, 2)`` objectives of each training after every epoch.
     """
 
     configs: npt.NDArray[np.int64]
     values: list[dict[str, Any]]
-    figures: Floats
+    metrics: Floats
 
 
 def read_record(path: Path = RECORD) -> Record:
@@ -49,9 +49,9 @@ def read_record(path: Path = RECORD) -> Record:
         if len(run["epochs"]) == epochs and not any(epoch["infeasible"] for epoch in run["epochs"])
     ]
     whole.sort(key=lambda run: (run["config"], run["seed"]))
-    figures = [[[epoch[name] for name in OBJECTIVES] for epoch in run["epochs"]] for run in whole]
+    metrics = [[[epoch[name] for name in OBJECTIVES] for epoch in run["epochs"]] for run in whole]
     return Record(
-        np.array([run["config"] for run in whole]), [run["values"] for run in whole], np.array(figures)
+        np.array([run["config"] for run in whole]), [run["values"] for run in whole], np.array(metrics)
     )
 
 
@@ -88,7 +88,7 @@ def cross_validated(
     x = encoding(params, record.values)
     result = {}
     for i, name in enumerate(OBJECTIVES):
-        y = record.figures[:, -1, i]
+        y = record.metrics[:, -1, i]
         folds = GroupKFold(10)
         predicted = cross_val_predict(gaussian_process(x.shape[1]), x, y, groups=record.configs, cv=folds)
         result[name] = float(spearmanr(predicted, y).statistic)
@@ -110,8 +110,8 @@ class Surrogate:
 
     def __init__(self, record: Record, params: Mapping[str, Param], encoding: Encoding = features) -> None:
         self._params, self._encoding = params, encoding
-        self.epochs = record.figures.shape[1]
-        x, y = encoding(params, record.values), record.figures.reshape(len(record.figures), -1)
+        self.epochs = record.metrics.shape[1]
+        x, y = encoding(params, record.values), record.metrics.reshape(len(record.metrics), -1)
         self._models = [gaussian_process(x.shape[1]).fit(x, column) for column in y.T]
         self.noise = seed_covariance(record)
 
@@ -139,7 +139,7 @@ class Surrogate:
 
 def seed_covariance(record: Record) -> Floats:
     """Return the covariance of metrics between seeds of a config, pooled over configs with several seeds."""
-    flat = record.figures.reshape(len(record.figures), -1)
+    flat = record.metrics.reshape(len(record.metrics), -1)
     scatter, freedom = np.zeros((flat.shape[1],) * 2), 0
     for config in np.unique(record.configs):
         rows = flat[record.configs == config]

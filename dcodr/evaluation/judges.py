@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
-from dcodr.evaluation.metrics import FactorOutcome, probe_figures
+from dcodr.evaluation.metrics import FactorOutcome, probe_metrics
 from dcodr.evaluation.probes import FAST, LINEAR, PAPER, Scale
 from dcodr.evaluation.report import EncodedSplit
 from dcodr.evaluation.retrieval import nearest_in
@@ -70,20 +70,20 @@ class Verdicts:
     """The answers of all judges about one encoder.
 
     Attributes:
-        figures: For each judge the metrics of ``metrics.probe_figures``.
+        metrics: For each judge the metrics of ``metrics.probe_metrics``.
         strongest: For each factor the judge that reads it best; the first of equals.
         strongest_figures: The metrics if each factor is judged by its strongest judge.
     """
 
-    figures: Mapping[str, Mapping[str, float]]
+    metrics: Mapping[str, Mapping[str, float]]
     strongest: Mapping[str, str]
-    strongest_figures: Mapping[str, float]
+    strongest_metrics: Mapping[str, float]
 
     @property
     def summary(self) -> dict[str, float]:
         """The means by the strongest judges: ``invariance/strongest``, ``informativeness/strongest``."""
         means = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
-        return {f"{name}/strongest": value for name, value in self.strongest_figures.items() if name in means}
+        return {f"{name}/strongest": value for name, value in self.strongest_metrics.items() if name in means}
 
 
 def ask_all(
@@ -112,8 +112,8 @@ def verdicts(encoded: EncodedSplit, answers: Mapping[str, Mapping[str, Tensor]])
     }
     best = {factor: outcomes[judge][factor] for factor, judge in strongest.items()}
 
-    def figures(of: Mapping[str, FactorOutcome]) -> dict[str, float]:
+    def metrics(of: Mapping[str, FactorOutcome]) -> dict[str, float]:
         attributes = {factor: outcome for factor, outcome in of.items() if factor != "domain"}
-        return probe_figures(of["domain"], attributes, encoded.mean_skill, encoded.derived)
+        return probe_metrics(of["domain"], attributes, encoded.mean_skill, encoded.derived)
 
-    return Verdicts({name: figures(of) for name, of in outcomes.items()}, strongest, figures(best))
+    return Verdicts({name: metrics(of) for name, of in outcomes.items()}, strongest, metrics(best))

@@ -12,10 +12,14 @@ skill. The mean then covers only the other attributes. A metric without any defi
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import AliasChoices, Field
 from torch import Tensor
 
+MetricValues = Annotated[Mapping[str, float], Field(validation_alias=AliasChoices("metrics", "figures"))]
+"""The values of metrics by name. Files of earlier versions call them ``figures``."""
 BLOCK_ELEMENTS = 2**21
 """Most image counts of a block of resamples, which bounds the memory for large splits."""
 
@@ -78,7 +82,7 @@ def continuous_outcome(predicted: Tensor, actual: Tensor, training: Tensor) -> F
     )
 
 
-def probe_figures(
+def probe_metrics(
     domain: FactorOutcome,
     attributes: Mapping[str, FactorOutcome],
     mean_skill: str = "informativeness",
@@ -98,8 +102,8 @@ def probe_figures(
         ``invariance`` is missing if the domain is trivial, ``informativeness`` if all attributes are.
     """
     once = torch.ones(1, len(domain.probe), dtype=torch.float64)
-    figures = _figures(domain, attributes, once, mean_skill, derived)
-    return {name: value for name, values in figures.items() if not math.isnan(value := values.item())}
+    metrics = _metrics(domain, attributes, once, mean_skill, derived)
+    return {name: value for name, values in metrics.items() if not math.isnan(value := values.item())}
 
 
 def probe_intervals(
@@ -123,11 +127,11 @@ def probe_intervals(
         attributes: Outcome of each attribute's probe on the same images.
         resamples: Number of resamples.
         seed: Seed of the resamples.
-        mean_skill: See ``probe_figures``.
-        derived: See ``probe_figures``.
+        mean_skill: See ``probe_metrics``.
+        derived: See ``probe_metrics``.
 
     Returns:
-        Lower and upper limit of each metric of ``probe_figures``.
+        Lower and upper limit of each metric of ``probe_metrics``.
     """
     n_images = len(domain.probe)
     generator = torch.Generator().manual_seed(seed)
@@ -138,13 +142,13 @@ def probe_intervals(
         # Counts per image turn every metric of all resamples into one matrix product.
         counts = torch.zeros(drawn.shape, dtype=torch.float64)
         counts.scatter_add_(1, drawn, torch.ones_like(counts))
-        blocks.append(_figures(domain, attributes, counts, mean_skill, derived))
+        blocks.append(_metrics(domain, attributes, counts, mean_skill, derived))
     tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
     intervals = {name: torch.cat([block[name] for block in blocks]).nanquantile(tails) for name in blocks[0]}
     return {name: (low.item(), high.item()) for name, (low, high) in intervals.items() if not low.isnan()}
 
 
-def _figures(
+def _metrics(
     domain: FactorOutcome,
     attributes: Mapping[str, FactorOutcome],
     counts: Tensor,
@@ -156,18 +160,18 @@ def _figures(
     Undefined metrics are NaN.
     """
     leakage, accuracy, chance = _skill(domain, counts)
-    figures = {"domain_accuracy": accuracy, "chance/domain": chance}
+    metrics = {"domain_accuracy": accuracy, "chance/domain": chance}
     skills = []
     for name, outcome in attributes.items():
         skill, probe, constant = _skill(outcome, counts)
         names = ("accuracy", "chance") if outcome.categorical else ("error", "error_of_median")
-        figures |= {f"{names[0]}/{name}": probe, f"{names[1]}/{name}": constant}
+        metrics |= {f"{names[0]}/{name}": probe, f"{names[1]}/{name}": constant}
         if name not in derived:
             skills.append(skill)
     return {
         "invariance": (1 - leakage).clamp_max(1),
         mean_skill: torch.stack(skills).nanmean(dim=0),
-        **figures,
+        **metrics,
     }
 
 

@@ -15,14 +15,15 @@ from dcodr.evaluation.collapse import code_variance, collapse_reason, effective_
 from dcodr.evaluation.embed import Images, embed
 from dcodr.evaluation.metrics import (
     FactorOutcome,
+    MetricValues,
     categorical_outcome,
     continuous_outcome,
-    probe_figures,
     probe_intervals,
+    probe_metrics,
 )
 from dcodr.evaluation.outside import measure_outside
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
-from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
+from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_metrics
 from dcodr.precision import float32_products
 from dcodr.words import counted
 
@@ -42,8 +43,8 @@ class Report:
     """The metrics of an encoder on one split.
 
     Attributes:
-        figures: Every metric that could be measured, all finite: those of ``metrics.probe_figures`` and
-            ``retrieval.retrieval_figures``, ``effective_rank`` and ``code_variance``, and those from outside.
+        metrics: Every metric that could be measured, all finite: those of ``metrics.probe_metrics`` and
+            ``retrieval.retrieval_metrics``, ``effective_rank`` and ``code_variance``, and those from outside.
         intervals: 95 % confidence interval of each of the probes' metrics.
         infeasible: The reason why the metrics must not compete: the code has collapsed, or one of the means
             cannot be measured on this split at all; ``None`` otherwise.
@@ -51,7 +52,7 @@ class Report:
             skill can be measured; the means exclude them.
     """
 
-    figures: Mapping[str, float]
+    metrics: MetricValues
     intervals: Mapping[str, tuple[float, float]]
     infeasible: str | None
     unmeasured: tuple[str, ...] = ()
@@ -202,19 +203,19 @@ def summarise(
     unmeasured = tuple(name for name, one in {"domain": domain, **outcomes}.items() if one.trivial)
     # 3. Summarise the outcomes as metrics with intervals.
     mean_skill, derived = encoded.mean_skill, encoded.derived
-    figures = {"effective_rank": rank, "code_variance": variance}
-    figures |= probe_figures(domain, outcomes, mean_skill, derived)
+    measured = {"effective_rank": rank, "code_variance": variance}
+    measured |= probe_metrics(domain, outcomes, mean_skill, derived)
     intervals = probe_intervals(domain, outcomes, resamples, seed, mean_skill, derived)
     for name in ("invariance", mean_skill):
-        if name not in figures and infeasible is None:
+        if name not in measured and infeasible is None:
             always = f"a constant answer is right for every {encoded.split} image"
             infeasible = f"{name} cannot be measured: {always}"
     if retrieval:
-        figures |= _retrieval(all_codes, encoded.train_factors, encoded.factors, encoded.spec)
+        measured |= _retrieval(all_codes, encoded.train_factors, encoded.factors, encoded.spec)
     # A metric from outside need not be defined for collapsed codes, which do not compete anyway.
     if infeasible is None:
-        figures |= measure_outside(metrics, encoded.codes, encoded.factors)
-    return Report(figures, intervals, infeasible, unmeasured)
+        measured |= measure_outside(metrics, encoded.codes, encoded.factors)
+    return Report(measured, intervals, infeasible, unmeasured)
 
 
 def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
@@ -271,4 +272,4 @@ def _retrieval(
         return {}
     queries = torch.arange(len(train_factors["domain"]), len(codes), device=codes.device)
     neighbours = nearest_neighbours(codes, queries, max(RECALL_AT))
-    return retrieval_figures(classes, queries, neighbours, RECALL_AT)
+    return retrieval_metrics(classes, queries, neighbours, RECALL_AT)

@@ -167,7 +167,7 @@ def _combined(exact: Tensor, loose: Sequence[tuple[Tensor, Classes]]) -> Tensor:
     return number.masked_fill(none, -1)
 
 
-def retrieval_figures(
+def retrieval_metrics(
     attributes: Mapping[str, Classes], queries: Tensor, neighbours: Tensor, ks: Sequence[int]
 ) -> dict[str, float]:
     """Summarise matches, for each attribute and for all of them together.
@@ -188,40 +188,40 @@ def retrieval_figures(
     found["all"] = torch.stack(list(found.values())).all(dim=0)
     labels = {name: replace(classes, ids=classes.ids.cpu()) for name, classes in attributes.items()}
     members = {name: [classes] for name, classes in labels.items()} | {"all": [*labels.values()]}
-    figures = {}
+    metrics = {}
     for name, matching in found.items():
         for k in ks:
-            figures[_figure(name, k)] = matching[:, :k].any(dim=1).double().mean().item()
-        figures[f"retrieval_ceiling/{name}"] = (
+            metrics[_figure(name, k)] = matching[:, :k].any(dim=1).double().mean().item()
+        metrics[f"retrieval_ceiling/{name}"] = (
             (n_matches(members[name], queries.cpu()) > 0).double().mean().item()
         )
-    return figures
+    return metrics
 
 
-def random_figures(attributes: Mapping[str, Classes], queries: Tensor, ks: Sequence[int]) -> dict[str, float]:
-    """Return the expected metrics of :func:`retrieval_figures` for codes without information.
+def random_metrics(attributes: Mapping[str, Classes], queries: Tensor, ks: Sequence[int]) -> dict[str, float]:
+    """Return the expected metrics of :func:`retrieval_metrics` for codes without information.
 
     The neighbours are then drawn at random without replacement. With ``m`` matches among ``n`` other images,
     the first ``k`` neighbours miss all of them with probability ``C(n - m, k) / C(n, k)``.
 
     Args:
-        attributes: See :func:`retrieval_figures`.
+        attributes: See :func:`retrieval_metrics`.
         queries: ``(Q,)`` indices of the queries, on the CPU.
-        ks: See :func:`retrieval_figures`.
+        ks: See :func:`retrieval_metrics`.
 
     Returns:
-        The metrics of :func:`retrieval_figures` without the ceilings.
+        The metrics of :func:`retrieval_metrics` without the ceilings.
     """
     members = {name: [classes] for name, classes in attributes.items()} | {"all": [*attributes.values()]}
     others = len(next(iter(attributes.values())).ids) - 1
-    figures = {}
+    metrics = {}
     for name, classes in members.items():
         misses = (others - n_matches(classes, queries)).double()
         for k in ks:
             drawn = torch.arange(min(k, others), dtype=torch.float64)
             missed = ((misses[:, None] - drawn) / (others - drawn)).clamp_min(0).prod(dim=1)
-            figures[_figure(name, k)] = (1 - missed).mean().item()
-    return figures
+            metrics[_figure(name, k)] = (1 - missed).mean().item()
+    return metrics
 
 
 def _figure(name: str, k: int) -> str:

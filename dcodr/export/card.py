@@ -150,14 +150,14 @@ def _of_other_data(one: Measured, origin: Origin | None) -> str:
 
 
 def _rows(one: Measured) -> Iterator[tuple[str, str, str, str]]:
-    names = sorted(one.figures, key=lambda name: (name not in FIRST, name))
+    names = sorted(one.metrics, key=lambda name: (name not in FIRST, name))
     for name in names:
         if name.startswith(("chance/", "error_of_median/")):
             continue
         low, high = one.intervals.get(name, (None, None))
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-        constant = one.figures.get(_CONSTANT.get(name.partition("/")[0], "{}").format(name.partition("/")[2]))
-        yield name, f"{one.figures[name]:.3f}", interval, "" if constant is None else f"{constant:.3f}"
+        constant = one.metrics.get(_CONSTANT.get(name.partition("/")[0], "{}").format(name.partition("/")[2]))
+        yield name, f"{one.metrics[name]:.3f}", interval, "" if constant is None else f"{constant:.3f}"
 
 
 def _data(origin: Origin | None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dcodr.data.dataset import DatasetSpec
 from dcodr.studies.paper_tables import METHODS, PaperTable
 from dcodr.tables import csv_text
 
-Figures = Mapping[str, float]
+Metrics = Mapping[str, float]
 GALLERY = (
     "Retrieval: the nearest neighbour of each test image among all other training and test images. The "
     "ceiling is the share of test images that have a match there at all, the score of a perfect code."
@@ -33,7 +33,7 @@ class Comparison:
     """
 
     table: PaperTable
-    measured: dict[MethodName, list[Figures]] = field(default_factory=dict)
+    measured: dict[MethodName, list[Metrics]] = field(default_factory=dict)
     starts: dict[MethodName, str] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -130,7 +130,7 @@ def unpublished(spec: DatasetSpec) -> PaperTable:
     return PaperTable(f"The systems on {spec.name}", spec.name, columns, {})
 
 
-def _cell(runs: Sequence[Figures], name: str) -> str:
+def _cell(runs: Sequence[Metrics], name: str) -> str:
     """Format the mean over the seeds and, for several seeds, the sample standard deviation."""
     values = [run[name] for run in runs]
     if not values:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from dcodr.config import Config, EncoderConfig
 from dcodr.data.dataset import FactorDataset
+from dcodr.evaluation.metrics import MetricValues
 from dcodr.evaluation.probes import PAPER
 from dcodr.evaluation.report import PROTOCOL, evaluate_encoder
 from dcodr.files import CHECKPOINT, IMAGENET, write_text
@@ -25,14 +26,14 @@ class Result(StrictModel):
         fingerprint: The fingerprint of its dataset.
         protocol: ``evaluation.report.PROTOCOL`` of the measurement; results of other protocols are measured
             again.
-        figures: All metrics of ``evaluation.report.Report``.
+        metrics: All metrics of ``evaluation.report.Report``.
         infeasible: The reason why its metrics must not compete; ``None`` if there is none.
     """
 
     config: Config
     fingerprint: str
     protocol: int
-    figures: dict[str, float]
+    metrics: MetricValues
     infeasible: str | None
 
 
@@ -66,7 +67,7 @@ def train_and_test(
         config=config,
         fingerprint=data.fingerprint,
         protocol=PROTOCOL,
-        figures=dict(report.figures),
+        metrics=dict(report.metrics),
         infeasible=report.infeasible,
     )
     write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")

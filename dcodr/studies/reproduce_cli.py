@@ -120,8 +120,8 @@ def _run(
     spent = f"trained in {tested - started:.0f} s, tested in {time.perf_counter() - tested:.0f} s"
     words = spent if tested > started else f"measured before: {folder}"
     say(console, f"{label}  {words}")
-    if result.figures:
-        comparison.measured.setdefault(method, []).append(result.figures)
+    if result.metrics:
+        comparison.measured.setdefault(method, []).append(result.metrics)
         comparison.starts[method] = encoder_start(config.encoder)
     return [f"{label}: collapsed, {result.infeasible}"] if result.infeasible else []
 

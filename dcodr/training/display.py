@@ -47,8 +47,8 @@ class TrainingDisplay:
     def on_epoch(self, epoch: "Epoch") -> None:
         """Print the losses and metrics of an epoch in one line."""
         losses = (f"{name} {value:.4f}" for name, value in epoch.losses.items())
-        figures = epoch.report.figures if epoch.report else {}
-        headlines = (f"{name} {figures[name]:.3f}" for name in HEADLINES if name in figures)
+        metrics = epoch.report.metrics if epoch.report else {}
+        headlines = (f"{name} {metrics[name]:.3f}" for name in HEADLINES if name in metrics)
         speed = f"{epoch.images_per_second:.0f} images/s"
         self.say("  ".join((f"epoch {epoch.epoch}/{self._epochs}", *losses, speed, *headlines)))
         self._progress.update(self._task, description=f"{self._label}epoch {epoch.epoch + 1}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dcodr.config import Config
+from dcodr.evaluation.metrics import MetricValues
 from dcodr.evaluation.report import Report
 
 Split = Literal["validation", "test"]
@@ -20,7 +21,7 @@ class Measured:
         split: The scored split.
         judge: The probe that was fitted to the codes.
         fingerprint: Fingerprint of the dataset of the split.
-        figures: The metrics.
+        metrics: The metrics.
         intervals: 95 % confidence interval of some of them.
         infeasible: The reason why the metrics must not be compared, see ``Report``.
     """
@@ -28,14 +29,14 @@ class Measured:
     split: Split
     judge: Judge
     fingerprint: str
-    figures: Mapping[str, float]
+    metrics: MetricValues
     intervals: Mapping[str, tuple[float, float]]
     infeasible: str | None = None
 
     @classmethod
     def of(cls, report: Report, split: Split, judge: Judge, fingerprint: str) -> "Measured":
         """Return the metrics of a report."""
-        return cls(split, judge, fingerprint, report.figures, report.intervals, report.infeasible)
+        return cls(split, judge, fingerprint, report.metrics, report.intervals, report.infeasible)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def write_measured(
         "epochs": epochs,
     }
     if verdicts is not None:
-        content["judges"] = {"figures": verdicts.figures, "strongest": verdicts.strongest}
+        content["judges"] = {"metrics": verdicts.metrics, "strongest": verdicts.strongest}
     text = json.dumps(content, indent=2) + "\n"
     write_text(path, text)
     return text

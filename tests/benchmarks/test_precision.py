@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.precision import FIGURES, PRECISIONS, change, figures, recorded, table
+from benchmarks.precision import FIGURES, PRECISIONS, change, metrics, recorded, table
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.training.checkpoint import Epoch
@@ -19,7 +19,7 @@ CONFIGS = sorted({run["config"] for run in recorded()})
 def test_cars3d_ends_within_the_spread_of_seeds(config: str) -> None:
     runs = [run for run in recorded() if run["config"] == config]
     for name in FIGURES:
-        wide, half = (figures(runs, precision, name) for precision in PRECISIONS)
+        wide, half = (metrics(runs, precision, name) for precision in PRECISIONS)
         assert len(wide) == len(half) >= 3
         assert abs(change(wide, half)) <= 1, name
     assert table(runs) in PAGE.read_text()

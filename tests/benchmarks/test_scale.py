@@ -46,7 +46,7 @@ def test_trials_report_what_the_space_asks_for(tmp_path: Path) -> None:
     asha = scheduler_of(space)
     assert asha is not None
     for report in reports:
-        assert set(space.objectives) <= set(report["figures"])
-        assert all(math.isfinite(figure) for figure in report["figures"].values())
+        assert set(space.objectives) <= set(report["metrics"])
+        assert all(math.isfinite(figure) for figure in report["metrics"].values())
         asha.on_trial_result(None, SimpleNamespace(config=given), report)  # type: ignore[arg-type]
     assert sum(sum(bracket.values()) for bracket in asha.rungs) > 0

@@ -166,7 +166,7 @@ def test_the_record_is_what_the_issue_asks_for() -> None:
     assert len(np.unique(record.configs)) >= 128
     seeds = np.unique(record.configs, return_counts=True)[1]
     assert (seeds >= 3).sum() >= 16
-    assert record.figures.shape == (len(record.configs), searched.base.epochs, 2)
+    assert record.metrics.shape == (len(record.configs), searched.base.epochs, 2)
     assert all(searched.reject_reason(values) is None for values in record.values)
 
 
@@ -182,7 +182,7 @@ def test_trainings_that_broke_down_are_left_out(tmp_path: Path) -> None:
     path.write_text("\n".join(map(json.dumps, runs)))
     record = read_record(path)
     assert record.configs.tolist() == [0, 1]
-    assert record.figures.tolist() == [[[0.5, 0.4]] * 2] * 2
+    assert record.metrics.tolist() == [[[0.5, 0.4]] * 2] * 2
 
 
 def planted(n: int, repeats: int, noise: float) -> Record:
@@ -191,9 +191,9 @@ def planted(n: int, repeats: int, noise: float) -> Record:
     points = [Points(searched.params).draw(rng) for _ in range(n)]
     values = [decode(searched.params, point) for point in points for _ in range(repeats)]
     last = np.array([truth(of) for of in values])
-    figures = np.stack([0.5 * last, last], axis=1)
-    figures += noise * rng.normal(size=(len(values), 1, 1))
-    return Record(np.repeat(np.arange(n), repeats), values, figures)
+    metrics = np.stack([0.5 * last, last], axis=1)
+    metrics += noise * rng.normal(size=(len(values), 1, 1))
+    return Record(np.repeat(np.arange(n), repeats), values, metrics)
 
 
 def truth(values: Mapping[str, Any]) -> list[float]:

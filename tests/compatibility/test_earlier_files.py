@@ -39,8 +39,9 @@ def folder(tmp_path: Path) -> Path:
 
 def plain(record: TrialRecord) -> dict[str, Any]:
     """Return the fields of a record as JSON has them."""
-    names = ("number", "status", "values", "figures", "seed", "confirms", "origin", "epoch")
-    found: dict[str, Any] = json.loads(json.dumps({name: getattr(record, name) for name in names}))
+    names = ("number", "status", "values", "seed", "confirms", "origin", "epoch")
+    facts = {name: getattr(record, name) for name in names}
+    found: dict[str, Any] = json.loads(json.dumps({**facts, "figures": record.metrics}))
     return found
 
 
@@ -57,8 +58,8 @@ def test_an_earlier_search_goes_on(folder: Path) -> None:
     begun = ledger.begin()
     assert begun is not None
     assert begun.number == len(SEARCH["records"]) - 1, "the interrupted trial continues first"
-    figures = {"invariance": 0.9, "informativeness": 0.9}
-    ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+    metrics = {"invariance": 0.9, "informativeness": 0.9}
+    ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})
     assert ledger.end(begun.number, full_budget=True) == "complete"
     fresh = ledger.begin()
     assert fresh is not None
@@ -88,6 +89,6 @@ def test_an_earlier_checkpoint_goes_on_as_it_did(tmp_path: Path, monkeypatch: py
         assert epoch.losses == pytest.approx(earlier["losses"], rel=1e-3)
         assert epoch.report is not None
     assert epochs[0].report is not None
-    assert epochs[0].report.figures == CHECKPOINT["epochs"][0]["figures"]
+    assert epochs[0].report.metrics == CHECKPOINT["epochs"][0]["figures"]
     assert epochs[1].report is not None
-    assert set(epochs[1].report.figures) == set(CHECKPOINT["epochs"][1]["figures"])
+    assert set(epochs[1].report.metrics) == set(CHECKPOINT["epochs"][1]["figures"])

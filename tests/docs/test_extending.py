@@ -47,7 +47,7 @@ def test_every_command_of_the_page_works_as_it_stands(
     used = [dict(trial.values) for trial in results.trials]
     assert {values["encoder.arch"] for values in used} == {"small", "mypackage.nets:tiny"}
     assert {values["method"] for values in used} == {"dcodr_norec", "mypackage.methods:Align"}
-    assert all(0 < trial.figures["mypackage.metrics:offset"] < 1 for trial in results.trials)
+    assert all(0 < trial.metrics["mypackage.metrics:offset"] < 1 for trial in results.trials)
     assert results.space.reference == [0.0, 1.0]
-    measured = json.loads((tmp_path / "trained" / "test.json").read_text())["figures"]
+    measured = json.loads((tmp_path / "trained" / "test.json").read_text())["metrics"]
     assert 0 < measured["mypackage.metrics:offset"] < 1

@@ -353,7 +353,7 @@ def _soak(fault: Fault, times: int, site: Site) -> Row:
 
 
 def changed(before: Mapping[int, TrialRecord], after: Mapping[int, TrialRecord]) -> int:
-    """Count trials that had ended and are not as they were, but for figures on the test images.
+    """Count trials that had ended and are not as they were, but for metrics on the test images.
 
     The end of a search measures the best of them on those.
     """

@@ -20,8 +20,8 @@ from tests.gpu.fake import CUDA
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("budget", [FAST, PAPER], ids=["fast", "paper"])
 def test_an_encoder_is_measured(budget: ProbeBudget, few: FactorDataset) -> None:
-    figures = evaluate_encoder(Encoder("small", 16).to(CUDA), few, "validation", budget, seed=0).figures
-    assert {"invariance", "informativeness", "effective_rank", "retrieval_recall_at_10/all"} <= set(figures)
+    metrics = evaluate_encoder(Encoder("small", 16).to(CUDA), few, "validation", budget, seed=0).metrics
+    assert {"invariance", "informativeness", "effective_rank", "retrieval_recall_at_10/all"} <= set(metrics)
 
 
 @pytest.mark.usefixtures("gpu")
@@ -29,8 +29,8 @@ def test_without_labels_appearance_stands_in(few: FactorDataset) -> None:
     spec = dataclasses.replace(few.spec, attributes=())
     unlabelled = dataclasses.replace(few, spec=spec, attributes={})
     encoder = Encoder("small", 16).to(CUDA)
-    figures = evaluate_encoder(encoder, unlabelled, "validation", BRIEF, seed=0).figures
-    assert "image_informativeness" in figures
+    metrics = evaluate_encoder(encoder, unlabelled, "validation", BRIEF, seed=0).metrics
+    assert "image_informativeness" in metrics
 
 
 @pytest.mark.usefixtures("gpu", "brief")
@@ -40,5 +40,5 @@ def test_a_trained_encoder_is_read_back_and_measured(
     fit(cuda_config, few, checkpoint=tmp_path / "c.pt")
     monkeypatch.setattr("dcodr.training.trained.FAST", BRIEF)
     encoder = load(tmp_path / "c.pt")
-    assert "invariance" in measure(encoder, few, "validation", probe="fast", device="cuda").figures
+    assert "invariance" in measure(encoder, few, "validation", probe="fast", device="cuda").metrics
     assert {p.device for p in encoder.parameters()} == {CUDA}

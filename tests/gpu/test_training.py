@@ -67,7 +67,7 @@ def test_every_method_trains_and_no_step_waits_for_the_gpu(
     found = fit(config, few, on_step=on_step, on_streamed=said.append)
     assert {p.device for p in found.method.parameters()} == {CUDA}
     assert {p.grad.device for p in found.method.parameters() if p.grad is not None} == {CUDA}
-    assert "invariance" in found.report.figures
+    assert "invariance" in found.report.metrics
     assert waits[0] == waits[-1]
     # All that is drawn for both steps went in one copy, and nothing else did but the two batches' images.
     epoch = copies[-3 if streamed else -1 :]

@@ -15,7 +15,7 @@ from tests.gpu.fake import FakeGPU
 from tests.tuning.assignments import assignment
 from tests.tuning.driver.test_recorder import Sent
 from tuning.driver.display import Display
-from tuning.driver.measure import figures_of
+from tuning.driver.measure import metrics_of
 from tuning.driver.recorder import Recorder
 from tuning.driver.trainable import train_trial
 from tuning.ledger.ledger import Ledger
@@ -48,7 +48,7 @@ def test_a_trial_trains_within_its_share_and_keeps_pictures_and_encoder(
     train_trial(assigned(cuda_config, tmp_path))
     assert gpu.shares == [0.5]
     (report,) = told
-    assert "invariance" in report["figures"]
+    assert "invariance" in report["metrics"]
     assert "streamed" not in report
     kept = {file.name for file in (tmp_path / "kept").iterdir()}
     assert kept == {"checkpoint.pt", "retrieval.png", "reconstruction.png"}
@@ -58,10 +58,10 @@ def test_a_kept_encoder_is_measured_on_the_test_images_within_its_share(
     gpu: FakeGPU, cuda_config: Config, tmp_path: Path
 ) -> None:
     train_trial(assigned(cuda_config, tmp_path, gpus=1.0))
-    figures, intervals = figures_of(str(tmp_path / "kept" / "checkpoint.pt"), gpus=0.5)
+    metrics, intervals = metrics_of(str(tmp_path / "kept" / "checkpoint.pt"), gpus=0.5)
     assert gpu.shares == [1.0, 0.5]
     low, high = intervals["invariance"]
-    assert low <= figures["invariance"] <= high
+    assert low <= metrics["invariance"] <= high
 
 
 def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(

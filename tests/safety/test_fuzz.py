@@ -377,11 +377,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Path]:
         folder / LEDGER, load_space(folder / "space.yaml"), {"fingerprint": "f", "versions": {}}
     )
     begun.ready(SpaceSampler)
-    figures = {"invariance": 0.5, "informativeness": 0.25}
+    metrics = {"invariance": 0.5, "informativeness": 0.25}
     for _ in range(3):
         trial = begun.begin()
         assert trial is not None
-        begun.note_epoch(trial.number, 1, training={"loss": 1.0}, figures=figures, intervals={})
+        begun.note_epoch(trial.number, 1, training={"loss": 1.0}, metrics=metrics, intervals={})
         begun.end(trial.number, full_budget=True)
     return (folder / LEDGER).read_bytes(), folder
 

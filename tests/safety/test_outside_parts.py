@@ -234,10 +234,15 @@ def test_a_refused_part_is_blamed_on_the_setting_that_names_it(
 ) -> None:
     path = space(tmp_path)
     text = f"{key}={json.dumps(value)}"
-    for load, beginning in (
-        (lambda: load_space(path, settings={"epochs": 3, key: value}), f"settings: {key}: "),
-        (lambda: load_space_with_options(path, settings=["epochs=3", text]), f"--set {text}: "),
-    ):
+    from_python: tuple[Callable[[], object], str] = (
+        lambda: load_space(path, settings={"epochs": 3, key: value}),
+        f"settings: {key}: ",
+    )
+    from_command_line: tuple[Callable[[], object], str] = (
+        lambda: load_space_with_options(path, settings=["epochs=3", text]),
+        f"--set {text}: ",
+    )
+    for load, beginning in (from_python, from_command_line):
         with pytest.raises(UserError, match="is code of the package stranger") as error:
             load()
         assert str(error.value).startswith(beginning)

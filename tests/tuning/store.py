@@ -10,7 +10,7 @@ from uuid import uuid4
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tuning.tracking.tracker import Figures, Tracker
+from tuning.tracking.tracker import Metrics, Tracker
 
 
 @cache
@@ -70,6 +70,6 @@ class Store:
         return (Path(folder) / name).read_text()
 
 
-def figures(epoch: int, **values: float) -> list[Figures]:
+def metrics(epoch: int, **values: float) -> list[Metrics]:
     """Figures of one epoch."""
-    return [Figures(epoch, 1000.0 + epoch, values)]
+    return [Metrics(epoch, 1000.0 + epoch, values)]

@@ -66,8 +66,8 @@ def test_the_floor_and_early_stopping_know_the_baseline_also_when_it_goes_on(
 def test_a_candidate_that_is_confirmed_meets_the_floor_at_its_end(space: Space) -> None:
     ledger = begun(space).ledger
     ledger.begin()
-    figures = {"invariance": 0.5, "informativeness": 0.5}
-    ledger.note_epoch(0, 8, training={}, figures=figures)
+    metrics = {"invariance": 0.5, "informativeness": 0.5}
+    ledger.note_epoch(0, 8, training={}, metrics=metrics)
     ledger.end(0, full_budget=True)
     ledger.confirm(0, 1)
     assignment = LedgerSearcher(ledger, space, ledger.over, Path("s")).suggest("")
@@ -89,8 +89,8 @@ def test_why_there_is_no_baseline_is_said(
     search = begun(space)
     search.ledger.begin()
     for epoch in range(1, epochs + 1):
-        figures = {"invariance": 0.5, "informativeness": 0.25}
-        search.ledger.note_epoch(0, epoch, training={}, figures=figures)
+        metrics = {"invariance": 0.5, "informativeness": 0.25}
+        search.ledger.note_epoch(0, epoch, training={}, metrics=metrics)
     if end is not None:
         search.ledger.end(0, full_budget=epochs == 8, **end)
     assert answer_text(search.results()) == f"There is no gain over the paper's settings to report, as {said}"
@@ -134,8 +134,8 @@ class Hurried:
     def train(self, trial: Any) -> Iterator[dict[str, Any]]:
         at = Ledger.open(self.ledger).records()[trial.config["number"]].epoch
         for epoch in range(at + 1, min(8, at + self.most) + 1):
-            figures = {"invariance": 0.5, "informativeness": 0.5}
-            yield {"epoch": epoch, "training": {}, "figures": figures}
+            metrics = {"invariance": 0.5, "informativeness": 0.5}
+            yield {"epoch": epoch, "training": {}, "metrics": metrics}
 
 
 def test_a_time_budget_stops_all_trials_but_the_baseline(

@@ -67,8 +67,8 @@ def test_everything_works_without_informativeness(
     search = Search.open("no_labels", blots / "runs")
     assert [trial.status for trial in search.trials()] == ["complete"] * 3
     for trial in search.trials():
-        assert trial.figures.keys() >= HEADLINES
-        assert not trial.figures.keys() & {"informativeness"}
+        assert trial.metrics.keys() >= HEADLINES
+        assert not trial.metrics.keys() & {"informativeness"}
     assert re.search(
         r"^image_informativeness +0\.\d{3} ", printed[f"tune.py --space {SPACE} --dataset"], re.M
     )
@@ -78,5 +78,5 @@ def test_everything_works_without_informativeness(
     assert "image_informativeness" in (search.folder / "report.html").read_text()
     assert "are reproduced exactly" in printed["-m dcodr train --config"]
     tested = json.loads((blots / "trained" / "test.json").read_text())
-    assert tested["figures"].keys() >= HEADLINES
+    assert tested["metrics"].keys() >= HEADLINES
     assert tested["intervals"].keys() >= HEADLINES

@@ -67,7 +67,7 @@ def test_the_hypervolume_grows_and_the_best_tradeoff_is_one(space: Space, tmp_pa
     assert volumes[-1] > 0.3 * 1.0 * MEDIAN
     best = search.results().objectives(search.best_tradeoff())
     products = {
-        trial.number: trial.figures["invariance"] * (MEDIAN - trial.figures["error/landmarks"])
+        trial.number: trial.metrics["invariance"] * (MEDIAN - trial.metrics["error/landmarks"])
         for trial in search.front()
     }
     assert search.best_tradeoff().number == max(products, key=products.__getitem__)

@@ -91,7 +91,7 @@ def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(
     assert set(tested) == {search.best_tradeoff().number, 0}
     encoder, data = load(kept_of(search.folder, 0)), open_store(finished.store)
     expected = evaluate(encoder, data, "test", probe="paper", seed=search.space.base.seed, device="cpu")
-    assert tested[0] == pytest.approx(dict(expected.figures))
+    assert tested[0] == pytest.approx(dict(expected.metrics))
     runs = runs_of(finished.client, search)
     in_mlflow = {
         number: {name: value for name, value in run.data.metrics.items() if name.startswith("test/")}
@@ -103,19 +103,19 @@ def test_the_best_trade_off_and_the_paper_alone_are_measured_on_the_test_images(
     assert "On the test images, under the paper's probe:" in finished.output.getvalue()
 
 
-def test_trials_are_found_in_mlflow_by_their_figures_and_parameters(finished: Finished) -> None:
+def test_trials_are_found_in_mlflow_by_their_metrics_and_parameters(finished: Finished) -> None:
     best = finished.search.results().best("invariance")
     experiment = finished.client.get_experiment_by_name("dcodr")
     assert experiment is not None
-    query = f"metrics.invariance >= {best.figures['invariance'] - 1e-4} and tags.trial = '{best.number}'"
+    query = f"metrics.invariance >= {best.metrics['invariance'] - 1e-4} and tags.trial = '{best.number}'"
     (run,) = finished.client.search_runs([experiment.experiment_id], query)
     assert run.info.run_id == runs_of(finished.client, finished.search)[best.number].info.run_id
     assert run.data.params["augmentations"] == "+".join(best.values["augmentations"])
     for name in ("crop", "gaussian_blur", "affine"):
         assert run.data.params[f"augmentation.{name}"] == str(name in best.values["augmentations"])
     bare = ("invariance", "informativeness")
-    figures = {name: run.data.metrics[name if name in bare else f"probe/{name}"] for name in best.figures}
-    assert figures == pytest.approx(best.figures, rel=1e-3)
+    metrics = {name: run.data.metrics[name if name in bare else f"probe/{name}"] for name in best.metrics}
+    assert metrics == pytest.approx(best.metrics, rel=1e-3)
     assert {"train/loss", "train/images_per_second", "probe/chance/domain"} <= set(run.data.metrics)
     history = finished.client.get_metric_history(run.info.run_id, "train/loss")
     assert [metric.step for metric in history] == [1, 2]
@@ -136,7 +136,7 @@ def test_the_parent_keeps_space_environment_and_front(finished: Finished, tmp_pa
     assert [int(row["trial"]) for row in front] == [trial.number for trial in finished.search.front()]
 
 
-def test_an_exported_config_retrains_to_exactly_the_same_figures(
+def test_an_exported_config_retrains_to_exactly_the_same_metrics(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (path, *_) = sorted((finished.search.folder / "configs").iterdir())
@@ -144,7 +144,7 @@ def test_an_exported_config_retrains_to_exactly_the_same_figures(
     run_python(f"python -m dcodr train --config {path} --out trained", tmp_path, monkeypatch)
     assert "are reproduced exactly" in capsys.readouterr().out
     again = json.loads((tmp_path / "trained" / "validation.json").read_text())
-    assert again["figures"] == provenance["validation"]
+    assert again["metrics"] == provenance["validation"]
 
 
 def test_a_finished_search_resumes_to_nothing_and_extends_by_more_trials(finished: Finished) -> None:
@@ -181,7 +181,7 @@ def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
         )
 
 
-def test_a_search_whose_figures_were_measured_otherwise_is_not_resumed(finished: Finished) -> None:
+def test_a_search_whose_metrics_were_measured_otherwise_is_not_resumed(finished: Finished) -> None:
     ledger = finished.search.ledger
     measured = ledger.facts()["protocol"]
     for earlier in (None, measured - 1):
@@ -282,7 +282,7 @@ def test_the_best_and_the_paper_are_trained_again_with_new_seeds(hostile: Search
         assert one.seeds == 2
         runs = [run for run, _ in hostile.results().ended if run.confirms == one.trial.number]
         assert [run.seed for run in runs] == [1, 2]
-        means = [sum(run.figures[name] for run in runs) / 2 for name in ("invariance", "informativeness")]
+        means = [sum(run.metrics[name] for run in runs) / 2 for name in ("invariance", "informativeness")]
         assert list(hostile.results().objectives(one.trial).values()) == pytest.approx(means)
 
 
@@ -292,7 +292,7 @@ def test_confirmations_of_the_best_trade_off_and_the_paper_are_tested(hostile: S
     assert [run.confirms for run in tested] == [
         run.confirms for run, _ in hostile.results().ended if run.confirms in chosen
     ]
-    assert all(run.test["informativeness"] != run.figures["informativeness"] for run in tested)
+    assert all(run.test["informativeness"] != run.metrics["informativeness"] for run in tested)
     front = {trial.number for trial in hostile.front()}
     for run, _ in hostile.results().ended:
         if run.confirms is not None:

@@ -47,7 +47,7 @@ def begin(folder: Path, tracker: Tracker) -> Search:
 
 
 def train(ledger: Ledger, number: int, epochs: int) -> None:
-    """Note epochs of a trial, with figures of the second and the last."""
+    """Note epochs of a trial, with metrics of the second and the last."""
     for epoch in range(1, epochs + 1):
         noted = {"training": {"train/loss": number + 1 / epoch, "images_per_second": 10.0 * epoch}}
         if epoch > 1:

@@ -65,7 +65,7 @@ def analyse(results: Results) -> list[Analysis]:
     attributions, no_attribution = _attributions(space, trials)
     analyses = []
     for name, direction in space.objectives.items():
-        reached = [trial.figures[name] for trial in trials]
+        reached = [trial.metrics[name] for trial in trials]
         if len(set(reached)) == 1:
             raise UserError(
                 f"{name} is {reached[0]} in all {len(trials)} complete trials of search {results.name!r}: no "
@@ -88,8 +88,8 @@ def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str
     having = [trial for trial in trials if subset in trial.values]
     if len(having) < FEWEST_TRIALS:
         return {}, f"{NOT_ENOUGH}, {len(having)} of {FEWEST_TRIALS} have {subset}"
-    reached = {name: [trial.figures[name] for trial in having] for name in space.objectives}
-    same = [name for name, figures in reached.items() if len(set(figures)) == 1]
+    reached = {name: [trial.metrics[name] for trial in having] for name in space.objectives}
+    same = [name for name, metrics in reached.items() if len(set(metrics)) == 1]
     if same:
         return {}, f"{same[0]} is the same in all trials that have {subset}"
     values = [trial.values for trial in having]

@@ -204,4 +204,4 @@ def _on_search_scale(trial: TrialRecord, params: Mapping[str, Param], objective:
             drawn[name] = math.log(drawn[name])
             distributions[name] = FloatDistribution(math.log(space.low), math.log(space.high))
     values = {name: drawn[name] for name in distributions}
-    return optuna.create_trial(params=values, distributions=distributions, value=trial.figures[objective])
+    return optuna.create_trial(params=values, distributions=distributions, value=trial.metrics[objective])

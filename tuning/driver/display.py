@@ -31,7 +31,7 @@ class _Running:
     label: str
     epoch: int = 0
     epochs: int = 0
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
 
     @property
@@ -43,7 +43,7 @@ class _Running:
 class _Complete:
     number: int
     label: str
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 class Display:
@@ -106,10 +106,10 @@ class Display:
             self._block.draw(None)
             self._block.print(self._panel())
 
-    def trial_restored(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+    def trial_restored(self, number: int, label: str, status: Outcome, metrics: Mapping[str, float]) -> None:
         """Count a trial that ended in an earlier process; it does not count for the estimate of time."""
         self._restored += 1
-        self._end(number, label, status, figures)
+        self._end(number, label, status, metrics)
 
     def trial_started(self, number: int, label: str) -> None:
         """Show a trial as running."""
@@ -122,25 +122,25 @@ class Display:
         number: int,
         epoch: int,
         epochs: int,
-        figures: Mapping[str, float],
+        metrics: Mapping[str, float],
         images_per_second: float = 0.0,
     ) -> None:
         """Show the progress of a running trial, and the objectives among its latest metrics."""
         with self._lock:
             before = self._running[number]
             self._trained += epoch - before.epoch
-            self._running[number] = _Running(before.label, epoch, epochs, dict(figures), images_per_second)
+            self._running[number] = _Running(before.label, epoch, epochs, dict(metrics), images_per_second)
         self._redraw()
-        if self._plain and figures != before.figures and epoch < epochs:
-            line = f"trial {number:03d} epoch {epoch}/{epochs} {self._objective_text(figures)}"
+        if self._plain and metrics != before.metrics and epoch < epochs:
+            line = f"trial {number:03d} epoch {epoch}/{epochs} {self._objective_text(metrics)}"
             say(self._console, f"[{self._done}/{self._total}] {line}")
 
-    def trial_ended(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+    def trial_ended(self, number: int, label: str, status: Outcome, metrics: Mapping[str, float]) -> None:
         """Count a trial as done. Only complete ones, with all objectives, can be best or on the front."""
-        self._end(number, label, status, figures)
+        self._end(number, label, status, metrics)
         self._redraw()
         if self._plain:
-            ended = f"trial {number:03d} {status_words(status)} {self._objective_text(figures)}"
+            ended = f"trial {number:03d} {status_words(status)} {self._objective_text(metrics)}"
             front = [self._front_text()] if self._compare else []
             line = f"[{self._done}/{self._total}] {ended.rstrip()}"
             say(self._console, " | ".join([line, *front, self._time_text()]))
@@ -149,13 +149,13 @@ class Display:
         """Show a line that stays."""
         say(self._console, text)
 
-    def _end(self, number: int, label: str, status: Outcome, figures: Mapping[str, float]) -> None:
+    def _end(self, number: int, label: str, status: Outcome, metrics: Mapping[str, float]) -> None:
         with self._lock:
             self._running.pop(number, None)
             self._ended[status] += 1
             if status == "complete":
-                self._front.add([figures[name] for name in self._objectives])
-                self._keep_best(_Complete(number, label, dict(figures)))
+                self._front.add([metrics[name] for name in self._objectives])
+                self._keep_best(_Complete(number, label, dict(metrics)))
 
     @property
     def _done(self) -> int:
@@ -165,11 +165,11 @@ class Display:
         for name, direction in self._objectives.items():
             sign = 1 if direction == "maximize" else -1
             best = self._best.get(name)
-            if best is None or sign * trial.figures[name] > sign * best.figures[name]:
+            if best is None or sign * trial.metrics[name] > sign * best.metrics[name]:
                 self._best[name] = trial
 
-    def _objective_text(self, figures: Mapping[str, float]) -> str:
-        return " ".join(f"{name} {figures[name]:.3f}" for name in self._objectives if name in figures)
+    def _objective_text(self, metrics: Mapping[str, float]) -> str:
+        return " ".join(f"{name} {metrics[name]:.3f}" for name in self._objectives if name in metrics)
 
     def _front_text(self) -> str:
         return f"front {len(self._front.rows)}, hypervolume {self._front.hypervolume:.3f}"
@@ -223,7 +223,7 @@ class Display:
     def _best_trials(self) -> RenderableType:
         grid = _trial_grid()
         for name, best in self._best.items():
-            figure = Text(f"{best.figures[name]:.3f}", "bold")
+            figure = Text(f"{best.metrics[name]:.3f}", "bold")
             grid.add_row(f"best {name}", figure, f"trial {best.number:03d}", _one_line(best.label))
         return grid
 
@@ -231,8 +231,8 @@ class Display:
         grid = _trial_grid()
         for number, trial in sorted(self._running.items())[:_MAX_RUNNING_ROWS]:
             epoch = f"epoch {trial.epoch}/{trial.epochs}" if trial.epochs else "starting"
-            figures = self._objective_text(trial.figures)
-            grid.add_row(f"trial {number:03d}", epoch, figures, _one_line(trial.label))
+            metrics = self._objective_text(trial.metrics)
+            grid.add_row(f"trial {number:03d}", epoch, metrics, _one_line(trial.label))
         more = len(self._running) - _MAX_RUNNING_ROWS
         return Group(grid, Text(f"and {more} more", "dim")) if more > 0 else grid
 

@@ -18,7 +18,7 @@ from dcodr.words import counted
 from tuning.cluster.nodes import share
 from tuning.interrupts import undisturbed
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.results.final_figures import to_measure
+from tuning.results.final_metrics import to_measure
 from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.outbox import Outbox
@@ -63,7 +63,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
                     outbox.put(search.ledger.record(kept[done].number))
 
 
-def figures_of(checkpoint: str, gpus: float) -> Measured:
+def metrics_of(checkpoint: str, gpus: float) -> Measured:
     """Measure an encoder of :func:`tuning.driver.trainable.keep` on the test images; runs on a worker.
 
     Returns:
@@ -77,7 +77,7 @@ def figures_of(checkpoint: str, gpus: float) -> Measured:
     data = open_dataset(config)
     encoder = trained_encoder(state)
     report = evaluate(encoder, data, "test", seed=config.seed, device=config.device, metrics=config.metrics)
-    return dict(report.figures), dict(report.intervals)
+    return dict(report.metrics), dict(report.intervals)
 
 
 def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef[Measured]":
@@ -85,7 +85,7 @@ def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef
     resources = search.space.resources
     gpus = run.gpus or resources.gpus_per_trial
     asked: dict[str, Any] = share(resources, gpus)
-    task = ray.remote(figures_of).options(
+    task = ray.remote(metrics_of).options(
         num_cpus=asked.pop("CPU"), num_gpus=asked.pop("GPU"), resources=asked
     )
     return task.remote(str(checkpoint), gpus)

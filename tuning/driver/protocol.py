@@ -56,7 +56,7 @@ class TrialReport:
     Attributes:
         epoch: Completed epochs; ``None`` if the report is not of an epoch.
         training: Losses and throughput of the epoch.
-        figures: Validation metrics; ``None`` if the epoch was not evaluated.
+        metrics: Validation metrics; ``None`` if the epoch was not evaluated.
         intervals: 95 % confidence intervals of these metrics.
         infeasible: Reason why the trial must not compete.
         failure: Reason why the training could not continue.
@@ -67,7 +67,7 @@ class TrialReport:
 
     epoch: int | None = None
     training: Metrics | None = None
-    figures: Metrics | None = None
+    metrics: Metrics | None = None
     intervals: Mapping[str, tuple[float, float]] | None = None
     infeasible: str | None = None
     failure: str | None = None
@@ -86,12 +86,12 @@ class TrialReport:
 
     def noted(self) -> dict[str, Any]:
         """Return the parts of an epoch that the ledger keeps."""
-        kept = {"training": self.training, "figures": self.figures, "intervals": self.intervals}
+        kept = {"training": self.training, "figures": self.metrics, "intervals": self.intervals}
         return {name: dict(value) for name, value in kept.items() if value is not None}
 
     @classmethod
     def from_dict(cls, result: Mapping[str, Any]) -> "TrialReport":
-        """Read a result of Tune, nested or flattened to keys such as ``figures/invariance``.
+        """Read a result of Tune, nested or flattened to keys such as ``metrics/invariance``.
 
         Callbacks get results nested, schedulers get them flattened.
         """

@@ -29,7 +29,7 @@ class _Progress:
     epochs: int
     recorded: int
     epoch: int = 0
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     last: TrialReport = field(default_factory=TrialReport)
 
 
@@ -83,14 +83,14 @@ class Recorder(Callback):
         if report.epoch is None:
             return
         progress.epoch = report.epoch
-        if report.figures is not None:
-            progress.figures = report.figures
+        if report.metrics is not None:
+            progress.metrics = report.metrics
         if progress.epoch > progress.recorded:
             self._ledger.note_epoch(number, progress.epoch, **report.noted())
             progress.recorded = progress.epoch
             self._outbox.put(self._ledger.record(number))
         speed = (report.training or {}).get("images_per_second", 0.0)
-        self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.figures, speed)
+        self._display.trial_epoch(number, progress.epoch, progress.epochs, progress.metrics, speed)
 
     @undisturbed()
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -123,7 +123,7 @@ class Recorder(Callback):
         """Give a trial that has begun its final status everywhere; ``failure`` tells why its worker died."""
         progress = self._started.pop(number)
         failure = failure or progress.last.failure
-        if not set(self._ledger.space.objectives) <= set(progress.figures):
+        if not set(self._ledger.space.objectives) <= set(progress.metrics):
             failure = (
                 failure or f"stopped after {counted(progress.epoch, 'epoch')}, before its first evaluation"
             )
@@ -140,7 +140,7 @@ class Recorder(Callback):
         if outcome == "complete":
             self._search.forget_encoders()
         self._outbox.put(self._ledger.record(number))
-        self._display.trial_ended(number, progress.label, outcome, progress.figures)
+        self._display.trial_ended(number, progress.label, outcome, progress.metrics)
 
     @undisturbed()
     def close_all(self, but: int | None = None) -> None:

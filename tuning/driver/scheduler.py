@@ -119,7 +119,7 @@ class ParetoASHA(FIFOScheduler):
             ended: Whether the trial ended with the last of them: it is complete or was stopped early, and
                 neither failed nor became infeasible.
         """
-        vectors = {epoch: self._vector(TrialReport(figures=figures)) for epoch, figures in history.items()}
+        vectors = {epoch: self._vector(TrialReport(metrics=metrics)) for epoch, metrics in history.items()}
         results = [(epoch, vector) for epoch, vector in vectors.items() if vector is not None]
         for epoch, vector in results:
             if epoch < self._max_epochs:
@@ -130,9 +130,9 @@ class ParetoASHA(FIFOScheduler):
 
     def _vector(self, report: TrialReport) -> Vector | None:
         """Return the objectives of a report, signed so that more is better; ``None`` to ignore the report."""
-        if report.failure is not None or report.infeasible is not None or report.figures is None:
+        if report.failure is not None or report.infeasible is not None or report.metrics is None:
             return None
-        vector = tuple(sign * float(report.figures.get(name, math.nan)) for name, sign in self._signs.items())
+        vector = tuple(sign * float(report.metrics.get(name, math.nan)) for name, sign in self._signs.items())
         return vector if all(map(math.isfinite, vector)) else None
 
     def _record(self, number: int, epoch: int, vector: Vector) -> None:

@@ -115,9 +115,9 @@ def as_report(epoch: Epoch, floor: float | None) -> TrialReport:
     if epoch.report is None:
         return report
     infeasible = epoch.report.infeasible
-    informativeness = epoch.report.figures.get("informativeness", math.inf)
+    informativeness = epoch.report.metrics.get("informativeness", math.inf)
     if floor is not None and informativeness < floor:
         infeasible = infeasible or f"informativeness {informativeness:.3f} is below the floor {floor:g}"
     return replace(
-        report, figures=epoch.report.figures, intervals=epoch.report.intervals, infeasible=infeasible
+        report, metrics=epoch.report.metrics, intervals=epoch.report.intervals, infeasible=infeasible
     )

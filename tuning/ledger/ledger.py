@@ -221,14 +221,14 @@ class Ledger:
     def note_test(
         self,
         number: int,
-        figures: Mapping[str, float],
+        metrics: Mapping[str, float],
         intervals: Mapping[str, tuple[float, float]] = {},
     ) -> None:
         """Record the test metrics of a trial that has ended, and 95 % intervals of some of them.
 
         Optuna does not allow additions to such a trial, so the metrics are a fact of the search.
         """
-        self._tested[str(number)] = dict(figures)
+        self._tested[str(number)] = dict(metrics)
         self._test_intervals[str(number)] = dict(intervals)
         self.remember(TESTED, self._tested)
         self.remember(TEST_INTERVALS, self._test_intervals)
@@ -251,7 +251,7 @@ class Ledger:
         """
         record = self.record(number)
         trial, begun = self._open.pop(number)
-        objectives = [record.figures[name] for name in self.space.objectives if name in record.figures]
+        objectives = [record.metrics[name] for name in self.space.objectives if name in record.metrics]
         measured = len(objectives) == len(self.space.objectives)
         outcome: Outcome
         if infeasible is not None:
@@ -386,7 +386,7 @@ class Ledger:
                 self._cut_off.append(record.number)
             else:
                 complete = record.status == "complete"
-                values = [record.figures[name] for name in space.objectives] if complete else None
+                values = [record.metrics[name] for name in space.objectives] if complete else None
                 self.budget.end(record.epoch, values)
 
 

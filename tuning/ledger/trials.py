@@ -69,13 +69,13 @@ class EpochRecord:
     Attributes:
         at: Time of the record, in seconds since 1970.
         training: Losses and throughput.
-        figures: Validation metrics, if the epoch was evaluated: objectives, raw accuracies, their chance.
+        metrics: Validation metrics, if the epoch was evaluated: objectives, raw accuracies, their chance.
         intervals: 95 % confidence intervals of some metrics.
     """
 
     at: float
     training: dict[str, float]
-    figures: dict[str, float]
+    metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
 
 
@@ -129,17 +129,17 @@ class TrialRecord:
     @property
     def evaluated(self) -> dict[int, EpochRecord]:
         """The epochs with validation metrics."""
-        return {epoch: record for epoch, record in self.epochs.items() if record.figures}
+        return {epoch: record for epoch, record in self.epochs.items() if record.metrics}
 
     @property
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """The last validation metrics."""
-        return next((record.figures for record in reversed(self.epochs.values()) if record.figures), {})
+        return next((record.metrics for record in reversed(self.epochs.values()) if record.metrics), {})
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % confidence intervals of some of the last validation metrics."""
-        return next((record.intervals for record in reversed(self.epochs.values()) if record.figures), {})
+        return next((record.intervals for record in reversed(self.epochs.values()) if record.metrics), {})
 
     @property
     def paper(self) -> bool:

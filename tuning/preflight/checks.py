@@ -54,7 +54,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     if space.base.dataset == "synthetic" and not is_uri(space.base.data) and not space.base.store.exists():
         _render(space.base.store, console)
     data = open_dataset(space.base)
-    _check_figures(space, data.spec)
+    _check_metrics(space, data.spec)
     _check_outside(space)
     _check_labels(data, console)
     budget = space.search.epoch_budget
@@ -131,7 +131,7 @@ def _check_resources(resources: Resources) -> None:
         )
 
 
-def _check_figures(space: Space, spec: DatasetSpec) -> None:
+def _check_metrics(space: Space, spec: DatasetSpec) -> None:
     """Refuse objectives, or an informativeness floor, that are not measured on the dataset."""
     informativeness = "informativeness" if spec.attributes else IMAGE_INFORMATIVENESS
     known = [name for name in OF_CODES if name not in ("informativeness", IMAGE_INFORMATIVENESS)]

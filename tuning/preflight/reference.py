@@ -7,7 +7,7 @@ code (embedding) without information gains nothing and adds no hypervolume.
 
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import UserError
-from dcodr.evaluation.constant import uninformed_figures
+from dcodr.evaluation.constant import uninformed_metrics
 from dcodr.evaluation.outside import load_metric
 from dcodr.plugins import is_outside
 from tuning.pareto import Direction
@@ -26,7 +26,7 @@ def with_constant_answers(space: Space, data: FactorDataset) -> Space:
         UserError: If codes without information are already perfect, so that there is nothing to gain, or a
             metric from outside is not allowed or has the other direction.
     """
-    known = uninformed_figures(data, "validation")
+    known = uninformed_metrics(data, "validation")
     answers = {}
     for name, direction in space.objectives.items():
         better: Direction = "minimize" if name.startswith(OF_NUMBERS) else "maximize"

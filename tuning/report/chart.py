@@ -130,16 +130,16 @@ def hover(trial: TrialRecord, objectives: Mapping[str, float]) -> str:
     lines += [""] if raw else []
     for name in raw:
         beside = "" if (level := chance(trial, name)) is None else f" (chance {figure(level)})"
-        lines += [f"{plain(name)}: {figure(trial.figures[name])}{beside}"]
+        lines += [f"{plain(name)}: {figure(trial.metrics[name])}{beside}"]
     return "<br>".join(lines)
 
 
 def raw_metrics(trial: TrialRecord) -> list[str]:
     """Return the names of a trial's accuracies and errors, as the paper's tables print them."""
     kinds = ("domain_accuracy", "accuracy/", "error/")
-    return [name for name in trial.figures if name.startswith(kinds)]
+    return [name for name in trial.metrics if name.startswith(kinds)]
 
 
 def chance(trial: TrialRecord, name: str) -> float | None:
     """Return the chance of an accuracy; ``None`` for other metrics."""
-    return trial.figures.get(f"chance/{name.removeprefix('accuracy/').removesuffix('_accuracy')}")
+    return trial.metrics.get(f"chance/{name.removeprefix('accuracy/').removesuffix('_accuracy')}")

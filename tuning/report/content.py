@@ -47,7 +47,7 @@ class Exported:
     title: str
     file: str
     written: bool
-    figures: str
+    metrics: str
     text: str
 
 
@@ -102,5 +102,5 @@ def _exported(results: Results, trial: TrialRecord) -> Exported:
     config = results.space.config(trial.values)
     text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(results, trial))
     marks = ", the best trade-off" if trial.number == results.best_tradeoff.number else ""
-    figures = reached(results.objectives(trial))
-    return Exported(f"Trial {number(trial)}{marks}", str(path), written, figures, text)
+    metrics = reached(results.objectives(trial))
+    return Exported(f"Trial {number(trial)}{marks}", str(path), written, metrics, text)

@@ -52,7 +52,7 @@ def hypervolume_chart(results: Results) -> Chart | None:
 
 def measured(trial: TrialRecord, objective: str) -> tuple[list[int], list[float]]:
     """Return the epochs in which a trial was evaluated, and an objective in each."""
-    found = {e: r.figures[objective] for e, r in trial.evaluated.items() if objective in r.figures}
+    found = {e: r.metrics[objective] for e, r in trial.evaluated.items() if objective in r.metrics}
     return list(found), list(found.values())
 
 
@@ -93,6 +93,6 @@ def _tick(trials: list[TrialRecord]) -> int:
 
 
 def _alt(trials: list[TrialRecord], objective: str) -> str:
-    last = {number(trial): figure(trial.figures[objective]) for trial in trials}
+    last = {number(trial): figure(trial.metrics[objective]) for trial in trials}
     ends = ", ".join(f"trial {name} {value}" for name, value in last.items())
     return f"{objective} over the epochs, of {counted(len(last), 'trial')}. At the end: {ends}."

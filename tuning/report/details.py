@@ -102,20 +102,20 @@ def curves(results: Results) -> dict[int, dict[str, list[list[float]]]]:
             "values": [[round(value, 5) for value in measured(trial, name)[1]] for name in names],
         }
         for trial in results.trials
-        if trial.figures
+        if trial.metrics
     }
 
 
 def _metrics(results: Results, trial: TrialRecord) -> TextTable | None:
     """Return the metrics of the objectives, the raw metrics behind them, their intervals and chances."""
-    if not trial.figures:
+    if not trial.metrics:
         return None
     rows = []
     for name in dict.fromkeys([*results.space.objectives, *raw_metrics(trial)]):
-        if name in trial.figures:
+        if name in trial.metrics:
             level = chance(trial, name)
             beside = "-" if level is None else figure(level)
-            rows.append((name, figure(trial.figures[name]), _interval(trial, name), beside))
+            rows.append((name, figure(trial.metrics[name]), _interval(trial, name), beside))
     caption = f"On validation images, after epoch {max(trial.evaluated)}"
     return TextTable(caption, ("metric", "value", "95 % interval", "chance"), rows)
 

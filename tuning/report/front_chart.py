@@ -39,7 +39,7 @@ def _measured(results: Results, status: str) -> list[TrialRecord]:
     """Return the trials of a status that have all objectives, though not at full budget."""
     objectives = results.space.objectives.keys()
     return [
-        trial for trial in results.trials if trial.status == status and trial.figures.keys() >= objectives
+        trial for trial in results.trials if trial.status == status and trial.metrics.keys() >= objectives
     ]
 
 
@@ -124,7 +124,7 @@ def _reach(
     if name not in trial.intervals:
         return None, None
     low, high = trial.intervals[name]
-    return max(0.0, trial.figures[name] - low), max(0.0, high - trial.figures[name])
+    return max(0.0, trial.metrics[name] - low), max(0.0, high - trial.metrics[name])
 
 
 def _alt(results: Results) -> str:

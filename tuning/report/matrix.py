@@ -27,7 +27,7 @@ def matrix_chart(results: Results) -> Chart | None:
     if not found:
         return None
     (key, param), *_ = found
-    trials = [trial for trial in by_rank(results) if trial.figures and key in trial.values]
+    trials = [trial for trial in by_rank(results) if trial.metrics and key in trial.values]
     if not trials:
         return None
     kinds = [*SHADES]

@@ -21,13 +21,13 @@ def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
 
     Return the files; existing ones are replaced.
     """
-    figures = {"importance.png": _bars(importance_bars(analyses))}
+    metrics = {"importance.png": _bars(importance_bars(analyses))}
     attributions = [(a.objective, a.attribution) for a in analyses if a.attribution]
     if attributions:
-        figures["attribution.png"] = _bars(effect_bars(analyses))
-        figures["interactions.png"] = _interactions(attributions)
+        metrics["attribution.png"] = _bars(effect_bars(analyses))
+        metrics["interactions.png"] = _interactions(attributions)
     paths = []
-    for name, figure in figures.items():
+    for name, figure in metrics.items():
         with appearing(folder / name) as temporary:
             figure.savefig(temporary, format="png", dpi=150)
         paths.append(folder / name)

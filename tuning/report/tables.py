@@ -6,7 +6,7 @@ from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import better, figure, number
 from tuning.report.text_table import TextTable
 from tuning.results.answer import answer
-from tuning.results.final_figures import Final, final_figures
+from tuning.results.final_metrics import Final, final_metrics
 from tuning.results.gain import gains
 from tuning.results.results import Results
 from tuning.space import Space
@@ -51,7 +51,7 @@ def answer_table(results: Results) -> TextTable | None:
     seeds = f"{compared.seeds} seeds each, {found.split} images"
     caption = f"Trial {found.trial:03d} minus {results.space.baseline}, {seeds}"
     header = ("objective", "difference", "95 % interval", "probability\nof better", "verdict")
-    return TextTable(caption, header, rows, figures=3)
+    return TextTable(caption, header, rows, metrics=3)
 
 
 def front_table(results: Results) -> TextTable:
@@ -78,7 +78,7 @@ def settings_table(
         (*first, *(value_text(trial.values[key]) if key in trial.values else "-" for key in keys))
         for first, trial in zip(cells, trials, strict=True)
     ]
-    return TextTable(caption, (*header, *keys), rows, figures=len(header) - 1)
+    return TextTable(caption, (*header, *keys), rows, metrics=len(header) - 1)
 
 
 def subset_alone(space: Space) -> str | None:
@@ -104,7 +104,7 @@ def alone_table(results: Results, subset: str) -> TextTable:
         for trial in results.ranked(results.complete, objectives[0])
     ]
     header = ("augmentation", *objectives, "front")
-    return TextTable("Each augmentation alone", header, rows, figures=len(objectives))
+    return TextTable("Each augmentation alone", header, rows, metrics=len(objectives))
 
 
 def confirmed_table(results: Results) -> TextTable | None:
@@ -128,7 +128,7 @@ def finals_table(results: Results) -> TextTable | None:
     names = list(results.space.objectives)
     rows = [
         (final.name, number(final.trial), str(final.trainings), *(_tested(final, name) for name in names))
-        for final in final_figures(results)
+        for final in final_metrics(results)
     ]
     caption = "On the test images, under the paper's probe"
     return TextTable(caption, ("settings", "trial", "trainings", *names), rows) if rows else None
@@ -140,7 +140,7 @@ def reasons_table(results: Results) -> TextTable | None:
     more = f", the first {MOST_REASONS} of {len(rows)}" if len(rows) > MOST_REASONS else ""
     caption = f"Infeasible and failed trials{more}"
     header = ("trial", "outcome", "reason")
-    return TextTable(caption, header, rows[:MOST_REASONS], figures=0) if rows else None
+    return TextTable(caption, header, rows[:MOST_REASONS], metrics=0) if rows else None
 
 
 def _marks(results: Results, trial: TrialRecord, on_front: bool) -> list[str]:
@@ -150,7 +150,7 @@ def _marks(results: Results, trial: TrialRecord, on_front: bool) -> list[str]:
 
 
 def _with_interval(trial: TrialRecord, name: str, value: float) -> str:
-    if name not in trial.intervals or value != trial.figures.get(name):
+    if name not in trial.intervals or value != trial.metrics.get(name):
         return figure(value)
     low, high = trial.intervals[name]
     return f"{figure(value)} [{low:.2f}, {high:.2f}]"

@@ -14,8 +14,8 @@ from tuning.ledger.trials import status_words
 from tuning.report.facts import counts_text
 from tuning.report.tables import answer_table, confirmed_table, finals_table, front_table, gain_table
 from tuning.report.text_table import TextTable
-from tuning.results.answer import answer_figures, answer_text
-from tuning.results.final_figures import final_figures
+from tuning.results.answer import answer_metrics, answer_text
+from tuning.results.final_metrics import final_metrics
 from tuning.results.results import ANALYSIS, BEFORE_AFTER, CONFIGS, REPORT, TRIALS_PICTURE, Results
 
 PICTURES = {
@@ -88,7 +88,7 @@ def status_facts(results: Results) -> dict[str, Any]:
         "trials": results.counts,
         "epochs": results.epochs,
         "hypervolume": results.hypervolume,
-        "answer": answer_figures(results),
+        "answer": answer_metrics(results),
         "compared": [
             {
                 "trial": trial.number,
@@ -109,7 +109,7 @@ def status_facts(results: Results) -> dict[str, Any]:
                 "mean": final.mean,
                 "deviation": final.deviation,
             }
-            for final in final_figures(results)
+            for final in final_metrics(results)
         ],
     }
 

@@ -74,9 +74,9 @@ def outcome(results: Results, trial: TrialRecord) -> str:
 
 
 def _metric(results: Results, trial: TrialRecord, name: str) -> Cell:
-    if name not in trial.figures:
+    if name not in trial.metrics:
         return Cell("-")
-    value = results.objectives(trial)[name] if trial.status == "complete" else trial.figures[name]
+    value = results.objectives(trial)[name] if trial.status == "complete" else trial.metrics[name]
     return Cell(figure(value), value)
 
 

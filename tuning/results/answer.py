@@ -86,18 +86,18 @@ def answer_text(results: Results) -> str:
     )
 
 
-def answer_figures(results: Results) -> Mapping[str, float]:
+def answer_metrics(results: Results) -> Mapping[str, float]:
     """Return the answer as metrics: ``gain/OBJECTIVE`` with its limits, and the probabilities."""
     found = answer(results)
     if found is None:
         return {}
-    comparison, figures = found.comparison, {}
+    comparison, metrics = found.comparison, {}
     for i, name in enumerate(found.objectives):
-        figures[f"gain/{name}"] = float(comparison.difference[i])
-        figures[f"gain_low/{name}"] = float(comparison.low[i])
-        figures[f"gain_high/{name}"] = float(comparison.high[i])
-        figures[f"gain_probability/{name}"] = float(comparison.better[i])
-    return {**figures, "gain_probability/all": comparison.better_in_all}
+        metrics[f"gain/{name}"] = float(comparison.difference[i])
+        metrics[f"gain_low/{name}"] = float(comparison.low[i])
+        metrics[f"gain_high/{name}"] = float(comparison.high[i])
+        metrics[f"gain_probability/{name}"] = float(comparison.better[i])
+    return {**metrics, "gain_probability/all": comparison.better_in_all}
 
 
 def _paired(
@@ -112,8 +112,8 @@ def _paired(
 
 
 def _values(run: TrialRecord, objectives: Sequence[str], on_test: bool) -> list[float]:
-    figures = run.test if on_test else run.figures
-    return [figures[name] for name in objectives]
+    metrics = run.test if on_test else run.metrics
+    return [metrics[name] for name in objectives]
 
 
 def _image_error(runs: Sequence[TrialRecord], name: str, on_test: bool) -> float:

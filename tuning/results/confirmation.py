@@ -38,14 +38,14 @@ def confirmed_trials(
     trained: Sequence[tuple[TrialRecord, Sequence[TrialRecord]]], objectives: Mapping[str, Direction]
 ) -> list[Confirmed]:
     """Sum up the complete confirmations of trials, two at least for each."""
-    values = [np.array([[run.figures[name] for name in objectives] for run in runs]) for _, runs in trained]
+    values = [np.array([[run.metrics[name] for name in objectives] for run in runs]) for _, runs in trained]
     shares = front_shares(values, list(objectives.values()))
     return [
         Confirmed(
             trial=trial,
             seeds=len(runs),
-            mean=means([run.figures for run in runs]),
-            spread=deviations([run.figures for run in runs]),
+            mean=means([run.metrics for run in runs]),
+            spread=deviations([run.metrics for run in runs]),
             share=float(share),
         )
         for (trial, runs), share in zip(trained, shares, strict=True)

@@ -32,11 +32,11 @@ def gain_csv(results: Results) -> str:
 
 def _trials(results: Results, rows: Sequence[tuple[TrialRecord, bool]]) -> str:
     """Return trials as CSV, with their settings, metrics and place on the front or off it."""
-    figures = sorted({name for trial, _ in rows for name in trial.figures})
+    metrics = sorted({name for trial, _ in rows for name in trial.metrics})
     settings = list(dict.fromkeys(key for trial, _ in rows for key in trial.values))
     lines = []
     for trial, on_front in rows:
-        measured = trial.figures | results.objectives(trial)
+        measured = trial.metrics | results.objectives(trial)
         values = [trial.readable.get(key) for key in settings]
-        lines.append([trial.number, trial.paper, on_front, *values, *map(measured.get, figures)])
-    return csv_text(["trial", "paper", "on_front", *settings, *figures], lines)
+        lines.append([trial.number, trial.paper, on_front, *values, *map(measured.get, metrics)])
+    return csv_text(["trial", "paper", "on_front", *settings, *metrics], lines)

@@ -50,7 +50,7 @@ def dataframe(results: Results) -> "pd.DataFrame":
     confirmed = {one.trial.number: len(results.trainings(one.trial)) for one in results.confirmed}
     about: list[dict[str, Any]] = []
     settings: list[dict[str, object]] = []
-    metrics: list[dict[str, float]] = []
+    measured: list[dict[str, float]] = []
     for trial in results.trials:
         about.append(
             {
@@ -68,10 +68,10 @@ def dataframe(results: Results) -> "pd.DataFrame":
         )
         settings.append(trial.readable)
         reached = results.objectives(trial) if trial.status == "complete" else {}
-        figures = trial.figures | reached
-        objectives = {name: figures[name] for name in results.space.objectives if name in figures}
+        metrics = trial.metrics | reached
+        objectives = {name: metrics[name] for name in results.space.objectives if name in metrics}
         tested = {f"test/{name}": value for name, value in trial.test.items()}
-        metrics.append(objectives | figures | tested)
+        measured.append(objectives | metrics | tested)
     numbers = pd.Index([trial.number for trial in results.trials], name="trial", dtype="int64")
-    parts = [pd.DataFrame(part, index=numbers) for part in (about, settings, metrics)]
+    parts = [pd.DataFrame(part, index=numbers) for part in (about, settings, measured)]
     return pd.concat(parts, axis="columns")

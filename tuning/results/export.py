@@ -81,7 +81,7 @@ def provenance(results: Results, trial: TrialRecord) -> dict[str, Any]:
         "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "mlflow_run": results.facts.get("run_id"),
         "dataset_fingerprint": results.facts.get("fingerprint"),
-        "validation": trial.figures,
+        "validation": trial.metrics,
         "intervals": {name: list(bounds) for name, bounds in trial.intervals.items()},
         "versions": versions(),
     }

@@ -301,7 +301,7 @@ class Results:
 
     def _own(self, trial: TrialRecord) -> list[float]:
         """Return the objectives that a trial itself has reached."""
-        return [trial.figures[name] for name in self.space.objectives]
+        return [trial.metrics[name] for name in self.space.objectives]
 
     @cached_property
     def _competing(self) -> list[TrialRecord]:

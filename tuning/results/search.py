@@ -121,7 +121,7 @@ class Search:
         # A trial that is dominated by the search's metrics may be on the front of the confirmed ones.
         needed = {trial.number for trial in self.results().candidates(confirm.top)} if confirm else set[int]()
         if searched:
-            values = [[trial.figures[name] for name in self.space.objectives] for trial in searched]
+            values = [[trial.metrics[name] for name in self.space.objectives] for trial in searched]
             best = non_dominated(values, list(self.space.objectives.values()))
             needed |= {trial.number for trial, keep in zip(searched, best, strict=True) if keep}
         unneeded = [trial for trial in searched if trial.number not in needed and not trial.paper]

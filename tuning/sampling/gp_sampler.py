@@ -56,12 +56,12 @@ class Judgements:
     Attributes:
         trial: ``(n,)`` position of the evaluated trial in the list of trials.
         training: ``(n,)`` base-2 logarithm of the share of the training that was done; 0 is all of it.
-        figures: ``(n, objectives)`` the objectives.
+        metrics: ``(n, objectives)`` the objectives.
     """
 
     trial: npt.NDArray[np.int64]
     training: FloatArray
-    figures: FloatArray
+    metrics: FloatArray
 
 
 class GPSampler(BaseSampler):
@@ -174,14 +174,14 @@ class GPSampler(BaseSampler):
         n, m = len(found), len(self._directions)
         trial = np.array([i for i, _, _ in found], dtype=np.int64)
         training = np.array([training for _, training, _ in found])
-        figures = np.array([figures for _, _, figures in found], dtype=np.float64).reshape(n, m)
+        metrics = np.array([metrics for _, _, metrics in found], dtype=np.float64).reshape(n, m)
         # Infeasible evaluations count as the worst of the feasible ones; without any there is no worst.
-        infeasible = np.isnan(figures).any(axis=1)
+        infeasible = np.isnan(metrics).any(axis=1)
         if infeasible.all():
-            return Judgements(trial[:0], training[:0], figures[:0])
-        measured, maximised = figures[~infeasible], np.array(self._directions) == "maximize"
-        figures[infeasible] = np.where(maximised, measured.min(axis=0), measured.max(axis=0))
-        return Judgements(trial, training, figures)
+            return Judgements(trial[:0], training[:0], metrics[:0])
+        measured, maximised = metrics[~infeasible], np.array(self._directions) == "maximize"
+        metrics[infeasible] = np.where(maximised, measured.min(axis=0), measured.max(axis=0))
+        return Judgements(trial, training, metrics)
 
     def _judged(self, trial: FrozenTrial) -> list[tuple[float, list[float]]]:
         """Return evaluations of a trial: logarithm of the share of the training done, and the objectives.
@@ -194,9 +194,9 @@ class GPSampler(BaseSampler):
         if any(violated > 0 for violated in trial.constraints.values()):
             return [(0.0, [np.nan] * len(self._directions))]
         judged: dict[float, tuple[float, list[float]]] = {}
-        for epoch, figures in history(trial.user_attrs).items():
+        for epoch, metrics in history(trial.user_attrs).items():
             training = float(np.log2(epoch / self._space.base.epochs))
-            judged[np.ceil(training)] = training, [figures[name] for name in self._space.objectives]
+            judged[np.ceil(training)] = training, [metrics[name] for name in self._space.objectives]
         if trial.state == TrialState.COMPLETE:
             judged[0] = 0.0, trial.values
         return list(judged.values())
@@ -205,7 +205,7 @@ class GPSampler(BaseSampler):
         if not self._processes:
             self._processes = [GaussianProcess(x.shape[1]) for _ in self._directions]
         grown = len(x) >= GROWTH * self._tuned
-        for process, y in zip(self._processes, judged.figures.T, strict=True):
+        for process, y in zip(self._processes, judged.metrics.T, strict=True):
             if grown:
                 process.tune(x[-TUNED:], judged.training[-TUNED:], y[-TUNED:])
             process.fit(x, judged.training, y)

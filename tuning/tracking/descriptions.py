@@ -31,7 +31,7 @@ def of_search(name: str, space: Space) -> str:
 def of_trial(record: TrialRecord, space: Space) -> str:
     """Describe a trial that has ended: its end, training and metrics, and the way to its encoder."""
     parts = [_ending(record, space), f"**Trained**: {_trained(record, space)}."]
-    if record.figures:
+    if record.metrics:
         parts += [_metrics(record, space)]
     parts += [
         "To train it again, save the artifact `config.yaml`; then the encoder can be exported:\n\n"
@@ -91,13 +91,13 @@ def _trained(record: TrialRecord, space: Space) -> str:
 
 def _metrics(record: TrialRecord, space: Space) -> str:
     """Return a table of the objectives and of the summaries; only what was measured is in it."""
-    names = [name for name in dict.fromkeys((*space.objectives, *SUMMARIES)) if name in record.figures]
+    names = [name for name in dict.fromkeys((*space.objectives, *SUMMARIES)) if name in record.metrics]
     rows = []
     for name in names:
         low, high = record.intervals.get(name, (None, None))
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
         test = f"{record.test[name]:.3f}" if name in record.test else "not measured"
-        rows.append([name, f"{record.figures[name]:.3f}", interval, test])
+        rows.append([name, f"{record.metrics[name]:.3f}", interval, test])
     return markdown_table(["metric", "validation, fast probe", "95 % interval", "test, paper's probe"], rows)
 
 

@@ -276,7 +276,7 @@ def _wrong(record: TrialRecord, space: Space, run: TrialRun) -> str | None:
     # MLflow hands out the last value of a metric only, so it compares with the last epoch only.
     if run.epochs and max(run.epochs) == record.epoch:
         known |= epoch_metrics(record.epochs[record.epoch], space.objectives)
-        found |= run.figures
+        found |= run.metrics
     for name, value in known.items():
         if found.get(name) != value:
             return f"{name} {found.get(name)}, and the ledger {value}"

@@ -158,7 +158,7 @@ def _with_test(origin: object, records: Iterable[TrialRecord]) -> object:
         return origin
     (validation, *_) = origin.measured
     for record in records:
-        if record.test and record.figures == validation.figures:
+        if record.test and record.metrics == validation.metrics:
             fingerprint = origin.fingerprint or ""
             test = Measured("test", "paper", fingerprint, record.test, record.test_intervals)
             return replace(origin, measured=(*origin.measured, test))

@@ -27,9 +27,9 @@ def epoch_metrics(record: EpochRecord, objectives: Collection[str]) -> dict[str,
     Objectives and :data:`SUMMARIES` keep their names; other metrics of the codes begin with ``probe/``, those
     of the training with ``train/``.
     """
-    first = [name for name in dict.fromkeys((*objectives, *SUMMARIES)) if name in record.figures]
+    first = [name for name in dict.fromkeys((*objectives, *SUMMARIES)) if name in record.metrics]
     # The page of a run lists metrics in the order in which they were written.
-    named = {name: record.figures[name] for name in first}
-    named |= {f"probe/{name}": value for name, value in record.figures.items() if name not in first}
+    named = {name: record.metrics[name] for name in first}
+    named |= {f"probe/{name}": value for name, value in record.metrics.items() if name not in first}
     named |= {f"train/{name.removeprefix('train/')}": value for name, value in record.training.items()}
     return rounded(named)

@@ -17,7 +17,7 @@ from dcodr.config import Config, dump_config
 from dcodr.config.methods import has_effect
 from dcodr.tables import csv_text
 from tuning.ledger.trials import TrialRecord, TrialStatus, kept_of
-from tuning.results.answer import answer_figures
+from tuning.results.answer import answer_metrics
 from tuning.results.csv_tables import front_csv, gain_csv
 from tuning.results.results import ANALYSIS, Results
 from tuning.results.search import Search
@@ -27,7 +27,7 @@ from tuning.space.words import label
 from tuning.tracking.conclusion import Conclusion, describe, what_mattered
 from tuning.tracking.descriptions import DESCRIPTION, of_search, of_trial
 from tuning.tracking.metrics import epoch_metrics, rounded
-from tuning.tracking.tracker import Figures, RunStatus, Tracker, TrialRun
+from tuning.tracking.tracker import Metrics, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
 
 EXPERIMENT = "dcodr"
@@ -75,7 +75,7 @@ def gap(search: Search, record: TrialRecord, run: TrialRun, *, driven: bool) -> 
     return Gap(
         settings=not parameters(record, search.space).keys() <= run.params.keys(),
         epochs=tuple(epoch for epoch in record.epochs if epoch not in run.epochs),
-        test=not tested(record).keys() <= run.figures.keys(),
+        test=not tested(record).keys() <= run.metrics.keys(),
         status=status if run.status != status else None,
         tags={name: value for name, value in tags.items() if run.tags.get(name) != value},
     )
@@ -107,7 +107,7 @@ def bring(
     if lacks.settings:
         run = tracker.describe_trial(run, parameters(record, space), dump_config(config_of(record, space)))
     if lacks.epochs or lacks.test:
-        tracker.log_epochs(run.run_id, figures_of(record, lacks.epochs, space))
+        tracker.log_epochs(run.run_id, metrics_of(record, lacks.epochs, space))
     if lacks.tags:
         tracker.keep(run.run_id, {}, artifacts_of(search, record))
         tracker.add_files(run.run_id, sorted(kept_of(search.folder, record.number).glob("*.png")))
@@ -121,7 +121,7 @@ def bring(
         run,
         status=status_of(record, driven=driven),
         epochs=(*run.epochs, *lacks.epochs),
-        figures={**run.figures, **tested(record)},
+        metrics={**run.metrics, **tested(record)},
         tags={**run.tags, **lacks.tags},
     )
 
@@ -164,10 +164,10 @@ def tags_of(search: Search, record: TrialRecord) -> dict[str, str]:
 
 def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
     """Return a trial's artifacts besides its config, file name to text: a table of the probes."""
-    if not record.figures:
+    if not record.metrics:
         return {}
     rows = [
-        (name, value, *record.intervals.get(name, (None, None))) for name, value in record.figures.items()
+        (name, value, *record.intervals.get(name, (None, None))) for name, value in record.metrics.items()
     ]
     return {"probes.csv": csv_text(["metric", "value", "low", "high"], rows)}
 
@@ -192,14 +192,14 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
     return shown | {f"augmentation.{name}": name in config.augmentations for name in known}
 
 
-def figures_of(record: TrialRecord, epochs: tuple[int, ...], space: Space) -> list[Figures]:
+def metrics_of(record: TrialRecord, epochs: tuple[int, ...], space: Space) -> list[Metrics]:
     """Return the metrics of a trial's epochs and of its test, as MLflow gets them."""
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
-    figures = [Figures(epoch, one.at, epoch_metrics(one, space.objectives)) for epoch, one in noted]
+    metrics = [Metrics(epoch, one.at, epoch_metrics(one, space.objectives)) for epoch, one in noted]
     if record.test:
         last = record.epochs[record.epoch]
-        figures.append(Figures(record.epoch, last.at, rounded(tested(record))))
-    return figures
+        metrics.append(Metrics(record.epoch, last.at, rounded(tested(record))))
+    return metrics
 
 
 def tested(record: TrialRecord) -> dict[str, float]:
@@ -279,20 +279,20 @@ def _tell_ranks(results: Results, tracker: Tracker) -> None:
                 tracker.keep(run.run_id, tags, {})
 
 
-def _answer(results: Results) -> list[Figures]:
+def _answer(results: Results) -> list[Metrics]:
     """Return the search's answer as metrics, timed by the training that ended last."""
-    figures = answer_figures(results)
+    metrics = answer_metrics(results)
     trials = [trial for trial, _ in results.ended]
     # The step grows with every training and every test, so that MLflow shows the newest answer.
     step = len(trials) + sum(bool(trial.test) for trial in trials)
-    return [Figures(step, max(trial.end for trial in trials), dict(figures))] if figures else []
+    return [Metrics(step, max(trial.end for trial in trials), dict(metrics))] if metrics else []
 
 
-def hypervolumes(results: Results) -> list[Figures]:
+def hypervolumes(results: Results) -> list[Metrics]:
     """Return the front's hypervolume after each complete trial, in the order of their ends."""
     # The times are those of the ledger, so a second write gives the same.
     growth = [(trial, volume) for trial, volume in results.growth if trial.status == "complete"]
     return [
-        Figures(count, trial.epochs[trial.epoch].at, {"hypervolume": volume})
+        Metrics(count, trial.epochs[trial.epoch].at, {"hypervolume": volume})
         for count, (trial, volume) in enumerate(growth, start=1)
     ]

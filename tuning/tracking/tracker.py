@@ -26,12 +26,12 @@ _IDENTITY = "search_id"
 """The tag by which a search's parent run is found again."""
 _PICK = "pick"
 """The tag by which a model's version is found again: the alias that it was made for."""
-_MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_FIGURES = 250, 6000, 8000, 1000
+_MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_METRICS = 250, 6000, 8000, 1000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 
 
 @dataclass(frozen=True)
-class Figures:
+class Metrics:
     """Metrics of one epoch.
 
     Attributes:
@@ -50,7 +50,7 @@ class Figures:
 class TrialRun:
     """The run of a trial, as MLflow has it.
 
-    ``figures`` has the last value of every metric; ``epochs`` the epochs with metrics, each as often as it
+    ``metrics`` has the last value of every metric; ``epochs`` the epochs with metrics, each as often as it
     was written.
     """
 
@@ -59,7 +59,7 @@ class TrialRun:
     status: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     epochs: tuple[int, ...]
 
 
@@ -243,7 +243,7 @@ class Tracker:
         history = self.client.get_metric_history(run_id, EVERY_EPOCH)
         return tuple(sorted(metric.step for metric in history))
 
-    def log_epochs(self, run_id: str, epochs: Sequence[Figures]) -> None:
+    def log_epochs(self, run_id: str, epochs: Sequence[Metrics]) -> None:
         """Write the metrics of epochs, in as few requests as MLflow's limit of 1000 metrics allows.
 
         An epoch has at most 1000.
@@ -261,12 +261,12 @@ class Tracker:
         batch: list[Metric] = []
         for epoch in epochs:
             at = round(epoch.at * 1000)
-            figures = [Metric(name, float(value), at, epoch.epoch) for name, value in epoch.values.items()]
+            metrics = [Metric(name, float(value), at, epoch.epoch) for name, value in epoch.values.items()]
             # An epoch is never split over two requests, so that it arrives whole or not at all.
-            if len(batch) + len(figures) > _MAX_FIGURES:
+            if len(batch) + len(metrics) > _MAX_METRICS:
                 self.client.log_batch(run_id, metrics=batch)
                 batch = []
-            batch += figures
+            batch += metrics
         if batch:
             self.client.log_batch(run_id, metrics=batch)
 

@@ -302,10 +302,10 @@ def test_two_processes_that_read_all_images_hold_one_copy(tmp_path: Path) -> Non
         for reader in readers:
             print(file=reader.stdin, flush=True)
         assert len(set(lines)) == 1
-    figures = [[int(figure) for figure in reader.stdout.readline().split()] for reader in readers]  # type: ignore[union-attr]
+    metrics = [[int(figure) for figure in reader.stdout.readline().split()] for reader in readers]  # type: ignore[union-attr]
     for reader in readers:
         reader.communicate("\n")
-    peaks, shared, anonymous = zip(*figures, strict=True)
+    peaks, shared, anonymous = zip(*metrics, strict=True)
     assert max(peaks) <= 1.2 * n_bytes
     assert sum(shared) <= 1.2 * n_bytes
     assert max(anonymous) <= 0.1 * n_bytes

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset, Split
-from dcodr.evaluation.constant import uninformed_figures
+from dcodr.evaluation.constant import uninformed_metrics
 from dcodr.evaluation.probes import ProbeBudget
 from dcodr.evaluation.report import evaluate_encoder
-from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_figures
+from dcodr.evaluation.retrieval import Classes, nearest_neighbours, retrieval_metrics
 
 BUDGET = ProbeBudget(
     layers=2, hidden=8, epochs=1, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=1
@@ -51,23 +51,23 @@ def test_they_are_the_very_figures_of_an_evaluation(data: FactorDataset, split: 
         "accuracy/pose": "chance/pose",
         "error/landmarks": "error_of_median/landmarks",
     }
-    found = uninformed_figures(data, split)
+    found = uninformed_metrics(data, split)
     assert {name: found[name] for name in constant} == {
-        name: measured.figures[same] for name, same in constant.items()
+        name: measured.metrics[same] for name, same in constant.items()
     }
 
 
 def test_random_codes_retrieve_as_predicted(data: FactorDataset) -> None:
     expected = {
         name: value
-        for name, value in uninformed_figures(data, "validation").items()
+        for name, value in uninformed_metrics(data, "validation").items()
         if name.startswith("retrieval_")
     }
     assert len(expected) == 2 * 3
     classes = Classes(torch.from_numpy(data.attributes["pose"][data.split < 2]), 6)
     queries = torch.arange(120, 161)
     drawn = [
-        retrieval_figures(
+        retrieval_metrics(
             {"pose": classes},
             queries,
             nearest_neighbours(torch.randn(161, 8, generator=torch.Generator().manual_seed(i)), queries, 10),
@@ -82,9 +82,9 @@ def test_random_codes_retrieve_as_predicted(data: FactorDataset) -> None:
 def test_the_appearance_of_unlabelled_images_has_its_constant_answer(data: FactorDataset) -> None:
     unlabelled = replace(data, spec=DatasetSpec("d", "object", ()), attributes={})
     measured = evaluate_encoder(Pixels(), unlabelled, "validation", BUDGET, seed=0, resamples=2)
-    found = uninformed_figures(unlabelled, "validation")
-    assert found["error/appearance"] == measured.figures["error_of_median/appearance"]
-    assert found.keys() <= measured.figures.keys()
+    found = uninformed_metrics(unlabelled, "validation")
+    assert found["error/appearance"] == measured.metrics["error_of_median/appearance"]
+    assert found.keys() <= measured.metrics.keys()
 
 
 def test_by_hand() -> None:
@@ -105,6 +105,6 @@ def test_by_hand() -> None:
     # The queries have poses 2, 0, 2. Among the five other images, 3, 1 and 3 match.
     random = {f"retrieval_top1/{name}": (3 + 1 + 3) / 5 / 3 for name in ("pose", "all")}
     random |= {f"retrieval_recall_at_{k}/{name}": 1.0 for k in (5, 10) for name in ("pose", "all")}
-    assert uninformed_figures(data, "validation") == pytest.approx(
+    assert uninformed_metrics(data, "validation") == pytest.approx(
         {"domain_accuracy": 2 / 3, "accuracy/pose": 2 / 3, "error/landmarks": error, **random}
     )

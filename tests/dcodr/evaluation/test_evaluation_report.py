@@ -69,16 +69,16 @@ def measure(encoder: nn.Module, data: FactorDataset, split: Split = "validation"
 def test_codes_of_the_attributes_alone_are_invariant_and_informative(data: FactorDataset) -> None:
     report = measure(Shown(attributes=True), data)
     assert report.infeasible is None
-    assert report.figures["invariance"] > 0.9
-    assert report.figures["informativeness"] > 0.9
-    assert report.figures["retrieval_top1/all"] > 0.9
+    assert report.metrics["invariance"] > 0.9
+    assert report.metrics["informativeness"] > 0.9
+    assert report.metrics["retrieval_top1/all"] > 0.9
 
 
 def test_codes_of_the_domain_alone_are_neither(data: FactorDataset) -> None:
     report = measure(Shown(domain=True), data)
-    assert report.figures["invariance"] == 0.0
-    assert report.figures["domain_accuracy"] == 1.0
-    assert abs(report.figures["informativeness"]) < 0.1
+    assert report.metrics["invariance"] == 0.0
+    assert report.metrics["domain_accuracy"] == 1.0
+    assert abs(report.metrics["informativeness"]) < 0.1
 
 
 def test_report_has_every_figure_finite_and_within_its_interval(data: FactorDataset) -> None:
@@ -92,22 +92,22 @@ def test_report_has_every_figure_finite_and_within_its_interval(data: FactorData
         for name in ("pose", "hue", "all")
     }
     assert set(report.intervals) == probe_names
-    assert set(report.figures) == probe_names | retrieval_names | {"effective_rank", "code_variance"}
-    assert all(math.isfinite(value) for value in report.figures.values())
-    assert all(re.fullmatch(r"[\w\-. :/]+", name) for name in report.figures)
+    assert set(report.metrics) == probe_names | retrieval_names | {"effective_rank", "code_variance"}
+    assert all(math.isfinite(value) for value in report.metrics.values())
+    assert all(re.fullmatch(r"[\w\-. :/]+", name) for name in report.metrics)
     for name, (low, high) in report.intervals.items():
-        assert low - 1e-9 <= report.figures[name] <= high + 1e-9, name
+        assert low - 1e-9 <= report.metrics[name] <= high + 1e-9, name
 
 
 def test_only_the_chosen_split_is_scored_and_it_takes_no_part_in_fitting(data: FactorDataset) -> None:
-    """Wrong labels in the test split must ruin its figures and leave those of the validation split alone."""
+    """Wrong labels in the test split must ruin its metrics and leave those of the validation split alone."""
     spoiled = {name: values.copy() for name, values in data.attributes.items()}
     test = data.indices("test")
     spoiled["pose"][test] = (spoiled["pose"][test] + 3) % 6
     other = replace(data, attributes=spoiled)
     encoder = Shown(attributes=True)
     assert measure(encoder, other) == measure(encoder, data)
-    assert measure(encoder, other, "test").figures["accuracy/pose"] < 0.1
+    assert measure(encoder, other, "test").metrics["accuracy/pose"] < 0.1
 
 
 def test_retrieval_allows_each_attribute_its_own_margin_and_period(data: FactorDataset) -> None:
@@ -118,10 +118,10 @@ def test_retrieval_allows_each_attribute_its_own_margin_and_period(data: FactorD
             pose = (images[:, 1, 0, 0] * 255).round().long()
             return torch.eye(3)[(pose + 1) % 6 // 2]
 
-    figures = measure(Pairs(), data).figures
-    assert figures["retrieval_top1/pose"] == 1.0
-    assert figures["retrieval_top1/hue"] < 0.6
-    assert figures["retrieval_top1/all"] == figures["retrieval_top1/hue"]
+    metrics = measure(Pairs(), data).metrics
+    assert metrics["retrieval_top1/pose"] == 1.0
+    assert metrics["retrieval_top1/hue"] < 0.6
+    assert metrics["retrieval_top1/all"] == metrics["retrieval_top1/hue"]
 
 
 def test_neighbours_are_sought_among_train_and_scored_images(data: FactorDataset) -> None:
@@ -133,17 +133,17 @@ def test_neighbours_are_sought_among_train_and_scored_images(data: FactorDataset
     exact = (Attribute("pose", 6), *ATTRIBUTES[1:])
     other = replace(data, split=split, spec=replace(data.spec, attributes=exact))
     for one in ("validation", "test"):
-        figures = measure(Shown(attributes=True), other, one).figures
-        assert figures["retrieval_ceiling/pose"] == 1.0
-        assert figures["retrieval_top1/pose"] > 0.97
+        metrics = measure(Shown(attributes=True), other, one).metrics
+        assert metrics["retrieval_ceiling/pose"] == 1.0
+        assert metrics["retrieval_top1/pose"] > 0.97
 
     labels = {name: values.copy() for name, values in other.attributes.items()}
     labels["pose"][np.setdiff1d(rare, rare[[0, -1]])] = 3
     alone = replace(other, attributes=labels)
     n_validation = len(alone.indices("validation"))
-    figures = measure(Shown(attributes=True), alone).figures
-    assert figures["retrieval_ceiling/pose"] == pytest.approx(1 - 1 / n_validation)
-    assert figures["retrieval_ceiling/hue"] == 1.0
+    metrics = measure(Shown(attributes=True), alone).metrics
+    assert metrics["retrieval_ceiling/pose"] == pytest.approx(1 - 1 / n_validation)
+    assert metrics["retrieval_ceiling/hue"] == 1.0
 
 
 def test_a_derived_attribute_is_measured_but_not_counted(data: FactorDataset) -> None:
@@ -156,10 +156,10 @@ def test_a_derived_attribute_is_measured_but_not_counted(data: FactorDataset) ->
         measure(Shown(attributes=True), replace(data, spec=spec, attributes=attributes))
         for spec in (hues, derived)
     )
-    assert counted.figures["informativeness"] < 0.6
-    assert apart.figures["informativeness"] > 0.9
-    assert apart.figures["accuracy/noise"] == counted.figures["accuracy/noise"]
-    assert "retrieval_top1/noise" in apart.figures
+    assert counted.metrics["informativeness"] < 0.6
+    assert apart.metrics["informativeness"] > 0.9
+    assert apart.metrics["accuracy/noise"] == counted.metrics["accuracy/noise"]
+    assert "retrieval_top1/noise" in apart.metrics
 
 
 def with_hue(data: FactorDataset, hue: int, *splits: Split) -> FactorDataset:
@@ -178,10 +178,10 @@ def test_what_cannot_be_measured_on_a_split_is_left_out_and_said(data: FactorDat
     assert plain.unmeasured == ()
     assert report.unmeasured == ("hue",)
     assert report.infeasible is None
-    assert report.figures["chance/hue"] == 1.0
-    others = 1 - report.figures["error/landmarks"] / report.figures["error_of_median/landmarks"]
-    pose = report.figures["accuracy/pose"], report.figures["chance/pose"]
-    assert report.figures["informativeness"] == pytest.approx(
+    assert report.metrics["chance/hue"] == 1.0
+    others = 1 - report.metrics["error/landmarks"] / report.metrics["error_of_median/landmarks"]
+    pose = report.metrics["accuracy/pose"], report.metrics["chance/pose"]
+    assert report.metrics["informativeness"] == pytest.approx(
         (others + (pose[0] - pose[1]) / (1 - pose[1])) / 2
     )
 
@@ -190,9 +190,9 @@ def test_a_split_where_nothing_can_be_measured_is_infeasible(data: FactorDataset
     hue = replace(data.spec, attributes=(Attribute("hue", 3),))
     report = measure(Shown(attributes=True), replace(with_hue(data, 2, "train", "validation"), spec=hue))
     assert "informativeness cannot be measured" in (report.infeasible or "")
-    assert "informativeness" not in report.figures
-    assert all(math.isfinite(value) for value in report.figures.values())
-    assert set(report.intervals) <= set(report.figures)
+    assert "informativeness" not in report.metrics
+    assert all(math.isfinite(value) for value in report.metrics.values())
+    assert set(report.intervals) <= set(report.metrics)
 
     one_domain = data.split.copy()
     leaders = np.flatnonzero((data.split == 1) & (data.domain != np.bincount(data.domain[:600]).argmax()))
@@ -206,7 +206,7 @@ def test_retrieval_is_left_out_on_demand(data: FactorDataset) -> None:
     report = evaluate_encoder(
         Shown(attributes=True), data, "validation", BUDGET, seed=0, resamples=10, retrieval=False
     )
-    assert not any(name.startswith("retrieval") for name in report.figures)
+    assert not any(name.startswith("retrieval") for name in report.metrics)
 
 
 @pytest.fixture(scope="module")
@@ -222,17 +222,17 @@ def test_without_attributes_the_images_themselves_are_to_be_told(
     probe_names = {"invariance", "image_informativeness", "domain_accuracy", "chance/domain"}
     probe_names |= {"error/appearance", "error_of_median/appearance"}
     assert set(report.intervals) == probe_names
-    assert set(report.figures) == probe_names | {"effective_rank", "code_variance"}
-    assert report.figures["image_informativeness"] > 0.7
+    assert set(report.metrics) == probe_names | {"effective_rank", "code_variance"}
+    assert report.metrics["image_informativeness"] > 0.7
     labelled = measure(Shown(attributes=True), data)
     for name in ("invariance", "domain_accuracy"):
-        assert report.figures[name] == pytest.approx(labelled.figures[name], abs=0.02)
+        assert report.metrics[name] == pytest.approx(labelled.metrics[name], abs=0.02)
 
 
 def test_codes_of_the_domain_alone_tell_nothing_of_the_images(unlabelled: FactorDataset) -> None:
     report = measure(Shown(domain=True), unlabelled)
-    assert report.figures["invariance"] == 0.0
-    assert abs(report.figures["image_informativeness"]) < 0.1
+    assert report.metrics["invariance"] == 0.0
+    assert abs(report.metrics["image_informativeness"]) < 0.1
 
 
 def test_random_codes_tell_nothing_of_the_images(unlabelled: FactorDataset) -> None:
@@ -241,13 +241,13 @@ def test_random_codes_tell_nothing_of_the_images(unlabelled: FactorDataset) -> N
             return torch.randn(len(images), 8, generator=torch.Generator().manual_seed(len(images)))
 
     report = measure(Random(), unlabelled)
-    assert abs(report.figures["image_informativeness"]) < 0.1
+    assert abs(report.metrics["image_informativeness"]) < 0.1
 
 
 def test_constant_codes_are_infeasible_without_attributes_too(unlabelled: FactorDataset) -> None:
     report = measure(Shown(), unlabelled)
     assert report.infeasible is not None
-    assert abs(report.figures["image_informativeness"]) < 0.1
+    assert abs(report.metrics["image_informativeness"]) < 0.1
 
 
 def test_constant_codes_are_infeasible_and_their_figures_are_those_of_no_knowledge(
@@ -256,8 +256,8 @@ def test_constant_codes_are_infeasible_and_their_figures_are_those_of_no_knowled
     report = measure(Shown(), data)
     assert report.infeasible is not None
     assert "constant" in report.infeasible
-    assert report.figures["invariance"] > 0.9
-    assert abs(report.figures["informativeness"]) < 0.1
+    assert report.metrics["invariance"] > 0.9
+    assert abs(report.metrics["informativeness"]) < 0.1
 
 
 def test_codes_that_are_not_finite_are_infeasible_and_have_no_figures(data: FactorDataset) -> None:
@@ -268,7 +268,7 @@ def test_codes_that_are_not_finite_are_infeasible_and_have_no_figures(data: Fact
     report = measure(Broken(attributes=True), data)
     assert report.infeasible is not None
     assert "NaN" in report.infeasible
-    assert not report.figures
+    assert not report.metrics
     assert not report.intervals
 
 

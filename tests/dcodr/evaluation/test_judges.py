@@ -40,26 +40,26 @@ def test_only_a_linear_judge_misses_a_parity_and_all_read_what_is_linear() -> No
     split = encoded()
     found = verdicts(split, ask_all(split, seed=0))
     for name in JUDGES:
-        assert found.figures[name]["accuracy/pose"] > 0.9, name
-        domain = found.figures[name]["domain_accuracy"]
+        assert found.metrics[name]["accuracy/pose"] > 0.9, name
+        domain = found.metrics[name]["domain_accuracy"]
         assert domain < 0.65 if name == "linear" else domain > 0.9, name
 
 
 def test_the_strongest_judge_of_each_factor_is_the_one_with_the_best_metric() -> None:
     split = encoded()
     found = verdicts(split, ask_all(split, seed=0))
-    accuracy = {name: figures["domain_accuracy"] for name, figures in found.figures.items()}
-    errors = {name: figures["error/size"] for name, figures in found.figures.items()}
+    accuracy = {name: metrics["domain_accuracy"] for name, metrics in found.metrics.items()}
+    errors = {name: metrics["error/size"] for name, metrics in found.metrics.items()}
     assert accuracy[found.strongest["domain"]] == max(accuracy.values())
     assert errors[found.strongest["size"]] == min(errors.values())
-    assert found.strongest_figures["domain_accuracy"] == max(accuracy.values())
-    assert found.strongest_figures["error/size"] == min(errors.values())
+    assert found.strongest_metrics["domain_accuracy"] == max(accuracy.values())
+    assert found.strongest_metrics["error/size"] == min(errors.values())
     # Invariance by the strongest judge is the lowest, informativeness the highest.
     assert found.summary["invariance/strongest"] == min(
-        figures["invariance"] for figures in found.figures.values()
+        metrics["invariance"] for metrics in found.metrics.values()
     )
     assert found.summary["informativeness/strongest"] >= max(
-        figures["informativeness"] for figures in found.figures.values()
+        metrics["informativeness"] for metrics in found.metrics.values()
     )
 
 

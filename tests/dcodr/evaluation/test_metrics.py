@@ -15,8 +15,8 @@ from dcodr.evaluation.metrics import (
     FactorOutcome,
     categorical_outcome,
     continuous_outcome,
-    probe_figures,
     probe_intervals,
+    probe_metrics,
 )
 from dcodr.evaluation.probes import ProbeBudget, fit_probes
 
@@ -57,10 +57,10 @@ def test_error_of_the_median_is_the_least_error_of_any_constant_answer_per_dimen
     [(100, 0.0), (20, 1.0), (10, 1.0), (60, 0.5), (24, 0.95)],
 )
 def test_invariance_is_one_minus_the_skill_on_the_domain_and_at_most_one(right: int, expected: float) -> None:
-    figures = probe_figures(hits(right, 20, 100), {"pose": hits(1, 1, 100)})
-    assert figures["invariance"] == pytest.approx(expected)
-    assert figures["domain_accuracy"] == pytest.approx(right / 100)
-    assert figures["chance/domain"] == pytest.approx(0.2)
+    metrics = probe_metrics(hits(right, 20, 100), {"pose": hits(1, 1, 100)})
+    assert metrics["invariance"] == pytest.approx(expected)
+    assert metrics["domain_accuracy"] == pytest.approx(right / 100)
+    assert metrics["chance/domain"] == pytest.approx(0.2)
 
 
 def test_informativeness_is_the_mean_skill_over_categorical_and_continuous_attributes() -> None:
@@ -68,17 +68,17 @@ def test_informativeness_is_the_mean_skill_over_categorical_and_continuous_attri
         torch.tensor([1.0, 2.0]).double(), torch.tensor([4.0, 8.0]).double(), categorical=False
     )
     half, below_chance = hits(2, 0, 4), hits(0, 2, 4)
-    figures = probe_figures(hits(1, 1, 2), {"landmarks": errors})
-    assert figures["informativeness"] == pytest.approx(1 - 1.5 / 6)
-    assert (figures["error/landmarks"], figures["error_of_median/landmarks"]) == (1.5, 6.0)
-    figures = probe_figures(hits(1, 1, 4), {"hue": half, "pose": below_chance})
-    assert figures["informativeness"] == pytest.approx((0.5 - 1.0) / 2)
-    assert (figures["accuracy/hue"], figures["chance/hue"]) == (0.5, 0.0)
+    metrics = probe_metrics(hits(1, 1, 2), {"landmarks": errors})
+    assert metrics["informativeness"] == pytest.approx(1 - 1.5 / 6)
+    assert (metrics["error/landmarks"], metrics["error_of_median/landmarks"]) == (1.5, 6.0)
+    metrics = probe_metrics(hits(1, 1, 4), {"hue": half, "pose": below_chance})
+    assert metrics["informativeness"] == pytest.approx((0.5 - 1.0) / 2)
+    assert (metrics["accuracy/hue"], metrics["chance/hue"]) == (0.5, 0.0)
 
 
 def test_the_mean_skill_is_called_as_told() -> None:
     domain, pose = hits(1, 1, 2), {"pose": hits(2, 1, 2)}
-    plain, named = probe_figures(domain, pose), probe_figures(domain, pose, "skill")
+    plain, named = probe_metrics(domain, pose), probe_metrics(domain, pose, "skill")
     assert list(named) == ["skill" if name == "informativeness" else name for name in plain]
     assert list(named.values()) == list(plain.values())
     assert "skill" in probe_intervals(domain, pose, resamples=3, seed=0, mean_skill="skill")
@@ -93,29 +93,29 @@ def test_an_attribute_that_a_constant_answer_knows_fully_does_not_enter_the_mean
     known: FactorOutcome,
 ) -> None:
     """13 bald people of 3,000 and none of them in validation: 0.588 must not fall to 0.294."""
-    without = probe_figures(hits(2, 1, 3), {"hue": hits(2, 1, 3)})
-    figures = probe_figures(hits(2, 1, 3), {"bald": known, "hue": hits(2, 1, 3)})
+    without = probe_metrics(hits(2, 1, 3), {"hue": hits(2, 1, 3)})
+    metrics = probe_metrics(hits(2, 1, 3), {"bald": known, "hue": hits(2, 1, 3)})
     assert known.trivial
-    assert figures["informativeness"] == without["informativeness"] == pytest.approx(0.5)
-    assert without.items() <= figures.items()
+    assert metrics["informativeness"] == without["informativeness"] == pytest.approx(0.5)
+    assert without.items() <= metrics.items()
 
 
 def test_figures_that_have_nothing_to_rest_on_are_missing() -> None:
-    figures = probe_figures(hits(2, 3, 3), {"hue": hits(2, 1, 3)})
-    assert "invariance" not in figures
-    assert figures["domain_accuracy"] == pytest.approx(2 / 3)
+    metrics = probe_metrics(hits(2, 3, 3), {"hue": hits(2, 1, 3)})
+    assert "invariance" not in metrics
+    assert metrics["domain_accuracy"] == pytest.approx(2 / 3)
     attributes = {"constant": CONSTANT, "bald": hits(2, 3, 3)}
-    figures = probe_figures(hits(2, 1, 3), attributes)
-    assert "informativeness" not in figures
-    assert figures["accuracy/bald"] == pytest.approx(2 / 3)
-    assert set(probe_intervals(hits(2, 1, 3), attributes, resamples=50, seed=0)) == set(figures)
+    metrics = probe_metrics(hits(2, 1, 3), attributes)
+    assert "informativeness" not in metrics
+    assert metrics["accuracy/bald"] == pytest.approx(2 / 3)
+    assert set(probe_intervals(hits(2, 1, 3), attributes, resamples=50, seed=0)) == set(metrics)
 
 
 def test_derived_attributes_are_measured_but_do_not_enter_the_mean() -> None:
     attributes = {"azimuth": hits(3, 1, 4), "elevation": hits(4, 2, 4), "pose": hits(1, 0, 4)}
-    figures = probe_figures(hits(1, 1, 4), attributes, derived=["pose"])
-    assert figures["informativeness"] == pytest.approx((2 / 3 + 1) / 2)
-    assert (figures["accuracy/pose"], figures["chance/pose"]) == (0.25, 0.0)
+    metrics = probe_metrics(hits(1, 1, 4), attributes, derived=["pose"])
+    assert metrics["informativeness"] == pytest.approx((2 / 3 + 1) / 2)
+    assert (metrics["accuracy/pose"], metrics["chance/pose"]) == (0.25, 0.0)
     intervals = probe_intervals(hits(1, 1, 4), attributes, resamples=200, seed=0, derived=["pose"])
     alone = {name: attributes[name] for name in ("azimuth", "elevation")}
     expected = probe_intervals(hits(1, 1, 4), alone, resamples=200, seed=0)
@@ -210,7 +210,7 @@ def figures_of_codes(codes: Tensor, domain: Tensor, pose: Tensor) -> dict[str, f
         name: categorical_outcome(predicted[name], labels[scored], labels[train])
         for name, labels in factors.items()
     }
-    return probe_figures(outcomes["domain"], {"pose": outcomes["pose"]})
+    return probe_metrics(outcomes["domain"], {"pose": outcomes["pose"]})
 
 
 @pytest.fixture(scope="module")
@@ -221,28 +221,28 @@ def labels() -> tuple[Tensor, Tensor]:
 
 def test_codes_of_the_attributes_alone_are_perfect(labels: tuple[Tensor, Tensor]) -> None:
     domain, pose = labels
-    figures = figures_of_codes(F.one_hot(pose).float(), domain, pose)
-    assert figures["informativeness"] == 1.0
-    assert figures["invariance"] > 0.93
+    metrics = figures_of_codes(F.one_hot(pose).float(), domain, pose)
+    assert metrics["informativeness"] == 1.0
+    assert metrics["invariance"] > 0.93
 
 
 def test_codes_of_the_domain_alone_are_fully_variant(labels: tuple[Tensor, Tensor]) -> None:
     domain, pose = labels
-    figures = figures_of_codes(F.one_hot(domain).float(), domain, pose)
-    assert figures["invariance"] == 0.0
-    assert abs(figures["informativeness"]) < 0.07
+    metrics = figures_of_codes(F.one_hot(domain).float(), domain, pose)
+    assert metrics["invariance"] == 0.0
+    assert abs(metrics["informativeness"]) < 0.07
 
 
 def test_random_codes_are_invariant_and_useless(labels: tuple[Tensor, Tensor]) -> None:
     codes = torch.randn(1500, 8, generator=torch.Generator().manual_seed(1))
-    figures = figures_of_codes(codes, *labels)
-    assert figures["invariance"] > 0.93
-    assert abs(figures["informativeness"]) < 0.07
+    metrics = figures_of_codes(codes, *labels)
+    assert metrics["invariance"] > 0.93
+    assert abs(metrics["informativeness"]) < 0.07
 
 
 def test_repeating_the_dimensions_of_codes_changes_little(labels: tuple[Tensor, Tensor]) -> None:
     domain, pose = labels
     codes = torch.cat([F.one_hot(domain).float(), F.one_hot(pose).float()], dim=1)
-    figures = figures_of_codes(codes.repeat(1, 4), domain, pose)
-    assert figures["invariance"] == 0.0
-    assert figures["informativeness"] == 1.0
+    metrics = figures_of_codes(codes.repeat(1, 4), domain, pose)
+    assert metrics["invariance"] == 0.0
+    assert metrics["informativeness"] == 1.0

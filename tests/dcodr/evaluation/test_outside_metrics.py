@@ -28,12 +28,12 @@ def test_a_metric_is_measured_on_the_scored_codes_and_labels(few: FactorDataset)
     report = evaluate(Pixels(), few, "validation", probe="fast", device="cpu", metrics=[OFFSET, IMBALANCE])
     scored = few.indices("validation")
     codes = embed(Pixels(), few.images, scored)
-    assert report.figures[OFFSET] == pytest.approx(codes.mean(dim=0).norm().item())
+    assert report.metrics[OFFSET] == pytest.approx(codes.mean(dim=0).norm().item())
     domains = few.domain[scored]
     lengths = [codes[torch.from_numpy(domains == d)].mean(dim=0).norm().item() for d in {*domains.tolist()}]
-    assert report.figures[IMBALANCE] == pytest.approx(sum(lengths) / len(lengths))
+    assert report.metrics[IMBALANCE] == pytest.approx(sum(lengths) / len(lengths))
     without = evaluate(Pixels(), few, "validation", probe="fast", device="cpu")
-    assert {name: report.figures[name] for name in without.figures} == dict(without.figures)
+    assert {name: report.metrics[name] for name in without.metrics} == dict(without.metrics)
 
 
 def test_collapsed_codes_are_infeasible_before_a_metric_sees_them(
@@ -46,7 +46,7 @@ def test_collapsed_codes_are_infeasible_before_a_metric_sees_them(
     monkeypatch.setattr("mypackage.metrics.offset", metric("minimize", 1.0)(lambda codes, labels: 1 / 0))
     report = evaluate(Constant(), few, "validation", probe="fast", device="cpu", metrics=[OFFSET])
     assert report.infeasible is not None
-    assert OFFSET not in report.figures
+    assert OFFSET not in report.metrics
 
 
 @pytest.mark.parametrize(

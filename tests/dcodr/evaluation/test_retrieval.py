@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dcodr.evaluation.retrieval import Classes, matches, n_matches, nearest_neighbours, retrieval_figures
+from dcodr.evaluation.retrieval import Classes, matches, n_matches, nearest_neighbours, retrieval_metrics
 
 
 def random_codes(n: int, seed: int = 0) -> Tensor:
@@ -140,7 +140,7 @@ def test_figures_equal_those_of_a_double_loop() -> None:
     pose = Classes(torch.randint(40, (50,), generator=generator), 40, margin=1, cyclic=True)
     hue = Classes(torch.randint(3, (50,), generator=generator), 3)
     neighbours = nearest_neighbours(codes, queries, 5)
-    figures = retrieval_figures({"pose": pose, "hue": hue}, queries, neighbours, ks=(1, 5))
+    metrics = retrieval_metrics({"pose": pose, "hue": hue}, queries, neighbours, ks=(1, 5))
     found: dict[str, list[bool]] = {}
     for query in range(30, 50):
         near = naive_neighbours(codes, query, 5)
@@ -150,5 +150,5 @@ def test_figures_equal_those_of_a_double_loop() -> None:
             found.setdefault(f"retrieval_top1/{name}", []).append(hits[0])
             found.setdefault(f"retrieval_recall_at_5/{name}", []).append(any(hits))
             found.setdefault(f"retrieval_ceiling/{name}", []).append(any(anywhere))
-    assert figures == {name: pytest.approx(sum(hits) / 20) for name, hits in found.items()}
-    assert 0 < figures["retrieval_ceiling/all"] < figures["retrieval_ceiling/hue"]
+    assert metrics == {name: pytest.approx(sum(hits) / 20) for name, hits in found.items()}
+    assert 0 < metrics["retrieval_ceiling/all"] < metrics["retrieval_ceiling/hue"]

@@ -88,9 +88,9 @@ def test_a_resumed_training_goes_on_bit_equally(config: Config, few: FactorDatas
     assert [epoch.losses for epoch in rest] == [epoch.losses for epoch in whole]
     assert rest[-1].report is not None
     assert whole[-1].report is not None
-    assert rest[-1].report.figures == whole[-1].report.figures
+    assert rest[-1].report.metrics == whole[-1].report.metrics
     finished = fit(config, few, checkpoint=tmp_path / "c.pt")
-    assert finished.report.figures == whole[-1].report.figures
+    assert finished.report.metrics == whole[-1].report.metrics
 
     images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -32,8 +32,8 @@ def test_it_trains_and_resumes_exactly(few: FactorDataset, short_config: Config,
         epochs=2,
     )
     whole = fit(config, few)
-    figures = whole.report.figures
-    assert 0 < figures["mypackage.metrics:offset"] < 1
+    metrics = whole.report.metrics
+    assert 0 < metrics["mypackage.metrics:offset"] < 1
     assert "mypackage.metrics:offset" not in whole.report.intervals
 
     class Stopped(Exception):  # noqa: N818

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dcodr.data.sources.cars3d import CARS3D
 from dcodr.data.sources.celeba import CELEBA
-from dcodr.studies.comparison import Comparison, Figures, unpublished
+from dcodr.studies.comparison import Comparison, Metrics, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable
 
 TABLE = PaperTable(
@@ -20,13 +20,13 @@ TABLE = PaperTable(
 )
 
 
-def figures(domain: float, retrieval: float) -> dict[str, float]:
+def metrics(domain: float, retrieval: float) -> dict[str, float]:
     return {"domain_accuracy": domain, "retrieval_top1/all": retrieval, "effective_rank": 9.0}
 
 
 def test_measured_below_published_and_the_rest_empty() -> None:
     filled = Comparison(
-        TABLE, {"lord": [figures(0.25, 0.5)], "dcodr": [figures(0.1, 0.5), figures(0.2, 0.9)]}
+        TABLE, {"lord": [metrics(0.25, 0.5)], "dcodr": [metrics(0.1, 0.5), metrics(0.2, 0.9)]}
     )
     rows = filled.rows()
     assert rows[:4] == [
@@ -40,7 +40,7 @@ def test_measured_below_published_and_the_rest_empty() -> None:
 
 
 def test_the_ceiling_of_retrieval_stands_below_the_figures() -> None:
-    filled = Comparison(TABLE, {"dcodr": [{**figures(0.1, 0.03), "retrieval_ceiling/all": 0.039}]})
+    filled = Comparison(TABLE, {"dcodr": [{**metrics(0.1, 0.03), "retrieval_ceiling/all": 0.039}]})
     assert filled.rows()[-1] == ("ceiling", "this store", "", "0.039")
     lines = filled.markdown().splitlines()
     assert "| ceiling | this store |  | 0.039 |" in lines
@@ -62,7 +62,7 @@ def test_tables_without_retrieval_say_nothing_of_it() -> None:
 
 
 def test_the_csv_holds_every_digit() -> None:
-    filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5), figures(0.2, 0.9)]})
+    filled = Comparison(TABLE, {"dcodr": [metrics(0.1, 0.5), metrics(0.2, 0.9)]})
     rows = list(csv.DictReader(io.StringIO(filled.csv())))
     assert len(rows) == len(METHODS) * 2
     by_cell = {(row["system"], row["metric"]): row for row in rows}
@@ -76,7 +76,7 @@ def test_the_csv_holds_every_digit() -> None:
 
 
 def test_markdown_and_text_have_the_same_cells() -> None:
-    filled = Comparison(TABLE, {"dcodr": [figures(0.1, 0.5)]})
+    filled = Comparison(TABLE, {"dcodr": [metrics(0.1, 0.5)]})
     lines = filled.markdown().splitlines()
     assert lines[0] == "| system |  | Domain | All |"
     rows = [line for line in lines if line.startswith("|")]
@@ -89,7 +89,7 @@ def test_markdown_and_text_have_the_same_cells() -> None:
 
 
 def test_every_form_of_the_table_names_the_start_of_the_encoders() -> None:
-    run: list[Figures] = [figures(0.1, 0.5)]
+    run: list[Metrics] = [metrics(0.1, 0.5)]
     filled = Comparison(
         TABLE, {"dcodr": run, "lord": run}, {"dcodr": "random weights", "lord": "random weights"}
     )

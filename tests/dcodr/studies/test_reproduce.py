@@ -31,7 +31,7 @@ def run(config: Config, data: FactorDataset, folder: Path) -> tuple[Result, list
 def test_it_trains_once(tiny_config: Config, tiny: FactorDataset, tmp_path: Path) -> None:
     first, epochs = run(tiny_config, tiny, tmp_path)
     assert epochs == [1, 2]
-    assert {"domain_accuracy", "accuracy/scale", "retrieval_top1/all"} <= set(first.figures)
+    assert {"domain_accuracy", "accuracy/scale", "retrieval_top1/all"} <= set(first.metrics)
     assert first.infeasible is None
     assert run(tiny_config, tiny, tmp_path) == (first, [])
 
@@ -40,7 +40,7 @@ def test_it_trains_once(tiny_config: Config, tiny: FactorDataset, tmp_path: Path
         assert run(tiny_config, tiny, tmp_path) == (first, [2])
     assert not (tmp_path / "executed").exists()
 
-    outdated = first.model_copy(update={"protocol": first.protocol - 1, "figures": {}})
+    outdated = first.model_copy(update={"protocol": first.protocol - 1, "metrics": {}})
     (tmp_path / RESULT).write_text(outdated.model_dump_json())
     assert run(tiny_config, tiny, tmp_path) == (first, [2])
 

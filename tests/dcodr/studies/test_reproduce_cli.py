@@ -136,9 +136,9 @@ def test_a_file_of_moco_starts_the_encoders_with_its_hidden_layer(
 
     def reproduced(config: Config, *args: Any, **others: Any) -> one_training.Result:
         given.append(config)
-        figures = dict.fromkeys(unpublished(spec).columns.values(), 0.5)
+        metrics = dict.fromkeys(unpublished(spec).columns.values(), 0.5)
         return one_training.Result(
-            config=config, fingerprint="", protocol=0, figures=figures, infeasible=None
+            config=config, fingerprint="", protocol=0, metrics=metrics, infeasible=None
         )
 
     monkeypatch.setattr(one_training, "train_and_test", reproduced)

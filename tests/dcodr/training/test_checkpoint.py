@@ -28,7 +28,7 @@ from dcodr.training.checkpoint import (
 
 
 def epoch(number: int) -> Epoch:
-    """Return an evaluated epoch, with figures of many digits."""
+    """Return an evaluated epoch, with metrics of many digits."""
     report = Report({"invariance": 1 / number}, {"invariance": (0.1, 2 / 3)}, None)
     return Epoch(number, {"loss": 0.1 + 0.2}, report, 123.4)
 

@@ -42,9 +42,9 @@ def test_a_training_is_read_back_and_measured(
 def test_the_battery_reports_what_each_probe_reports_alone(tiny: FactorDataset) -> None:
     report, verdicts = dcodr.judge(MeanColours(), tiny, device="cpu")
     assert report == dcodr.evaluate(MeanColours(), tiny, device="cpu")
-    fast = dcodr.evaluate(MeanColours(), tiny, probe="fast", device="cpu").figures
-    assert {name: fast[name] for name in verdicts.figures["fast"]} == verdicts.figures["fast"]
-    assert verdicts.summary["invariance/strongest"] <= report.figures["invariance"]
+    fast = dcodr.evaluate(MeanColours(), tiny, probe="fast", device="cpu").metrics
+    assert {name: fast[name] for name in verdicts.metrics["fast"]} == verdicts.metrics["fast"]
+    assert verdicts.summary["invariance/strongest"] <= report.metrics["invariance"]
 
 
 def test_the_command_prints_and_writes_the_judges(
@@ -55,10 +55,10 @@ def test_the_command_prints_and_writes_the_judges(
     done = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
     written = json.loads(done.stdout)
     assert written == json.loads((tmp_path / "test.json").read_text())
-    assert set(written["judges"]["figures"]) == set(JUDGES)
+    assert set(written["judges"]["metrics"]) == set(JUDGES)
     assert set(written["judges"]["strongest"].values()) <= set(JUDGES)
-    worst = min(figures["invariance"] for figures in written["judges"]["figures"].values())
-    assert written["figures"]["invariance/strongest"] == worst
+    worst = min(metrics["invariance"] for metrics in written["judges"]["metrics"].values())
+    assert written["metrics"]["invariance/strongest"] == worst
     with pytest.raises(UserError, match="--judges all asks both probes"):
         CliRunner().invoke(app, [*command, "--probe", "fast"], catch_exceptions=False)
 
@@ -70,11 +70,11 @@ def test_no_training_is_there(tmp_path: Path) -> None:
 
 def test_the_split_is_the_one_asked_for(tiny: FactorDataset) -> None:
     validation, test = (
-        dcodr.evaluate(MeanColours(), tiny, split, probe="fast", device="cpu").figures
+        dcodr.evaluate(MeanColours(), tiny, split, probe="fast", device="cpu").metrics
         for split in ("validation", "test")
     )
     assert validation["domain_accuracy"] != test["domain_accuracy"]
-    assert test == dcodr.evaluate(MeanColours(), tiny, probe="fast", device="cpu").figures
+    assert test == dcodr.evaluate(MeanColours(), tiny, probe="fast", device="cpu").metrics
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

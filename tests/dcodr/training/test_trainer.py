@@ -30,7 +30,7 @@ def test_equal_trainings_have_bit_equal_figures(short_config: Config, few: Facto
     assert [epoch.losses for epoch in one] == [epoch.losses for epoch in two]
     assert one[-1].report is not None
     assert two[-1].report is not None
-    assert one[-1].report.figures == two[-1].report.figures
+    assert one[-1].report.metrics == two[-1].report.metrics
     blur = {"gaussian_blur": {"sigma": 3.0}}
     for change in ({"seed": 1}, {"strengths": blur}):
         other = history(short_config.model_copy(update=change), few)
@@ -264,6 +264,6 @@ def test_a_full_disk_ends_a_training_or_is_told(
         with pytest.raises(UserError, match=r"cannot write .*checkpoint\.pt: .*is the disk full"):
             fit(config, few, checkpoint=path)
         found = fit(config, few, checkpoint=path, on_unsaved=lambda error: told.append(str(error)))
-    assert found.report.figures == reference.figures
+    assert found.report.metrics == reference.metrics
     assert ["cannot write" in text for text in told] == [True, True]
     assert list(tmp_path.iterdir()) == []

@@ -40,7 +40,7 @@ def search_of(folder: Path, n: int, noise: float = 0.01) -> Search:
     """Return a search with n complete trials, one infeasible, one stopped and one failed trial.
 
     Crop raises informativeness, the learning rate lowers invariance on its logarithmic scale; the infeasible
-    trial has figures that would overturn everything.
+    trial has metrics that would overturn everything.
     """
     (folder / "s.yaml").write_text(SPACE)
     search = Search(folder, Ledger.create(folder / LEDGER, load_space(folder / "s.yaml"), {"run_id": "r"}))
@@ -49,15 +49,15 @@ def search_of(folder: Path, n: int, noise: float = 0.01) -> Search:
     for i in range(n + 3):
         begun = search.ledger.begin()
         assert begun is not None
-        figures = {
+        metrics = {
             "invariance": 0.5 - 0.1 * np.log10(begun.values["encoder_lr"]) + noise * rng.standard_normal(),
             "informativeness": 0.5 + 0.1 * ("crop" in begun.values["augmentations"]),
         }
-        figures["informativeness"] += noise * rng.standard_normal()
+        metrics["informativeness"] += noise * rng.standard_normal()
         if i == n:
-            figures = {"invariance": 100.0, "informativeness": -100.0}
+            metrics = {"invariance": 100.0, "informativeness": -100.0}
         if i < n + 2:
-            search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+            search.ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})
         search.ledger.end(begun.number, full_budget=i != n + 1, infeasible="collapsed" if i == n else None)
     return search
 
@@ -200,8 +200,8 @@ def systems(folder: Path, n: int) -> Search:
         assert begun is not None
         lord, crop = begun.values["method"] == "lord", "crop" in begun.values.get("augmentations", ())
         noise = 0.01 * rng.standard_normal(2)
-        figures = {"invariance": 0.4 + 0.4 * lord + noise[0], "informativeness": 0.6 + 0.1 * crop + noise[1]}
-        search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+        metrics = {"invariance": 0.4 + 0.4 * lord + noise[0], "informativeness": 0.6 + 0.1 * crop + noise[1]}
+        search.ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})
         search.ledger.end(begun.number, full_budget=True)
     return search
 

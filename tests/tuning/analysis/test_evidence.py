@@ -54,8 +54,8 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
         assert begun is not None
         reached = np.array([0.5 + 0.4 * (i == 7), 0.5 + 0.1 * ("crop" in begun.values["augmentations"])])
         names = ("invariance", "informativeness")
-        figures = dict(zip(names, (reached + noise[i]).tolist(), strict=True))
-        ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+        metrics = dict(zip(names, (reached + noise[i]).tolist(), strict=True))
+        ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})
         ledger.end(begun.number, full_budget=True)
     return Search(folder, ledger)
 
@@ -118,8 +118,8 @@ def test_the_same_words_stand_in_all_places(analyses: list[Analysis], tmp_path: 
     with table.open() as file:
         cells = {row["setting"]: row for row in csv.DictReader(file)}
     for name, row in cells.items():
-        figures = [row[f"{kind}{end}"] for kind in ("fanova", "ped_anova") for end in ("", "_low", "_high")]
-        assert all(figure == "" for figure in figures) == (name in UNTOLD)
+        metrics = [row[f"{kind}{end}"] for kind in ("fanova", "ped_anova") for end in ("", "_low", "_high")]
+        assert all(figure == "" for figure in metrics) == (name in UNTOLD)
     untold = cells["augmentations.high_contrast"]
     assert (untold["trials"], untold["trials_one_side"], untold["trials_other_side"]) == ("8", "1", "7")
 

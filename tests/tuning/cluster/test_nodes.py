@@ -150,7 +150,7 @@ def test_a_search_on_two_nodes_with_working_folders_of_their_own(
         run = runs[trial.number]
         assert run.info.status == "FINISHED"
         for name in search.space.objectives:
-            assert run.data.metrics[name] == pytest.approx(trial.figures[name], rel=1e-3)
+            assert run.data.metrics[name] == pytest.approx(trial.metrics[name], rel=1e-3)
     assert all(not list(folder.iterdir()) for folder in nodes.folders)
     assert set(trained_on(nodes)) == {node["NodeID"] for node in nodes.connect()}
     ray.shutdown()

@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-def figures(invariance: float, informativeness: float) -> dict[str, float]:
+def metrics(invariance: float, informativeness: float) -> dict[str, float]:
     return {"invariance": invariance, "informativeness": informativeness, "loss": 3.0}
 
 
@@ -57,11 +57,11 @@ def test_a_pipe_gets_a_line_at_the_start_and_one_for_every_evaluation_and_end() 
     pipe = Pipe(4)
     with pipe.display as display:
         display.trial_started(0, "paper")
-        display.trial_epoch(0, 1, 2, figures(0.1, 0.2), 50.0)
-        display.trial_epoch(0, 1, 2, figures(0.1, 0.2), 50.0)  # the same evaluation still
-        display.trial_epoch(0, 2, 2, figures(0.9124, 0.8836), 50.0)  # its last: the end says so
+        display.trial_epoch(0, 1, 2, metrics(0.1, 0.2), 50.0)
+        display.trial_epoch(0, 1, 2, metrics(0.1, 0.2), 50.0)  # the same evaluation still
+        display.trial_epoch(0, 2, 2, metrics(0.9124, 0.8836), 50.0)  # its last: the end says so
         pipe.clock.now += 60
-        display.trial_ended(0, "paper", "complete", figures(0.9124, 0.8836))
+        display.trial_ended(0, "paper", "complete", metrics(0.9124, 0.8836))
         display.trial_started(11, "crop")
         pipe.clock.now += 60
         display.trial_ended(11, "crop", "failed", {})
@@ -79,7 +79,7 @@ def test_confirmations_are_not_compared_with_each_other(terminal: bool) -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=terminal, force_interactive=terminal)
     with Display(2, OBJECTIVES, [0, 0], console=console, clock=Clock(), compare=False) as display:
-        display.trial_ended(0, "paper", "complete", figures(0.9, 0.7))
+        display.trial_ended(0, "paper", "complete", metrics(0.9, 0.7))
     shown = Text.from_ansi(file.getvalue()).plain
     assert "1/2" in shown
     assert "front" not in shown
@@ -126,7 +126,7 @@ def test_the_time_left_is_what_the_trials_so_far_foretell(
     with pipe.display as display:
         pipe.clock.now += elapsed
         for number in range(ended):
-            display.trial_ended(number, "", "complete", figures(0.5, 0.5))
+            display.trial_ended(number, "", "complete", metrics(0.5, 0.5))
     assert pipe.lines[-1].endswith(f"| {expected}")
 
 
@@ -137,19 +137,19 @@ def test_a_budget_of_epochs_ends_the_search_before_its_trials_do() -> None:
         for epoch in (1, 2, 3):
             display.trial_epoch(0, epoch, 3, {})
         pipe.clock.now += 120
-        display.trial_ended(0, "", "complete", figures(0.5, 0.5))
+        display.trial_ended(0, "", "complete", metrics(0.5, 0.5))
     assert pipe.lines[-1].endswith("| 2m, about 6m left")  # 3 epochs in 2 minutes; 9 are left
 
 
 def test_trials_of_an_earlier_process_count_but_not_for_speed() -> None:
     pipe = Pipe(12)
     for number in range(8):
-        pipe.display.trial_restored(number, "", "complete", figures(0.1 * number, -0.1 * number))
+        pipe.display.trial_restored(number, "", "complete", metrics(0.1 * number, -0.1 * number))
     with pipe.display as display:
         display.trial_started(9, "half done")
         display.trial_epoch(9, 5, 10, {})
         pipe.clock.now += 150
-        display.trial_ended(8, "", "pruned", figures(0.0, 0.0))
+        display.trial_ended(8, "", "pruned", metrics(0.0, 0.0))
     # 1.5 trials in 150 s; 2.5 of the 12 are left.
     assert pipe.lines[1:] == [
         "[9/12] trial 008 stopped early invariance 0.000 informativeness 0.000 | front 8, hypervolume 0.000 "
@@ -163,12 +163,12 @@ def on_a_terminal(width: int, running: int = 2) -> tuple[str, str]:
     console = Console(file=file, width=width, height=40, force_terminal=True, force_interactive=True)
     with Display(24, OBJECTIVES, [0, 0], console=console, clock=clock, title="search [augs]") as display:
         label = "crop+gaussian_blur+high_contrast+high_saturation"
-        display.trial_ended(0, "paper", "complete", figures(0.9, 0.7))
-        display.trial_ended(1, label, "complete", figures(0.8, 0.8))
-        display.trial_ended(2, label, "pruned", figures(1.0, 1.0))
+        display.trial_ended(0, "paper", "complete", metrics(0.9, 0.7))
+        display.trial_ended(1, label, "complete", metrics(0.8, 0.8))
+        display.trial_ended(2, label, "pruned", metrics(1.0, 1.0))
         for number in range(3, 3 + running):
             display.trial_started(number, f"{label}-{number}")
-        display.trial_epoch(3, 7, 10, figures(0.71, 0.62), 1200.4)
+        display.trial_epoch(3, 7, 10, metrics(0.71, 0.62), 1200.4)
         clock.now += 192
     text = Text.from_ansi(file.getvalue()).plain
     return text, text[text.rindex("╭") :]
@@ -203,6 +203,6 @@ def test_a_stream_that_raises_ends_no_search(live: bool) -> None:
     display = Display(2, OBJECTIVES, [0.0, 0.0], console=console)
     with display:
         display.trial_started(0, "paper")
-        display.trial_epoch(0, 1, 2, figures(0.1, 0.2), 50.0)
+        display.trial_epoch(0, 1, 2, metrics(0.1, 0.2), 50.0)
         display.say("★")
-        display.trial_ended(0, "paper", "complete", figures(0.1, 0.2))
+        display.trial_ended(0, "paper", "complete", metrics(0.1, 0.2))

@@ -38,8 +38,8 @@ class Inline:
         return waiting[:1], waiting[1:]
 
     def get(self, words: Any) -> Measured:
-        figures = self.task(*words)
-        return figures, {name: (value - 0.1, value + 0.1) for name, value in figures.items()}
+        metrics = self.task(*words)
+        return metrics, {name: (value - 0.1, value + 0.1) for name, value in metrics.items()}
 
 
 class Sent:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dcodr.data.prepare import prepare_synthetic
-from tests.tuning.driver.test_display import OBJECTIVES, Clock, figures
+from tests.tuning.driver.test_display import OBJECTIVES, Clock, metrics
 from tuning.driver.display import Display
 from tuning.driver.notebook import PAUSE, NotebookConsole, progress
 from tuning.preflight.checks import check
@@ -51,7 +51,7 @@ def run(cell: Cell, trials: int, reached: Mapping[str, float]) -> None:
 
 def test_a_search_of_many_trials_stays_one_panel(cell: Cell) -> None:
     cell.console.print("rendering")
-    run(cell, 40, figures(0.5, 0.25))
+    run(cell, 40, metrics(0.5, 0.25))
     cell.console.print("The end.")
     assert cell.text.startswith("rendering\n╭─ search")
     assert cell.text.count("╭─ search") == 1
@@ -69,7 +69,7 @@ def test_the_panel_of_a_running_search_follows_it(cell: Cell) -> None:
         display.trial_started(0, "crop")
         assert "1 running" in cell.text
         cell.clock.now += 1
-        display.trial_epoch(0, 1, 2, figures(0.125, 0.25))
+        display.trial_epoch(0, 1, 2, metrics(0.125, 0.25))
         assert "epoch 1/2" in cell.text
         assert "invariance 0.125" in cell.text
 

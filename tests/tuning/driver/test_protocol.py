@@ -18,7 +18,7 @@ reports = st.builds(
     TrialReport,
     epoch=st.none() | st.integers(1, 99),
     training=st.none() | metrics,
-    figures=st.none() | metrics,
+    metrics=st.none() | metrics,
     intervals=st.none() | st.dictionaries(names, st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1),
     infeasible=reasons,
     failure=reasons,
@@ -37,7 +37,7 @@ def test_a_report_is_read_as_it_was_written_nested_and_flattened(report: TrialRe
 
 
 def test_an_evaluation_without_metrics_is_not_no_evaluation() -> None:
-    collapsed = TrialReport(epoch=1, figures={}, intervals={}, infeasible="collapsed code")
+    collapsed = TrialReport(epoch=1, metrics={}, intervals={}, infeasible="collapsed code")
     assert TrialReport.from_dict(collapsed.to_dict()) == collapsed
     assert TrialReport(epoch=1).noted() == {}
     assert collapsed.noted() == {"figures": {}, "intervals": {}}
@@ -64,5 +64,5 @@ def test_a_misspelt_field_of_an_assignment_is_refused(changed: dict[str, Any]) -
 
 
 def test_metrics_that_are_not_finite_arrive() -> None:
-    (value,) = (TrialReport.from_dict(TrialReport(figures={"a": math.nan}).to_dict()).figures or {}).values()
+    (value,) = (TrialReport.from_dict(TrialReport(metrics={"a": math.nan}).to_dict()).metrics or {}).values()
     assert math.isnan(value)

@@ -36,9 +36,9 @@ def trial(number: int, baseline: bool = False) -> Any:
     return SimpleNamespace(trial_id=f"t{number}", config=assignment(number, baseline=baseline))
 
 
-def result(epoch: int, figures: dict[str, float], **more: Any) -> dict[str, Any]:
+def result(epoch: int, metrics: dict[str, float], **more: Any) -> dict[str, Any]:
     """Return a report as Tune hands it on."""
-    report = {"epoch": epoch, "training": {"train/total": 1.0}, "figures": figures, "infeasible": None}
+    report = {"epoch": epoch, "training": {"train/total": 1.0}, "metrics": metrics, "infeasible": None}
     return cast("dict[str, Any]", flatten_dict(report | more))
 
 
@@ -88,7 +88,7 @@ def test_one_objective_decides_as_rays_asha(data: st.DataObject) -> None:
     )
     theirs = AsyncHyperBandScheduler(
         time_attr="epoch",
-        metric="figures/skill",
+        metric="metrics/skill",
         mode="max" if direction == "maximize" else "min",
         max_t=max_epochs,
         grace_period=grace_period,
@@ -343,11 +343,11 @@ def test_rungs_are_what_they_were_after_a_replay(
     over: set[int] = set()
     for i, epoch, vector in events:
         if i not in over:
-            figures = dict(zip(BOTH, vector, strict=True))
-            histories.setdefault(i, {})[epoch] = figures
-            verdict = live.on_trial_result(CONTROLLER, trial(i), result(epoch, figures))
+            metrics = dict(zip(BOTH, vector, strict=True))
+            histories.setdefault(i, {})[epoch] = metrics
+            verdict = live.on_trial_result(CONTROLLER, trial(i), result(epoch, metrics))
             if verdict == "STOP" or epoch == 9:
-                live.on_trial_complete(CONTROLLER, trial(i), result(epoch, figures))
+                live.on_trial_complete(CONTROLLER, trial(i), result(epoch, metrics))
                 over.add(i)
     numbers = list(histories)
     random.shuffle(numbers)

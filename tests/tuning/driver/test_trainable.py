@@ -68,7 +68,7 @@ def test_a_disk_that_is_full_at_the_end_of_a_trial_costs_what_it_would_have_kept
     )
     trainable.train_trial(given)
     epoch, last = reports
-    assert "invariance" in epoch["figures"]
+    assert "invariance" in epoch["metrics"]
     assert "unsaved" not in epoch
     assert set(last) == {"unsaved"}
     assert {file.name for file in folder.iterdir()} == kept
@@ -84,7 +84,7 @@ def test_a_disk_that_is_full_at_the_end_of_a_trial_costs_what_it_would_have_kept
         recorder.on_trial_result(0, [], trial, report)
     recorder.on_trial_complete(0, [], trial)
     (record,) = ledger.records()
-    assert (record.status, record.figures["invariance"]) == ("complete", epoch["figures"]["invariance"])
+    assert (record.status, record.metrics["invariance"]) == ("complete", epoch["metrics"]["invariance"])
     told = "trial 000 is trained and measured, but not all of its pictures and encoder are kept: cannot write"
     assert told in said.getvalue()
     assert lacks in said.getvalue()

@@ -164,8 +164,8 @@ def earlier_search(folder: Path, trials: dict[float, tuple[float, float]]) -> No
     for objectives in trials.values():
         begun = ledger.begin()
         assert begun is not None
-        figures = dict(zip(space.objectives, objectives, strict=True))
-        ledger.note_epoch(begun.number, 1, training={}, figures=figures, intervals={})
+        metrics = dict(zip(space.objectives, objectives, strict=True))
+        ledger.note_epoch(begun.number, 1, training={}, metrics=metrics, intervals={})
         ledger.end(begun.number, full_budget=True)
 
 

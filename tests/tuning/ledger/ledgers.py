@@ -45,8 +45,8 @@ def begin(ledger: Ledger) -> Begun:
 def note(
     ledger: Ledger, number: int, epoch: int, invariance: float = 0.5, informativeness: float = 0.5
 ) -> None:
-    figures = {"invariance": invariance, "informativeness": informativeness}
-    ledger.note_epoch(number, epoch, training={"train/total": 1.0}, figures=figures, intervals={})
+    metrics = {"invariance": invariance, "informativeness": informativeness}
+    ledger.note_epoch(number, epoch, training={"train/total": 1.0}, metrics=metrics, intervals={})
 
 
 def finish(ledger: Ledger, number: int, invariance: float = 0.5, informativeness: float = 0.5) -> str:

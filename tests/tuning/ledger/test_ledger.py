@@ -40,17 +40,17 @@ def test_figures_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledge
         begun.number,
         4,
         training={"train/total": 0.25},
-        figures={"invariance": 0.25, "informativeness": 0.75},
+        metrics={"invariance": 0.25, "informativeness": 0.75},
         intervals={"invariance": [0.2, 0.3]},
     )
     assert ledger.end(begun.number, full_budget=True) == "complete"
     record = Ledger.open(tmp_path / "ledger.log").records()[0]
     assert record.status == "complete"
     assert record.values == begun.values
-    assert record.figures == {"invariance": 0.25, "informativeness": 0.75}
-    assert {epoch: one.figures for epoch, one in record.evaluated.items()} == {
+    assert record.metrics == {"invariance": 0.25, "informativeness": 0.75}
+    assert {epoch: one.metrics for epoch, one in record.evaluated.items()} == {
         1: {"invariance": 0.1, "informativeness": 0.2},
-        4: record.figures,
+        4: record.metrics,
     }
     assert [one.training for one in record.epochs.values()][1:] == [
         {"train/total": 0.5},
@@ -111,7 +111,7 @@ def test_cut_off_trials_go_on_under_their_numbers(ledger: Ledger, tmp_path: Path
     assert again.end(first.number, full_budget=True) == "complete"
     record = again.record(first.number)
     assert record == again.records()[0] == Ledger.open(tmp_path / "ledger.log").records()[0]
-    assert {epoch: one.figures for epoch, one in record.evaluated.items()} == {
+    assert {epoch: one.metrics for epoch, one in record.evaluated.items()} == {
         2: {"invariance": 0.5, "informativeness": 0.4},
         4: {"invariance": 0.6, "informativeness": 0.5},
     }

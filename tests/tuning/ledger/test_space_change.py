@@ -46,8 +46,8 @@ def ledger(tmp_path: Path) -> Ledger:
     ledger.ready(SpaceSampler)
     for number in range(6):
         assert ledger.begin() is not None
-        figures = {"invariance": 0.1 * number, "informativeness": 0.5}
-        ledger.note_epoch(number, 4, training={}, figures=figures)
+        metrics = {"invariance": 0.1 * number, "informativeness": 0.5}
+        ledger.note_epoch(number, 4, training={}, metrics=metrics)
         if number < 5:
             ledger.end(number, full_budget=True)
     return Ledger.open(tmp_path / "ledger.log")
@@ -78,7 +78,7 @@ def test_a_change_that_earlier_trials_fit_is_gone_on_with_if_allowed(
         assert begun is not None
         assert begun.number == number
         assert space.reject_reason(begun.values) is None
-        ledger.note_epoch(number, 4, training={}, figures={"invariance": 0.5, "informativeness": 0.5})
+        ledger.note_epoch(number, 4, training={}, metrics={"invariance": 0.5, "informativeness": 0.5})
         ledger.end(number, full_budget=True)
     again = Ledger.open(tmp_path / "ledger.log")
     assert again.records() == ledger.records()
@@ -116,7 +116,7 @@ def test_budgets_and_the_same_space_are_no_change(ledger: Ledger, tmp_path: Path
 def test_a_preference_may_change_and_chooses_another_trial(ledger: Ledger, tmp_path: Path) -> None:
     ledger.ready(SpaceSampler)
     assert ledger.begin() is not None
-    ledger.note_epoch(5, 4, training={}, figures={"invariance": 0.2, "informativeness": 0.9})
+    ledger.note_epoch(5, 4, training={}, metrics={"invariance": 0.2, "informativeness": 0.9})
     ledger.end(5, full_budget=True)
     search = Search(tmp_path, ledger)
     assert search.best_tradeoff().number == 4  # 0.4 * 0.5 against 0.2 * 0.9
@@ -139,7 +139,7 @@ def test_a_search_keeps_the_constant_answers_that_it_began_with(tmp_path: Path) 
         ledger.ready(SpaceSampler, other)
         begun = ledger.begin()
         assert begun is not None
-        ledger.note_epoch(0, 4, training={}, figures={"invariance": 0.5, "error/landmarks": 2.5})
+        ledger.note_epoch(0, 4, training={}, metrics={"invariance": 0.5, "error/landmarks": 2.5})
         ledger.end(0, full_budget=True)
         for one in (ledger, Ledger.open(tmp_path / f"{name}.log")):
             assert one.space.reference == kept.reference

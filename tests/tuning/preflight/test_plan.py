@@ -134,8 +134,8 @@ def test_rehearsed_trials_are_those_of_the_search(tiny_store: Path, tmp_path: Pa
     for _ in range(5):
         begun = real.begin()
         assert begun is not None
-        figures = {"invariance": 0.1 * begun.number, "informativeness": 0.5}
-        real.note_epoch(begun.number, 2, training={}, figures=figures, intervals={})
+        metrics = {"invariance": 0.1 * begun.number, "informativeness": 0.5}
+        real.note_epoch(begun.number, 2, training={}, metrics=metrics, intervals={})
         real.end(begun.number, full_budget=True)
     expected = [(trial.number, trial.values, trial.origin) for trial in real.records()]
     found = rehearsed(space, first_trials(space))

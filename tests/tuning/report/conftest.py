@@ -9,7 +9,7 @@ from tuning.report.page import render
 
 @pytest.fixture(scope="session")
 def evil_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page of a search whose names, figures, reasons and space file are markup."""
+    """The page of a search whose names, metrics, reasons and space file are markup."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "DRAWS", 50)
         patch.setattr(regression, "WARM_UP", 10)

@@ -1,4 +1,4 @@
-"""Searches with made-up figures, for the page."""
+"""Searches with made-up metrics, for the page."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ def made(
 ) -> Search:
     """A search, not over, of complete trials that reached these objectives, half of them after an epoch.
 
-    With ``paper`` the first has the paper's settings. ``extra`` are further figures of every trial.
+    With ``paper`` the first has the paper's settings. ``extra`` are further metrics of every trial.
     """
     folder.mkdir(parents=True)
     (folder / "space.yaml").write_text(space_text(objectives, params, paper))
@@ -57,7 +57,7 @@ def made(
         assert begun is not None
         for epoch in (1, 2):
             reached = {name: value * epoch / 2 for name, value in zip(objectives, row, strict=True)}
-            ledger.note_epoch(begun.number, epoch, training={}, figures={**extra, **reached})
+            ledger.note_epoch(begun.number, epoch, training={}, metrics={**extra, **reached})
         ledger.end(begun.number, full_budget=True)
     return Search(folder, ledger)
 
@@ -69,9 +69,9 @@ def confirm(search: Search, number: int, runs: Sequence[Sequence[float]]) -> lis
         search.ledger.confirm(number, seed)
         begun = search.ledger.begin()
         assert begun is not None
-        figures = dict(zip(search.space.objectives, row, strict=True))
+        metrics = dict(zip(search.space.objectives, row, strict=True))
         epochs = search.space.base.epochs
-        search.ledger.note_epoch(begun.number, epochs, training={}, figures=figures, intervals={})
+        search.ledger.note_epoch(begun.number, epochs, training={}, metrics=metrics, intervals={})
         search.ledger.end(begun.number, full_budget=True)
         numbers.append(begun.number)
     return numbers
@@ -83,7 +83,7 @@ def spread(trials: int, objectives: int = 2) -> list[list[float]]:
 
 
 def hostile(folder: Path) -> Search:
-    """A search whose names, figures, reasons and space file are markup, with a picture of its best trial."""
+    """A search whose names, metrics, reasons and space file are markup, with a picture of its best trial."""
     objectives = {"invariance": "maximize", f"accuracy/{EVIL}": "maximize"}
     search = made(folder / "<b>x<i>&", spread(12), objectives, extra={f"accuracy/2{EVIL}": 0.5})
     search.ledger.remember("ended", EVIL)

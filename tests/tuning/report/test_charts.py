@@ -110,8 +110,8 @@ def test_trials_below_full_budget_are_marked_where_they_are(tmp_path: Path) -> N
     for full, reached in ((False, 0.125), (None, 0.375)):
         begun = search.ledger.begin()
         assert begun is not None
-        figures = dict.fromkeys(TWO, reached)
-        search.ledger.note_epoch(begun.number, 1, training={}, figures=figures)
+        metrics = dict.fromkeys(TWO, reached)
+        search.ledger.note_epoch(begun.number, 1, training={}, metrics=metrics)
         if full is not None:
             search.ledger.end(begun.number, full_budget=full)
     chart = front(search)
@@ -125,8 +125,8 @@ def test_bars_of_a_point_are_the_interval_of_its_metrics(tmp_path: Path) -> None
     search = made(tmp_path / "s", [])
     begun = search.ledger.begin()
     assert begun is not None
-    figures, intervals = {"invariance": 0.5, "informativeness": 0.25}, {"invariance": [0.375, 0.75]}
-    search.ledger.note_epoch(begun.number, 1, training={}, figures=figures, intervals=intervals)
+    metrics, intervals = {"invariance": 0.5, "informativeness": 0.25}, {"invariance": [0.375, 0.75]}
+    search.ledger.note_epoch(begun.number, 1, training={}, metrics=metrics, intervals=intervals)
     search.ledger.end(begun.number, full_budget=True)
     trace = named(front(search), "front")
     assert (trace["error_x"]["arrayminus"], trace["error_x"]["array"]) == ([0.125], [0.25])

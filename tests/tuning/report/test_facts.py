@@ -32,7 +32,7 @@ def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     for reason in ("the code is constant", None):
         begun = search.ledger.begin()
         assert begun is not None
-        search.ledger.note_epoch(begun.number, 1, training={}, figures=dict.fromkeys(TWO, 0.125))
+        search.ledger.note_epoch(begun.number, 1, training={}, metrics=dict.fromkeys(TWO, 0.125))
         search.ledger.end(begun.number, full_budget=False, infeasible=reason)
     search.ledger.begin()
     facts = dict(overview(search.results()))

@@ -58,8 +58,8 @@ def search_of(
     for row in rows:
         begun = search.ledger.begin()
         assert begun is not None
-        figures = dict(zip(space.objectives, row, strict=True)) | dict(chance)
-        search.ledger.note_epoch(begun.number, 4, training={}, figures=figures, intervals={})
+        metrics = dict(zip(space.objectives, row, strict=True)) | dict(chance)
+        search.ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})
         search.ledger.end(begun.number, full_budget=True)
     return search
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tuning.report.searches import TWO, made
-from tuning.results.answer import answer, answer_figures, answer_text
+from tuning.results.answer import answer, answer_metrics, answer_text
 from tuning.results.search import Search
 
 PAPER, BEST = range(2)
@@ -31,12 +31,12 @@ def confirm(
         search.ledger.confirm(number, seed)
         begun = search.ledger.begin()
         assert begun is not None
-        figures = dict(zip(TWO, row, strict=True))
-        limits = {name: (value - width / 2, value + width / 2) for name, value in figures.items()}
-        search.ledger.note_epoch(begun.number, 2, training={}, figures=figures, intervals=limits)
+        metrics = dict(zip(TWO, row, strict=True))
+        limits = {name: (value - width / 2, value + width / 2) for name, value in metrics.items()}
+        search.ledger.note_epoch(begun.number, 2, training={}, metrics=metrics, intervals=limits)
         search.ledger.end(begun.number, full_budget=True)
         if test:
-            lower = {name: value - 0.1 for name, value in figures.items()}
+            lower = {name: value - 0.1 for name, value in metrics.items()}
             search.ledger.note_test(begun.number, lower, limits)
 
 
@@ -57,11 +57,11 @@ def test_gain_loss_and_noise_are_told_apart(search: Search) -> None:
     confirm(search, PAPER, [[0.5, 0.70], [0.5, 0.71], [0.5, 0.70], [0.5, 0.7]])
     confirm(search, BEST, [[0.9, 0.60], [0.95, 0.61], [0.92, 0.60], [0.9, 0.6]])
     assert "is better in invariance, worse in informativeness" in answer_text(search.results())
-    figures = answer_figures(search.results())
-    assert figures["gain_probability/invariance"] > 0.99
-    assert figures["gain_probability/informativeness"] < 0.01
-    assert figures["gain_probability/all"] < 0.01
-    assert figures["gain_low/invariance"] < figures["gain/invariance"] < figures["gain_high/invariance"]
+    metrics = answer_metrics(search.results())
+    assert metrics["gain_probability/invariance"] > 0.99
+    assert metrics["gain_probability/informativeness"] < 0.01
+    assert metrics["gain_probability/all"] < 0.01
+    assert metrics["gain_low/invariance"] < metrics["gain/invariance"] < metrics["gain_high/invariance"]
 
 
 def test_noise_of_the_images_widens_the_interval(search: Search) -> None:
@@ -102,7 +102,7 @@ def test_test_images_answer_once_all_are_measured(search: Search) -> None:
 
 def test_without_confirmations_nothing_is_claimed(search: Search) -> None:
     assert answer(search.results()) is None
-    assert answer_figures(search.results()) == {}
+    assert answer_metrics(search.results()) == {}
     assert "Not known: trial 001" in answer_text(search.results())
 
 

@@ -17,9 +17,9 @@ DIRECTIONS = list(BOTH.values())
 FIGURES = ("invariance", "error", "domain_accuracy")
 
 
-def record(number: int, figures: dict[str, float]) -> TrialRecord:
+def record(number: int, metrics: dict[str, float]) -> TrialRecord:
     facts: dict[str, Any] = dict.fromkeys(("origin", "confirms", "repeats", "reason", "gpus"))
-    epochs = {4: EpochRecord(0.0, {}, figures, {})}
+    epochs = {4: EpochRecord(0.0, {}, metrics, {})}
     facts |= {"epochs": epochs, "seconds": 1.0, "seed": number}
     return TrialRecord(number=number, status="complete", values={}, **facts)
 
@@ -41,11 +41,11 @@ def test_means_and_deviations_are_those_of_the_other_seeds_alone() -> None:
 
 
 def test_a_figure_that_some_run_lacks_is_left_out() -> None:
-    figures = {"invariance": 0.5, "error": 0.2}
-    runs = [record(1, figures | {"extra": 1.0}), record(2, figures)]
-    (confirmed,) = confirmed_trials([(record(0, figures), runs)], BOTH)
-    assert confirmed.mean == figures
-    assert list(confirmed.spread) == list(figures)
+    metrics = {"invariance": 0.5, "error": 0.2}
+    runs = [record(1, metrics | {"extra": 1.0}), record(2, metrics)]
+    (confirmed,) = confirmed_trials([(record(0, metrics), runs)], BOTH)
+    assert confirmed.mean == metrics
+    assert list(confirmed.spread) == list(metrics)
 
 
 def test_nothing_confirmed_is_nothing() -> None:

@@ -36,7 +36,7 @@ def test_a_row_has_what_the_trial_has(search: Search) -> None:
         assert row["temperature"] == trial.values["temperature"]
         assert row["augmentations"].split("+") == list(trial.values["augmentations"])
         if trial.status == "complete" and trial.number != 3:
-            assert {name: row[name] for name in trial.figures} == trial.figures
+            assert {name: row[name] for name in trial.metrics} == trial.metrics
     assert (table.loc[0, "origin"], table.loc[12, "reason"]) == ("paper", "no memory")
     assert np.isnan(table.loc[12, "invariance"])
     assert table["confirmations"].tolist() == [0, 0, 0, 2, *[0] * 9]

@@ -49,8 +49,8 @@ def search(tmp_path: Path) -> Search:
         begun = ledger.begin()
         assert begun is not None
         number = begun.number
-        figures = {"invariance": invariance, "informativeness": informativeness, "domain_accuracy": 0.3}
-        ledger.note_epoch(number, 3, training={}, figures=figures, intervals={"invariance": [0.1, 0.9]})
+        metrics = {"invariance": invariance, "informativeness": informativeness, "domain_accuracy": 0.3}
+        ledger.note_epoch(number, 3, training={}, metrics=metrics, intervals={"invariance": [0.1, 0.9]})
         ledger.end(number, full_budget=full, infeasible=reason)
     return Search.open("s", tmp_path / "runs")
 
@@ -89,7 +89,7 @@ def test_exported_files_hold_the_trials_config_and_its_origin(
         assert config.epochs == 3
         assert (provenance["search"], provenance["trial"]) == ("s", number)
         assert provenance["dataset_fingerprint"] == "abc"
-        assert provenance["validation"] == trials[number].figures
+        assert provenance["validation"] == trials[number].metrics
         assert provenance["intervals"] == {"invariance": [0.1, 0.9]}
         assert provenance["mlflow_run"] == "parent"
         assert {"python", "torch", "dcodr-tuning"} <= set(provenance["versions"])

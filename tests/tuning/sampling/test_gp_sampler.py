@@ -87,9 +87,9 @@ def test_it_learns_from_trials_that_were_stopped_early() -> None:
     for i in range(36):
         trial = study.ask()
         values = suggest(trial, PARAMS)
-        figures = dict(zip(BOTH, trade_off(values), strict=True))
-        trial.set_user_attr("epoch/1", {"training": {}, "figures": figures, "intervals": {}})
-        study.tell(trial, list(figures.values()) if i == 0 else None, TrialState(1 if i == 0 else 2))
+        metrics = dict(zip(BOTH, trade_off(values), strict=True))
+        trial.set_user_attr("epoch/1", {"training": {}, "figures": metrics, "intervals": {}})
+        study.tell(trial, list(metrics.values()) if i == 0 else None, TrialState(1 if i == 0 else 2))
     late = [trial.params for trial in study.trials[20:]]
     wanted = sum(params["augmentations.crop"] or params["augmentations.affine"] for params in late)
     assert wanted > 0.8 * len(late)
@@ -158,17 +158,17 @@ def test_a_long_training_teaches_once_for_each_halving(learned: list[Learned]) -
 def test_above_the_cap_it_learns_from_the_latest_trials_and_the_front(
     monkeypatch: pytest.MonkeyPatch, learned: list[Learned]
 ) -> None:
-    study, figures = study_of(PARAMS, "random"), np.random.default_rng(0).random((40, 2))
-    for row in figures:
+    study, metrics = study_of(PARAMS, "random"), np.random.default_rng(0).random((40, 2))
+    for row in metrics:
         trial = study.ask()
         suggest(trial, PARAMS)
         study.tell(trial, row.tolist())
     monkeypatch.setattr("tuning.sampling.gp_sampler.MOST", 10)
     study.sampler = gp_study().sampler
     suggest(study.ask(), PARAMS)
-    front = np.flatnonzero(non_dominated(figures, list(BOTH.values())))
+    front = np.flatnonzero(non_dominated(metrics, list(BOTH.values())))
     expected = sorted({*front.tolist(), *range(30, 40)})
-    assert np.stack([process.values for process in learned], axis=1).tolist() == figures[expected].tolist()
+    assert np.stack([process.values for process in learned], axis=1).tolist() == metrics[expected].tolist()
     assert min(front) < 30
 
 

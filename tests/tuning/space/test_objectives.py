@@ -28,23 +28,23 @@ class Grid(nn.Module):
 
 
 def test_every_measured_metric_that_differs_can_be_an_objective(few: FactorDataset) -> None:
-    figures = evaluate(Grid(), few, "validation", probe="fast", device="cpu").figures
-    for name in figures:
+    metrics = evaluate(Grid(), few, "validation", probe="fast", device="cpu").metrics
+    for name in metrics:
         wrong = list(wrong_objectives([name], []))
         assert bool(wrong) == name.startswith(CONSTANT), name
 
 
 def test_a_code_with_information_has_a_hypervolume_in_every_objective(tiny: FactorDataset) -> None:
-    figures = evaluate(Grid(), tiny, "validation", probe="fast", device="cpu").figures
+    metrics = evaluate(Grid(), tiny, "validation", probe="fast", device="cpu").metrics
     objectives: dict[str, Direction] = {
         name: "minimize" if name.startswith(OF_NUMBERS) else "maximize"
-        for name in figures
+        for name in metrics
         if not name.startswith(CONSTANT) and name != "invariance"
     }
     referenced = with_constant_answers(space(objectives), tiny)
     for (name, direction), reference in zip(objectives.items(), referenced.reference, strict=True):
         if name in ("code_variance", "effective_rank", "informativeness", "retrieval_top1/floor_hue"):
-            assert hypervolume([[figures[name]]], [reference], [direction]) > 0, name
+            assert hypervolume([[metrics[name]]], [reference], [direction]) > 0, name
         # Neighbours match by chance too, so that a reference of 0 would count luck as a gain.
         assert 0 < reference < 1 or not (name.startswith("retrieval_") and "floor_hue" in name), name
 

@@ -60,8 +60,8 @@ def test_the_single_augmentation_study_tries_each_of_the_13_once(seed: int) -> N
         running.append(begun.number)
         if len(running) == 2:  # at a time, as on two cores
             number = running.pop(0)
-            figures = {"invariance": 1 / (1 + number), "informativeness": number / 13}
-            ledger.note_epoch(number, 4, training={}, figures=figures, intervals={})
+            metrics = {"invariance": 1 / (1 + number), "informativeness": number / 13}
+            ledger.note_epoch(number, 4, training={}, metrics=metrics, intervals={})
             ledger.end(number, full_budget=True)
     assert sorted(tried) == sorted(PAPER_13)
 

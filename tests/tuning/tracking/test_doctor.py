@@ -17,7 +17,7 @@ from rich.console import Console
 
 from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
-from tests.tuning.store import Store, figures, fresh
+from tests.tuning.store import Store, fresh, metrics
 from tests.tuning.tracking.test_mirror import bring_all, check
 from tests.tuning.trained import begin
 from tuning.ledger.lock import driving
@@ -120,7 +120,7 @@ def write_twice(patient: Patient) -> str:
 
 
 def write_elsewhere(patient: Patient) -> str:
-    patient.tracker.log_epochs(patient.run_id(0), figures(9, **{"train/images_per_second": 1.0}))
+    patient.tracker.log_epochs(patient.run_id(0), metrics(9, **{"train/images_per_second": 1.0}))
     return "trial 000: MLflow run .* has metrics of epochs that the ledger does not know: 9"
 
 

@@ -49,7 +49,7 @@ def check(store: Store, parent: str, search: Search, statuses: list[str]) -> Non
             (epoch, shown(one.training["train/loss"])) for epoch, one in record.epochs.items()
         ]
         assert store.points(run.info.run_id, "invariance") == [
-            (epoch, shown(one.figures["invariance"])) for epoch, one in record.evaluated.items()
+            (epoch, shown(one.metrics["invariance"])) for epoch, one in record.evaluated.items()
         ]
         tested = [(record.epoch, record.test["invariance"])] if record.test else []
         assert store.points(run.info.run_id, "test/invariance") == tested
@@ -184,7 +184,7 @@ def test_objectives_come_first_and_all_metrics_are_rounded(store: Store, tmp_pat
         "effective_rank": 12.3456,
     }
     last = replace(
-        record.epochs[3], figures=raw, training={"train/loss": 0.000123456, "images_per_second": 8765.4}
+        record.epochs[3], metrics=raw, training={"train/loss": 0.000123456, "images_per_second": 8765.4}
     )
     changed = replace(record, epochs={**record.epochs, 3: last})
     mirror.bring(tracker, search, changed, None, driven=True)

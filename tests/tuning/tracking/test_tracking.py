@@ -6,8 +6,8 @@ import pytest
 from mlflow import MlflowClient
 
 from dcodr.errors import UserError
-from tests.tuning.store import Store, figures, fresh
-from tuning.tracking.tracker import Figures, Tracker
+from tests.tuning.store import Store, fresh, metrics
+from tuning.tracking.tracker import Metrics, Tracker
 
 EPOCH = "train/images_per_second"
 
@@ -19,8 +19,8 @@ def test_a_search_from_start_to_end(store: Store) -> None:
     bad = tracker.start_trial(1, "001", {"crop": False, "encoder_lr": 0.5}, {}, "a: 2\n")
     for epoch in range(3):
         values = {"invariance": 0.2 * epoch + 0.3, "probe/accuracy/floor_hue": 0.5, EPOCH: 9.0}
-        tracker.log_epochs(good.run_id, [Figures(epoch, 1000 + epoch, values)])
-    tracker.log_epochs(bad.run_id, figures(0, invariance=0.1))
+        tracker.log_epochs(good.run_id, [Metrics(epoch, 1000 + epoch, values)])
+    tracker.log_epochs(bad.run_id, metrics(0, invariance=0.1))
     tracker.set_status(good.run_id, "FINISHED", {"outcome": "complete"})
     tracker.set_status(bad.run_id, "FAILED", {"outcome": "failed", "reason": "the loss is not finite"})
     tracker.keep(parent, {"front": "1"}, {"front.txt": "table"})
@@ -46,7 +46,7 @@ def test_a_search_from_start_to_end(store: Store) -> None:
     assert {run.number: run.run_id for run in tracker.trial_runs()} == {0: good.run_id, 1: bad.run_id}
     (second,) = tracker.trial_runs(1)
     assert (second.run_id, second.status, second.params) == (bad.run_id, "FAILED", bad.params)
-    assert second.figures == {"invariance": 0.1}
+    assert second.metrics == {"invariance": 0.1}
 
 
 def test_another_process_goes_on_below_the_same_parent(store: Store) -> None:
@@ -69,8 +69,8 @@ def test_what_may_have_arrived_is_written_again_to_no_effect(store: Store) -> No
     tracker = store.begin("twice")
     run = tracker.start_trial(0, "000", {}, {}, "")
     for _ in range(2):
-        tracker.log_epochs(run.run_id, figures(1, **{"loss": 0.25, EPOCH: 3.0}))
-    tracker.log_epochs(run.run_id, [*figures(1, loss=0.25), *figures(2, loss=0.125)])
+        tracker.log_epochs(run.run_id, metrics(1, **{"loss": 0.25, EPOCH: 3.0}))
+    tracker.log_epochs(run.run_id, [*metrics(1, loss=0.25), *metrics(2, loss=0.125)])
     assert store.points(run.run_id, "loss") == [(1, 0.25), (2, 0.125)]
     assert tracker.epochs(run.run_id) == (1,)
 
@@ -78,7 +78,7 @@ def test_what_may_have_arrived_is_written_again_to_no_effect(store: Store) -> No
 def test_more_figures_than_a_request_takes(store: Store) -> None:
     tracker = store.begin("large")
     run = tracker.start_trial(0, "000", {}, {}, "")
-    tracker.log_epochs(run.run_id, [Figures(e, e, {f"f{i}": i for i in range(400)}) for e in range(6)])
+    tracker.log_epochs(run.run_id, [Metrics(e, e, {f"f{i}": i for i in range(400)}) for e in range(6)])
     assert store.points(run.run_id, "f399") == [(epoch, 399) for epoch in range(6)]
 
 
@@ -117,7 +117,7 @@ def test_figures_that_are_not_finite_are_refused_whole(store: Store, value: floa
     tracker = store.begin("finite")
     run_id = tracker.start_trial(0, "000", {}, {}, "").run_id
     with pytest.raises(ValueError, match=r"epoch 4 are not finite: \{'loss': "):
-        tracker.log_epochs(run_id, [*figures(3, loss=1.0), *figures(4, invariance=0.5, loss=value)])
+        tracker.log_epochs(run_id, [*metrics(3, loss=1.0), *metrics(4, invariance=0.5, loss=value)])
     assert store.client.get_run(run_id).data.metrics == {}
 
 
@@ -126,7 +126,7 @@ def test_names_mlflow_cannot_take_are_refused_before_anything_is_written(store: 
     tracker = store.begin("names")
     run_id = tracker.start_trial(0, "000", {}, {}, "").run_id
     with pytest.raises(ValueError, match="cannot be a name in MLflow"):
-        tracker.log_epochs(run_id, figures(0, fine=0.0, **{name: 1.0}))
+        tracker.log_epochs(run_id, metrics(0, fine=0.0, **{name: 1.0}))
     with pytest.raises(ValueError, match="cannot be a name in MLflow"):
         tracker.start_trial(1, "001", {name: 1}, {}, "")
     with pytest.raises(ValueError, match="cannot be a name in MLflow"):
@@ -139,7 +139,7 @@ def test_every_allowed_character_is_taken(store: Store) -> None:
     tracker = store.begin("names")
     name = "accuracy/wall_hue-2.5 k:3"
     run_id = tracker.start_trial(0, "000", {name: 1}, {name: "1"}, "").run_id
-    tracker.log_epochs(run_id, figures(0, **{name: 1.0}))
+    tracker.log_epochs(run_id, metrics(0, **{name: 1.0}))
     assert store.client.get_run(run_id).data.metrics == {name: 1.0}
 
 

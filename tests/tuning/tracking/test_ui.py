@@ -60,7 +60,7 @@ def numbers(browser: Browser, count: int) -> list[int]:
 
 def expect(search: Search, least: float = -1.0) -> list[int]:
     """Trials by invariance, the best first."""
-    reached = {trial.number: trial.figures["invariance"] for trial in search.trials()}
+    reached = {trial.number: trial.metrics["invariance"] for trial in search.trials()}
     return sorted((number for number in reached if reached[number] > least), key=lambda n: -reached[n])
 
 

@@ -32,7 +32,7 @@ def end_one(search: Search, reached: float) -> int:
     """Have a trial begin and end at full budget."""
     begun = search.ledger.begin()
     assert begun is not None
-    search.ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, reached))
+    search.ledger.note_epoch(begun.number, 2, training={}, metrics=dict.fromkeys(TWO, reached))
     search.ledger.end(begun.number, full_budget=True)
     return begun.number
 

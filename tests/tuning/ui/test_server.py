@@ -206,7 +206,7 @@ def test_news_of_the_ledger_arrive(served: Served) -> None:
     version, ledger = served.data()["version"], served.search.ledger
     begun = ledger.begin()
     assert begun is not None
-    ledger.note_epoch(begun.number, 2, training={}, figures=dict.fromkeys(TWO, 0.99))
+    ledger.note_epoch(begun.number, 2, training={}, metrics=dict.fromkeys(TWO, 0.99))
     ledger.end(begun.number, full_budget=True)
 
     def starred(data: dict[str, Any]) -> list[int]:

@@ -61,7 +61,7 @@ def test_labels_belong_to_their_images(tmp_path: Path) -> None:
 
 
 def test_a_store_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
-    """Its pose would count towards informativeness a second time, as figures measured before did."""
+    """Its pose would count towards informativeness a second time, as metrics measured before did."""
     write_car(tmp_path, 1, flat_car(1))
     write_car(tmp_path, 2, flat_car(2))
     images, domain, attributes = read(tmp_path)

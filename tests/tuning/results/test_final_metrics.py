@@ -6,7 +6,7 @@ import pytest
 
 from tests.tuning.report.searches import confirm, made
 from tuning.report.tables import finals_table
-from tuning.results.final_figures import final_figures, to_measure
+from tuning.results.final_metrics import final_metrics, to_measure
 from tuning.results.search import Search
 
 PAPER, BEST, CONFIRMED = range(3)
@@ -44,13 +44,13 @@ def test_without_a_front_nothing_is_measured(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_is_summed_up_and_outlives_the_process(search: Search) -> None:
-    assert final_figures(search.results()) == []
+    assert final_metrics(search.results()) == []
     best = confirm(search, BEST, [(0.75, 0.75), (0.75, 0.75)])
     confirm(search, PAPER, [(0.5, 0.5), (0.5, 0.5)])
     for run, value in zip(best, (0.5, 0.75), strict=True):
         search.ledger.note_test(run, {"invariance": value})
     for seen in (search, Search.open(search.name, search.folder.parent)):
-        (final,) = final_figures(seen.results())
+        (final,) = final_metrics(seen.results())
         assert (final.trial.number, final.trainings) == (BEST, 2)
         assert final.mean == {"invariance": 0.625}
         assert final.deviation == {"invariance": pytest.approx(0.25 / 2**0.5)}

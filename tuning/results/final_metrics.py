@@ -46,7 +46,7 @@ def to_measure(results: Results) -> list[tuple[str, TrialRecord, list[TrialRecor
     return [(name, trial, results.trainings(trial)) for name, trial in chosen]
 
 
-def final_figures(results: Results) -> list[Final]:
+def final_metrics(results: Results) -> list[Final]:
     """Return mean and deviation of the metrics on the test images."""
     finals = []
     for name, trial, trainings in to_measure(results):
