@@ -61,7 +61,7 @@ def embed_images(
         advice = f"; {option('skip-unreadable', True)} leaves them out" if len(unreadable) < len(rows) else ""
         raise UserError(_told(unreadable, len(rows), f"cannot be read{advice}"))
     if unreadable:
-        warn(_told(unreadable, len(rows), "cannot be read and were left out"))
+        warn(_told(unreadable, len(rows), "cannot be read, left out"))
     whole = np.concatenate(codes)
     if not np.isfinite(whole).all():
         raise UserError(f"{name} makes codes that are not finite: its training has diverged")

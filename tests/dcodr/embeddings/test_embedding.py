@@ -231,7 +231,7 @@ def test_unreadable_images_are_left_out_if_asked_for(tmp_path: Path) -> None:
     }
     assert told[-1] == (12, 12)
     (warning,) = said
-    assert warning.startswith("2 images of 12 cannot be read and were left out:\n")
+    assert warning.startswith("2 images of 12 cannot be read, left out:\n")
     assert FILES[2] in warning
 
 
