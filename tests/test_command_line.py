@@ -138,7 +138,9 @@ def test_every_help_ends_with_examples_that_can_be_run(program: str) -> None:
 
 
 def test_a_list_of_searches(tmp_path: Path) -> None:
-    assert run("tuning", ["list"], tmp_path) == Done(0, "", "There is no search in runs.\n")
+    assert run("tuning", ["list"], tmp_path) == Done(
+        0, "", "There is no search in runs: start one with `python tune.py quick`.\n"
+    )
     made(tmp_path / "runs" / "cars", [[0.25, 0.5], [0.5, 0.75]])
     over = made(tmp_path / "runs" / "augs", [])
     over.ledger.remember("ended", "its 40 trials are done")
@@ -198,7 +200,11 @@ def test_a_search_that_nobody_works_on_is_not_watched(tmp_path: Path) -> None:
     done = run("tuning", ["status", "s", "--watch"], tmp_path)
     assert done.code == 0
     assert done.out.startswith("Search s: 1 complete\n")
-    assert done.out.endswith("No process works on this search any more; --resume continues it.\n")
+    told, command = done.out.splitlines()[-2:]
+    assert told == "No process works on this search any more. Continue it with:"
+    assert command.startswith("    python tune.py --space ")
+    assert " --name s " in command
+    assert command.endswith(" --resume")
     assert "leave one out" in refused("tuning", ["status", "s", "--watch", "--json"], tmp_path)
 
 
@@ -332,7 +338,7 @@ def test_weights_that_are_not_there(tmp_path: Path, tiny_store: Path) -> None:
 
 def test_a_search_that_is_not_there(tmp_path: Path) -> None:
     message = refused("tuning", ["export", "augs"], tmp_path)
-    assert "no search named 'augs' in runs; there are: none" in message
+    assert "no search named 'augs' in runs; there are: none: start one with `python tune.py quick`" in message
 
 
 def test_a_training_that_is_not_there(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
     """
     from tuning.report.listing import list_table, listed
     from tuning.report.terminal import print_table
+    from tuning.results.search import START
 
     console = Console(stderr=as_json)
     with console.status("reading"):
@@ -56,7 +57,7 @@ def list_(storage: Storage = Path("runs"), as_json: Json = False) -> None:
     elif found:
         print_table(list_table(found), console)
     else:
-        print(f"There is no search in {storage}.", file=sys.stderr)
+        print(f"There is no search in {storage}: {START}.", file=sys.stderr)
     for search in found:
         if search.problem is not None:
             warn(f"{search.name}: {search.problem}")
@@ -78,6 +79,7 @@ def status(
     ] = False,
 ) -> None:
     """Show a search's trials and front, during the search or afterwards."""
+    from tuning.report.commands import commands
     from tuning.report.terminal import print_status, status_facts
     from tuning.report.watch import watch as follow
     from tuning.results.search import Search
@@ -93,7 +95,8 @@ def status(
     else:
         print_status(results, console)
     if watch and results.facts.get("ended") is None and not results.driven:
-        print("No process works on this search any more; --resume continues it.")
+        _, again = commands(results)[0]
+        print(f"No process works on this search any more. Continue it with:\n    {again}")
 
 
 @app.command(

@@ -140,7 +140,7 @@ def require_space(folder: Path, n_bytes: int, name: str) -> None:
     if n_bytes > free:
         raise UserError(
             f"dataset {name}: its images take {n_bytes / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB "
-            "left: make room, write it elsewhere with --out, or prepare fewer or smaller images"
+            "left: make room, write it elsewhere, or prepare fewer or smaller images"
         )
 
 

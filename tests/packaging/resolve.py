@@ -1,6 +1,6 @@
 """The check that all requirements exist for a Python: ``python -m tests.packaging.resolve``; needs PyPI.
 
-For every Python from ``requires-python`` on, pip resolves the dependencies, those of every optional part too,
+For every Python of the classifiers, pip resolves the dependencies, those of every optional part too,
 to wheels, and installs none. Exit code 1 if it cannot for one.
 """
 
@@ -11,8 +11,8 @@ import tomllib
 from pathlib import Path
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-NEWEST = 13
-"""The newest Python 3 that is promised."""
+PYTHONS = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if " :: Python :: 3." in text]
+"""The Pythons that are promised, the oldest first."""
 
 
 def resolved(python: str, requirements: list[str]) -> bool:
@@ -30,10 +30,9 @@ def resolved(python: str, requirements: list[str]) -> bool:
 
 def main() -> int:
     """Resolve for all Pythons."""
-    oldest = int(PROJECT["requires-python"].removeprefix(">=3."))
     optional = [text for part in PROJECT["optional-dependencies"].values() for text in part]
     requirements = PROJECT["dependencies"] + [text for text in optional if "dcodr-tuning" not in text]
-    found = [resolved(f"3.{minor}", requirements) for minor in range(oldest, NEWEST + 1)]
+    found = [resolved(python, requirements) for python in PYTHONS]
     return 0 if all(found) else 1
 
 

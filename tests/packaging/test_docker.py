@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
@@ -78,3 +79,25 @@ def test_the_extras_that_are_installed_exist(path: Path) -> None:
     for rest in given(path, "RUN"):
         for extras in re.findall(r"/source\[([\w,]+)\]", rest):
             assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_packages_that_are_named_have_the_floors_of_the_project(path: Path) -> None:
+    floors = {
+        requirement.name: requirement for requirement in map(Requirement, PROJECT["project"]["dependencies"])
+    }
+    named = [word for rest in given(path, "RUN") for word in shlex.split(rest) if re.match("torch", word)]
+    assert [Requirement(word) for word in named] == [floors[Requirement(word).name] for word in named]
+    assert bool(named) == (path.name == "Dockerfile")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_user_without_a_name_has_one(path: Path) -> None:
+    (variables,) = given(path, "ENV")
+    assert {"HOME=/home/searcher", "USER=searcher"} <= set(variables.split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_head_states_the_size_of_the_image(path: Path) -> None:
+    head = path.read_text().partition("FROM ")[0]
+    assert re.search(r"# The image takes about [\d.]+ GB", head)

@@ -14,9 +14,13 @@ from tuning.pareto import non_dominated
 from tuning.results.dataframe import dataframe, front_html
 from tuning.results.results import Results
 from tuning.space import Space
+from tuning.space.shipped import program
 
 if TYPE_CHECKING:
     import pandas as pd
+
+START = f"start one with `{' '.join(program())} quick`"
+"""Advice where there is no search."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +50,7 @@ class Search:
         storage = Path(storage)
         folder = storage / name
         try:
-            there, known = (folder / LEDGER).is_file(), ", ".join(names(storage)) or "none"
+            there, known = (folder / LEDGER).is_file(), ", ".join(names(storage)) or f"none: {START}"
         except OSError as error:  # e.g. a name that is too long
             raise UserError(f"search {name!r} in {storage}: cannot be read: {error.strerror}") from None
         if not there:

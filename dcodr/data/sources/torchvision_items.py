@@ -165,12 +165,14 @@ def _splits(name: str) -> Mapping[str, Mapping[str, Any]]:
     if name in PICKLED:
         raise UserError(
             f"torchvision's {name} consists of pickles, which can execute code when they are read, so it is "
-            "refused. Get it from elsewhere as images in folders and use `prepare folder --root`, or as "
-            f"a dataset of Hugging Face and use `prepare huggingface`. These are read: {known}"
+            "refused. Get it from elsewhere as images in folders and use `python -m dcodr data prepare "
+            "folder --root FOLDER`, or as a dataset of Hugging Face and use `prepare huggingface`. These are read: "
+            f"{known}"
         )
     raise UserError(
-        f"torchvision's {name} is not read by this command. Most of its datasets are folders of images: use "
-        f"`prepare folder --root FOLDER`, or --csv. These are read: {known}"
+        f"torchvision's {name} is not read as such. Most of its datasets are folders of images: use "
+        "`python -m dcodr data prepare folder --root FOLDER`, or its --csv. These are read: "
+        f"{known}"
     )
 
 

@@ -1,7 +1,9 @@
 """Augmentations from outside, within our views."""
 
 import importlib
+from typing import Any
 
+import kornia.augmentation
 import pytest
 import torch
 from torch import Tensor
@@ -106,3 +108,33 @@ def test_they_come_after_ours_in_alphabetical_order() -> None:
 def test_a_package_that_is_not_allowed_makes_no_views() -> None:
     with pytest.raises(UserError, match="stranger:fog is code of the package stranger"):
         Augment(("stranger:fog",))
+
+
+def kornias_jitter(strength: float) -> Any:
+    return kornia.augmentation.ColorJitter(hue=strength / 2, p=1.0)
+
+
+def kornias_blur(strength: float) -> Any:
+    return kornia.augmentation.RandomGaussianBlur((5, 5), (0.01 + strength, 0.01 + strength), p=1.0)
+
+
+def kornias_affine(strength: float) -> Any:
+    return kornia.augmentation.RandomAffine(degrees=40 * strength, p=1.0)
+
+
+@pytest.mark.parametrize("make", [kornias_jitter, kornias_blur, kornias_affine])
+def test_transforms_of_kornia_are_augmentations(
+    make: Any, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mypackage.augmentations.speckle", by_strength(make))
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    views = {}
+    for strength in (0.0, 1.0):
+        augment = Augment((SPECKLE,), strengths={SPECKLE: {"low": strength, "high": strength}})
+        views[strength] = augment(images, seeded())
+        assert torch.equal(augment(images, seeded()), views[strength])
+        assert views[strength].shape == images.shape
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.testing.assert_close(views[0.0], images, atol=1e-4, rtol=0)
+    assert (views[1.0] - images).abs().mean() > 0.01

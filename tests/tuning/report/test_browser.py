@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import CHROMIUM, WATCH, Browser
+from tests.browser import WATCH, Browser, needs_chromium
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+pytestmark = needs_chromium
 
 DRAWN = """
 typeof page !== "undefined" && [...figures.values()].every((figure) => figure.offsetParent === null

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.browser import CHROMIUM, NO_ASSISTANT, Browser
+from tests.browser import NO_ASSISTANT, Browser, needs_chromium
 from tests.faults.server import MlflowServer
 from tests.tuning.report.searches import made, spread
 from tests.tuning.store import Store
@@ -16,7 +16,7 @@ from tuning.tracking import mirror
 from tuning.tracking.tracker import Tracker
 from tuning.tracking.view import view_page
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
+pytestmark = [pytest.mark.long, needs_chromium]
 
 NAMES = (
     "[...document.querySelectorAll('a')].map((a) => a.textContent).filter((text) => /^[0-9]{3} /.test(text))"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import CHROMIUM, WATCH, Browser
+from tests.browser import WATCH, Browser, needs_chromium
 from tests.tuning.report.searches import TWO, made, spread
 from tests.tuning.report.test_browser import FRONT
 from tests.tuning.ui.test_server import Serving
@@ -14,7 +14,7 @@ from tuning.ledger.lock import driving
 from tuning.results.search import Search
 from tuning.ui import feed
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+pytestmark = needs_chromium
 
 ROWS = "document.querySelectorAll('#trials tbody tr').length"
 STATE = "document.querySelector('[data-state]').textContent"

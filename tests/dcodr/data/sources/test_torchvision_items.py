@@ -87,7 +87,7 @@ def test_pickles_are_refused_unread(name: str, tmp_path: Path) -> None:
 
 
 def test_folders_of_images_are_read_otherwise(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Food101 is not read by this command.*prepare folder --root"):
+    with pytest.raises(UserError, match=r"Food101 is not read as such.*prepare folder --root"):
         read_torchvision(["Food101"], tmp_path, "n", warn=str)
 
 
