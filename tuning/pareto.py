@@ -148,10 +148,24 @@ def improvements(
     sides = np.maximum(_sides(values, reference, directions), 0.0)
     front = np.unique(sides[non_dominated(sides, ["maximize"] * len(directions))], axis=0)
     rows = np.maximum(_sides(candidates, reference, directions), 0.0)
+    if sides.shape[1] == 2:
+        return _areas(rows, front)
     beaten = np.any(np.all(rows[:, np.newaxis] <= front, axis=2), axis=1)
     added = np.zeros(len(rows))
     added[~beaten] = [_exclusive(row, front) for row in rows[~beaten]]
     return added
+
+
+def _areas(rows: FloatArray, front: FloatArray) -> FloatArray:
+    """Return the area of each row's box ``(c, 2)`` outside the boxes of a front, ascending in the first side.
+
+    Every member of the front covers a strip up to its first side, from that of the member before.
+    """
+    edges = np.concatenate([[0.0], front[:, 0], [np.inf]])
+    heights = np.append(front[:, 1], 0.0)
+    widths = np.minimum(rows[:, :1], edges[1:]) - edges[:-1]
+    area: FloatArray = (widths.clip(0) * (rows[:, 1:] - heights).clip(0)).sum(axis=1)
+    return area
 
 
 def _exclusive(row: FloatArray, others: FloatArray) -> float:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks.search_efficiency.goals import Goal, best_front, goals_of
+from benchmarks.search_efficiency.goals import Goal, arrival, best_front, goals_of
 from benchmarks.search_efficiency.histories import Task, note, noted
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.report import Unit, draw_picture, proposals, table
@@ -62,9 +62,10 @@ def main() -> None:
     found |= dict(searches(tasks, options, (space, surrogate, goals, options.epochs), console))
     budgets = dict.fromkeys(ROWS, options.epochs) | {RANDOM: RANDOM_EPOCHS}
     for goal in goals:
+        arrived = {task: arrival(history, goal) for task, history in found.items()}
         for unit in get_args(Unit):
             print(f"\n{unit.capitalize()} until {goal}, {goal.volume:.4f}\n")
-            print(table(found, goal, unit, budgets))
+            print(table(arrived, unit, budgets))
     print(f"\n{proposals(found)}")
     if options.picture:
         best = {goal.reference: goal.volume / goal.share for goal in goals}
@@ -82,7 +83,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--surrogate", default="features", choices=ENCODINGS, help="what the surrogate sees")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="most epochs of a search")
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
-    parser.add_argument("--histories", type=Path, help="file that keeps finished searches, to continue from")
+    parser.add_argument("--histories", type=Path, help="file of finished searches, to continue from")
     parser.add_argument("--picture", type=Path, default=PICTURE, help="file of the picture")
     return parser.parse_args()
 
@@ -102,7 +103,8 @@ def searches(
     tasks: Sequence[Task], options: argparse.Namespace, shared: tuple[Any, ...], console: Console
 ) -> Iterator[tuple[Task, History]]:
     """Yield simulated searches; those of an earlier run come first."""
-    earlier = noted(options.histories) if options.histories else {}
+    under = {"surrogate": options.surrogate, "epochs": options.epochs}
+    earlier = noted(options.histories, under) if options.histories else {}
     yield from ((task, earlier[task]) for task in tasks if task in earlier)
     missing = [task for task in tasks if task not in earlier]
     with ProcessPoolExecutor(options.processes, get_context("spawn"), prepare, shared) as pool:
@@ -110,7 +112,7 @@ def searches(
         done = as_completed(futures)
         for i, future in enumerate(track(done, "searching", total=len(missing), console=console), 1):
             if options.histories:
-                note(options.histories, futures[future], future.result())
+                note(options.histories, futures[future], future.result(), under)
             yield futures[future], future.result()
             if not console.is_terminal and i % max(1, len(missing) // 10) == 0:
                 console.print(f"{i} of {len(missing)} searches")

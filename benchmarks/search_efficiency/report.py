@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 
 from benchmarks.search_efficiency import ratios
-from benchmarks.search_efficiency.goals import REFERENCES, Goal, Reference, arrival, volumes
+from benchmarks.search_efficiency.goals import REFERENCES, Reference, volumes
 from benchmarks.search_efficiency.histories import Task
 from benchmarks.search_efficiency.rows import OURS, RANDOM
 from benchmarks.search_efficiency.simulator import Floats, History
@@ -17,6 +17,7 @@ from dcodr.tables import markdown_table
 
 Unit = Literal["epochs", "clock"]
 Searches = Mapping[Task, History]
+Arrivals = Mapping[Task, tuple[float, float]]
 
 HEADER = ("search", "workers", "arrived", "median (quartiles)", "of random's", "of ours, paired", "p")
 
@@ -43,48 +44,65 @@ class Costs:
         """Number of searches that arrived."""
         return sum(cost < np.inf for cost in self.spent.values())
 
+    @property
+    def median(self) -> float:
+        """The median, one of the costs."""
+        return float(np.quantile(list(self.spent.values()), 0.5, method="nearest"))
+
     def of(self, other: "Costs") -> "Costs":
         """Return the costs of the seeds that another row has as well, by seed."""
         return Costs({seed: self.spent[seed] for seed in sorted({*self.spent} & {*other.spent})}, self.limit)
 
 
-def costs(found: Searches, row: str, workers: int, goal: Goal, unit: Unit, budget: int) -> Costs:
+def costs(arrived: Arrivals, row: str, workers: int, unit: Unit, budget: int) -> Costs:
     """Return what the searches of a row cost that may train a budget of epochs."""
     spent = {}
-    for task, history in found.items():
+    for task, (epochs, clock) in arrived.items():
         if (task.row, task.workers) == (row, workers):
-            epochs, clock = arrival(history, goal)
-            late = epochs > budget
-            spent[task.seed] = np.inf if late else epochs if unit == "epochs" else clock
+            spent[task.seed] = np.inf if epochs > budget else epochs if unit == "epochs" else clock
     return Costs(spent, budget if unit == "epochs" else budget / workers)
 
 
-def table(found: Searches, goal: Goal, unit: Unit, budgets: Mapping[str, int]) -> str:
+def table(arrived: Arrivals, unit: Unit, budgets: Mapping[str, int]) -> str:
     """Return a table of what searches cost until a goal, in Markdown.
 
     Args:
-        found: All searches, the random ones among them.
-        goal: What they are after.
+        arrived: Epochs and clock at which each search reached the goal, the random ones among them; see
+            :func:`benchmarks.search_efficiency.goals.arrival`.
         unit: What is counted.
         budgets: Epochs that a search may train, by row.
     """
     lines = []
-    for workers in sorted({task.workers for task in found}):
-        rows = dict.fromkeys(task.row for task in found if task.workers == workers)
-        spent = {row: costs(found, row, workers, goal, unit, budgets[row]) for row in rows}
+    for workers in sorted({task.workers for task in arrived}):
+        rows = dict.fromkeys(task.row for task in arrived if task.workers == workers)
+        spent = {row: costs(arrived, row, workers, unit, budgets[row]) for row in rows}
         for row, own in spent.items():
             line = [row, str(workers), f"{own.arrived}/{len(own.spent)}", quartiles(own)]
             random, ours = spent.get(RANDOM), spent.get(OURS)
             if random is None or row == RANDOM:
                 line.append("")
             else:
-                line.append(str(ratios.of_medians(own.counted, random.counted)))
+                ratio = ratios.of_medians(own.counted, random.counted)
+                line.append(bounded(ratio, own.median == np.inf, random.median == np.inf))
             if ours is None or row == OURS or not own.of(ours).spent:
                 lines.append([*line, "", ""])
                 continue
-            pair = own.of(ours).counted, ours.of(own).counted
-            lines.append([*line, str(ratios.of_pairs(*pair)), f"{ratios.p_value(*pair):.2g}"])
+            mine, other = own.of(ours), ours.of(own)
+            ratio = ratios.of_pairs(mine.counted, other.counted)
+            line.append(bounded(ratio, *(of.arrived < len(of.spent) for of in (mine, other))))
+            lines.append([*line, f"{ratios.p_value(mine.counted, other.counted):.2g}"])
     return markdown_table(HEADER, lines)
+
+
+def bounded(ratio: ratios.Ratio, above: bool, below: bool) -> str:
+    """Return a ratio as text, and whether it is a lower or upper bound.
+
+    Args:
+        ratio: The ratio.
+        above: Whether its numerator is the least that was spent.
+        below: Whether its denominator is.
+    """
+    return {(True, False): ">", (False, True): "<", (True, True): "~"}.get((above, below), "") + str(ratio)
 
 
 def quartiles(cost: Costs) -> str:

@@ -59,22 +59,23 @@ SEARCHES = {
     **{Task("ours", 2, seed): history(50 + seed, 2, proposal=0.08) for seed in range(10)},
     **{Task("slow", 2, seed): history(30 * seed + 70, 2) for seed in range(5)},
 }
+ARRIVED = {task: arrival(searched, WHOLE) for task, searched in SEARCHES.items()}
 
 
 def test_a_search_that_has_not_arrived_counts_as_its_budget_and_is_told_apart() -> None:
-    slow = costs(SEARCHES, "slow", 2, WHOLE, "epochs", budget=140)
+    slow = costs(ARRIVED, "slow", 2, "epochs", budget=140)
     assert slow.counted.tolist() == [70, 100, 130, 140, 140]
     assert slow.arrived == 3
     assert quartiles(slow) == "130 (100->140)"
-    clock = costs(SEARCHES, "slow", 2, WHOLE, "clock", budget=140)
+    clock = costs(ARRIVED, "slow", 2, "clock", budget=140)
     assert clock.counted.tolist() == [35, 50, 65, 70, 70]
-    ours = costs(SEARCHES, "ours", 2, WHOLE, "epochs", budget=140)
+    ours = costs(ARRIVED, "ours", 2, "epochs", budget=140)
     assert ours.of(slow).counted.tolist() == [50, 51, 52, 53, 54]
 
 
 def test_the_table_compares_with_random_and_pair_by_pair_with_ours() -> None:
     budgets = {"random": 1000, "ours": 140, "slow": 140}
-    lines = table(SEARCHES, WHOLE, "epochs", budgets).splitlines()[2:]
+    lines = table(ARRIVED, "epochs", budgets).splitlines()[2:]
     random, ours, slow = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
     assert random[:5] == ["random", "2", "10/10", "104 (102-107)", ""]
     assert ours[2:4] == ["10/10", "54 (52-57)"]
@@ -82,8 +83,11 @@ def test_the_table_compares_with_random_and_pair_by_pair_with_ours() -> None:
     assert ours[5:] == ["", ""]
     assert slow[:4] == ["slow", "2", "3/5", "130 (100->140)"]
     logs = np.log(np.array([70, 100, 130, 140, 140]) / np.array([50, 51, 52, 53, 54]))
-    assert slow[5].startswith(f"{np.exp(logs.mean()):.2f} (")
+    assert slow[4].startswith("1.25 (")  # its median arrived
+    assert slow[5].startswith(f">{np.exp(logs.mean()):.2f} (")
     assert slow[6] == "0.062"  # all five pairs on one side: 2 / 2**5
+    late = table(ARRIVED, "clock", {**budgets, "slow": 99}).splitlines()[-1]
+    assert late.split("|")[3:6] == [" 1/5 ", " >50 (>50->50) ", " >0.95 (0.67-0.98) "]
     assert "| ours | 2 | 80 |" in proposals(SEARCHES)
     assert "slow" not in proposals(SEARCHES)
 
@@ -108,12 +112,13 @@ def test_equal_costs_have_a_ratio_of_one_and_no_evidence() -> None:
     assert ratios.p_value(np.arange(1, 9), 2.5 * np.arange(1, 9)) == pytest.approx(2 / 2**8)
 
 
-def test_finished_searches_are_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "histories.jsonl"
-    assert noted(path) == {}
+def test_finished_searches_are_read_again_for_the_same_conditions(tmp_path: Path) -> None:
+    path, short, long = tmp_path / "histories.jsonl", {"epochs": 200}, {"epochs": 400}
+    assert noted(path, short) == {}
     for task, searched in SEARCHES.items():
-        note(path, task, searched)
-    again = noted(path)
+        note(path, task, searched, short)
+    assert noted(path, long) == {}
+    again = noted(path, short)
     assert [*again] == [*SEARCHES]
     for task, searched in SEARCHES.items():
         for name in ("epochs", "clock", "reached", "proposal"):

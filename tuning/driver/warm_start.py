@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution
 
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.config import Config, read_config
@@ -15,7 +14,6 @@ from dcodr.errors import UserError
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.published import COLUMNS
 from dcodr.words import counted
-from tuning.ledger.encoding import distributions, strengths
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import PAPER, FirstTrial
 from tuning.results.search import Search
@@ -101,8 +99,6 @@ def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
             f"base's method, {space.base.method}, does not use it"
         )
     key, param = subsets[0]
-    everything = distributions(space.params) | strengths(space.params)
-    numbers = {name for name, of in everything.items() if not isinstance(of, CategoricalDistribution)}
     # The second number keeps these draws apart from the sampler's, whose seed is the search's as well.
     points, rng = Points(space.params), np.random.default_rng((space.search.seed, 1))
     chosen = set(param.required)
@@ -114,11 +110,9 @@ def _nested_sets(space: Space, path: Path) -> Iterator[FirstTrial]:
             chosen.add(name)
             members = tuple(member for member in param.members if member in chosen)
             if param.allows(members):
-                drawn = points.draw(rng)
-                values = {
-                    name: drawn[name] if name in numbers else value
-                    for name, value in space.paper_values({key: members}).items()
-                }
+                drawn = points.numbers(rng)
+                papers = space.paper_values({key: members})
+                values = {name: drawn.get(name, value) for name, value in papers.items()}
                 yield FirstTrial(values, f"ranking, top {len(members)}")
 
 

@@ -70,13 +70,14 @@ class GaussianProcess:
         mean: FloatArray = self._mean + self._scale * (self._across(x) @ self._weights)
         return mean
 
-    def sample(self, x: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Draw a function and evaluate it after the whole training, ``(n,)``."""
+    def sample(self, x: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:
+        """Draw functions and evaluate them after the whole training, ``(draws, n)``."""
         whole, across = np.zeros(len(x)), self._across(x)
         explained = solve_triangular(self._factor, across.T, lower=True)
         left = self._covariance(x, whole, x, whole) - explained.T @ explained
         left[np.diag_indices(len(x))] += JITTER
-        drawn = across @ self._weights + cholesky(left, lower=True) @ rng.normal(size=len(x))
+        luck = rng.normal(size=(len(x), draws))
+        drawn = across @ self._weights + (cholesky(left, lower=True) @ luck).T
         return np.asarray(self._mean + self._scale * drawn)
 
     def _across(self, x: FloatArray) -> FloatArray:
@@ -85,9 +86,18 @@ class GaussianProcess:
     def _covariance(self, x: FloatArray, t: FloatArray, other: FloatArray, s: FloatArray) -> FloatArray:
         variance, _, rate, drift = np.exp(self.parameters[:4])
         left, right = x / np.exp(self.parameters[4:]), other / np.exp(self.parameters[4:])
-        squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
-        exponent = -0.5 * squared.clip(0) - rate * np.abs(t[:, None] - s)
-        return np.asarray(variance * np.exp(exponent) + drift * np.outer(t, s))
+        # The matrices are the largest here, and most of a proposal's time: each step overwrites the last.
+        covariance: FloatArray = left @ right.T
+        covariance -= 0.5 * (left**2).sum(axis=1)[:, None]
+        covariance -= 0.5 * (right**2).sum(axis=1)
+        np.minimum(covariance, 0, out=covariance)
+        apart = np.abs(np.subtract.outer(t, s))
+        apart *= rate
+        covariance -= apart
+        np.exp(covariance, out=covariance)
+        covariance *= variance
+        covariance += np.outer(drift * t, s)
+        return covariance
 
     def loss(self, log: FloatArray, x: FloatArray, t: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
         """Return the negative logarithm of the posterior of parameters, and its gradient.

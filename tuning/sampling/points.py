@@ -50,6 +50,14 @@ class Points:
             point |= booleans(key, param, param.draw(rng))
         return point
 
+    def numbers(self, rng: np.random.Generator) -> Point:
+        """Draw all numbers uniformly, strengths among them, but neither choices nor subsets."""
+        return {
+            name: _at(of, rng.random())
+            for name, of in self._others.items()
+            if not isinstance(of, CategoricalDistribution)
+        }
+
     def change(self, point: Mapping[str, Any], rng: np.random.Generator) -> Point:
         """Draw a point near another: change up to two members of each subset and move numbers.
 
