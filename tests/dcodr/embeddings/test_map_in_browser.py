@@ -9,9 +9,9 @@ from PIL import Image
 
 from dcodr.embeddings.map import render_map
 from dcodr.embeddings.table import Embeddings
-from tests.browser import CHROMIUM, WATCH, Browser
+from tests.browser import WATCH, Browser, needs_chromium
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+pytestmark = needs_chromium
 
 COLORS = ["red", "green", "blue", "yellow", "black"]
 PLACES = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.4]])
