@@ -28,6 +28,7 @@ NOT_DRAWN = {
     "yaml_core",
     "palette",
     "console",
+    "mistakes",
     "words",
     "tables",
     "precision",

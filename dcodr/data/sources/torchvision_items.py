@@ -166,8 +166,8 @@ def _splits(name: str) -> Mapping[str, Mapping[str, Any]]:
         raise UserError(
             f"torchvision's {name} consists of pickles, which can execute code when they are read, so it is "
             "refused. Get it from elsewhere as images in folders and use `python -m dcodr data prepare "
-            "folder --root FOLDER`, or as a dataset of Hugging Face and use `prepare huggingface`. These are read: "
-            f"{known}"
+            "folder --root FOLDER`, or as a dataset of Hugging Face and use `prepare huggingface`. These are "
+            f"read: {known}"
         )
     raise UserError(
         f"torchvision's {name} is not read as such. Most of its datasets are folders of images: use "

@@ -72,7 +72,7 @@ def test_a_saved_encoder_comes_back(arch: str, images: torch.Tensor, tmp_path: P
             torch.testing.assert_close(again(images), encoder(images), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("arch", ["timm:test_resnet", "timm:test_vit", "mypackage.nets:tiny"])
+@pytest.mark.parametrize("arch", [arch for arch in KINDS if ":" in arch])
 def test_weights_from_a_file_start_all_but_the_last_layer(arch: str, tmp_path: Path) -> None:
     source, target = Encoder(arch, code_dim=11), Encoder(arch, code_dim=8)
     save_file(source.trunk.state_dict(), tmp_path / "w.safetensors")
