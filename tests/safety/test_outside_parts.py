@@ -234,25 +234,10 @@ def test_a_refused_part_is_blamed_on_the_setting_that_names_it(
 ) -> None:
     path = space(tmp_path)
     text = f"{key}={json.dumps(value)}"
-<<<<<<< HEAD
-    from_python: tuple[Callable[[], object], str] = (
-        lambda: load_space(path, settings={"epochs": 3, key: value}),
-        f"settings: {key}: ",
-    )
-    from_command_line: tuple[Callable[[], object], str] = (
-        lambda: load_space_with_options(path, settings=["epochs=3", text]),
-        f"--set {text}: ",
-    )
-    for load, beginning in (from_python, from_command_line):
-        with pytest.raises(UserError, match="is code of the package stranger") as error:
-            load()
-        assert str(error.value).startswith(beginning)
-=======
     with pytest.raises(UserError, match="is code of the package stranger") as error:
         load_space(path, settings={"epochs": 3, key: value})
     assert str(error.value).startswith(f"settings: {key}: ")
     with pytest.raises(UserError, match="is code of the package stranger") as error:
         load_space_with_options(path, settings=["epochs=3", text])
     assert str(error.value).startswith(f"--set {text}: ")
->>>>>>> 8159bc5c5cf83c317462b69a4628053e98925620
     assert not trace.exists()

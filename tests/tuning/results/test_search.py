@@ -235,16 +235,8 @@ def test_every_objective_has_an_alias_that_mlflow_allows(tmp_path: Path) -> None
         assert re.fullmatch(r"[\w-]{1,255}", alias)
 
 
-<<<<<<< HEAD
-def test_a_name_is_refused_where_a_folder_belongs(search: Search) -> None:
-    with pytest.raises(UserError, match=r"Search\.open\('augs'\)"):
-        Search("augs")  # type: ignore[call-arg, arg-type]
-    with pytest.raises(UserError, match=r"Search\.open\('augs'\)"):
-        Search("augs", search.ledger)  # type: ignore[arg-type]
-=======
 @pytest.mark.parametrize("others", [(), ("runs",)])
 def test_a_name_is_refused_where_a_folder_belongs(search: Search, others: Any) -> None:
     with pytest.raises(UserError, match=r"Search\.open\('augs'\)"):
         Search("augs", *others)  # type: ignore[arg-type]
->>>>>>> 8159bc5c5cf83c317462b69a4628053e98925620
     assert Search(folder=search.folder, ledger=search.ledger) == search
