@@ -49,7 +49,6 @@ def begin(folder: Path, tracker: Tracker) -> Search:
 def train(ledger: Ledger, number: int, epochs: int) -> None:
     """Note epochs of a trial, with metrics of the second and the last."""
     for epoch in range(1, epochs + 1):
-        noted = {"training": {"train/loss": number + 1 / epoch, "images_per_second": 10.0 * epoch}}
-        if epoch > 1:
-            noted["figures"] = {"invariance": number / 10 + epoch / 100, "informativeness": 0.5}
-        ledger.note_epoch(number, epoch, **noted)
+        training = {"train/loss": number + 1 / epoch, "images_per_second": 10.0 * epoch}
+        metrics = {"invariance": number / 10 + epoch / 100, "informativeness": 0.5} if epoch > 1 else None
+        ledger.note_epoch(number, epoch, training=training, metrics=metrics)

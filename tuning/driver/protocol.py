@@ -84,11 +84,6 @@ class TrialReport:
             if value not in (None, False)
         }
 
-    def noted(self) -> dict[str, Any]:
-        """Return the parts of an epoch that the ledger keeps."""
-        kept = {"training": self.training, "figures": self.metrics, "intervals": self.intervals}
-        return {name: dict(value) for name, value in kept.items() if value is not None}
-
     @classmethod
     def from_dict(cls, result: Mapping[str, Any]) -> "TrialReport":
         """Read a result of Tune, nested or flattened to keys such as ``metrics/invariance``.

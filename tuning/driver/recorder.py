@@ -86,7 +86,13 @@ class Recorder(Callback):
         if report.metrics is not None:
             progress.metrics = report.metrics
         if progress.epoch > progress.recorded:
-            self._ledger.note_epoch(number, progress.epoch, **report.noted())
+            self._ledger.note_epoch(
+                number,
+                progress.epoch,
+                training=report.training or {},
+                metrics=report.metrics,
+                intervals=report.intervals,
+            )
             progress.recorded = progress.epoch
             self._outbox.put(self._ledger.record(number))
         speed = (report.training or {}).get("images_per_second", 0.0)

@@ -19,7 +19,7 @@ from dcodr.words import counted
 from tuning.ledger.budget import Budget
 from tuning.ledger.encoding import encode, is_whole, suggest
 from tuning.ledger.journal import Journal
-from tuning.ledger.trials import PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
+from tuning.ledger.trials import METRICS, PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
 from tuning.space import Space
 
 STUDY = "search"
@@ -211,12 +211,22 @@ class Ledger:
         for name, value in facts.items():
             self._open[number][0].set_user_attr(name, value)
 
-    def note_epoch(self, number: int, epoch: int, **facts: Any) -> None:
+    def note_epoch(
+        self,
+        number: int,
+        epoch: int,
+        *,
+        training: Mapping[str, float],
+        metrics: Mapping[str, float] | None = None,
+        intervals: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         """Record that a trial of this process has completed an epoch.
 
-        The facts are ``training`` and, if the epoch was evaluated, ``figures`` and ``intervals``.
+        An epoch without ``metrics`` was not evaluated.
         """
-        self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **facts}})
+        facts = {"training": training, METRICS: metrics, "intervals": intervals}
+        known = {name: dict(value) for name, value in facts.items() if value is not None}
+        self.note(number, **{f"epoch/{epoch}": {"at": round(time.time(), 3), **known}})
 
     def note_test(
         self,

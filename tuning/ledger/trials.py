@@ -13,6 +13,8 @@ from tuning.space import Space
 
 CHECKPOINTS, KEPT = "checkpoints", "trials"
 """Folders in a search's folder: for running trials, and for trials of full budget."""
+METRICS = "figures"
+"""The name of an epoch's metrics in the ledger, whose files keep the names of earlier versions."""
 PAPER = "paper"
 """The origin of the trial with the paper's settings."""
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
@@ -169,7 +171,7 @@ def checkpoint_of(folder: Path, number: int) -> Path:
 
 def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
     """Return the validation metrics in a trial's facts, by epoch, ascending."""
-    return {epoch: noted["figures"] for epoch, noted in _noted(facts).items() if "figures" in noted}
+    return {epoch: noted[METRICS] for epoch, noted in _noted(facts).items() if METRICS in noted}
 
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:
@@ -201,7 +203,7 @@ def _noted(facts: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
 
 def _epoch(noted: Mapping[str, Any]) -> EpochRecord:
     intervals = {name: (low, high) for name, (low, high) in noted.get("intervals", {}).items()}
-    return EpochRecord(noted["at"], noted["training"], noted.get("figures", {}), intervals)
+    return EpochRecord(noted["at"], noted["training"], noted.get(METRICS, {}), intervals)
 
 
 def _status(trial: FrozenTrial) -> TrialStatus:

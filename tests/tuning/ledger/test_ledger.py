@@ -32,7 +32,7 @@ def test_the_first_trials_come_first(ledger: Ledger, space: Space) -> None:
     assert [record.paper for record in ledger.records()] == [True, False]
 
 
-def test_figures_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledger, tmp_path: Path) -> None:
+def test_metrics_are_kept_by_epoch_and_the_last_are_told_to_optuna(ledger: Ledger, tmp_path: Path) -> None:
     begun, began = begin(ledger), round(time.time(), 3)
     note(ledger, begun.number, 1, 0.1, 0.2)
     ledger.note_epoch(begun.number, 2, training={"train/total": 0.5})
@@ -82,7 +82,7 @@ def test_collapsed_trials_are_infeasible_for_optuna_too(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("given_", "reason"), [("loss is nan", "loss is nan"), (None, "it was never evaluated")]
 )
-def test_trials_without_figures_fail_with_their_reason(
+def test_trials_without_metrics_fail_with_their_reason(
     ledger: Ledger, given_: str | None, reason: str
 ) -> None:
     number = begin(ledger).number
@@ -292,8 +292,8 @@ ledger = Ledger.open(Path(sys.argv[1]))
 ledger.ready(SpaceSampler)
 while True:
     number = ledger.begin().number
-    figures = {"invariance": 0.5, "informativeness": 0.5}
-    ledger.note_epoch(number, 4, training={}, figures=figures, intervals={})
+    metrics = {"invariance": 0.5, "informativeness": 0.5}
+    ledger.note_epoch(number, 4, training={}, metrics=metrics, intervals={})
     ledger.end(number, full_budget=True)
     print(number, flush=True)
 """
