@@ -243,7 +243,7 @@ def test_charts_and_the_table_are_downloaded(page: Browser, folder: Path) -> Non
 
 def downloaded(folder: Path, ending: str) -> Path:
     """Wait for a file that the page saves."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         for path in (folder / "downloads").glob(f"*{ending}"):
             if path.stat().st_size:
