@@ -29,6 +29,7 @@ NOT_DRAWN = {
     "palette",
     "console",
     "mistakes",
+    "seeds",
     "words",
     "tables",
     "precision",

@@ -135,6 +135,12 @@ def test_help_imports_no_engine(words: list[str]) -> None:
     assert "python" in done.stdout
 
 
+def test_the_help_of_a_search_imports_no_configs() -> None:
+    code = "import sys, tuning.search_cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"pydantic", "yaml", "dcodr.config"}
+
+
 def test_the_packages_import_no_engine_until_it_is_used() -> None:
     code = "import sys, dcodr, tuning; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples, run
 from dcodr.errors import UserError
+from dcodr.seeds import MAX_SEED
 
 app = typer.Typer()
 

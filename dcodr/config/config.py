@@ -17,10 +17,10 @@ from dcodr.augmentations.names import (
 )
 from dcodr.config.methods import DrNetConfig, LORDConfig, MLVAEConfig, SimCLRConfig
 from dcodr.config.parts import Arch, Augmentation, Method, Metric, OwnSetting
-from dcodr.config.seeds import MAX_SEED
 from dcodr.errors import UserError
 from dcodr.files import IMAGENET, cached, default_store, is_uri
 from dcodr.plugins import is_outside
+from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import Key, StrictModel, describe, did_you_mean, mistakes, read_yaml
 from dcodr.yaml_core import dump_yaml
 

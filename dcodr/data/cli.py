@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples
 from dcodr.data.datasets import PUBLISHED, Name
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.prepare_cli import app as prepare_app
 from dcodr.errors import UserError
+from dcodr.seeds import MAX_SEED
 
 app = typer.Typer(
     no_args_is_help=True,

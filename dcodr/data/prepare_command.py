@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from dcodr.config.seeds import MAX_SEED
 from dcodr.console import note, progress_bar
 from dcodr.data.dataset import RawDataset
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.sources.images import Progress
 from dcodr.errors import UserError
 from dcodr.files import default_store
+from dcodr.seeds import MAX_SEED
 
 Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="data/NAME.h5")]
 Seed = Annotated[

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dcodr.augmentations.names import PAPER_13
-from dcodr.config.seeds import MAX_SEED
 from dcodr.console import examples, say
 from dcodr.errors import UserError
 from dcodr.files import default_store, write_text
+from dcodr.seeds import MAX_SEED
 from dcodr.studies.published import AUTOENCODER, COLUMNS, Measures
 from dcodr.tables import csv_text
 from dcodr.words import counted

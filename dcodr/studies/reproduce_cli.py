@@ -10,10 +10,10 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from dcodr.config.methods import MethodName
-from dcodr.config.seeds import MAX_SEED
 from dcodr.console import say
 from dcodr.errors import DivergedError, UserError
 from dcodr.files import shipped, write_text
+from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import did_you_mean
 from dcodr.studies.comparison import Comparison, unpublished
 from dcodr.studies.paper_tables import METHODS, PAPER_TABLES, PaperTable

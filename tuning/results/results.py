@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dcodr.config.seeds import MAX_SEED
 from dcodr.errors import UserError
+from dcodr.seeds import MAX_SEED
 from dcodr.words import counted
 from tuning.ledger.trials import Outcome, TrialRecord
 from tuning.pareto import (

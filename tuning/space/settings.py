@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from dcodr.config.parts import Sampler
-from dcodr.config.seeds import MAX_SEED
+from dcodr.seeds import MAX_SEED
 from dcodr.strict_yaml import StrictModel
 from tuning.space.objectives import Objective
 

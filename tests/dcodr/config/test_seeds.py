@@ -9,12 +9,12 @@ import pytest
 import dcodr.cli
 from dcodr import console
 from dcodr.config import Config, read_config
-from dcodr.config.seeds import MAX_SEED
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.preview import contact_sheet
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
+from dcodr.seeds import MAX_SEED
 from dcodr.training.trainer import fit
 from tuning import search_cli
 from tuning.space import load_space
