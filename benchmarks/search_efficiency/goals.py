@@ -1,4 +1,4 @@
-"""What a search is after: a share of the best known hypervolume, from one of two reference points."""
+"""The goals of searches: a share of the best known hypervolume, from one of two reference points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ HEADER = ("search", "workers", "arrived", "median (quartiles)", "of random's", "
 
 @dataclass(frozen=True)
 class Costs:
-    """What searches have spent until a goal, in epochs or on the clock.
+    """Costs of searches until a goal, in epochs or on the clock.
 
     Attributes:
         spent: The costs by seed; those of searches that did not arrive are infinite.

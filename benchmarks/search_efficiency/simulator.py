@@ -77,7 +77,7 @@ class History:
 
 
 class Goal(Protocol):
-    """What a search is after."""
+    """The goal of a search."""
 
     def met(self, reached: npt.ArrayLike) -> bool:
         """Tell whether complete trials with these objectives, without noise, are enough."""

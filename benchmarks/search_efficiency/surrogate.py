@@ -72,7 +72,7 @@ def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> F
 
 
 ENCODINGS: dict[str, Encoding] = {"features": features, "booleans": plain}
-"""What a surrogate sees: the sampler's features, or plain booleans for the members of a subset."""
+"""The inputs of a surrogate: the sampler's features, or plain booleans for the members of a subset."""
 
 
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:

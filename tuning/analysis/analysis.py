@@ -89,7 +89,7 @@ def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str
     if len(having) < FEWEST_TRIALS:
         return {}, f"{NOT_ENOUGH}, {len(having)} of {FEWEST_TRIALS} have {subset}"
     reached = {name: [trial.metrics[name] for trial in having] for name in space.objectives}
-    same = [name for name, metrics in reached.items() if len(set(metrics)) == 1]
+    same = [name for name, values in reached.items() if len(set(values)) == 1]
     if same:
         return {}, f"{same[0]} is the same in all trials that have {subset}"
     values = [trial.values for trial in having]

@@ -21,13 +21,13 @@ def draw_pictures(analyses: Sequence[Analysis], folder: Path) -> list[Path]:
 
     Return the files; existing ones are replaced.
     """
-    metrics = {"importance.png": _bars(importance_bars(analyses))}
+    pictures = {"importance.png": _bars(importance_bars(analyses))}
     attributions = [(a.objective, a.attribution) for a in analyses if a.attribution]
     if attributions:
-        metrics["attribution.png"] = _bars(effect_bars(analyses))
-        metrics["interactions.png"] = _interactions(attributions)
+        pictures["attribution.png"] = _bars(effect_bars(analyses))
+        pictures["interactions.png"] = _interactions(attributions)
     paths = []
-    for name, figure in metrics.items():
+    for name, figure in pictures.items():
         with appearing(folder / name) as temporary:
             figure.savefig(temporary, format="png", dpi=150)
         paths.append(folder / name)

@@ -51,7 +51,7 @@ def answer_table(results: Results) -> TextTable | None:
     seeds = f"{compared.seeds} seeds each, {found.split} images"
     caption = f"Trial {found.trial:03d} minus {results.space.baseline}, {seeds}"
     header = ("objective", "difference", "95 % interval", "probability\nof better", "verdict")
-    return TextTable(caption, header, rows, metrics=3)
+    return TextTable(caption, header, rows, numbers=3)
 
 
 def front_table(results: Results) -> TextTable:
@@ -78,7 +78,7 @@ def settings_table(
         (*first, *(value_text(trial.values[key]) if key in trial.values else "-" for key in keys))
         for first, trial in zip(cells, trials, strict=True)
     ]
-    return TextTable(caption, (*header, *keys), rows, metrics=len(header) - 1)
+    return TextTable(caption, (*header, *keys), rows, numbers=len(header) - 1)
 
 
 def subset_alone(space: Space) -> str | None:
@@ -104,7 +104,7 @@ def alone_table(results: Results, subset: str) -> TextTable:
         for trial in results.ranked(results.complete, objectives[0])
     ]
     header = ("augmentation", *objectives, "front")
-    return TextTable("Each augmentation alone", header, rows, metrics=len(objectives))
+    return TextTable("Each augmentation alone", header, rows, numbers=len(objectives))
 
 
 def confirmed_table(results: Results) -> TextTable | None:
@@ -140,7 +140,7 @@ def reasons_table(results: Results) -> TextTable | None:
     more = f", the first {MOST_REASONS} of {len(rows)}" if len(rows) > MOST_REASONS else ""
     caption = f"Infeasible and failed trials{more}"
     header = ("trial", "outcome", "reason")
-    return TextTable(caption, header, rows[:MOST_REASONS], metrics=0) if rows else None
+    return TextTable(caption, header, rows[:MOST_REASONS], numbers=0) if rows else None
 
 
 def _marks(results: Results, trial: TrialRecord, on_front: bool) -> list[str]:

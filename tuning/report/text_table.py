@@ -19,13 +19,13 @@ class TextTable:
         caption: Title of the table.
         header: Titles of the columns.
         rows: Cells of each row; ``-`` for a cell without a value.
-        metrics: Number of columns after the first that hold numbers; ``None`` if all do.
+        numbers: Number of columns after the first that hold numbers; ``None`` if all do.
     """
 
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    metrics: int | None = None
+    numbers: int | None = None
 
     def rich(self, console: Console) -> Table:
         """Return the table for a terminal: numbers on the right and never broken, words on the left.
@@ -34,7 +34,7 @@ class TextTable:
         """
         table, wide = self._rich(), console.options.update(width=10_000)
         fits = console.measure(table, options=wide).minimum <= console.width
-        return table if fits or self.metrics is None else self._together(1 + self.metrics)._rich()
+        return table if fits or self.numbers is None else self._together(1 + self.numbers)._rich()
 
     def markdown(self) -> str:
         """Return the table in Markdown."""
@@ -48,7 +48,7 @@ class TextTable:
             padding=(0, 1, 0, 0),
             header_style="bold",
         )
-        last = len(self.header) - 1 if self.metrics is None else self.metrics
+        last = len(self.header) - 1 if self.numbers is None else self.numbers
         for i, title in enumerate(self.header):
             number = 0 < i <= last
             # A column without spaces would break words.
@@ -65,4 +65,4 @@ class TextTable:
         for row in self.rows:
             named = zip(self.header[head:], row[head:], strict=True)
             rows.append((*row[:head], "  ".join(f"{key}={value}" for key, value in named if value != "-")))
-        return TextTable(self.caption, (*self.header[:head], "settings"), rows, self.metrics)
+        return TextTable(self.caption, (*self.header[:head], "settings"), rows, self.numbers)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dcodr.data.sources.table import LabelTable
+from dcodr.data.sources.table import EMPTY, LabelTable
 from dcodr.errors import UserError
 from dcodr.mistakes import Mistakes
 from dcodr.words import counted
@@ -64,7 +64,7 @@ def _row_mistakes(file: Path, line: int, cells: Sequence[str], header: Sequence[
     elif "" in cells:
         for column, cell in zip(header, cells, strict=True):
             if not cell:
-                yield _error(file, line, "empty cell: fill it in or remove the row", column)
+                yield _error(file, line, EMPTY, column)
 
 
 def _records(file: Path) -> list[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ from dcodr.data.dataset import RawDataset
 from dcodr.data.sources.images import Progress
 from dcodr.data.sources.labelled import SPLIT, SPLIT_NAMES, Listing, Options, Warn, labelled
 from dcodr.data.sources.squares import files_identity
-from dcodr.data.sources.table import LabelTable
+from dcodr.data.sources.table import EMPTY, LabelTable
 from dcodr.errors import UserError
 from dcodr.words import option
 
@@ -99,7 +99,7 @@ def read_huggingface(
             cells += _texts(part, column)
     table = LabelTable(str(path), places, {_ROW: [str(row) for row in range(len(places))], **columns})
     empty = [
-        table.error(row, column, "empty cell: fill it in or remove the row")
+        table.error(row, column, EMPTY)
         for column, cells in columns.items()
         for row, cell in enumerate(cells)
         if not cell

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dcodr.errors import UserError
 
+EMPTY = "empty cell: fill it in or remove the row"
 TOLD = 20
 """Number of mistakes of one kind that are told one by one."""
 
