@@ -15,7 +15,7 @@ from tests.gpu.fake import FakeGPU
 from tests.tuning.assignments import assignment
 from tests.tuning.driver.test_recorder import Sent
 from tuning.driver.display import Display
-from tuning.driver.measure import metrics_of
+from tuning.driver.measure import measure_encoder
 from tuning.driver.recorder import Recorder
 from tuning.driver.trainable import train_trial
 from tuning.ledger.ledger import Ledger
@@ -58,7 +58,7 @@ def test_a_kept_encoder_is_measured_on_the_test_images_within_its_share(
     gpu: FakeGPU, cuda_config: Config, tmp_path: Path
 ) -> None:
     train_trial(assigned(cuda_config, tmp_path, gpus=1.0))
-    metrics, intervals = metrics_of(str(tmp_path / "kept" / "checkpoint.pt"), gpus=0.5)
+    metrics, intervals = measure_encoder(str(tmp_path / "kept" / "checkpoint.pt"), gpus=0.5)
     assert gpu.shares == [1.0, 0.5]
     low, high = intervals["invariance"]
     assert low <= metrics["invariance"] <= high

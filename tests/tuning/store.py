@@ -10,7 +10,7 @@ from uuid import uuid4
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tuning.tracking.tracker import Metrics, Tracker
+from tuning.tracking.tracker import EpochMetrics, Tracker
 
 
 @cache
@@ -70,6 +70,6 @@ class Store:
         return (Path(folder) / name).read_text()
 
 
-def metrics(epoch: int, **values: float) -> list[Metrics]:
+def metrics(epoch: int, **values: float) -> list[EpochMetrics]:
     """Figures of one epoch."""
-    return [Metrics(epoch, 1000.0 + epoch, values)]
+    return [EpochMetrics(epoch, 1000.0 + epoch, values)]

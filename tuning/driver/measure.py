@@ -63,7 +63,7 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
                     outbox.put(search.ledger.record(kept[done].number))
 
 
-def metrics_of(checkpoint: str, gpus: float) -> Measured:
+def measure_encoder(checkpoint: str, gpus: float) -> Measured:
     """Measure an encoder of :func:`tuning.driver.trainable.keep` on the test images; runs on a worker.
 
     Returns:
@@ -85,7 +85,7 @@ def _begin(search: Search, run: TrialRecord, checkpoint: Path) -> "ray.ObjectRef
     resources = search.space.resources
     gpus = run.gpus or resources.gpus_per_trial
     asked: dict[str, Any] = share(resources, gpus)
-    task = ray.remote(metrics_of).options(
+    task = ray.remote(measure_encoder).options(
         num_cpus=asked.pop("CPU"), num_gpus=asked.pop("GPU"), resources=asked
     )
     return task.remote(str(checkpoint), gpus)

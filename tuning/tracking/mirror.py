@@ -27,7 +27,7 @@ from tuning.space.words import label
 from tuning.tracking.conclusion import Conclusion, describe, what_mattered
 from tuning.tracking.descriptions import DESCRIPTION, of_search, of_trial
 from tuning.tracking.metrics import epoch_metrics, rounded
-from tuning.tracking.tracker import Metrics, RunStatus, Tracker, TrialRun
+from tuning.tracking.tracker import EpochMetrics, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
 
 EXPERIMENT = "dcodr"
@@ -192,13 +192,13 @@ def parameters(record: TrialRecord, space: Space) -> dict[str, object]:
     return shown | {f"augmentation.{name}": name in config.augmentations for name in known}
 
 
-def metrics_of(record: TrialRecord, epochs: tuple[int, ...], space: Space) -> list[Metrics]:
+def metrics_of(record: TrialRecord, epochs: tuple[int, ...], space: Space) -> list[EpochMetrics]:
     """Return the metrics of a trial's epochs and of its test, as MLflow gets them."""
     noted = [(epoch, record.epochs[epoch]) for epoch in epochs]
-    metrics = [Metrics(epoch, one.at, epoch_metrics(one, space.objectives)) for epoch, one in noted]
+    metrics = [EpochMetrics(epoch, one.at, epoch_metrics(one, space.objectives)) for epoch, one in noted]
     if record.test:
         last = record.epochs[record.epoch]
-        metrics.append(Metrics(record.epoch, last.at, rounded(tested(record))))
+        metrics.append(EpochMetrics(record.epoch, last.at, rounded(tested(record))))
     return metrics
 
 
@@ -279,20 +279,20 @@ def _tell_ranks(results: Results, tracker: Tracker) -> None:
                 tracker.keep(run.run_id, tags, {})
 
 
-def _answer(results: Results) -> list[Metrics]:
+def _answer(results: Results) -> list[EpochMetrics]:
     """Return the search's answer as metrics, timed by the training that ended last."""
     metrics = answer_metrics(results)
     trials = [trial for trial, _ in results.ended]
     # The step grows with every training and every test, so that MLflow shows the newest answer.
     step = len(trials) + sum(bool(trial.test) for trial in trials)
-    return [Metrics(step, max(trial.end for trial in trials), dict(metrics))] if metrics else []
+    return [EpochMetrics(step, max(trial.end for trial in trials), dict(metrics))] if metrics else []
 
 
-def hypervolumes(results: Results) -> list[Metrics]:
+def hypervolumes(results: Results) -> list[EpochMetrics]:
     """Return the front's hypervolume after each complete trial, in the order of their ends."""
     # The times are those of the ledger, so a second write gives the same.
     growth = [(trial, volume) for trial, volume in results.growth if trial.status == "complete"]
     return [
-        Metrics(count, trial.epochs[trial.epoch].at, {"hypervolume": volume})
+        EpochMetrics(count, trial.epochs[trial.epoch].at, {"hypervolume": volume})
         for count, (trial, volume) in enumerate(growth, start=1)
     ]

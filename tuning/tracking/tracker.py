@@ -31,7 +31,7 @@ _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 
 
 @dataclass(frozen=True)
-class Metrics:
+class EpochMetrics:
     """Metrics of one epoch.
 
     Attributes:
@@ -243,7 +243,7 @@ class Tracker:
         history = self.client.get_metric_history(run_id, EVERY_EPOCH)
         return tuple(sorted(metric.step for metric in history))
 
-    def log_epochs(self, run_id: str, epochs: Sequence[Metrics]) -> None:
+    def log_epochs(self, run_id: str, epochs: Sequence[EpochMetrics]) -> None:
         """Write the metrics of epochs, in as few requests as MLflow's limit of 1000 metrics allows.
 
         An epoch has at most 1000.

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store, fresh, metrics
-from tuning.tracking.tracker import Metrics, Tracker
+from tuning.tracking.tracker import EpochMetrics, Tracker
 
 EPOCH = "train/images_per_second"
 
@@ -19,7 +19,7 @@ def test_a_search_from_start_to_end(store: Store) -> None:
     bad = tracker.start_trial(1, "001", {"crop": False, "encoder_lr": 0.5}, {}, "a: 2\n")
     for epoch in range(3):
         values = {"invariance": 0.2 * epoch + 0.3, "probe/accuracy/floor_hue": 0.5, EPOCH: 9.0}
-        tracker.log_epochs(good.run_id, [Metrics(epoch, 1000 + epoch, values)])
+        tracker.log_epochs(good.run_id, [EpochMetrics(epoch, 1000 + epoch, values)])
     tracker.log_epochs(bad.run_id, metrics(0, invariance=0.1))
     tracker.set_status(good.run_id, "FINISHED", {"outcome": "complete"})
     tracker.set_status(bad.run_id, "FAILED", {"outcome": "failed", "reason": "the loss is not finite"})
@@ -78,7 +78,7 @@ def test_what_may_have_arrived_is_written_again_to_no_effect(store: Store) -> No
 def test_more_figures_than_a_request_takes(store: Store) -> None:
     tracker = store.begin("large")
     run = tracker.start_trial(0, "000", {}, {}, "")
-    tracker.log_epochs(run.run_id, [Metrics(e, e, {f"f{i}": i for i in range(400)}) for e in range(6)])
+    tracker.log_epochs(run.run_id, [EpochMetrics(e, e, {f"f{i}": i for i in range(400)}) for e in range(6)])
     assert store.points(run.run_id, "f399") == [(epoch, 399) for epoch in range(6)]
 
 
