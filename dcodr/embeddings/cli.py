@@ -60,8 +60,9 @@ def embed(
     from dcodr.training.trained import load
 
     require_ending(out, "--out ")
-    loaded = load(encoder)
-    source = open_images(images, root, warn=warn)
+    with Console(stderr=True).status("reading the encoder and the list of images"):
+        loaded = load(encoder)
+        source = open_images(images, root, warn=warn)
     # Absolute, so that `neighbours` finds the encoder from any folder.
     name = encoder if encoder.startswith("models:/") else str(Path(encoder).resolve())
     with progress_bar("embedding") as on_progress:

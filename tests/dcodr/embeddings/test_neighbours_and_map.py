@@ -4,11 +4,14 @@ import base64
 import io
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,9 +98,34 @@ def test_pca_keeps_as_much_of_the_variance_as_a_plane_can() -> None:
 def test_too_few_codes_and_a_missing_umap_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="at least 3 codes; there are 2"):
         maps.positions(np.eye(2, dtype=np.float32), "pca")
-    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(UserError, match="pip install umap-learn"):
         maps.positions(np.eye(3, dtype=np.float32), "umap")
+
+
+class StandInForUMAP:
+    """Has the parameters of ``umap.UMAP`` that are used, and its limits; umap-learn is not a requirement."""
+
+    def __init__(self, n_neighbors: float = 15, metric: str = "euclidean", random_state: int | None = None):
+        assert n_neighbors >= 2
+        self.n_neighbors, self.metric, self.random_state = n_neighbors, metric, random_state
+
+    def fit_transform(self, codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        assert self.n_neighbors < len(codes)
+        assert self.metric == "cosine"
+        assert self.random_state is not None
+        return codes[:, :2]
+
+
+def test_umap_gets_cosine_distances_a_seed_and_no_more_neighbours_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=StandInForUMAP))
+    for n in (3, 16, 50):
+        codes = np.eye(n, dtype=np.float32)
+        found = maps.positions(codes, "umap")
+        assert found.dtype == np.float64
+        assert np.array_equal(found, codes[:, :2])
 
 
 def read(page: str) -> tuple[dict[str, Any], Image.Image]:
