@@ -167,11 +167,9 @@ class Results:
         Raises:
             UserError: If no trial is complete.
         """
-        front, space = self.require_front(), self.space
-        reference: npt.ArrayLike = space.reference
-        if space.search.aim == "baseline" and self.baseline and self.better(front, self.baseline):
-            reference = self.values([self.baseline])[0]
-        return front[best_tradeoff(self.values(front), reference, self._directions, space.preference)]
+        front, baseline = self.require_front(), self.baseline
+        level = None if baseline is None else self.values([baseline])[0]
+        return front[self._best_tradeoff(self.values(front), level)]
 
     @property
     def knee(self) -> TrialRecord:
@@ -222,23 +220,25 @@ class Results:
         return corners[corners[:, 0].argsort(kind="stable")]
 
     def candidates(self, top: int) -> list[TrialRecord]:
-        """Return the trials to confirm, by the search's metrics, and the paper's settings.
+        """Return the ``top`` trials to confirm, by the search's own metrics, then the paper's settings.
 
-        Trials come by front. Within a front, those that are better than the paper's settings in every
-        objective come first, as they may be the answer that the search looks for; then trials come by their
-        contribution to the hypervolume.
+        The best trade-off comes first, as it is the answer that the search ends with. The others come by
+        front. Within a front, those that are better than the paper's settings in every objective come first;
+        then trials come by their contribution to the hypervolume.
         """
-        if not self.complete:
-            return []
         values = np.array([self._own(trial) for trial in self.complete])
+        rivals = [i for i, trial in enumerate(self.complete) if not trial.paper]
+        baseline = [trial for trial in self.complete if trial.paper]
+        if not rivals:
+            return baseline
+        level = np.array(self._own(self.baseline)) if self.baseline else None
         front = fronts(values, self._directions)
         added = contributions(values, self.space.reference, self._directions)
-        worse = np.zeros(len(values), dtype=bool)
-        if self.baseline is not None:
-            worse = ~self._ahead(values, np.array(self._own(self.baseline)))
-        # `lexsort` takes its last key first.
-        best = [self.complete[i] for i in np.lexsort([-added, worse, front])[:top]]
-        return best + [trial for trial in self.complete if trial.paper and trial not in best]
+        worse = np.zeros(len(values), dtype=bool) if level is None else ~self._ahead(values, level)
+        leading = [i for i in rivals if front[i] == front[rivals].min()]
+        first = leading[self._best_tradeoff(values[leading], level)]
+        order = sorted(rivals, key=lambda i: (i != first, front[i], worse[i], -added[i]))
+        return [self.complete[i] for i in order[:top]] + baseline
 
     def trainings(self, trial: TrialRecord) -> list[TrialRecord]:
         """Return the trainings that measure a trial's settings: its confirmations, or else itself."""
@@ -284,6 +284,14 @@ class Results:
         signs = np.array([1 if direction == "maximize" else -1 for direction in self._directions])
         ahead: npt.NDArray[np.bool_] = ((values - level) * signs > 0).all(axis=1)
         return ahead
+
+    def _best_tradeoff(self, values: FloatArray, baseline: FloatArray | None) -> int:
+        """Return the row of a front's objectives ``(n, m)`` with the best trade-off."""
+        reference: npt.ArrayLike = self.space.reference
+        aim = self.space.search.aim
+        if aim == "baseline" and baseline is not None and self._ahead(values, baseline).any():
+            reference = baseline
+        return best_tradeoff(values, reference, self._directions, self.space.preference)
 
     def require_front(self) -> list[TrialRecord]:
         """Return the front.

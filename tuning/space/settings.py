@@ -57,7 +57,7 @@ class Confirm(StrictModel):
     """Retraining of the best candidates with other seeds, after the search."""
 
     top: int = Field(default=5, ge=1)
-    """Number of candidates: the members of the front that contribute most to its hypervolume."""
+    """Number of candidates besides the paper's settings: the best trade-off, then others of the front."""
     seeds: int = Field(default=3, ge=2)
     """Number of trainings of each candidate."""
 

@@ -102,12 +102,31 @@ def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: S
     assert {path.name for path in search.checkpoints.iterdir()} == running
 
 
+def test_the_best_tradeoff_is_confirmed_first_and_the_paper_besides(search: Search) -> None:
+    train(search, (0.99, 0.45))  # adds 0.13, but its product of 0.45 is below that of (0.7, 0.7)
+    train(search, (0.71, 0.69))  # has nearly the product of (0.7, 0.7), and each adds little beside the other
+    numbers = [trial.number for trial in search.results().candidates(9)]
+    assert numbers == [LUCKY, 6, 7, MIDDLE, CORNER, WORST, PAPER]
+
+
+def test_settings_are_confirmed_that_lose_to_the_papers_as_there_are_no_others(search: Search) -> None:
+    space = search.space
+    ledger = Ledger.create(None, space, {}, [FirstTrial(space.paper_values(), "paper")])
+    ledger.ready(SpaceSampler)
+    beaten = Search(search.folder, ledger)
+    train(beaten, (0.8, 0.8))
+    assert [trial.number for trial in beaten.results().candidates(1)] == [0]
+    train(beaten, (0.5, 0.6))
+    train(beaten, (0.6, 0.7))
+    assert [trial.number for trial in beaten.results().candidates(1)] == [2, 0]
+
+
 def test_candidates_add_the_most_hypervolume_and_the_paper_is_among_them(search: Search) -> None:
     # (0.9, 0.1) adds 0.02 to the front's 0.51, (0.7, 0.7) adds 0.42
     assert [trial.number for trial in search.results().candidates(1)] == [LUCKY, PAPER]
     assert [trial.number for trial in search.results().candidates(2)] == [LUCKY, CORNER, PAPER]
     assert [trial.number for trial in search.results().candidates(3)][:2] == [LUCKY, CORNER]
-    assert [trial.number for trial in search.results().candidates(9)] == [LUCKY, CORNER, MIDDLE, PAPER, WORST]
+    assert [trial.number for trial in search.results().candidates(9)] == [LUCKY, CORNER, MIDDLE, WORST, PAPER]
 
 
 def test_a_member_of_the_front_that_beats_the_paper_in_everything_is_confirmed_first(search: Search) -> None:
