@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.precision import FIGURES, PRECISIONS, change, metrics, recorded, table
+from benchmarks.precision import METRICS, PRECISIONS, change, metrics, recorded, table
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.training.checkpoint import Epoch
@@ -18,7 +18,7 @@ CONFIGS = sorted({run["config"] for run in recorded()})
 @pytest.mark.parametrize("config", CONFIGS)
 def test_cars3d_ends_within_the_spread_of_seeds(config: str) -> None:
     runs = [run for run in recorded() if run["config"] == config]
-    for name in FIGURES:
+    for name in METRICS:
         wide, half = (metrics(runs, precision, name) for precision in PRECISIONS)
         assert len(wide) == len(half) >= 3
         assert abs(change(wide, half)) <= 1, name

@@ -1,11 +1,11 @@
 """A GPU that is not there: PyTorch's own functions over a driver and tensors that only pretend.
 
-Tensors on ``cuda`` are PyTorch's fake tensors: they have a shape, a type and a device, and no values. Mixing
-devices and what does not fit raise as in earnest. Tensors on the CPU are real. What leaves the GPU is made
-up: ones and zeros in turn, of the shape that was asked for.
+Tensors on ``cuda`` are PyTorch's fake tensors: they have a shape, a type and a device, and no values. Mixed
+devices and shapes that do not fit raise, as on a GPU. Tensors on the CPU are real. Values read from the GPU are
+made up: ones and zeros in turn, of the right shape.
 
-``torch.cuda`` is the real module, with its signatures and all that it refuses, for only what is below it, in
-``torch._C``, is replaced. What nobody replaced raises.
+``torch.cuda`` is the real module, with its signatures and its checks; only functions of ``torch._C`` below it are
+replaced. A function that has no replacement raises.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -71,5 +71,5 @@ class Store:
 
 
 def metrics(epoch: int, **values: float) -> list[EpochMetrics]:
-    """Figures of one epoch."""
+    """Metrics of one epoch."""
     return [EpochMetrics(epoch, 1000.0 + epoch, values)]

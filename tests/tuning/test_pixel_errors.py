@@ -40,7 +40,7 @@ class Faces:
     """The temperature trades invariance for landmarks, the weight decides how well both can be had."""
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> FloatArray:
-        """Figures of 4 epochs, with noise."""
+        """Metrics of 4 epochs, with noise."""
         curve: FloatArray = self.truth([values])[0] + rng.normal(0, [0.01, 0.5], (4, 2))
         return curve
 

@@ -122,7 +122,7 @@ def masked(uri: str) -> str:
     """Hide the secrets of a tracking URI, for messages, logs and artifacts.
 
     `***` replaces the password, every query value that may be a secret, and the credentials of a web address.
-    Where a password has unquoted `/` or `@`, too much is hidden rather than too little.
+    If a password has unquoted `/` or `@`, too much is hidden rather than too little.
     """
     uri = _SECRET_IN_QUERY.sub(r"\1***", uri)
     uri = _TOKEN.sub(r"\1***@", uri)

@@ -135,7 +135,7 @@ def test_interval_of_an_accuracy_agrees_with_the_normal_approximation_of_a_propo
 def naive_figures(
     domain: FactorOutcome, attributes: dict[str, FactorOutcome], drawn: Tensor
 ) -> dict[str, float]:
-    """Figures of drawn images, from the definitions; what has nothing to rest on is not given."""
+    """Metrics of drawn images, from the definitions; what has nothing to rest on is not given."""
     found: dict[str, float] = {}
     skills: dict[str, float] = {}
     for name, outcome in {"domain": domain, **attributes}.items():

@@ -33,7 +33,7 @@ params: {augmentations: {type: subset, members: [crop, gaussian_blur, grayscale,
 objectives: {invariance: maximize, informativeness: maximize}
 search: {trials: 13, warm_start: {paper: false}}
 """
-FIGURES = {"crop": (0.8, 0.9), "gaussian_blur": (0.9, 0.7), "grayscale": (0.7, 0.8), "affine": (0.6, 0.95)}
+METRICS = {"crop": (0.8, 0.9), "gaussian_blur": (0.9, 0.7), "grayscale": (0.7, 0.8), "affine": (0.6, 0.95)}
 TEMPERATURES = ALONE.replace(
     "{augmentations: {type: subset, members: [crop, gaussian_blur, grayscale, affine], max_size: 1}}",
     "{temperature: {type: float, low: 0.05, high: 0.5}}",
@@ -65,8 +65,8 @@ def search_of(
 
 
 def alone(folder: Path) -> Search:
-    first = [FirstTrial({"augmentations": (name,)}, "here") for name in FIGURES]
-    return search_of(folder, ALONE, list(FIGURES.values()), first)
+    first = [FirstTrial({"augmentations": (name,)}, "here") for name in METRICS]
+    return search_of(folder, ALONE, list(METRICS.values()), first)
 
 
 def drawn(search: Search) -> Axes:
@@ -93,9 +93,9 @@ def test_augmentations_alone_are_named_and_the_front_joined(tmp_path: Path) -> N
     table, picture = write_trials(search.results(), tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
     axes = drawn(search)
-    assert sorted(labels(axes)) == sorted(FIGURES)
+    assert sorted(labels(axes)) == sorted(METRICS)
     found = marked(axes)
-    assert sorted(map(tuple, found["front"] + found["other trials"])) == sorted(FIGURES.values())
+    assert sorted(map(tuple, found["front"] + found["other trials"])) == sorted(METRICS.values())
     assert found["best trade-off"] == [[0.8, 0.9]]
     line = axes.lines[0]
     assert np.asarray(line.get_xydata()).tolist() == [[0.6, 0.95], [0.8, 0.9], [0.9, 0.7]]

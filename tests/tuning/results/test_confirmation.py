@@ -14,7 +14,7 @@ from tuning.results.confirmation import confirmed_trials, front_shares
 
 BOTH: dict[str, Direction] = {"invariance": "maximize", "error": "minimize"}
 DIRECTIONS = list(BOTH.values())
-FIGURES = ("invariance", "error", "domain_accuracy")
+METRICS = ("invariance", "error", "domain_accuracy")
 
 
 def record(number: int, metrics: dict[str, float]) -> TrialRecord:
@@ -26,8 +26,8 @@ def record(number: int, metrics: dict[str, float]) -> TrialRecord:
 
 def test_means_and_deviations_are_those_of_the_other_seeds_alone() -> None:
     drawn = np.random.default_rng(0).random((3, 3))
-    runs = [record(i + 1, dict(zip(FIGURES, row.tolist(), strict=True))) for i, row in enumerate(drawn)]
-    flattered = record(0, dict.fromkeys(FIGURES, 9.0))
+    runs = [record(i + 1, dict(zip(METRICS, row.tolist(), strict=True))) for i, row in enumerate(drawn)]
+    flattered = record(0, dict.fromkeys(METRICS, 9.0))
     (confirmed,) = confirmed_trials([(flattered, runs)], BOTH)
     assert confirmed.trial == flattered
     assert confirmed.seeds == 3
@@ -35,7 +35,7 @@ def test_means_and_deviations_are_those_of_the_other_seeds_alone() -> None:
         (confirmed.mean, drawn.mean(axis=0)),
         (confirmed.spread, drawn.std(axis=0, ddof=1)),
     ]:
-        assert list(found) == list(FIGURES)
+        assert list(found) == list(METRICS)
         assert list(found.values()) == pytest.approx(expected)
     assert confirmed.share == 1
 

@@ -10,12 +10,12 @@ from tuning.results.final_metrics import final_metrics, to_measure
 from tuning.results.search import Search
 
 PAPER, BEST, CONFIRMED = range(3)
-FIGURES = [[0.5, 0.5], [0.75, 0.75], [0.625, 0.625]]
+METRICS = [[0.5, 0.5], [0.75, 0.75], [0.625, 0.625]]
 
 
 @pytest.fixture
 def search(tmp_path: Path) -> Search:
-    return made(tmp_path / "s", FIGURES)
+    return made(tmp_path / "s", METRICS)
 
 
 def numbers(search: Search) -> list[tuple[int, list[int]]]:

@@ -33,7 +33,7 @@ search: {trials: 6, startup_trials: 2, confirm: {top: 2, seeds: 2}}
 """
 
 PAPER, CORNER, LUCKY, MIDDLE, WORST, STOPPED = range(6)
-FIGURES = [(0.4, 0.4), (0.9, 0.1), (0.7, 0.7), (0.6, 0.6), (0.1, 0.1), (1.0, 1.0)]
+METRICS = [(0.4, 0.4), (0.9, 0.1), (0.7, 0.7), (0.6, 0.6), (0.1, 0.1), (1.0, 1.0)]
 """Invariance and informativeness of each trial; the last one was stopped early."""
 
 
@@ -45,7 +45,7 @@ def search(tmp_path: Path) -> Search:
     ledger = Ledger.create(None, space, {}, first)
     ledger.ready(SpaceSampler)
     search = Search(tmp_path / "s", ledger)
-    for number, metrics in enumerate(FIGURES):
+    for number, metrics in enumerate(METRICS):
         train(search, metrics, full_budget=number != STOPPED)
     return search
 
@@ -183,7 +183,7 @@ def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
 
 def test_a_search_and_its_ledger_say_what_they_are(search: Search) -> None:
     best = search.best_tradeoff().number
-    invariance, informativeness = FIGURES[best]
+    invariance, informativeness = METRICS[best]
     assert repr(search) == (
         f"<Search 's' of synthetic: 6 trials, 5 complete, best trade-off {best:03d} (invariance "
         f"{invariance:.3f}, informativeness {informativeness:.3f})>"

@@ -53,7 +53,7 @@ def test_a_running_search_is_followed_to_its_end(
             browser.wait(f"{STATE}.includes('1 trial running')")
             browser.wait("document.querySelector('[data-since]').textContent.includes(', for ')")
 
-            # What the reader has chosen stays when news come.
+            # News leave the reader's choices as they are.
             browser.see("select(1); sortBy(2); sortBy(2)")
             browser.see("document.querySelector('#trials [data-trial=\"2\"]').focus({ preventScroll: true })")
             number = end_one(search, 0.99)

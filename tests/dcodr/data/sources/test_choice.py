@@ -50,7 +50,7 @@ def test_a_draw_keeps_the_proportions_of_the_domains(counts: list[int], share: f
     lifted = [i for i, n in enumerate(counts) if asked * n < 2 * total]
     for i, n in enumerate(counts):
         assert 2 <= drawn[f"d{i}"] <= n
-        # Where every domain's share is two images or more, each gets its share, rounded.
+        # If every domain's share is two images or more, each gets its share, rounded.
         if not lifted:
             assert abs(drawn[f"d{i}"] - asked * n / total) < 1
     # A larger domain never gets fewer, but for rounding.
