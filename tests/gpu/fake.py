@@ -1,11 +1,11 @@
 """A GPU that is not there: PyTorch's own functions over a driver and tensors that only pretend.
 
 Tensors on ``cuda`` are PyTorch's fake tensors: they have a shape, a type and a device, and no values. Mixed
-devices and shapes that do not fit raise, as on a GPU. Tensors on the CPU are real. Values read from the GPU are
-made up: ones and zeros in turn, of the right shape.
+devices and shapes that do not fit raise, as on a GPU. Tensors on the CPU are real. Values read from the GPU
+are made up: ones and zeros in turn, of the right shape.
 
-``torch.cuda`` is the real module, with its signatures and its checks; only functions of ``torch._C`` below it are
-replaced. A function that has no replacement raises.
+``torch.cuda`` is the real module, with its signatures and its checks; only functions of ``torch._C`` below it
+are replaced. A function that has no replacement raises.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
