@@ -37,7 +37,7 @@ from tuning.space.params import FloatParam, SubsetParam
 SPACES = Path(__file__).parents[1] / "search_spaces"
 RECORD = Path(__file__).with_suffix(".jsonl")
 DATASETS = {"synthetic": SPACES / "augs.yaml", "cars3d": SPACES / "cars3d.yaml"}
-FIGURES = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
+METRICS = ("invariance", "informativeness", IMAGE_INFORMATIVENESS)
 
 
 def main() -> None:
@@ -94,13 +94,13 @@ def train(space: Space, data: FactorDataset, values: dict[str, Any]) -> dict[str
     unlabelled = dataclasses.replace(data, spec=dataclasses.replace(data.spec, attributes=()), attributes={})
     without = evaluate_encoder(trained.method.encoder, unlabelled, "validation", FAST, seed=config.seed)
     metrics = {**without.metrics, **trained.report.metrics}
-    measured = {name: metrics.get(name) for name in FIGURES}
+    measured = {name: metrics.get(name) for name in METRICS}
     return {"values": values, "infeasible": trained.report.infeasible, **measured}
 
 
 def table(dataset: str, runs: list[dict[str, Any]]) -> str:
     """Format rank correlations of the two metrics, over all trainings and over the more invariant half."""
-    invariance, labelled, without = (np.array([run[name] for run in runs]) for name in FIGURES)
+    invariance, labelled, without = (np.array([run[name] for run in runs]) for name in METRICS)
     half = invariance >= np.median(invariance)
     rows = [f"{dataset}: informativeness {labelled.min():.2f} to {labelled.max():.2f}"]
     for which, chosen in {"all": np.full(len(runs), True), "the more invariant half": half}.items():

@@ -24,7 +24,7 @@ from dcodr.training.trainer import fit
 
 RECORD = Path(__file__).with_suffix(".jsonl")
 PRECISIONS = ("float32", "bfloat16")
-FIGURES = ("domain_accuracy", "invariance", "informativeness", "accuracy/azimuth", "accuracy/elevation")
+METRICS = ("domain_accuracy", "invariance", "informativeness", "accuracy/azimuth", "accuracy/elevation")
 Runs = list[dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ def tested(config: Config) -> dict[str, float]:
     data = open_store(config.store)
     trained = fit(config, data)
     report = evaluate_encoder(trained.method.encoder, data, "test", PAPER, seed=config.seed)
-    return {name: round(report.metrics[name], 5) for name in FIGURES}
+    return {name: round(report.metrics[name], 5) for name in METRICS}
 
 
 def metrics(runs: Runs, precision: str, name: str) -> list[float]:
@@ -82,7 +82,7 @@ def table(runs: Runs) -> str:
     The deviation is pooled over both precisions. Another seed causes a change of about one deviation, too.
     """
     lines = ["| metric | float32 | bfloat16 | change in deviations of the seeds |", "|---|--:|--:|--:|"]
-    for name in FIGURES:
+    for name in METRICS:
         wide, half = (metrics(runs, precision, name) for precision in PRECISIONS)
         cells = [f"{statistics.mean(some):.3f} ± {statistics.stdev(some):.3f}" for some in (wide, half)]
         lines.append(f"| {name} | {' | '.join(cells)} | {change(wide, half):+.2f} |")

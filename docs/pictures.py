@@ -28,7 +28,7 @@ from dcodr.training.sampler import DomainBatchSampler
 from tuning.pareto import Direction, best_tradeoff, hypervolume, non_dominated
 
 HERE = Path(__file__).parent
-RECORD = HERE.parent / "benchmarks" / "search_efficiency" / "record.jsonl"
+RECORD = HERE.parent / "benchmarks" / "search_efficiency" / "records" / "embedded" / "trainings.jsonl"
 CPU = torch.device("cpu")
 PAIR: tuple[Direction, Direction] = ("maximize", "maximize")
 

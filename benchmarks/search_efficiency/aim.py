@@ -22,8 +22,9 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.exceptions import ConvergenceWarning
 
+from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.simulator import Floats, Ours, simulate
-from benchmarks.search_efficiency.surrogate import SPACE, Surrogate, read_record
+from benchmarks.search_efficiency.surrogate import Surrogate
 from tuning.ledger.encoding import decode
 from tuning.pareto import hypervolume
 from tuning.sampling.points import Point, Points
@@ -92,13 +93,14 @@ def main() -> None:
     """Simulate all searches and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=12, help="searches of each kind")
+    parser.add_argument("--record", default="embedded", choices=RECORDS, help="basis of the surrogate")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # A feature without influence gets the largest length scale allowed, about which scikit-learn warns.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    console, space = Console(), load_space(SPACE)
+    console, space = Console(), load_space(RECORDS[options.record] / SPACE)
     with console.status("fitting the surrogate"):
-        surrogate = Surrogate(read_record(), space.params)
+        surrogate = Surrogate(read_record(RECORDS[options.record]), space.params)
     with console.status("looking for the best point"):
         console.print(headroom(surrogate, with_baseline(space, {})))
     table = Table(

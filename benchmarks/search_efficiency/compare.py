@@ -2,7 +2,7 @@
 
     python -m benchmarks.search_efficiency.compare --seeds 20
 
-Every row searches ``space.yaml`` on the surrogate of its record, with 1, 8 and 64 workers. A search has
+Every row searches the space of a record on its surrogate, with 1, 8 and 64 workers. A search has
 arrived when its complete trials dominate a share of the best known hypervolume, without noise, from one of
 two reference points. Searches of the same seed train with the same noise. Settings are to be chosen on
 ``--set choose``, figures to be stated from ``--set report``.
@@ -26,20 +26,21 @@ from sklearn.exceptions import ConvergenceWarning
 from benchmarks.search_efficiency.goals import Goal, arrival, best_front, goals_of
 from benchmarks.search_efficiency.histories import Task, note, noted
 from benchmarks.search_efficiency.random_search import RandomSearch
+from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.report import Unit, draw_picture, proposals, table
 from benchmarks.search_efficiency.rows import RANDOM, ROWS, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
-from benchmarks.search_efficiency.surrogate import ENCODINGS, SPACE, Surrogate, cross_validated, read_record
+from benchmarks.search_efficiency.surrogate import ENCODINGS, Surrogate, cross_validated
 from tuning.space import Space, load_space
 
 PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
 WORKERS = (1, 8, 64)
 SETS = {"choose": 1000, "report": 2000}
 """First seed of each set."""
-EPOCHS = 600
-"""Epochs after which a search that has not arrived is ended."""
-RANDOM_EPOCHS = 4000
-"""The same of a random search, which costs little to simulate: 98 % of the hypervolume take about 2,400."""
+WHOLE = 150
+"""A search that has not arrived is ended after the epochs of this many whole trainings."""
+RANDOM_WHOLE = 1000
+"""The same of a random search, which costs little to simulate: 98 % of the hypervolume take about 600."""
 
 
 def main() -> None:
@@ -48,19 +49,21 @@ def main() -> None:
     console = Console()
     # A feature without influence gets the largest length scale allowed, about which scikit-learn warns.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    space, record, encoding = load_space(SPACE), read_record(), ENCODINGS[options.surrogate]
+    folder, encoding = RECORDS[options.record], ENCODINGS[options.surrogate]
+    space, record = load_space(folder / SPACE), read_record(folder)
     with console.status("fitting the surrogate"):
         surrogate = Surrogate(record, space.params, encoding)
         goals = goals_of(best_front(surrogate, space))
     for name, correlation in cross_validated(record, space.params, encoding).items():
         console.print(f"Surrogate, cross-validated rank correlation of the final {name}: {correlation:.2f}")
+    options.epochs = options.epochs or WHOLE * space.base.epochs
     first = SETS[options.set]
     found = random_searches(surrogate, space, range(first, first + options.sequences), options.workers)
     seeds = range(first, first + options.seeds)
     tasks = [Task(row, n, seed) for seed in seeds for n in options.workers for row in options.rows]
     os.environ["OMP_NUM_THREADS"] = "1"
     found |= dict(searches(tasks, options, (space, surrogate, goals, options.epochs), console))
-    budgets = dict.fromkeys(ROWS, options.epochs) | {RANDOM: RANDOM_EPOCHS}
+    budgets = dict.fromkeys(ROWS, options.epochs) | {RANDOM: RANDOM_WHOLE * space.base.epochs}
     for goal in goals:
         arrived = {task: arrival(history, goal) for task, history in found.items()}
         for unit in get_args(Unit):
@@ -76,12 +79,13 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20, help="searches of each row and number of workers")
+    parser.add_argument("--record", default="embedded", choices=RECORDS, help="basis of the surrogate")
     parser.add_argument("--set", default="report", choices=SETS, help="seeds to choose on, or to report")
     parser.add_argument("--sequences", type=int, default=300, help="random searches, which cost little")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="what to compare")
     parser.add_argument("--surrogate", default="features", choices=ENCODINGS, help="what the surrogate sees")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="most epochs of a search")
+    parser.add_argument("--epochs", type=int, help=f"most epochs of a search; default: of {WHOLE} trainings")
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
     parser.add_argument("--histories", type=Path, help="file of finished searches, to continue from")
     parser.add_argument("--picture", type=Path, default=PICTURE, help="file of the picture")
@@ -93,8 +97,9 @@ def random_searches(
 ) -> dict[Task, History]:
     """Return exact random searches."""
     found: dict[Task, History] = {}
+    epochs = RANDOM_WHOLE * space.base.epochs
     for seed in seeds:
-        search = RandomSearch(surrogate, space, seed=seed, epochs=RANDOM_EPOCHS, workers=max(workers))
+        search = RandomSearch(surrogate, space, seed=seed, epochs=epochs, workers=max(workers))
         found |= {Task(RANDOM, n, seed): search.history(n) for n in workers}
     return found
 
@@ -103,7 +108,7 @@ def searches(
     tasks: Sequence[Task], options: argparse.Namespace, shared: tuple[Any, ...], console: Console
 ) -> Iterator[tuple[Task, History]]:
     """Yield simulated searches; those of an earlier run come first."""
-    under = {"surrogate": options.surrogate, "epochs": options.epochs}
+    under = {"record": options.record, "surrogate": options.surrogate, "epochs": options.epochs}
     earlier = noted(options.histories, under) if options.histories else {}
     yield from ((task, earlier[task]) for task in tasks if task in earlier)
     missing = [task for task in tasks if task not in earlier]

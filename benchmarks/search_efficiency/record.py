@@ -1,23 +1,26 @@
-"""Train random configs of ``space.yaml`` and record every epoch's metrics, the basis of comparing searches.
+"""Train random configs of a record's space and record every epoch's metrics, the basis of comparing searches.
 
-    python -m benchmarks.search_efficiency.record --workers 2
+    python -m benchmarks.search_efficiency.record embedded --configs 128
+    python -m benchmarks.search_efficiency.record cars3d --configs 64 --every 3
 
-Appends one JSON line per training to ``record.jsonl`` beside this file as soon as it ends, and continues
-after an interruption. A training takes about 80 seconds of one core.
+Appends one JSON line per training to the record as soon as it ends, and continues after an interruption. A
+training of the embedded dataset takes about 80 seconds of one core.
 """
 
 import argparse
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import optuna
 from rich.progress import track
 
+from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS
 from dcodr.config import Config
+from dcodr.data.dataset import FactorDataset
 from dcodr.data.store import open_store
 from dcodr.errors import DivergedError
 from dcodr.training.checkpoint import Epoch
@@ -26,62 +29,78 @@ from tuning.ledger.encoding import suggest
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
 
-FOLDER = Path(__file__).parent
-RECORD = FOLDER / "record.jsonl"
-SPACE = Path(__file__).with_name("space.yaml")
-FIGURES = ("invariance", "informativeness", "effective_rank", "code_variance")
+METRICS = ("invariance", "informativeness", "effective_rank", "code_variance")
 
 
 def main() -> None:
     """Run the trainings that the record lacks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("record", choices=RECORDS, help="the record to continue")
     parser.add_argument("--configs", type=int, default=128, help="random configs, each with seed 0")
     parser.add_argument("--repeated", type=int, default=16, help="of these, configs with seeds 1 and 2 too")
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time, one thread each")
+    parser.add_argument("--every", type=int, default=1, help="train on the images of every n-th domain only")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = load_space(SPACE, search={"sampler": "random"})
-    lines = RECORD.read_text().splitlines() if RECORD.exists() else []
+    space = load_space(RECORDS[options.record] / SPACE, search={"sampler": "random"})
+    record = RECORDS[options.record] / TRAININGS
+    lines = record.read_text().splitlines() if record.exists() else []
     done = {(run["config"], run["seed"]): run for run in map(json.loads, lines)}
     seeds = [(0, 1, 2) if i < options.repeated else (0,) for i in range(options.configs)]
     wanted = [(i, seed) for i in range(options.configs) for seed in seeds[i]]
     missing = [key for key in wanted if key not in done]
     values = {i: done[i, 0]["values"] if (i, 0) in done else draw(space, i) for i, _ in missing}
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(train, space, i, values[i], seed) for i, seed in missing]
+        futures = [pool.submit(train, space, i, values[i], seed, options.every) for i, seed in missing]
         for future in track(as_completed(futures), total=len(futures), description="training"):
-            with RECORD.open("a") as file:
+            with record.open("a") as file:
                 file.write(json.dumps(future.result()) + "\n")
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:
     """Return the config of an index, the first draw of the platform's random sampler with that seed.
 
-    The sampler has changed since the first 32 were recorded. The values in the record are those that were
-    trained.
+    The sampler has changed since the first 32 of the embedded dataset were recorded. The values in the record
+    are those that were trained.
     """
     study = optuna.create_study(directions=["maximize"] * 2, sampler=SpaceSampler(space, index))
     return suggest(study.ask(), space.params)
 
 
-def train(space: Space, index: int, values: dict[str, Any], seed: int) -> dict[str, Any]:
+def thinned(data: FactorDataset, every: int) -> FactorDataset:
+    """Return the images of every n-th domain, the first included."""
+    if every == 1:
+        return data
+    keep = data.domain % every == 0
+    return replace(
+        data,
+        images=data.images[keep],
+        domain=data.domain[keep] // every,
+        attributes={name: labels[keep] for name, labels in data.attributes.items()},
+        split=data.split[keep],
+        fingerprint=f"{data.fingerprint}, every {every}",
+    )
+
+
+def train(space: Space, index: int, values: dict[str, Any], seed: int, every: int) -> dict[str, Any]:
     """Run one training and return its line of the record."""
     config = Config.model_validate(space.config(values).model_dump() | {"seed": seed})
     epochs: list[dict[str, Any]] = []
+    data = thinned(open_store(config.store), every)
     failure, started = None, time.perf_counter()
     try:
-        fit(config, open_store(config.store), on_epoch=lambda epoch: epochs.append(metrics(epoch)))
+        fit(config, data, on_epoch=lambda epoch: epochs.append(metrics(epoch)))
     except DivergedError as error:
         failure = str(error)
     seconds = round(time.perf_counter() - started, 1)
-    run = {"config": index, "seed": seed, "values": values, "epochs": epochs}
+    run = {"config": index, "seed": seed, "domains": data.n_domains, "values": values, "epochs": epochs}
     return run | {"failure": failure, "seconds": seconds}
 
 
 def metrics(epoch: Epoch) -> dict[str, Any]:
     """Return the recorded values of an epoch."""
     assert epoch.report is not None
-    kept: dict[str, Any] = {name: round(epoch.report.metrics[name], 5) for name in FIGURES}
+    kept: dict[str, Any] = {name: round(epoch.report.metrics[name], 5) for name in METRICS}
     return kept | {"infeasible": epoch.report.infeasible, "loss": round(epoch.losses["loss"], 4)}
 
 

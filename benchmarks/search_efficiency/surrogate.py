@@ -1,9 +1,6 @@
-"""Predictions of a config's objectives after every epoch, learned from real trainings of ``space.yaml``."""
+"""Predictions of a config's objectives after every epoch, learned from recorded trainings."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,46 +10,13 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from benchmarks.search_efficiency.records import OBJECTIVES, Record
 from tuning.ledger.encoding import encode
 from tuning.sampling.points import Points
 from tuning.space.params import Param, SubsetParam
 
-RECORD = Path(__file__).parent / "record.jsonl"
-SPACE = Path(__file__).with_name("space.yaml")
-OBJECTIVES = ("invariance", "informativeness")
 Floats = npt.NDArray[np.float64]
 Encoding = Callable[[Mapping[str, Param], Sequence[Mapping[str, Any]]], Floats]
-
-
-@dataclass(frozen=True)
-class Record:
-    """The recorded trainings.
-
-    Attributes:
-        configs: ``(n,)`` index of the config of each training.
-        values: Values of the searched settings of each training.
-        metrics: ``(n, epochs, 2)`` objectives of each training after every epoch.
-    """
-
-    configs: npt.NDArray[np.int64]
-    values: list[dict[str, Any]]
-    metrics: Floats
-
-
-def read_record(path: Path = RECORD) -> Record:
-    """Read the record without trainings that diverged or collapsed."""
-    runs = [json.loads(line) for line in path.read_text().splitlines()]
-    epochs = max(len(run["epochs"]) for run in runs)
-    whole = [
-        run
-        for run in runs
-        if len(run["epochs"]) == epochs and not any(epoch["infeasible"] for epoch in run["epochs"])
-    ]
-    whole.sort(key=lambda run: (run["config"], run["seed"]))
-    metrics = [[[epoch[name] for name in OBJECTIVES] for epoch in run["epochs"]] for run in whole]
-    return Record(
-        np.array([run["config"] for run in whole]), [run["values"] for run in whole], np.array(metrics)
-    )
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:

@@ -13,16 +13,11 @@ from scipy.stats import spearmanr
 
 from benchmarks.search_efficiency.goals import Goal, volumes
 from benchmarks.search_efficiency.random_search import RandomSearch
+from benchmarks.search_efficiency.record import thinned
+from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS, Record, read_record
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simulate
-from benchmarks.search_efficiency.surrogate import (
-    RECORD,
-    SPACE,
-    Record,
-    Surrogate,
-    plain,
-    read_record,
-    seed_covariance,
-)
+from benchmarks.search_efficiency.surrogate import Surrogate, plain, seed_covariance
+from dcodr.data.dataset import FactorDataset
 from tuning.ledger.encoding import decode
 from tuning.pareto import hypervolume
 from tuning.results.search import Search
@@ -31,6 +26,7 @@ from tuning.space import Space, load_space
 from tuning.space.settings import SearchSettings
 
 Floats = npt.NDArray[np.float64]
+EMBEDDED = RECORDS["embedded"]
 
 
 class Slopes:
@@ -59,7 +55,7 @@ class Slopes:
 def space(**search: Any) -> Space:
     asked = {"trials": 10_000, "sampler": "random", "scheduler": None, "warm_start": {"paper": False}}
     asked |= search
-    return load_space(SPACE).model_copy(update={"search": SearchSettings.model_validate(asked)})
+    return load_space(EMBEDDED / SPACE).model_copy(update={"search": SearchSettings.model_validate(asked)})
 
 
 def run(searched: Space, workers: int = 1, epochs: int = 80, **options: Any) -> tuple[History, Slopes, Ours]:
@@ -161,8 +157,8 @@ def test_ray_trains_allowed_sets_and_stops_early() -> None:
 
 
 def test_the_record_is_what_the_issue_asks_for() -> None:
-    record, searched = read_record(), load_space(SPACE)
-    assert RECORD.stat().st_size < 2**20
+    record, searched = read_record(), load_space(EMBEDDED / SPACE)
+    assert (EMBEDDED / TRAININGS).stat().st_size < 2**20
     assert len(np.unique(record.configs)) >= 128
     seeds = np.unique(record.configs, return_counts=True)[1]
     assert (seeds >= 3).sum() >= 16
@@ -178,16 +174,28 @@ def test_trainings_that_broke_down_are_left_out(tmp_path: Path) -> None:
         {"config": 2, "seed": 0, "values": {"t": 3}, "epochs": [whole]},
         {"config": 3, "seed": 0, "values": {"t": 4}, "epochs": [whole, {**whole, "infeasible": "constant"}]},
     ]
-    path = tmp_path / "record.jsonl"
-    path.write_text("\n".join(map(json.dumps, runs)))
-    record = read_record(path)
+    (tmp_path / TRAININGS).write_text("\n".join(map(json.dumps, runs)))
+    record = read_record(tmp_path)
     assert record.configs.tolist() == [0, 1]
     assert record.metrics.tolist() == [[[0.5, 0.4]] * 2] * 2
 
 
+def test_a_record_of_fewer_domains_has_their_images_and_labels(tiny: FactorDataset) -> None:
+    few = thinned(tiny, 3)
+    names = np.unique(tiny.domain)[::3]
+    assert few.n_domains == len(names)
+    assert np.bincount(few.domain).tolist() == [int((tiny.domain == name).sum()) for name in names]
+    rows = np.flatnonzero(np.isin(tiny.domain, names))
+    assert np.array_equal(few.images, tiny.images[rows])
+    assert np.array_equal(few.split, tiny.split[rows])
+    assert all(np.array_equal(labels, tiny.attributes[name][rows]) for name, labels in few.attributes.items())
+    assert few.fingerprint != tiny.fingerprint
+    assert thinned(tiny, 1) is tiny
+
+
 def planted(n: int, repeats: int, noise: float) -> Record:
     """Trainings of two epochs whose objectives depend on temperature and on crop."""
-    rng, searched = np.random.default_rng(0), load_space(SPACE)
+    rng, searched = np.random.default_rng(0), load_space(EMBEDDED / SPACE)
     points = [Points(searched.params).draw(rng) for _ in range(n)]
     values = [decode(searched.params, point) for point in points for _ in range(repeats)]
     last = np.array([truth(of) for of in values])
@@ -203,7 +211,7 @@ def truth(values: Mapping[str, Any]) -> list[float]:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise() -> None:
-    searched = load_space(SPACE)
+    searched = load_space(EMBEDDED / SPACE)
     surrogate = Surrogate(planted(40, 2, noise=0.02), searched.params)
     rng = np.random.default_rng(1)
     new = [decode(searched.params, Points(searched.params).draw(rng)) for _ in range(60)]
@@ -225,7 +233,7 @@ def test_noise_is_pooled_over_the_configs_with_several_seeds() -> None:
 
 
 def test_plain_booleans_do_not_tell_how_many_members_there_are() -> None:
-    searched = load_space(SPACE)
+    searched = load_space(EMBEDDED / SPACE)
     values = {**searched.paper_values(), "augmentations": ("crop",)}
     more = {**values, "augmentations": ("grayscale", "crop")}
     one, two = plain(searched.params, [values, more])
