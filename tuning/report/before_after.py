@@ -17,11 +17,14 @@ RETRIEVAL = "retrieval"
 
 
 def before_and_after(results: Results) -> list[tuple[str, TrialRecord]]:
-    """Return the trials whose pictures of neighbours are to be compared.
+    """Return the trainings whose pictures of neighbours are to be compared.
+
+    A trial without a picture, e.g. of a search that was continued on another machine, is represented by one
+    of its confirmations.
 
     Returns:
-        A caption and the trial with the paper's settings, then the best trade-off; empty if the two are the
-        same trial, a picture is missing, or there is no front.
+        A caption and a training of the paper's settings, then of the best trade-off; empty if the two are the
+        same trial, there is no picture of one of them, or there is no front.
     """
     if results.baseline is None or not results.front or results.best_tradeoff == results.baseline:
         return []
@@ -30,9 +33,14 @@ def before_and_after(results: Results) -> list[tuple[str, TrialRecord]]:
         (results.space.baseline, results.baseline),
         ("the best trade-off", results.best_tradeoff),
     ):
-        if not picture_file(results, trial.number, RETRIEVAL).is_file():
+        pictured = (
+            run
+            for run in (trial, *results.trainings(trial))
+            if picture_file(results, run.number, RETRIEVAL).is_file()
+        )
+        if (run := next(pictured, None)) is None:
             return []
-        found.append((f"Trial {number(trial)}, {name}: {reached(results.objectives(trial))}", trial))
+        found.append((f"Trial {number(trial)}, {name}: {reached(results.objectives(trial))}", run))
     return found
 
 
@@ -43,8 +51,8 @@ def write_before_after(results: Results, folder: Path) -> list[Path]:
         UserError: If a picture cannot be read or written.
     """
     blocks = []
-    for caption, trial in before_and_after(results):
-        path = picture_file(results, trial.number, RETRIEVAL)
+    for caption, run in before_and_after(results):
+        path = picture_file(results, run.number, RETRIEVAL)
         try:
             with Image.open(path) as file:
                 picture = file.convert("RGB")

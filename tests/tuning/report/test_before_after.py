@@ -23,6 +23,16 @@ def drawn(search: Search, number: int, color: str) -> None:
     Image.new("RGB", (300, 200), color).save(path)
 
 
+def confirmed(search: Search, trial: int, seed: int, value: tuple[float, float]) -> None:
+    """Train a trial's settings again; the training reaches these objectives."""
+    search.ledger.confirm(trial, seed)
+    begun = search.ledger.begin()
+    assert begun is not None
+    metrics = dict(zip(search.space.objectives, value, strict=True))
+    search.ledger.note_epoch(begun.number, 2, training={}, metrics=metrics, intervals={})
+    search.ledger.end(begun.number, full_budget=True)
+
+
 def test_the_papers_neighbours_are_above_those_of_the_best_tradeoff(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [PAPER, BEST])
     drawn(search, 0, "red")
@@ -43,6 +53,16 @@ def test_the_page_shows_both_with_their_metrics(tmp_path: Path) -> None:
         "Trial 000, the paper's settings: invariance 0.500, informativeness 0.500",
         "Trial 001, the best trade-off: invariance 0.900, informativeness 0.750",
     ]
+
+
+def test_a_confirmation_stands_for_a_trial_whose_picture_is_missing(tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [PAPER, BEST])
+    for trial, value in ((0, PAPER), (1, BEST)):
+        for seed in (1, 2):
+            confirmed(search, trial, seed, value)
+    drawn(search, 1, "blue")
+    drawn(search, 3, "red")
+    assert [run.number for _, run in before_and_after(search.results())] == [3, 1]
 
 
 @pytest.mark.parametrize(
