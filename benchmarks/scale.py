@@ -185,8 +185,8 @@ def only_report(assignment: dict[str, Any]) -> None:
 
 
 def space_of(trials: int, sampler: str, epochs: int, data: Path) -> Space:
-    """Load ``augs.yaml`` with the given numbers of trials and epochs."""
-    space = load_space(SPACE, data=str(data), search={"trials": trials, "sampler": sampler})
+    """Load ``augs.yaml`` with the given numbers of trials and epochs, without confirmations."""
+    space = load_space(SPACE, data=str(data), search={"trials": trials, "sampler": sampler, "confirm": None})
     return space.model_copy(update={"base": space.base.model_copy(update={"epochs": epochs})})
 
 
