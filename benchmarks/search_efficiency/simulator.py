@@ -22,15 +22,15 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from benchmarks.search_efficiency.repair import repaired
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
-from tuning.ledger.encoding import decode, distributions
+from tuning.ledger.encoding import distributions
 from tuning.ledger.ledger import Ledger
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.space.params import SubsetParam
 
 Floats = npt.NDArray[np.float64]
 Metrics = Mapping[str, float]
@@ -230,10 +230,7 @@ class RayStock:
         trial = SimpleNamespace(trial_id=str(next(self._ids)), last_result=None)
         drawn = self._searcher.suggest(trial.trial_id)
         assert drawn is not None
-        values = decode(self._space.params, drawn)
-        for key, param in self._space.params.items():
-            if isinstance(param, SubsetParam):
-                values[key] = param.repair(values[key], self._rng)
+        values = repaired(self._space.params, drawn, self._rng)
         self._scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
         return trial, values
 
