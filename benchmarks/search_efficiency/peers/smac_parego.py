@@ -1,4 +1,4 @@
-"""SMAC3 with ParEGO: random forests on randomly weighted objectives, the weights drawn anew for each proposal."""
+"""SMAC3 with ParEGO: a random forest on a weighted sum and maximum of objectives, with weights drawn anew."""
 
 from collections.abc import Mapping
 from pathlib import Path
