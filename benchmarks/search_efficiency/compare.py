@@ -7,8 +7,8 @@ arrived when its complete trials dominate a share of the best known hypervolume,
 two reference points. Searches of the same seed train with the same noise. Settings are to be chosen on
 ``--set choose``, figures to be stated from ``--set report``.
 
-``--peers`` adds the rows of other libraries (the extra ``peers``). One that is not installed or breaks down is
-named with its error.
+``--peers`` adds the rows of other libraries (the extras ``peers`` and ``neps``). One that is not installed or
+breaks down is named with its error.
 """
 
 import argparse

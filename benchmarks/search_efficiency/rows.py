@@ -51,16 +51,14 @@ PEERS: Mapping[str, Row] = {
     "NSGA-II + Pareto ASHA": Row({"sampler": "nsga2"}),
     "GPSampler": Row({"sampler": _GP_SAMPLER, "scheduler": None}),
     "GPSampler + Pareto ASHA": Row({"sampler": _GP_SAMPLER}),
-    "BoTorch qLogNEHVI": Row(
-        made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", seeds=3, epochs=240
-    ),
+    "BoTorch qLogNEHVI": Row(made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", seeds=3, epochs=240),
     "Syne Tune MOASHA": Row(made_by=f"{_PEERS}.syne_tune_moasha:MultiObjectiveAsha"),
     "SMAC3 ParEGO": Row(made_by=f"{_PEERS}.smac_parego:ParEgo"),
-    "SMAC3 ParEGO, no repeats": Row(
-        made_by=f"{_PEERS}.smac_parego:ParEgo", options={"deterministic": True}
-    ),
+    "SMAC3 ParEGO, no repeats": Row(made_by=f"{_PEERS}.smac_parego:ParEgo", options={"deterministic": True}),
     "NePS MOASHA": Row(made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "moasha"}),
-    "NePS PriMO": Row(made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "primo"}),
+    "NePS PriMO": Row(
+        made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "primo"}, seeds=3, epochs=240
+    ),
 }
 """The rows that ``make bench-peers`` adds."""
 

@@ -74,7 +74,7 @@ class NoisyHypervolume:
         """Return the point of the largest acquisition, ``(axes,)``."""
         x = torch.stack([row for row, _ in self._complete])
         y = torch.tensor([values for _, values in self._complete], dtype=torch.double)
-        model = ModelListGP(*(SingleTaskGP(x, column) for column in y.split(1, dim=1)))
+        model = ModelListGP(*(SingleTaskGP(x, y[:, [i]]) for i in range(y.shape[1])))
         fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
         acquisition = qLogNoisyExpectedHypervolumeImprovement(
             model,

@@ -19,6 +19,7 @@ from tuning.space import Space
 
 EPOCHS = "epochs"
 """The fidelity."""
+NOTHING_TOLD = "need at least one array to concatenate"
 
 
 class Neps:
@@ -45,9 +46,17 @@ class Neps:
         np.random.seed(seed)  # noqa: NPY002
         torch.manual_seed(seed)
 
-    def begin(self) -> tuple[Any, Mapping[str, Any]]:
-        """Ask NePS for a config, or for a training to go on with."""
-        asked = self._neps.ask()
+    def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """Ask NePS for a config, or for a training to go on with.
+
+        NePS 0.17 raises an error if it would compare trials of which none has been told. A worker then waits.
+        """
+        try:
+            asked = self._neps.ask()
+        except ValueError as error:
+            if NOTHING_TOLD in str(error) and any(t.report is None for t in self._neps.trials.values()):
+                return None
+            raise
         training = self._trainings.pop(asked.metadata.previous_trial_id or "", None)
         if training is None:
             drawn = {name: value for name, value in asked.config.items() if name != EPOCHS}
