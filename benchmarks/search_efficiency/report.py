@@ -92,14 +92,13 @@ def table(arrived: Arrivals, unit: Unit, budgets: Mapping[str, int]) -> str:
             if ours is None or row == OURS or not own.of(ours).spent:
                 lines.append([*line, "", ""])
                 continue
-            # Both are cut at the smaller budget: what ours reaches later, the other had no chance to.
-            least = min(budgets[row], budgets[OURS])
-            both = [costs(arrived, name, workers, unit, least) for name in (row, OURS)]
-            mine, other = both[0].of(both[1]), both[1].of(both[0])
+            # What ours reaches after the row's budget, the row had no chance to reach.
+            cut = costs(arrived, OURS, workers, unit, min(budgets[row], budgets[OURS]))
+            mine, other = own.of(cut), cut.of(own)
             ratio = ratios.of_pairs(mine.counted, other.counted)
             line.append(bounded(ratio, *(of.arrived < len(of.spent) for of in (mine, other))))
             pairs = len(mine.spent)
-            p = f"{ratios.p_value(mine.counted, other.counted):.2g}" if pairs >= PAIRS else f"{pairs} pairs"
+            p = f"{ratios.p_value(mine.counted, other.counted):.2g}" if pairs >= PAIRS else f"n = {pairs}"
             lines.append([*line, p])
     return markdown_table(HEADER, lines)
 
@@ -128,7 +127,10 @@ def proposals(found: Searches) -> str:
     for task, history in found.items():
         if not np.isnan(history.proposal):
             measured.setdefault((task.row, task.workers), []).append(1000 * history.proposal)
-    lines = [(row, str(workers), f"{np.mean(ms):.0f}") for (row, workers), ms in measured.items()]
+    lines = [
+        (row, str(workers), f"{np.mean(ms):.{0 if np.mean(ms) >= 10 else 1}f}")
+        for (row, workers), ms in measured.items()
+    ]
     return markdown_table(("search", "workers", "CPU ms a proposal"), lines)
 
 

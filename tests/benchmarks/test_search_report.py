@@ -85,11 +85,12 @@ def test_the_table_compares_with_random_and_pair_by_pair_with_ours() -> None:
     logs = np.log(np.array([70, 100, 130, 140, 140]) / np.array([50, 51, 52, 53, 54]))
     assert slow[4].startswith("1.25 (")  # its median arrived
     assert slow[5].startswith(f">{np.exp(logs.mean()):.2f} (")
-    assert slow[6] == "5 pairs"  # too few for a p-value
+    assert slow[6] == "n = 5"  # too few for a p-value
     late = table(ARRIVED, "clock", {**budgets, "slow": 99}).splitlines()[-1]
     assert late.split("|")[3:6] == [" 1/5 ", " >50 (>50->50) ", " >0.95 (0.67-0.98) "]
     assert "| ours | 2 | 80 |" in proposals(SEARCHES)
     assert "slow" not in proposals(SEARCHES)
+    assert "| quick | 1 | 0.4 |" in proposals({Task("quick", 1, 0): history(9, proposal=0.0004)})
 
 
 def test_intervals_of_ratios_cover_the_truth() -> None:
@@ -124,8 +125,12 @@ def test_twenty_pairs_have_a_p_value_and_count_up_to_the_smaller_budget() -> Non
 
 def test_searches_that_broke_down_are_named_with_their_error() -> None:
     broken = {Task("peer", n, seed): Failure("ImportError: no\n module") for n in (1, 8) for seed in range(2)}
-    once = {Task("other", 1, 0): Failure("ValueError: x" + "y" * 999), Task("other", 1, 1): history(9)}
-    lines = breakdowns({**SEARCHES, **broken, **once})
+    once: dict[Task, History | Failure] = {
+        Task("other", 1, 0): Failure("ValueError: x" + "y" * 999),
+        Task("other", 1, 1): history(9),
+    }
+    results: dict[Task, History | Failure] = {**SEARCHES, **broken, **once}
+    lines = breakdowns(results)
     assert lines[0] == "peer cannot run: ImportError: no module (4 of 4 searches)"
     assert lines[1].startswith("other cannot run: ValueError: xyyy")
     assert lines[1].endswith("y (1 of 2 searches)")
