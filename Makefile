@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STORE := sqlite:///runs/mlflow.db
 
-.PHONY: install search test test-long test-services check format ui docs bench bench-search soak fuzz audit resolve
+.PHONY: install search test test-long test-services check format ui docs bench bench-search bench-peers soak fuzz audit resolve
 
 install: $(VENV)/installed
 
@@ -39,6 +39,18 @@ bench: install  ## One table of speed, plain against ours; twenty minutes on two
 
 bench-search: install  ## How many epochs searches need, simulated on recorded trainings; half an hour on two cores.
 	$(BIN)/python -m benchmarks.search_efficiency.compare
+
+# NePS pins a GPyTorch that no recent BoTorch takes, and neither is to decide the versions of this project.
+PEERS := $(VENV)-peers/bin/python
+NEPS := $(VENV)-neps/bin/python
+COMPARE := -m benchmarks.search_efficiency.compare --workers 8 --histories runs/peers.jsonl
+
+bench-peers:  ## The same with BoTorch, NePS, SMAC3, Syne Tune and Optuna's samplers, in environments of their own; hours.
+	mkdir -p runs
+	$(PYTHON) -m venv $(VENV)-peers && $(PEERS) -m pip install --quiet --editable '.[peers]'
+	-$(PYTHON) -m venv $(VENV)-neps && $(NEPS) -m pip install --quiet --editable '.[neps]'
+	-$(NEPS) $(COMPARE) --rows "NePS MOASHA" "NePS PriMO"
+	$(PEERS) $(COMPARE) --peers
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,9 @@ Every row searches the space of a record on its surrogate, with 1, 8 and 64 work
 arrived when its complete trials dominate a share of the best known hypervolume, without noise, from one of
 two reference points. Searches of the same seed train with the same noise. Settings are to be chosen on
 ``--set choose``, figures to be stated from ``--set report``.
+
+``--peers`` adds the rows of other libraries (the extras ``peers`` and ``neps``). One that is not installed or
+breaks down is named with its error.
 """
 
 import argparse
@@ -24,11 +27,11 @@ from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.goals import Goal, arrival, best_front, goals_of
-from benchmarks.search_efficiency.histories import Task, note, noted
+from benchmarks.search_efficiency.histories import Conditions, Failure, Task, note, noted
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
-from benchmarks.search_efficiency.report import Unit, draw_picture, proposals, table
-from benchmarks.search_efficiency.rows import RANDOM, ROWS, strategy
+from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
+from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, seeds, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
 from benchmarks.search_efficiency.surrogate import ENCODINGS, Surrogate, cross_validated
 from tuning.space import Space, load_space
@@ -59,20 +62,30 @@ def main() -> None:
     options.epochs = options.epochs or WHOLE * space.base.epochs
     first = SETS[options.set]
     found = random_searches(surrogate, space, range(first, first + options.sequences), options.workers)
-    seeds = range(first, first + options.seeds)
-    tasks = [Task(row, n, seed) for seed in seeds for n in options.workers for row in options.rows]
+    rows = options.rows or [*ROWS, *(PEERS if options.peers else ())]
+    tasks = [
+        Task(row, n, first + i)
+        for i in range(options.seeds)
+        for n in options.workers
+        for row in rows
+        if i < seeds(row, options.seeds)
+    ]
     os.environ["OMP_NUM_THREADS"] = "1"
-    found |= dict(searches(tasks, options, (space, surrogate, goals, options.epochs), console))
-    budgets = dict.fromkeys(ROWS, options.epochs) | {RANDOM: RANDOM_WHOLE * space.base.epochs}
+    results = dict(searches(tasks, options, (space, surrogate, goals, options.epochs), console))
+    found |= {task: result for task, result in results.items() if isinstance(result, History)}
+    budgets = {row: budget(row, options.epochs) for row in rows} | {RANDOM: RANDOM_WHOLE * space.base.epochs}
     for goal in goals:
         arrived = {task: arrival(history, goal) for task, history in found.items()}
         for unit in get_args(Unit):
             print(f"\n{unit.capitalize()} until {goal}, {goal.volume:.4f}\n")
             print(table(arrived, unit, budgets))
     print(f"\n{proposals(found)}")
-    if options.picture:
+    for line in breakdowns(results):
+        print(f"\n{line}")
+    picture = options.picture or (None if {*rows} & {*PEERS} else PICTURE)
+    if picture:
         best = {goal.reference: goal.volume / goal.share for goal in goals}
-        draw_picture(options.picture, found, best, space.base.epochs, options.epochs)
+        draw_picture(picture, found, best, space.base.epochs, options.epochs)
 
 
 def arguments() -> argparse.Namespace:
@@ -83,12 +96,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", default="report", choices=SETS, help="seeds to choose on, or to report")
     parser.add_argument("--sequences", type=int, default=300, help="random searches, which cost little")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
-    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="what to compare")
+    parser.add_argument(
+        "--rows", nargs="+", choices=list(ALL), help="what to compare, instead of the usual rows"
+    )
+    parser.add_argument("--peers", action="store_true", help="compare with other libraries as well")
     parser.add_argument("--surrogate", default="features", choices=ENCODINGS, help="what the surrogate sees")
     parser.add_argument("--epochs", type=int, help=f"most epochs of a search; default: of {WHOLE} trainings")
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
     parser.add_argument("--histories", type=Path, help="file of finished searches, to continue from")
-    parser.add_argument("--picture", type=Path, default=PICTURE, help="file of the picture")
+    parser.add_argument("--picture", type=Path, help="file of the picture; by default none of peers is drawn")
     return parser.parse_args()
 
 
@@ -106,21 +122,28 @@ def random_searches(
 
 def searches(
     tasks: Sequence[Task], options: argparse.Namespace, shared: tuple[Any, ...], console: Console
-) -> Iterator[tuple[Task, History]]:
+) -> Iterator[tuple[Task, History | Failure]]:
     """Yield simulated searches; those of an earlier run come first."""
-    under = {"record": options.record, "surrogate": options.surrogate, "epochs": options.epochs}
-    earlier = noted(options.histories, under) if options.histories else {}
-    yield from ((task, earlier[task]) for task in tasks if task in earlier)
-    missing = [task for task in tasks if task not in earlier]
+    under = {task: conditions(task.row, options) for task in tasks}
+    earlier = {} if options.histories is None else noted(options.histories, under)
+    yield from earlier.items()
+    left = [task for task in tasks if task not in earlier]
     with ProcessPoolExecutor(options.processes, get_context("spawn"), prepare, shared) as pool:
-        futures = {pool.submit(run, task): task for task in missing}
+        futures = {pool.submit(run, task): task for task in left}
         done = as_completed(futures)
-        for i, future in enumerate(track(done, "searching", total=len(missing), console=console), 1):
-            if options.histories:
-                note(options.histories, futures[future], future.result(), under)
-            yield futures[future], future.result()
-            if not console.is_terminal and i % max(1, len(missing) // 10) == 0:
-                console.print(f"{i} of {len(missing)} searches")
+        for i, future in enumerate(track(done, "searching", total=len(left), console=console), 1):
+            task, result = futures[future], future.result()
+            if options.histories and isinstance(result, History):
+                note(options.histories, task, result, under[task])
+            yield task, result
+            if not console.is_terminal and i % max(1, len(left) // 10) == 0:
+                console.print(f"{i} of {len(left)} searches")
+
+
+def conditions(row: str, options: argparse.Namespace) -> Conditions:
+    """Return the conditions under which the searches of a row are simulated."""
+    shared = {"record": options.record, "surrogate": options.surrogate}
+    return {**shared, "epochs": budget(row, options.epochs)}
 
 
 SHARED: dict[str, Any] = {}
@@ -134,9 +157,19 @@ def prepare(space: Space, surrogate: Surrogate, goals: Sequence[Goal], epochs: i
     SHARED.update(space=space, surrogate=surrogate, goals=goals, epochs=epochs)
 
 
-def run(task: Task) -> History:
+def run(task: Task) -> History | Failure:
+    """Simulate one search until it has met all goals; only the row of another library may break down."""
+    try:
+        return simulated(task)
+    except Exception as error:
+        if task.row not in PEERS:
+            raise
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+def simulated(task: Task) -> History:
     """Simulate one search until it has met all goals."""
-    space, epochs = SHARED["space"], SHARED["epochs"]
+    space, epochs = SHARED["space"], budget(task.row, SHARED["epochs"])
     return simulate(
         strategy(task.row, space, epochs=epochs, seed=task.seed),
         SHARED["surrogate"],

@@ -19,8 +19,19 @@ class Task:
     seed: int
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A search that broke down, which says nothing of how far it would have come.
+
+    Attributes:
+        error: The type and text of the error.
+    """
+
+    error: str
+
+
 Conditions = Mapping[str, str | int]
-"""Settings of the simulation that all searches of a comparison share."""
+"""Settings of the simulation that all searches of a row share."""
 
 
 def note(path: Path, task: Task, history: History, conditions: Conditions) -> None:
@@ -34,14 +45,14 @@ def note(path: Path, task: Task, history: History, conditions: Conditions) -> No
         )
 
 
-def noted(path: Path, conditions: Conditions) -> dict[Task, History]:
-    """Return the searches of a file that were made under some conditions; none if there is no file."""
+def noted(path: Path, wanted: Mapping[Task, Conditions]) -> dict[Task, History]:
+    """Return the wanted searches that a file has under their conditions; none if there is no file."""
     found = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         run = json.loads(line)
-        if run["conditions"] != conditions:
+        task = Task(run["row"], run["workers"], run["seed"])
+        if task not in wanted or run["conditions"] != wanted[task]:
             continue
         reached = np.array(run["reached"]).reshape(-1, 2)
-        history = History(np.array(run["epochs"]), np.array(run["clock"]), reached, run["proposal"])
-        found[Task(run["row"], run["workers"], run["seed"])] = history
+        found[task] = History(np.array(run["epochs"]), np.array(run["clock"]), reached, run["proposal"])
     return found

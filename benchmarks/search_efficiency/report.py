@@ -1,5 +1,6 @@
 """Tables and picture of a comparison of searches."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from benchmarks.search_efficiency import ratios
 from benchmarks.search_efficiency.goals import REFERENCES, Reference, volumes
-from benchmarks.search_efficiency.histories import Task
+from benchmarks.search_efficiency.histories import Failure, Task
 from benchmarks.search_efficiency.rows import OURS, RANDOM
 from benchmarks.search_efficiency.simulator import Floats, History
 from dcodr.tables import markdown_table
@@ -19,6 +20,10 @@ Unit = Literal["epochs", "clock"]
 Searches = Mapping[Task, History]
 Arrivals = Mapping[Task, tuple[float, float]]
 
+MOST_LETTERS = 300
+"""Letters of an error that are printed."""
+PAIRS = 20
+"""Fewest pairs of searches for which a p-value is printed."""
 HEADER = ("search", "workers", "arrived", "median (quartiles)", "of random's", "of ours, paired", "p")
 
 
@@ -87,10 +92,14 @@ def table(arrived: Arrivals, unit: Unit, budgets: Mapping[str, int]) -> str:
             if ours is None or row == OURS or not own.of(ours).spent:
                 lines.append([*line, "", ""])
                 continue
-            mine, other = own.of(ours), ours.of(own)
+            # What ours reaches after the row's budget, the row had no chance to reach.
+            cut = costs(arrived, OURS, workers, unit, min(budgets[row], budgets[OURS]))
+            mine, other = own.of(cut), cut.of(own)
             ratio = ratios.of_pairs(mine.counted, other.counted)
             line.append(bounded(ratio, *(of.arrived < len(of.spent) for of in (mine, other))))
-            lines.append([*line, f"{ratios.p_value(mine.counted, other.counted):.2g}"])
+            pairs = len(mine.spent)
+            p = f"{ratios.p_value(mine.counted, other.counted):.2g}" if pairs >= PAIRS else f"n = {pairs}"
+            lines.append([*line, p])
     return markdown_table(HEADER, lines)
 
 
@@ -118,8 +127,24 @@ def proposals(found: Searches) -> str:
     for task, history in found.items():
         if not np.isnan(history.proposal):
             measured.setdefault((task.row, task.workers), []).append(1000 * history.proposal)
-    lines = [(row, str(workers), f"{np.mean(ms):.0f}") for (row, workers), ms in measured.items()]
+    lines = [
+        (row, str(workers), f"{np.mean(ms):.{0 if np.mean(ms) >= 10 else 1}f}")
+        for (row, workers), ms in measured.items()
+    ]
     return markdown_table(("search", "workers", "CPU ms a proposal"), lines)
+
+
+def breakdowns(results: Mapping[Task, History | Failure]) -> list[str]:
+    """Return a line for every row and error of searches that broke down.
+
+    Args:
+        results: All searches. Those that broke down are in no table.
+    """
+    asked, failed = Counter(task.row for task in results), Counter[tuple[str, str]]()
+    for task, result in results.items():
+        if isinstance(result, Failure):
+            failed[task.row, " ".join(result.error.split())[:MOST_LETTERS]] += 1
+    return [f"{row} cannot run: {error} ({n} of {asked[row]} searches)" for (row, error), n in failed.items()]
 
 
 def draw_picture(path: Path, found: Searches, best: Mapping[Reference, float], first: int, last: int) -> None:

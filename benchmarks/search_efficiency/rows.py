@@ -1,8 +1,12 @@
 """The searches that are compared."""
 
-from typing import Any
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-from benchmarks.search_efficiency.simulator import Ours, RayStock, Strategy
+from benchmarks.search_efficiency.simulator import Ours, Strategy
+from dcodr import plugins
 from tuning.space import Space
 from tuning.space.settings import SearchSettings
 
@@ -10,14 +14,65 @@ OURS = "ours"
 RANDOM = "random"
 """Random search without early stopping; see :mod:`benchmarks.search_efficiency.random_search`."""
 
-ROWS: dict[str, dict[str, Any] | None] = {
-    OURS: {},
-    "random + Pareto ASHA": {"sampler": "random"},
-    "TPE": {"sampler": "tpe", "scheduler": None},
-    "NSGA-II": {"sampler": "nsga2", "scheduler": None},
-    "Ray's ASHA, OptunaSearch": None,
+
+@dataclass(frozen=True)
+class Row:
+    """A search to compare.
+
+    Attributes:
+        settings: Changes to the search's settings in ``space.yaml``.
+        made_by: ``module:Class`` of the strategy, imported on use, as its library may be missing.
+        options: Keyword arguments of the class.
+        seeds: Most searches at a number of workers, for rows that think long; ``None`` for no limit.
+        epochs: Most epochs of a search, for such rows; ``None`` for no limit.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    made_by: str = "benchmarks.search_efficiency.simulator:Ours"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seeds: int | None = None
+    epochs: int | None = None
+
+
+_PEERS = "benchmarks.search_efficiency.peers"
+_GP_SAMPLER = "optuna.samplers:GPSampler"
+
+ROWS: Mapping[str, Row] = {
+    OURS: Row(),
+    "random + Pareto ASHA": Row({"sampler": "random"}),
+    "TPE": Row({"sampler": "tpe", "scheduler": None}),
+    "NSGA-II": Row({"sampler": "nsga2", "scheduler": None}),
+    "Ray's ASHA, OptunaSearch": Row(made_by="benchmarks.search_efficiency.simulator:RayStock"),
 }
-"""Changes of each row to the settings of ``space.yaml``; ``None`` is Ray's own, on the objectives' sum."""
+"""The rows of ``make bench-search``. Ray's own works on the objectives' sum."""
+
+PEERS: Mapping[str, Row] = {
+    "TPE + Pareto ASHA": Row({"sampler": "tpe"}),
+    "NSGA-II + Pareto ASHA": Row({"sampler": "nsga2"}),
+    "GPSampler": Row({"sampler": _GP_SAMPLER, "scheduler": None}),
+    "GPSampler + Pareto ASHA": Row({"sampler": _GP_SAMPLER}),
+    "BoTorch qLogNEHVI": Row(made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", seeds=3, epochs=240),
+    "Syne Tune MOASHA": Row(made_by=f"{_PEERS}.syne_tune_moasha:MultiObjectiveAsha"),
+    "SMAC3 ParEGO": Row(made_by=f"{_PEERS}.smac_parego:ParEgo"),
+    "SMAC3 ParEGO, no repeats": Row(made_by=f"{_PEERS}.smac_parego:ParEgo", options={"deterministic": True}),
+    "NePS MOASHA": Row(made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "moasha"}),
+    "NePS PriMO": Row(
+        made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "primo"}, seeds=3, epochs=240
+    ),
+}
+"""The rows that ``make bench-peers`` adds."""
+
+ALL: Mapping[str, Row] = {**ROWS, **PEERS}
+
+
+def seeds(row: str, asked: int) -> int:
+    """Return the number of searches of a row at a number of workers."""
+    return min(asked, ALL[row].seeds or asked)
+
+
+def budget(row: str, asked: int) -> int:
+    """Return the most epochs of a search of a row."""
+    return min(asked, ALL[row].epochs or asked)
 
 
 def strategy(row: str, space: Space, *, epochs: int, seed: int) -> Strategy:
@@ -25,9 +80,23 @@ def strategy(row: str, space: Space, *, epochs: int, seed: int) -> Strategy:
 
     No row begins with the paper's settings, as a user's search does: not every search can be given a first
     trial, and only this project's never stop it early.
+
+    Args:
+        row: Name of the row.
+        space: The search space.
+        epochs: Epochs of all trials together. A library that plans for a number of trials is told how many
+            whole trainings these are; this project's searches are told more trials than they can begin.
+        seed: Seed of the draws.
+
+    Raises:
+        ImportError: If the row's library is missing.
     """
-    change = ROWS[row]
-    if change is None:
-        return RayStock(space, seed)
-    settings = {**space.search.model_dump(), "trials": epochs, "warm_start": {"paper": False}, **change}
-    return Ours(space.model_copy(update={"search": SearchSettings.model_validate(settings)}), seed)
+    made = ALL[row]
+    module, _, name = made.made_by.partition(":")
+    build = cast(Callable[..., Strategy], getattr(importlib.import_module(module), name))
+    if made.settings.get("sampler") == _GP_SAMPLER:
+        plugins.allow(["optuna"])
+    trials = epochs if build is Ours else epochs // space.base.epochs
+    changed = {"trials": trials, "warm_start": {"paper": False}, **made.settings}
+    search = SearchSettings.model_validate({**space.search.model_dump(), **changed})
+    return build(space.model_copy(update={"search": search}), seed, **made.options)

@@ -22,15 +22,15 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from benchmarks.search_efficiency.repair import repaired
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
-from tuning.ledger.encoding import decode, distributions
+from tuning.ledger.encoding import distributions
 from tuning.ledger.ledger import Ledger
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
-from tuning.space.params import SubsetParam
 
 Floats = npt.NDArray[np.float64]
 Metrics = Mapping[str, float]
@@ -50,7 +50,10 @@ class Strategy(Protocol):
     """A searcher together with a scheduler."""
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:
-        """Return the next trial and its values; ``None`` if there is none at the moment."""
+        """Return the next trial and its values; ``None`` if there is none at the moment.
+
+        A trial that was stopped goes on where it was, if it is returned again.
+        """
 
     def report(self, trial: Any, epoch: int, metrics: Metrics) -> bool:
         """Take an epoch's metrics; tell whether the trial continues."""
@@ -123,6 +126,7 @@ def simulate(
     events: list[tuple[float, int, Any, Mapping[str, Any], Floats, Floats, int]] = []
     clock, spent, enough, thought = 0.0, 0, False, 0.0
     begun = itertools.count()
+    stopped: dict[int, tuple[Any, Floats, Floats, int]] = {}  # by identity, as trials may not be hashable
     found: list[Floats] = []
     rows: list[tuple[float, float]] = []
 
@@ -135,10 +139,13 @@ def simulate(
             if proposed is None:
                 return
             trial, values = proposed
-            training = Training(seed, next(begun), space.base.epochs)
-            curve = curves.curve(values, training.rng)
-            at = clock + training.durations[0]
-            heapq.heappush(events, (at, next(order), trial, values, curve, training.durations, 1))
+            if id(trial) in stopped:
+                _, curve, durations, epoch = stopped.pop(id(trial))
+            else:
+                training = Training(seed, next(begun), space.base.epochs)
+                curve, durations, epoch = curves.curve(values, training.rng), training.durations, 0
+            at = clock + durations[epoch]
+            heapq.heappush(events, (at, next(order), trial, values, curve, durations, epoch + 1))
 
     start()
     while events and spent < epoch_budget and not enough:
@@ -155,6 +162,8 @@ def simulate(
             found.append(curves.truth([values])[0, -1])
             rows.append((spent, clock))
             enough = bool(goals) and all(goal.met(found) for goal in goals)
+        else:
+            stopped[id(trial)] = trial, curve, durations, epoch
         if not enough:
             start()
     epochs, clocks = np.array(rows).reshape(-1, 2).T
@@ -230,10 +239,7 @@ class RayStock:
         trial = SimpleNamespace(trial_id=str(next(self._ids)), last_result=None)
         drawn = self._searcher.suggest(trial.trial_id)
         assert drawn is not None
-        values = decode(self._space.params, drawn)
-        for key, param in self._space.params.items():
-            if isinstance(param, SubsetParam):
-                values[key] = param.repair(values[key], self._rng)
+        values = repaired(self._space.params, drawn, self._rng)
         self._scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
         return trial, values
 

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.search_efficiency import ratios
 from benchmarks.search_efficiency.goals import Goal, arrival, goals_of, volumes
-from benchmarks.search_efficiency.histories import Task, note, noted
-from benchmarks.search_efficiency.report import costs, on_grid, proposals, quartiles, table
+from benchmarks.search_efficiency.histories import Failure, Task, note, noted
+from benchmarks.search_efficiency.report import breakdowns, costs, on_grid, proposals, quartiles, table
 from benchmarks.search_efficiency.simulator import History
 
 FRONT = np.array([[0.8, 0.6], [0.6, 0.9], [0.4, 0.4]])
@@ -85,11 +85,12 @@ def test_the_table_compares_with_random_and_pair_by_pair_with_ours() -> None:
     logs = np.log(np.array([70, 100, 130, 140, 140]) / np.array([50, 51, 52, 53, 54]))
     assert slow[4].startswith("1.25 (")  # its median arrived
     assert slow[5].startswith(f">{np.exp(logs.mean()):.2f} (")
-    assert slow[6] == "0.062"  # all five pairs on one side: 2 / 2**5
+    assert slow[6] == "n = 5"  # too few for a p-value
     late = table(ARRIVED, "clock", {**budgets, "slow": 99}).splitlines()[-1]
     assert late.split("|")[3:6] == [" 1/5 ", " >50 (>50->50) ", " >0.95 (0.67-0.98) "]
     assert "| ours | 2 | 80 |" in proposals(SEARCHES)
     assert "slow" not in proposals(SEARCHES)
+    assert "| quick | 1 | 0.4 |" in proposals({Task("quick", 1, 0): history(9, proposal=0.0004)})
 
 
 def test_intervals_of_ratios_cover_the_truth() -> None:
@@ -112,13 +113,42 @@ def test_equal_costs_have_a_ratio_of_one_and_no_evidence() -> None:
     assert ratios.p_value(np.arange(1, 9), 2.5 * np.arange(1, 9)) == pytest.approx(2 / 2**8)
 
 
+def test_twenty_pairs_have_a_p_value_and_count_up_to_the_smaller_budget() -> None:
+    searches = {Task("ours", 1, seed): history(200 + seed) for seed in range(20)}
+    searches |= {Task("short", 1, seed): history(150 if seed else 90) for seed in range(20)}
+    arrived = {task: arrival(searched, WHOLE) for task, searched in searches.items()}
+    short = table(arrived, "epochs", {"ours": 600, "short": 100}).splitlines()[-1].split("|")
+    # One of the pairs differs: 90 epochs against the 100 that ours needs at least.
+    assert short[6].strip() == f"~{(90 / 100) ** (1 / 20):.2f} (0.98-1.00)"
+    assert 0.3 < float(short[7]) <= 1
+
+
+def test_searches_that_broke_down_are_named_with_their_error() -> None:
+    broken = {Task("peer", n, seed): Failure("ImportError: no\n module") for n in (1, 8) for seed in range(2)}
+    once: dict[Task, History | Failure] = {
+        Task("other", 1, 0): Failure("ValueError: x" + "y" * 999),
+        Task("other", 1, 1): history(9),
+    }
+    results: dict[Task, History | Failure] = {**SEARCHES, **broken, **once}
+    lines = breakdowns(results)
+    assert lines[0] == "peer cannot run: ImportError: no module (4 of 4 searches)"
+    assert lines[1].startswith("other cannot run: ValueError: xyyy")
+    assert lines[1].endswith("y (1 of 2 searches)")
+    assert len(lines[1]) < 400
+    assert len(lines) == 2
+    assert breakdowns(SEARCHES) == []
+
+
 def test_finished_searches_are_read_again_for_the_same_conditions(tmp_path: Path) -> None:
     path, short, long = tmp_path / "histories.jsonl", {"epochs": 200}, {"epochs": 400}
-    assert noted(path, short) == {}
+    wanted = dict.fromkeys(SEARCHES, short)
+    assert noted(path, wanted) == {}
     for task, searched in SEARCHES.items():
         note(path, task, searched, short)
-    assert noted(path, long) == {}
-    again = noted(path, short)
+    assert noted(path, dict.fromkeys(SEARCHES, long)) == {}
+    slow = {task: long if task.row == "ours" else short for task in SEARCHES if task.row != "random"}
+    assert {task.row for task in noted(path, slow)} == {"slow"}
+    again = noted(path, wanted)
     assert [*again] == [*SEARCHES]
     for task, searched in SEARCHES.items():
         for name in ("epochs", "clock", "reached", "proposal"):
