@@ -14,10 +14,10 @@ import pytest
 
 from benchmarks.search_efficiency import compare, rows
 from benchmarks.search_efficiency.histories import Failure, Task
+from benchmarks.search_efficiency.records import RECORDS, SPACE
 from benchmarks.search_efficiency.repair import repaired
 from benchmarks.search_efficiency.rows import PEERS, Row, strategy
 from benchmarks.search_efficiency.simulator import History, Metrics, simulate
-from benchmarks.search_efficiency.surrogate import SPACE
 from tuning.ledger.encoding import distributions
 from tuning.space import Space, load_space
 from tuning.space.params import SubsetParam
@@ -28,7 +28,7 @@ EPOCHS = 4
 
 @pytest.fixture(name="space", scope="module")
 def _space() -> Space:
-    return load_space(SPACE)
+    return load_space(RECORDS["embedded"] / SPACE)
 
 
 class Ramps:
