@@ -24,6 +24,7 @@ from tuning.ledger.ledger import Ledger
 from tuning.ledger.trials import FirstTrial, TrialRecord
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
+from tuning.preflight.progress import forecast
 from tuning.preflight.reference import with_constant_answers
 from tuning.preflight.rehearsal import Timing, cost_depends, largest, rehearse, timed_encoders
 from tuning.report.tables import settings_table
@@ -245,6 +246,10 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             f"{duration(seconds(math.inf))} if every {other}trial is stopped at its first rung to "
             f"{duration(seconds(1))} if none is: {each}"
         )
+        if search.sampler == "gp":
+            shares = ends(training, _brackets(space, config), search.scheduler.reduction_factor)
+            epochs = trials * sum(epoch * share for epoch, share in shares.items())
+            plan["Progress"] = forecast(at_once, min(epochs, search.epoch_budget or epochs) / config.epochs)
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
         extra = math.ceil(n / at_once) * whole

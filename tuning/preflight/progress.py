@@ -1,0 +1,31 @@
+"""Forecast of a search's progress, from simulated searches of recorded trainings."""
+
+import math
+from collections.abc import Mapping
+
+from dcodr.words import counted
+
+RECORDED: Mapping[int, Mapping[str, int]] = {
+    1: {"90 %": 14, "95 %": 31, "98 %": 85},
+    8: {"90 %": 18, "95 %": 39, "98 %": 110},
+    64: {"90 %": 55, "95 %": 79, "98 %": 142},
+}
+"""Epochs, as a number of whole trainings, after which half of the searches with ``sampler: gp`` and Pareto
+ASHA had found a share of the best known hypervolume, by number of trials at a time. From ``make
+bench-search``, see docs/benchmarks.md."""
+
+
+def forecast(at_once: int, trainings: float) -> str:
+    """Compare a search with recorded ones.
+
+    Args:
+        at_once: Number of trials at a time.
+        trainings: Expected epochs of all trials, as a number of whole trainings.
+    """
+    known = min(RECORDED, key=lambda n: abs(math.log(n / at_once)))
+    after = ", ".join(f"{share} after {cost}" for share, cost in RECORDED[known].items())
+    return (
+        f"the epochs of about {counted(max(1, round(trainings)), 'whole training')}. On recorded trainings of "
+        f"the embedded dataset, half of the searches with {counted(known, 'trial')} at a time had found "
+        f"90 % of the best known hypervolume {after.removeprefix('90 % ')}"
+    )
