@@ -24,8 +24,9 @@ def forecast(at_once: int, trainings: float) -> str:
     """
     known = min(RECORDED, key=lambda n: abs(math.log(n / at_once)))
     after = ", ".join(f"{share} after {cost}" for share, cost in RECORDED[known].items())
+    whole = counted(max(1, round(trainings)), "whole training")
     return (
-        f"the epochs of about {counted(max(1, round(trainings)), 'whole training')}. On recorded trainings of "
-        f"the embedded dataset, half of the searches with {counted(known, 'trial')} at a time had found "
-        f"90 % of the best known hypervolume {after.removeprefix('90 % ')}"
+        f"the epochs of about {whole}. On recorded trainings of the embedded dataset, half of the searches "
+        f"with {counted(known, 'trial')} at a time had found 90 % of the best known hypervolume "
+        f"{after.removeprefix('90 % ')}"
     )
