@@ -7,8 +7,8 @@ from dcodr.words import counted
 
 RECORDED: Mapping[int, Mapping[str, int]] = {
     1: {"90 %": 14, "95 %": 31, "98 %": 85},
-    8: {"90 %": 18, "95 %": 39, "98 %": 110},
-    64: {"90 %": 55, "95 %": 79, "98 %": 142},
+    8: {"90 %": 18, "95 %": 41, "98 %": 100},
+    64: {"90 %": 58, "95 %": 86, "98 %": 148},
 }
 """Epochs, as a number of whole trainings, after which half of the searches with ``sampler: gp`` and Pareto
 ASHA had found a share of the best known hypervolume, by number of trials at a time. From ``make
