@@ -106,18 +106,25 @@ def test_too_few_codes_and_a_missing_umap_are_said(monkeypatch: pytest.MonkeyPat
 class StandInForUMAP:
     """Has the parameters of ``umap.UMAP`` that are used, and its limits; umap-learn is not a requirement."""
 
-    def __init__(self, n_neighbors: float = 15, metric: str = "euclidean", random_state: int | None = None):
+    def __init__(
+        self,
+        n_neighbors: float = 15,
+        metric: str = "euclidean",
+        init: str = "spectral",
+        random_state: int | None = None,
+    ) -> None:
         assert n_neighbors >= 2
-        self.n_neighbors, self.metric, self.random_state = n_neighbors, metric, random_state
+        self.n_neighbors, self.metric, self.init, self.random_state = n_neighbors, metric, init, random_state
 
     def fit_transform(self, codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         assert self.n_neighbors < len(codes)
+        assert self.init == "random" or len(codes) > 3
         assert self.metric == "cosine"
         assert self.random_state is not None
         return codes[:, :2]
 
 
-def test_umap_gets_cosine_distances_a_seed_and_no_more_neighbours_than_there_are(
+def test_umap_gets_cosine_distances_a_seed_and_no_more_than_it_can_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=StandInForUMAP))
