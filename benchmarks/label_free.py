@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.domains import thinned
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
@@ -68,11 +69,7 @@ def smaller(dataset: str) -> FactorDataset:
             path = Path(folder) / "synthetic.h5"
             prepare_synthetic(path, 4000)
             return open_store(path)
-    data = open_store(default_store(dataset))
-    rows = np.flatnonzero(data.domain % 6 == 0)
-    attributes = {name: labels[rows] for name, labels in data.attributes.items()}
-    domain, split, images = data.domain[rows] // 6, data.split[rows], data.images[rows]
-    return dataclasses.replace(data, images=images, domain=domain, attributes=attributes, split=split)
+    return thinned(open_store(default_store(dataset)), 6)
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:

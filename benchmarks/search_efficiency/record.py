@@ -11,16 +11,15 @@ import argparse
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
 import optuna
 from rich.progress import track
 
+from benchmarks.domains import thinned
 from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS
 from dcodr.config import Config
-from dcodr.data.dataset import FactorDataset
 from dcodr.data.store import open_store
 from dcodr.errors import DivergedError
 from dcodr.training.checkpoint import Epoch
@@ -65,21 +64,6 @@ def draw(space: Space, index: int) -> dict[str, Any]:
     """
     study = optuna.create_study(directions=["maximize"] * 2, sampler=SpaceSampler(space, index))
     return suggest(study.ask(), space.params)
-
-
-def thinned(data: FactorDataset, every: int) -> FactorDataset:
-    """Return the images of every n-th domain, the first included."""
-    if every == 1:
-        return data
-    keep = data.domain % every == 0
-    return replace(
-        data,
-        images=data.images[keep],
-        domain=data.domain[keep] // every,
-        attributes={name: labels[keep] for name, labels in data.attributes.items()},
-        split=data.split[keep],
-        fingerprint=f"{data.fingerprint}, every {every}",
-    )
 
 
 def train(space: Space, index: int, values: dict[str, Any], seed: int, every: int) -> dict[str, Any]:

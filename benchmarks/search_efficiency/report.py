@@ -92,7 +92,7 @@ def table(arrived: Arrivals, unit: Unit, budgets: Mapping[str, int]) -> str:
             if ours is None or row == OURS or not own.of(ours).spent:
                 lines.append([*line, "", ""])
                 continue
-            # What ours reaches after the row's budget, the row had no chance to reach.
+            # Count ours only up to the row's budget: the row had no chance to go further.
             cut = costs(arrived, OURS, workers, unit, min(budgets[row], budgets[OURS]))
             mine, other = own.of(cut), cut.of(own)
             ratio = ratios.of_pairs(mine.counted, other.counted)
@@ -127,10 +127,8 @@ def proposals(found: Searches) -> str:
     for task, history in found.items():
         if not np.isnan(history.proposal):
             measured.setdefault((task.row, task.workers), []).append(1000 * history.proposal)
-    lines = [
-        (row, str(workers), f"{np.mean(ms):.{0 if np.mean(ms) >= 10 else 1}f}")
-        for (row, workers), ms in measured.items()
-    ]
+    means = {key: float(np.mean(ms)) for key, ms in measured.items()}
+    lines = [(row, str(n), f"{ms:.0f}" if ms >= 10 else f"{ms:.1f}") for (row, n), ms in means.items()]
     return markdown_table(("search", "workers", "CPU ms a proposal"), lines)
 
 

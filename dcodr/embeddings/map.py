@@ -56,7 +56,7 @@ def positions(codes: npt.NDArray[np.float32], method: Method, seed: int = 0) -> 
         advice = f"pip install umap-learn, or use {option('method', 'pca')}"
         raise UserError(f"UMAP is not installed: {advice}") from None
     near = min(15, len(codes) - 1)
-    # UMAP's own start, from the eigenvectors of its graph, needs more codes than it has dimensions, and one.
+    # UMAP's spectral start needs two codes more than the map has dimensions.
     start = "spectral" if len(codes) > 3 else "random"
     found = umap.UMAP(metric="cosine", n_neighbors=near, init=start, random_state=seed).fit_transform(codes)
     return np.asarray(found, dtype=np.float64)

@@ -11,9 +11,9 @@ import pytest
 from optuna.trial import TrialState
 from scipy.stats import spearmanr
 
+from benchmarks.domains import thinned
 from benchmarks.search_efficiency.goals import Goal, volumes
 from benchmarks.search_efficiency.random_search import RandomSearch
-from benchmarks.search_efficiency.record import thinned
 from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS, Record, read_record
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simulate
 from benchmarks.search_efficiency.surrogate import Surrogate, plain, seed_covariance
