@@ -45,12 +45,16 @@ PEERS := $(VENV)-peers/bin/python
 NEPS := $(VENV)-neps/bin/python
 COMPARE := -m benchmarks.search_efficiency.compare --workers 8 --histories runs/peers.jsonl
 
-bench-peers:  ## The same with BoTorch, NePS, SMAC3, Syne Tune and Optuna's samplers, in environments of their own; hours.
+bench-peers: $(VENV)-peers/installed  ## The same with BoTorch, NePS, SMAC3, Syne Tune and Optuna's samplers, in environments of their own; hours.
 	mkdir -p runs
-	$(PYTHON) -m venv $(VENV)-peers && $(PEERS) -m pip install --quiet --editable '.[peers]'
-	-$(PYTHON) -m venv $(VENV)-neps && $(NEPS) -m pip install --quiet --editable '.[neps]'
+	-$(MAKE) $(VENV)-neps/installed
 	-$(NEPS) $(COMPARE) --rows "NePS MOASHA" "NePS PriMO"
 	$(PEERS) $(COMPARE) --peers
+
+$(VENV)-peers/installed $(VENV)-neps/installed: $(VENV)-%/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --editable '.[$*]'
+	touch $@
 
 format: install
 	$(BIN)/ruff check --fix .

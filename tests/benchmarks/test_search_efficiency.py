@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from scipy.stats import spearmanr
 
 from benchmarks.domains import thinned
+from benchmarks.search_efficiency import record
 from benchmarks.search_efficiency.goals import Goal, volumes
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS, Record, read_record
@@ -157,13 +158,13 @@ def test_ray_trains_allowed_sets_and_stops_early() -> None:
 
 
 def test_the_record_is_what_the_issue_asks_for() -> None:
-    record, searched = read_record(), load_space(EMBEDDED / SPACE)
+    kept, searched = read_record(), load_space(EMBEDDED / SPACE)
     assert (EMBEDDED / TRAININGS).stat().st_size < 2**20
-    assert len(np.unique(record.configs)) >= 128
-    seeds = np.unique(record.configs, return_counts=True)[1]
+    assert len(np.unique(kept.configs)) >= 128
+    seeds = np.unique(kept.configs, return_counts=True)[1]
     assert (seeds >= 3).sum() >= 16
-    assert record.metrics.shape == (len(record.configs), searched.base.epochs, 2)
-    assert all(searched.reject_reason(values) is None for values in record.values)
+    assert kept.metrics.shape == (len(kept.configs), searched.base.epochs, 2)
+    assert all(searched.reject_reason(values) is None for values in kept.values)
 
 
 def test_trainings_that_broke_down_are_left_out(tmp_path: Path) -> None:
@@ -175,9 +176,9 @@ def test_trainings_that_broke_down_are_left_out(tmp_path: Path) -> None:
         {"config": 3, "seed": 0, "values": {"t": 4}, "epochs": [whole, {**whole, "infeasible": "constant"}]},
     ]
     (tmp_path / TRAININGS).write_text("\n".join(map(json.dumps, runs)))
-    record = read_record(tmp_path)
-    assert record.configs.tolist() == [0, 1]
-    assert record.metrics.tolist() == [[[0.5, 0.4]] * 2] * 2
+    kept = read_record(tmp_path)
+    assert kept.configs.tolist() == [0, 1]
+    assert kept.metrics.tolist() == [[[0.5, 0.4]] * 2] * 2
 
 
 def test_a_record_of_fewer_domains_has_their_images_and_labels(tiny: FactorDataset) -> None:
@@ -191,6 +192,21 @@ def test_a_record_of_fewer_domains_has_their_images_and_labels(tiny: FactorDatas
     assert all(np.array_equal(labels, tiny.attributes[name][rows]) for name, labels in few.attributes.items())
     assert few.fingerprint != tiny.fingerprint
     assert thinned(tiny, 1) is tiny
+
+
+def test_a_record_is_not_continued_on_another_number_of_domains(
+    tiny: FactorDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / SPACE).write_bytes((EMBEDDED / SPACE).read_bytes())
+    earlier = json.dumps({"config": 0, "seed": 0, "values": {}, "domains": tiny.n_domains, "epochs": []})
+    (tmp_path / TRAININGS).write_text(earlier + "\n")
+    monkeypatch.setattr(record, "RECORDS", {"embedded": tmp_path})
+    monkeypatch.setattr(record, "open_store", lambda _: tiny)
+    monkeypatch.setattr("sys.argv", ["record", "embedded", "--configs", "1", "--every", "3"])
+    with pytest.raises(SystemExit):
+        record.main()
+    assert f"leaves {thinned(tiny, 3).n_domains} domains" in capsys.readouterr().err
+    assert (tmp_path / TRAININGS).read_text() == earlier + "\n"
 
 
 def planted(n: int, repeats: int, noise: float) -> Record:
@@ -226,8 +242,7 @@ def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
 
 
 def test_noise_is_pooled_over_the_configs_with_several_seeds() -> None:
-    record = planted(400, 3, noise=0.05)
-    covariance = seed_covariance(record)
+    covariance = seed_covariance(planted(400, 3, noise=0.05))
     assert covariance == pytest.approx(np.full((4, 4), 0.0025), rel=0.15)
     assert np.sqrt(np.diag(seed_covariance(planted(5, 1, noise=0.05)))).max() < 1e-4
 
