@@ -113,10 +113,11 @@ class Search:
     def forget_encoders(self, *, over: bool = False) -> None:
         """Delete the kept encoders of dominated trials, except the paper's settings and trials to confirm.
 
-        Confirmations keep their encoders until the front is known.
+        Confirmations keep their encoders until the front is known; those of the front and of the paper's
+        settings stay, so that other judges can compare them.
 
         Args:
-            over: Whether all confirmations have ended; then those of trials off the front are deleted too.
+            over: Whether all confirmations have ended; then those of other trials are deleted too.
         """
         files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
         ended = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
@@ -130,8 +131,8 @@ class Search:
             needed |= {trial.number for trial, keep in zip(searched, best, strict=True) if keep}
         unneeded = [trial for trial in searched if trial.number not in needed and not trial.paper]
         if over:
-            front = {trial.number for trial in self.front()}
-            unneeded += [run for run in ended if run.confirms is not None and run.confirms not in front]
+            compared = {trial.number for trial, _ in self.results().compared}
+            unneeded += [run for run in ended if run.confirms is not None and run.confirms not in compared]
         for trial in unneeded:
             files[trial.number].unlink()
 

@@ -75,11 +75,25 @@ def test_the_encoder_of_a_trial_that_confirmations_bring_to_the_front_is_kept(se
         path.touch()
     search.forget_encoders()
     assert [n for n, path in kept.items() if path.is_file()] == [PAPER, CORNER, LUCKY, MIDDLE]
-    for number, means in {LUCKY: (0.2, 0.2), CORNER: (0.1, 0.1), MIDDLE: (0.6, 0.6)}.items():
+    for number, means in {
+        LUCKY: (0.2, 0.2),
+        CORNER: (0.1, 0.1),
+        MIDDLE: (0.6, 0.6),
+        PAPER: (0.4, 0.4),
+    }.items():
         confirm(search, number, means, means)
+    confirmations = [run for run in search.ledger.records() if run.confirms is not None]
+    for run in confirmations:
+        path = kept_of(search.folder, run.number) / CHECKPOINT
+        path.parent.mkdir(parents=True)
+        path.touch()
     search.forget_encoders(over=True)
     assert [trial.number for trial in search.front()] == [MIDDLE]
     assert kept[MIDDLE].is_file()
+    left = {
+        run.confirms for run in confirmations if (kept_of(search.folder, run.number) / CHECKPOINT).is_file()
+    }
+    assert left == {MIDDLE, PAPER}
 
 
 @pytest.mark.parametrize("clock", [0, 2**33], ids=["set back", "set forward"])
