@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dcodr.evaluation.appearance import IMAGE_INFORMATIVENESS
 from dcodr.evaluation.metrics import FactorOutcome, probe_metrics
-from dcodr.evaluation.probes import FAST, LINEAR, PAPER, Scale
+from dcodr.evaluation.probes import FAST, LINEAR, PAPER, WIDE, Scale
 from dcodr.evaluation.report import EncodedSplit
 from dcodr.evaluation.retrieval import nearest_in
 
@@ -56,6 +56,7 @@ def ask_trees(encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
 JUDGES: Mapping[str, Judge] = {
     "paper": lambda encoded, seed: encoded.probed(PAPER, seed),
     "fast": lambda encoded, seed: encoded.probed(FAST, seed),
+    "wide": lambda encoded, seed: encoded.probed(WIDE, seed),
     "linear": lambda encoded, seed: encoded.probed(LINEAR, seed),
     "nearest_1": partial(ask_neighbours, 1),
     "nearest_5": partial(ask_neighbours, 5),
@@ -72,7 +73,7 @@ class Verdicts:
     Attributes:
         metrics: For each judge the metrics of ``metrics.probe_metrics``.
         strongest: For each factor the judge that reads it best; the first of equals.
-        strongest_figures: The metrics if each factor is judged by its strongest judge.
+        strongest_metrics: The metrics if each factor is judged by its strongest judge.
     """
 
     metrics: Mapping[str, Mapping[str, float]]

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from dcodr.evaluation.probes import FAST, LINEAR, PAPER, ProbeBudget, fit_probes
+from dcodr.evaluation.probes import FAST, LINEAR, PAPER, WIDE, ProbeBudget, fit_probes
 
 SMALL = ProbeBudget(
     layers=3, hidden=32, epochs=8, batch_size=64, learning_rate=1e-2, one_cycle=True, patience=8
@@ -192,7 +192,7 @@ def test_a_linear_probe_is_as_good_as_an_exact_logistic_regression() -> None:
     assert (found == actual["hue"]).float().mean().item() == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.parametrize("budget", [FAST, PAPER])
+@pytest.mark.parametrize("budget", [FAST, WIDE, PAPER])
 def test_shipped_budgets_find_a_factor_that_is_not_linearly_decodable(budget: ProbeBudget) -> None:
     generator = torch.Generator().manual_seed(0)
     codes = torch.randn(4000, 16, generator=generator)
