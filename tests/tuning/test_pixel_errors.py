@@ -11,7 +11,7 @@ from benchmarks.search_efficiency.simulator import Ours, simulate
 from tests.tuning.sampling.spaces import space_of
 from tuning.pareto import hypervolume, improvements
 from tuning.results.search import Search
-from tuning.sampling import gp_sampler, merit
+from tuning.sampling import gp_sampler
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
 from tuning.space import Space
 from tuning.space.params import FloatParam
@@ -85,11 +85,11 @@ def test_the_sampler_models_errors_as_they_are(space: Space, monkeypatch: pytest
             super().fit(x, training, y)
 
     def added(candidates: FloatArray, rows: FloatArray, reference: FloatArray, ways: Any) -> FloatArray:
-        compared.append((np.vstack([candidates, rows]), reference.tolist()))
+        compared.append((np.vstack([candidates, rows]), np.asarray(reference).tolist()))
         return improvements(candidates, rows, reference, ways)
 
     monkeypatch.setattr(gp_sampler, "GaussianProcess", Process)
-    monkeypatch.setattr(merit, "improvements", added)
+    monkeypatch.setattr(gp_sampler, "improvements", added)
     simulate(Ours(space, seed=1), Faces(), space, workers=2, epoch_budget=40, seed=1)
     errors = learned[-1]  # the last objective's process
     assert errors.max() > 20

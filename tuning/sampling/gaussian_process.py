@@ -70,14 +70,13 @@ class GaussianProcess:
         mean: FloatArray = self._mean + self._scale * (self._across(x) @ self._weights)
         return mean
 
-    def sample(self, x: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:
-        """Draw functions and evaluate them after the whole training, ``(draws, n)``."""
+    def sample(self, x: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Draw a function and evaluate it after the whole training, ``(n,)``."""
         whole, across = np.zeros(len(x)), self._across(x)
         explained = solve_triangular(self._factor, across.T, lower=True)
         left = self._covariance(x, whole, x, whole) - explained.T @ explained
         left[np.diag_indices(len(x))] += JITTER
-        luck = rng.normal(size=(len(x), draws))
-        drawn = across @ self._weights + (cholesky(left, lower=True) @ luck).T
+        drawn = across @ self._weights + cholesky(left, lower=True) @ rng.normal(size=len(x))
         return np.asarray(self._mean + self._scale * drawn)
 
     def _across(self, x: FloatArray) -> FloatArray:

@@ -14,19 +14,14 @@ from threadpoolctl import threadpool_limits
 
 from tuning.ledger.encoding import is_whole
 from tuning.ledger.trials import PAPER, history
-from tuning.pareto import non_dominated
+from tuning.pareto import Direction, improvements, non_dominated
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
-from tuning.sampling.merit import added, nearness, on_front
 from tuning.sampling.news import News
 from tuning.sampling.points import Point, Points
 from tuning.space import Space
 
 CANDIDATES = 400
 """Number of points that a proposal is chosen from: half random, half changes of the most promising trials."""
-DRAWS = 1
-"""Number of draws of all objectives over which a candidate's improvement is averaged. One draw is Thompson
-sampling; with many, the mean is the noisy expected improvement of the hypervolume (Daulton et al., "Parallel
-Bayesian Optimization of Multiple Noisy Objectives with Expected Hypervolume Improvement", NeurIPS 2021)."""
 GROWTH = 1.15
 """Growth factor of the evaluations after which the parameters of the processes are tuned again."""
 MOST = 1000
@@ -70,20 +65,19 @@ class Judgements:
 
 
 class GPSampler(BaseSampler):
-    """Proposes trials by the hypervolume that they add, on average over some draws of all objectives.
+    """Proposes trials by Thompson sampling for the hypervolume.
 
     A Gaussian process for each objective learns from evaluations after the whole training, a half, a quarter
-    and so on, of trials that are complete, stopped early or running. A proposal draws ``DRAWS`` functions
-    from each process, so that trials proposed at the same time differ. The proposal is the candidate that
-    would add most to the hypervolume of the complete and running trials under these functions, on average. So
-    the luck of a trial's seed does not count, and a running trial is not proposed twice. With one draw this
-    is Thompson sampling for the hypervolume, as in TSEMO (Bradford et al., "Efficient multiobjective
-    optimization employing Gaussian processes, spectral sampling and a genetic algorithm", Journal of Global
-    Optimization 71, 2018).
+    and so on, of trials that are complete, stopped early or running. A proposal draws one function from each
+    process, so that trials proposed at the same time differ. The proposal is the candidate that would add
+    most to the hypervolume of the complete and running trials under these functions. So the luck of a trial's
+    seed does not count, and a running trial is not proposed twice. This is the choice of TSEMO (Bradford et
+    al., "Efficient multiobjective optimization employing Gaussian processes, spectral sampling and a genetic
+    algorithm", Journal of Global Optimization 71, 2018).
 
     With ``search.aim: baseline`` only what is better than the paper's settings in every objective counts: the
-    hypervolume is measured from their values under the same functions. While no candidate is better under
-    any of them, the proposal is the one that comes nearest to it, on average.
+    hypervolume is measured from their values under the same functions. While no candidate is better, the
+    proposal is the one that comes nearest to it.
 
     An infeasible trial counts as the worst seen in every objective.
 
@@ -229,18 +223,29 @@ class GPSampler(BaseSampler):
         return near + [self._points.draw(rng) for _ in range(CANDIDATES // 2)]
 
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
-        """Return the index of the candidate that adds most to the standing trials, on average over draws."""
+        """Return the index of the candidate that adds most to the standing trials under one draw."""
         aim = self._baseline if self._space.search.aim == "baseline" else None
         both = np.concatenate([x, standing, *([] if aim is None else [aim[None]])])
-        drawn = np.stack([process.sample(both, DRAWS, self._rng) for process in self._processes], axis=2)
+        drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1)
         # A drawn function may exceed the best possible value, which no metric can.
         maximised, perfect = np.array(self._directions) == "maximize", self._space.perfect
         drawn = np.where(maximised, np.minimum(drawn, perfect), np.maximum(drawn, perfect))
-        candidates, standing = drawn[:, : len(x)], drawn[:, len(x) :]
-        levels = np.tile(self._space.reference, (DRAWS, 1)) if aim is None else drawn[:, -1]
-        merit = added(candidates, standing, levels, self._directions)
+        candidates, standing = drawn[: len(x)], drawn[len(x) :]
+        level = self._space.reference if aim is None else drawn[-1]
+        merit = improvements(candidates, standing, level, self._directions)
         if not merit.any() and aim is None:
-            merit = on_front(candidates, self._directions)
+            merit = non_dominated(candidates, self._directions).astype(np.float64)
         elif not merit.any():
-            merit = nearness(candidates, levels, self._directions)
+            merit = nearness(candidates, level, self._directions)
         return int(merit.argmax())
+
+
+def nearness(candidates: FloatArray, level: npt.ArrayLike, directions: Sequence[Direction]) -> FloatArray:
+    """Return how near each of ``(n, m)`` candidates is to a level in its worst objective; above 0 is better.
+
+    The unit of an objective is its spread over the candidates.
+    """
+    signs = np.where(np.array(directions) == "maximize", 1.0, -1.0)
+    gains = (candidates - np.asarray(level)) * signs / np.maximum(candidates.std(axis=0), 1e-12)
+    nearest: FloatArray = gains.min(axis=1)
+    return nearest

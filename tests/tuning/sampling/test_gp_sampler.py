@@ -15,6 +15,7 @@ from tuning.ledger.encoding import suggest
 from tuning.ledger.trials import PAPER
 from tuning.pareto import Direction, hypervolume, non_dominated
 from tuning.sampling.gaussian_process import FloatArray, GaussianProcess
+from tuning.sampling.gp_sampler import nearness
 from tuning.sampling.news import News
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space.params import FloatParam, Param, SubsetParam
@@ -200,3 +201,10 @@ def test_looking_at_each_trial_once_proposes_what_a_new_look_at_all_would(
         for study, trial in zip((first, again), trials, strict=True):
             if i % 3:
                 study.tell(trial, trade_off(values))
+
+
+def test_nearness_is_that_of_the_worst_objective_in_units_of_spread() -> None:
+    candidates = np.array([[1.0, 5.0], [3.0, 5.0], [2.0, 9.0]])
+    spread = candidates.std(axis=0)
+    expected = [-2 / spread[0], -1 / spread[1], -5 / spread[1]]
+    assert nearness(candidates, [3.0, 4.0], ["maximize", "minimize"]) == pytest.approx(np.array(expected))
