@@ -107,7 +107,7 @@ class GPSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Point:
-        """Return a whole point; empty if it is to be drawn at random, as there is too little to learn from."""
+        """Return a whole point; empty if it is to be drawn at random, for want of evaluations."""
         # The matrices are small: more threads only take cores from trials, which are trained meanwhile.
         with threadpool_limits(1, "blas"):
             return self._propose(study, trial)
@@ -146,7 +146,7 @@ class GPSampler(BaseSampler):
         return self._baseline if self._space.search.aim == "baseline" else None
 
     def _first(self, number: int) -> Point:
-        """Return one of the first points: every other one is near the settings to beat, the rest are random."""
+        """Return one of the first points: every other one near the settings to beat, the rest random."""
         if self._aim is None or number % 2 == 0:
             return {}
         return self._points.change(self._aim.point, self._rng)
