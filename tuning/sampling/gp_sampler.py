@@ -77,8 +77,7 @@ class GPSampler(BaseSampler):
 
     With ``search.aim: baseline`` only what is better than the paper's settings in every objective counts: the
     hypervolume is measured from their values under the same functions. While no candidate is better, the
-    proposal is the one that comes nearest to it. Before there is enough to learn from, every other point is
-    near the paper's settings.
+    proposal is the one that comes nearest to it.
 
     An infeasible trial counts as the worst seen in every objective.
 
@@ -98,7 +97,7 @@ class GPSampler(BaseSampler):
         self._looks: dict[int, Look] = {}
         self._front: list[Look] = []
         self._tried: set[bytes] = set()
-        self._baseline: Look | None = None
+        self._baseline: FloatArray | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return an empty space: a proposal is a whole point."""
@@ -107,16 +106,16 @@ class GPSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Point:
-        """Return a whole point; empty if it is to be drawn at random, for want of evaluations."""
+        """Return a whole point that was not tried; empty while there are too few trials to learn from."""
         # The matrices are small: more threads only take cores from trials, which are trained meanwhile.
         with threadpool_limits(1, "blas"):
             return self._propose(study, trial)
 
     def _propose(self, study: Study, trial: FrozenTrial) -> Point:
-        # 1. Read the new evaluations, and wait until they are enough for the processes.
+        # 1. Read the new evaluations; return nothing until they are enough for the processes.
         running = self._look(study.get_trials(deepcopy=False), trial.number)
         if len(self._looks) < self._space.search.startup:
-            return self._first(trial.number)
+            return {}
         latest = self._latest()
         judged = self._judgements(latest)
         if len(judged.trial) < 2:
@@ -140,17 +139,6 @@ class GPSampler(BaseSampler):
         """Raise an error: Optuna never calls this, as a proposal is a whole point."""
         raise NotImplementedError(param_name)
 
-    @property
-    def _aim(self) -> Look | None:
-        """The paper's settings, if the search is for better ones."""
-        return self._baseline if self._space.search.aim == "baseline" else None
-
-    def _first(self, number: int) -> Point:
-        """Return one of the first points: every other one near the settings to beat, the rest random."""
-        if self._aim is None or number % 2 == 0:
-            return {}
-        return self._points.change(self._aim.point, self._rng)
-
     def _look(self, trials: Sequence[FrozenTrial], asking: int) -> list[Look]:
         """Read the new and the running trials; return those that run."""
         running = []
@@ -162,7 +150,7 @@ class GPSampler(BaseSampler):
             self._looks[trial.number] = look
             self._tried.add(row.tobytes())
             if trial.user_attrs.get("origin") == PAPER:
-                self._baseline = look
+                self._baseline = row
             if trial.state == TrialState.RUNNING:
                 running.append(look)
             elif look.judged and look.judged[-1][0] == 0 and not np.isnan(look.judged[-1][1]).any():
@@ -236,8 +224,8 @@ class GPSampler(BaseSampler):
 
     def _best(self, x: FloatArray, standing: FloatArray) -> int:
         """Return the index of the candidate that adds most to the standing trials under one draw."""
-        aim = self._aim
-        both = np.concatenate([x, standing, *([] if aim is None else [aim.row[None]])])
+        aim = self._baseline if self._space.search.aim == "baseline" else None
+        both = np.concatenate([x, standing, *([] if aim is None else [aim[None]])])
         drawn = np.stack([process.sample(both, self._rng) for process in self._processes], axis=1)
         # A drawn function may exceed the best possible value, which no metric can.
         maximised, perfect = np.array(self._directions) == "maximize", self._space.perfect
