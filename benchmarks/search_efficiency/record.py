@@ -48,11 +48,9 @@ def main() -> None:
     seeds = [(0, 1, 2) if i < options.repeated else (0,) for i in range(options.configs)]
     wanted = [(i, seed) for i in range(options.configs) for seed in seeds[i]]
     missing = [key for key in wanted if key not in done]
-    domains = thinned(open_store(space.base.store), options.every).n_domains
-    if other := {run["domains"] for run in done.values() if "domains" in run} - {domains}:
-        parser.error(
-            f"--every {options.every} leaves {domains} domains, but {record} has trainings of {other}"
-        )
+    domains = len(range(0, open_store(space.base.store).n_domains, options.every))
+    for trained_on in {run["domains"] for run in done.values() if "domains" in run} - {domains}:
+        parser.error(f"--every {options.every} leaves {domains} domains; {record} was made with {trained_on}")
     values = {i: done[i, 0]["values"] if (i, 0) in done else draw(space, i) for i, _ in missing}
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(train, space, i, values[i], seed, options.every) for i, seed in missing]
