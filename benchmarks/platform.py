@@ -33,7 +33,7 @@ from dcodr.training.checkpoint import save_checkpoint
 from dcodr.training.trainer import fit
 from tuning import run
 from tuning.cluster.machine import cpus_here
-from tuning.driver import trainable
+from tuning.driver import stages, trainable
 from tuning.driver.protocol import Assignment
 from tuning.driver.searcher import LedgerSearcher
 from tuning.space import Space, load_space
@@ -261,7 +261,7 @@ def _search(space: Space, folder: Path, trial: Any) -> None:
     logging.disable(logging.INFO)
     # By value, so that workers need not import this module.
     cloudpickle.register_pickle_by_value(sys.modules[trial.__module__])  # type: ignore[no-untyped-call]
-    with replaced(run, "train_trial", trial):
+    with replaced(stages, "train_trial", trial):
         run.run_search(space, storage=folder, console=Console(file=io.StringIO(), width=100))
 
 

@@ -40,6 +40,7 @@ from rich.table import Table
 from dcodr.config import Config
 from dcodr.data.prepare import prepare_synthetic
 from tuning import run
+from tuning.driver import stages
 from tuning.driver.display import Display
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.recorder import Recorder
@@ -257,7 +258,7 @@ def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoAS
 def with_ray(space: Space, folder: Path, console: Console) -> Search:
     """Run the same search through Ray Tune, on this machine."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
-    run.train_trial = only_report  # type: ignore[attr-defined]
+    stages.train_trial = only_report  # type: ignore[attr-defined]
     return run.run_search(space, storage=folder, console=console)
 
 

@@ -74,13 +74,13 @@ def test_building_blocks_take_scalars_and_tensors(path: Path) -> None:
         (
             "ray",
             {
-                "run.py",
                 "cluster/nodes.py",
                 "cluster/session.py",
                 "driver/measure.py",
                 "driver/recorder.py",
                 "driver/scheduler.py",
                 "driver/searcher.py",
+                "driver/stages.py",
                 "driver/trainable.py",
             },
         ),

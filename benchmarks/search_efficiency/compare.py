@@ -56,7 +56,7 @@ def main() -> None:
     space, record = load_space(folder / SPACE), read_record(folder)
     with console.status("fitting the surrogate"):
         surrogate = Surrogate(record, space.params, encoding)
-        goals = goals_of(best_front(surrogate, space))
+        goals = goals_of(best_front(surrogate, space)[1])
     for name, correlation in cross_validated(record, space.params, encoding).items():
         console.print(f"Surrogate, cross-validated rank correlation of the final {name}: {correlation:.2f}")
     options.epochs = options.epochs or WHOLE * space.base.epochs

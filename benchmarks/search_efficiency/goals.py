@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from tuning.space import Space
 
 Floats = npt.NDArray[np.float64]
 Reference = tuple[float, float]
+Values = dict[str, Any]
 
 REFERENCES: tuple[Reference, ...] = ((0.0, 0.0), (0.5, 0.5))
 """From (0, 0) a single good trial holds most of the hypervolume; (0.5, 0.5) asks for the front itself."""
@@ -51,8 +53,12 @@ def goals_of(front: Floats) -> list[Goal]:
     return [Goal(reference, share, share * best[reference]) for reference in REFERENCES for share in SHARES]
 
 
-def best_front(surrogate: Surrogate, space: Space, seed: int = 0) -> Floats:
-    """Return the best front found without noise ``(n, 2)``, from random points, then changes of the best."""
+def best_front(surrogate: Surrogate, space: Space, seed: int = 0) -> tuple[list[Values], Floats]:
+    """Search for the front without noise, from random points, then changes of the best.
+
+    Returns:
+        The values of its members, and their objectives ``(n, 2)``.
+    """
     rng, drawn = np.random.default_rng(seed), Points(space.params)
 
     def reached_by(points: Sequence[Point]) -> Floats:
@@ -65,7 +71,8 @@ def best_front(surrogate: Surrogate, space: Space, seed: int = 0) -> Floats:
         changed = [drawn.change(points[i], rng) for i in rng.choice(front, 1000)]
         points = [points[i] for i in front] + changed
         reached = np.concatenate([reached[front], reached_by(changed)])
-    return reached[non_dominated(reached, DIRECTIONS)]
+    best = np.flatnonzero(non_dominated(reached, DIRECTIONS))
+    return [decode(space.params, points[i]) for i in best], reached[best]
 
 
 def volumes(reached: Floats, reference: Reference) -> Floats:

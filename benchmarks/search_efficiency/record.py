@@ -10,6 +10,7 @@ training of the embedded dataset takes about 80 seconds of one core.
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
@@ -48,9 +49,8 @@ def main() -> None:
     seeds = [(0, 1, 2) if i < options.repeated else (0,) for i in range(options.configs)]
     wanted = [(i, seed) for i in range(options.configs) for seed in seeds[i]]
     missing = [key for key in wanted if key not in done]
-    domains = len(range(0, open_store(space.base.store).n_domains, options.every))
-    for trained_on in {run["domains"] for run in done.values() if "domains" in run} - {domains}:
-        parser.error(f"--every {options.every} leaves {domains} domains; {record} was made with {trained_on}")
+    for every in {every_of(run) for run in done.values()} - {options.every}:
+        parser.error(f"received --every {options.every}; {record} was made with --every {every}")
     values = {i: done[i, 0]["values"] if (i, 0) in done else draw(space, i) for i, _ in missing}
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(train, space, i, values[i], seed, options.every) for i, seed in missing]
@@ -80,8 +80,13 @@ def train(space: Space, index: int, values: dict[str, Any], seed: int, every: in
     except DivergedError as error:
         failure = str(error)
     seconds = round(time.perf_counter() - started, 1)
-    run = {"config": index, "seed": seed, "domains": data.n_domains, "values": values, "epochs": epochs}
+    run = {"config": index, "seed": seed, "every": every, "values": values, "epochs": epochs}
     return run | {"failure": failure, "seconds": seconds}
+
+
+def every_of(run: Mapping[str, Any]) -> int:
+    """Return n of a training on every n-th domain."""
+    return int(run.get("every", 1))
 
 
 def metrics(epoch: Epoch) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.search_efficiency import ratios
+from benchmarks.search_efficiency.front import holding_most
 from benchmarks.search_efficiency.goals import Goal, arrival, goals_of, volumes
 from benchmarks.search_efficiency.histories import Failure, Task, note, noted
 from benchmarks.search_efficiency.report import breakdowns, costs, on_grid, proposals, quartiles, table
@@ -153,3 +154,11 @@ def test_finished_searches_are_read_again_for_the_same_conditions(tmp_path: Path
     for task, searched in SEARCHES.items():
         for name in ("epochs", "clock", "reached", "proposal"):
             np.testing.assert_allclose(getattr(again[task], name), getattr(searched, name))
+
+
+def test_the_members_to_train_hold_most_of_the_front() -> None:
+    # Areas from (0.5, 0.5): alone 0.06, 0.12, 0.02; after the second, the first adds 0.02 and the third 0.01.
+    front = np.array([[0.8, 0.7], [0.7, 1.1], [0.9, 0.55], [0.4, 1.2]])
+    assert holding_most(front, 1) == [1]
+    assert holding_most(front, 3) == [1, 0, 2]
+    assert sorted(holding_most(front, 9)) == [0, 1, 2, 3]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tests.tuning.store import Store
 from tuning import run
+from tuning.driver import stages
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
@@ -144,7 +145,7 @@ def test_a_time_budget_stops_all_trials_but_the_baseline(
     (tmp_path / "s.yaml").write_text(SPACE)
     space = load_space(tmp_path / "s.yaml", data=str(tiny_store), search={"time_budget": 1.0})
     monkeypatch.setattr("ray.tune.Tuner", Hurried)
-    monkeypatch.setattr(run, "places", lambda resources: 2)
+    monkeypatch.setattr(stages, "places", lambda resources: 2)
     monkeypatch.setattr(run, "ray_session", lambda *_: nullcontext())
     said = io.StringIO()
     search = run_search(

@@ -337,7 +337,7 @@ def test_a_space_made_in_python_is_kept_as_a_file_of_it(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tuning.run.ray_session", lambda *_: nullcontext())
-    monkeypatch.setattr("tuning.run.LedgerSearcher", interrupt)
+    monkeypatch.setattr("tuning.driver.stages.LedgerSearcher", interrupt)
     read = load_space(QUICK, data=str(tiny_store), settings={"generator_lr": 2e-3}, search={"trials": 3})
     space = read.model_copy(update={"text": "", "name": "made"})
     with pytest.raises(KeyboardInterrupt):

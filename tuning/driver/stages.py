@@ -1,0 +1,166 @@
+"""The stages of a search: trials until the budget is spent, confirmations, the test images."""
+
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+
+from dcodr.console import say
+from dcodr.words import counted
+from tuning.cluster.nodes import places, share
+from tuning.driver.display import Display
+from tuning.driver.measure import measure
+from tuning.driver.protocol import Assignment
+from tuning.driver.recorder import WORKER_DEATHS, Recorder
+from tuning.driver.scheduler import ParetoASHA, scheduler_of
+from tuning.driver.searcher import LedgerSearcher
+from tuning.driver.trainable import train_trial
+from tuning.results.search import Search
+from tuning.space.words import label
+from tuning.tracking.outbox import Outbox
+
+
+def train(search: Search, outbox: Outbox, console: Console) -> None:
+    """Search until the budget is spent, confirm the front, and measure the best on the test images."""
+    ledger = search.ledger
+    if ledger.over() is None:
+        _search(search, outbox, console)
+    if search.results().unconfirmed:
+        _confirm(search, outbox, console)
+    measure(search, outbox, console)
+    ledger.drop_confirmations()
+    search.forget_encoders(over=True)
+    # Written last: without it a search that was stopped in any of these steps is resumed.
+    budget = search.space.search.time_budget
+    ledger.remember("ended", ledger.over() or f"the time budget of {budget:g} s is spent")
+
+
+def _search(search: Search, outbox: Outbox, console: Console) -> None:
+    """Train trials until the budget is spent."""
+    ledger, space = search.ledger, search.space
+    budget = space.search.epoch_budget
+    display = Display(
+        space.search.trials,
+        space.objectives,
+        space.reference,
+        title=f"search {search.name}",
+        epochs=None if budget is None else budget - ledger.budget.spent,
+        console=console,
+    )
+    for trial, outcome in search.results().ended:
+        if trial.confirms is None:
+            display.trial_restored(trial.number, label(trial.values), outcome, trial.metrics)
+    recorder = Recorder(search, outbox, display)
+    searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
+    with display:
+        _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
+        _finish_baseline(recorder, search, console)
+    recorder.close_all()
+
+
+def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
+    """Train the best candidates and the paper's settings again with other seeds."""
+    ledger, space = search.ledger, search.space
+    for number, seed in search.results().unconfirmed:
+        ledger.confirm(number, seed)
+    trainings = counted(ledger.waiting(), "training")
+    say(console, f"Confirming the front with other seeds: {trainings}")
+    display = Display(
+        ledger.waiting(),
+        space.objectives,
+        space.reference,
+        title=f"confirming {search.name}",
+        compare=False,
+        console=console,
+    )
+    recorder = Recorder(search, outbox, display)
+    searcher = LedgerSearcher(ledger, space, lambda: None if ledger.waiting() else "confirmed", search.folder)
+    with display:
+        _tune(searcher, recorder, search, None, None)
+    recorder.close_all()
+
+
+def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
+    """Train the paper's settings to their end, if the time budget has stopped them."""
+    # The settings that a search must beat are never stopped early.
+    ledger, paper = search.ledger, search.results().paper
+    if paper is None or paper.status != "running":
+        return
+    recorder.close_all(but=paper.number)
+    say(
+        console,
+        f"The time budget is spent; trial {paper.number:03d}, the paper's settings, trains to its end: "
+        "the search is compared with it.",
+    )
+    ledger.put_back(paper.number)
+    searcher = LedgerSearcher(
+        ledger, search.space, lambda: None if ledger.left_over() else "the rest is done", search.folder
+    )
+    _tune(searcher, recorder, search, None, None)
+
+
+def _scheduler(search: Search) -> ParetoASHA | None:
+    """Return Pareto ASHA with the records of earlier trials; ``None`` if the search has no scheduler."""
+    scheduler = scheduler_of(search.space)
+    if scheduler is None:
+        return None
+    for trial in search.trials():
+        # A reused trial was never trained; its twin is recorded.
+        if trial.status != "reused":
+            feasible = {epoch: record.metrics for epoch, record in trial.evaluated.items()}
+            if trial.status in ("infeasible", "running"):
+                feasible.pop(trial.epoch, None)  # an interrupted trial reports this epoch again
+            scheduler.replay(trial.number, feasible, ended=trial.status in ("complete", "pruned"))
+    return scheduler
+
+
+def _tune(
+    searcher: LedgerSearcher,
+    recorder: Recorder,
+    search: Search,
+    scheduler: ParetoASHA | None,
+    time_budget: float | None,
+) -> None:
+    """Let Ray Tune execute the searcher's trials; without a scheduler no trial is stopped early.
+
+    Tune stops asking after the last trial. If trials were put back after that, Tune is started again.
+    """
+    resources = search.space.resources
+
+    def asked(assignment: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([share(resources, Assignment.from_dict(assignment).gpus)])
+
+    tuner = tune.Tuner(
+        tune.with_resources(train_trial, asked),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,  # the searcher decides when the search is over
+            max_concurrent_trials=places(resources),  # unset, Tune keeps one pending trial only
+            time_budget_s=time_budget,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: f"{Assignment.from_dict(trial.config).number:03d}",
+        ),
+        run_config=tune.RunConfig(
+            name="ray",
+            storage_path=str(search.folder),
+            callbacks=[recorder],
+            verbose=0,
+            # On a terminal Tune warns of a reporter.
+            progress_reporter=_Silent() if Console().is_jupyter else None,
+            failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
+        ),
+    )
+    tuner.fit()
+    if search.ledger.left_over() and time_budget is None:
+        _tune(searcher, recorder, search, scheduler, None)
+
+
+class _Silent(tune.ProgressReporter):
+    """A reporter in place of the one of Tune for notebooks, which clears the cell's outputs, also at rest."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: Any) -> None:
+        pass
