@@ -110,9 +110,9 @@ def test_each_engine_has_its_own_room(module: str, allowed: set[str]) -> None:
     assert {name for name, path in rooms.items() if touches(imports(path), module)} == allowed
 
 
-def test_only_run_puts_a_search_together() -> None:
+def test_only_one_file_has_tune_ask_the_searcher() -> None:
     knowing = {path.name for path in parts("tuning/") if touches(imports(path), "tuning.driver.searcher")}
-    assert knowing == {"run.py"}
+    assert knowing == {"stages.py"}
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

@@ -1,4 +1,4 @@
-"""``run_search`` assembles a search; this is the only file that knows all the others."""
+"""``run_search``: check everything, start Ray and MLflow, run the stages of a search, conclude it."""
 
 import itertools
 import shutil
@@ -17,7 +17,7 @@ from dcodr.words import once_more, option
 from tuning.cluster.nodes import ready
 from tuning.cluster.session import ray_session
 from tuning.driver.notebook import console_here
-from tuning.driver.stages import train
+from tuning.driver.stages import run_stages
 from tuning.driver.warm_start import first_trials
 from tuning.interrupts import ending_at_once
 from tuning.ledger.journal import mend
@@ -154,7 +154,7 @@ def _drive(search: Search, tracker: Tracker, console: Console) -> None:
     try:
         with answering(tracker.uri):
             outbox.catch_up(search.ledger.records())
-        train(search, outbox, console)
+        run_stages(search, outbox, console)
     except BaseException as error:  # Ctrl-C, too, has to leave everything in order
         if isinstance(error, KeyboardInterrupt):
             again = f"To continue, {once_more(name=search.name, resume=True)}."

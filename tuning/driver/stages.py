@@ -20,7 +20,7 @@ from tuning.space.words import label
 from tuning.tracking.outbox import Outbox
 
 
-def train(search: Search, outbox: Outbox, console: Console) -> None:
+def run_stages(search: Search, outbox: Outbox, console: Console) -> None:
     """Search until the budget is spent, confirm the front, and measure the best on the test images."""
     ledger = search.ledger
     if ledger.over() is None:
