@@ -10,17 +10,14 @@ record does not have; ``front.jsonl`` beside the record keeps the trainings.
 import argparse
 import json
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.goals import DIRECTIONS, REFERENCES, Floats, best_front
-from benchmarks.search_efficiency.record import every_of, train
+from benchmarks.search_efficiency.record import every_of, noted, train_and_note
 from benchmarks.search_efficiency.records import OBJECTIVES, RECORDS, SPACE, TRAININGS, read_record
 from benchmarks.search_efficiency.surrogate import Surrogate
 from tuning.pareto import hypervolume, improvements
@@ -45,23 +42,20 @@ def main() -> None:
         surrogate = Surrogate(read_record(folder), space.params)
         values, reached = best_front(surrogate, space)
     chosen = holding_most(reached, options.members)
-    every = every_of(json.loads((folder / TRAININGS).read_text().splitlines()[0]))
+    every = every_of(noted(folder / TRAININGS)[0])
     path = folder / FRONT
-    runs = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    trained = {key(run["values"]): run for run in runs}
+    trained = {key(run["values"]) for run in noted(path)}
     missing = [(i, values[member]) for i, member in enumerate(chosen) if key(values[member]) not in trained]
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(train, space, i, of, SEED, every) for i, of in missing]
-        for future in track(futures, total=len(futures), description="training", console=console):
-            run = future.result()
-            trained[key(run["values"])] = run
-            with path.open("a") as file:
-                file.write(json.dumps(run) + "\n")
-    ends = [trained[key(values[member])]["epochs"][-1] for member in chosen]
-    measured = np.array([[end[name] for name in OBJECTIVES] for end in ends])
-    console.print(compared(reached[chosen], measured))
+    train_and_note(path, [(space, i, of, SEED, every) for i, of in missing], options.workers)
+    runs = {key(run["values"]): run for run in noted(path)}
+    whole = [member for member in chosen if runs[key(values[member])]["failure"] is None]
+    if len(whole) < len(chosen):
+        console.print(f"{len(chosen) - len(whole)} of {len(chosen)} trainings diverged and are left out")
+    ends = [runs[key(values[member])]["epochs"][-1] for member in whole]
+    measured = np.array([[end[name] for name in OBJECTIVES] for end in ends]).reshape(-1, len(OBJECTIVES))
+    console.print(compared(reached[whole], measured))
     for reference in REFERENCES:
-        found = [hypervolume(rows, reference, DIRECTIONS) for rows in (reached[chosen], measured)]
+        found = [hypervolume(rows, reference, DIRECTIONS) for rows in (reached[whole], measured)]
         console.print(f"Hypervolume from {reference}: predicted {found[0]:.3f}, measured {found[1]:.3f}")
 
 

@@ -10,9 +10,10 @@ training of the embedded dataset takes about 80 seconds of one core.
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -44,18 +45,30 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = load_space(RECORDS[options.record] / SPACE, search={"sampler": "random"})
     record = RECORDS[options.record] / TRAININGS
-    lines = record.read_text().splitlines() if record.exists() else []
-    done = {(run["config"], run["seed"]): run for run in map(json.loads, lines)}
+    done = {(run["config"], run["seed"]): run for run in noted(record)}
     seeds = [(0, 1, 2) if i < options.repeated else (0,) for i in range(options.configs)]
     wanted = [(i, seed) for i in range(options.configs) for seed in seeds[i]]
     missing = [key for key in wanted if key not in done]
     for every in {every_of(run) for run in done.values()} - {options.every}:
         parser.error(f"received --every {options.every}; {record} was made with --every {every}")
     values = {i: done[i, 0]["values"] if (i, 0) in done else draw(space, i) for i, _ in missing}
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(train, space, i, values[i], seed, options.every) for i, seed in missing]
+    jobs = [(space, i, values[i], seed, options.every) for i, seed in missing]
+    train_and_note(record, jobs, options.workers)
+
+
+def noted(path: Path) -> list[dict[str, Any]]:
+    """Return the trainings of a file, none if it does not exist."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def train_and_note(
+    path: Path, jobs: Sequence[tuple[Space, int, dict[str, Any], int, int]], workers: int
+) -> None:
+    """Run trainings, each with arguments of :func:`train`, and append each to a file as soon as it ends."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(train, *job) for job in jobs]
         for future in track(as_completed(futures), total=len(futures), description="training"):
-            with record.open("a") as file:
+            with path.open("a") as file:
                 file.write(json.dumps(future.result()) + "\n")
 
 
