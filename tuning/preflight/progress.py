@@ -12,7 +12,7 @@ RECORDED: Mapping[int, Mapping[str, int]] = {
 }
 """Epochs, as a number of whole trainings, after which half of the searches with ``sampler: gp`` and Pareto
 ASHA had found a share of the best known hypervolume, by number of trials at a time. From ``make
-bench-search``, see docs/benchmarks.md."""
+bench-search``, see docs/search-efficiency.md."""
 
 
 def forecast(at_once: int, trainings: float) -> str:

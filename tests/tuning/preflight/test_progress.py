@@ -19,7 +19,7 @@ def test_a_search_is_compared_with_the_nearest_number_of_trials_at_a_time(at_onc
 
 
 def test_the_docs_have_the_same_numbers() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "search-efficiency.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith("| whole trainings, ours |"))
     cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
     assert cells == [" / ".join(map(str, RECORDED[n].values())) for n in (1, 8, 64)]
