@@ -173,7 +173,7 @@ def analyse(
     from tuning.report.terminal import print_table
     from tuning.results.results import ANALYSIS
     from tuning.results.search import Search
-    from tuning.tracking.store import add_artifacts, default_uri, masked
+    from tuning.tracking.store import add_artifacts, masked, uri_of
 
     results = Search.open(name, storage).results()
     console = Console()
@@ -188,9 +188,9 @@ def analyse(
     files = write_files(results, analyses)
     for file in files:
         print(file)
-    uri = tracking_uri or default_uri(storage)
     run_id = str(results.facts.get("run_id"))
     try:
+        uri = tracking_uri or uri_of(str(results.facts.get("tracking_uri")), storage)
         add_artifacts(uri, run_id, files, ANALYSIS)
     except UserError as error:
         # Only a store that was asked for has to work; the files are written in any case.

@@ -56,6 +56,12 @@ def fronts(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArra
     return ranks.astype(np.int64)
 
 
+def dominators(row: Sequence[float], values: npt.ArrayLike, directions: Sequence[Direction]) -> int:
+    """Count the rows of `values` that dominate a row `(m,)`."""
+    (gains,), rest = _as_gains([row], directions), _as_gains(values, directions)
+    return int(((rest >= gains).all(axis=1) & (rest > gains).any(axis=1)).sum())
+
+
 def best_tradeoff(
     values: npt.ArrayLike,
     reference: npt.ArrayLike,

@@ -29,8 +29,7 @@ from tuning.ledger.trials import FirstTrial
 from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
 from tuning.report.terminal import print_summary
-from tuning.results.export import export, versions
-from tuning.results.results import CONFIGS
+from tuning.results.export import export_front, versions
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
@@ -89,7 +88,7 @@ def run_search(
     storage = storage.resolve()
     data = check(space, address, console)
     space = with_constant_answers(space, data)
-    first = first_trials(space)
+    first = [] if resume else first_trials(space)
     name = _name(space.name, name, storage, resume)
     uri = tracking_uri or default_uri(storage)
     if resume:
@@ -228,7 +227,7 @@ def finish(search: Search, tracker: Tracker, outbox: Outbox, console: Console, p
         search.forget_checkpoints()
         results = search.results()
         if results.front:
-            export(results, "all-front", search.folder / CONFIGS)
+            export_front(results)
             with console.status("analysing"):
                 concluded = what_mattered(results)
             files, sentence = concluded
@@ -259,7 +258,8 @@ def _close_mlflow(
             require_file(tracker.uri)
             close_parent(search, tracker, concluded)
             if search_status(search.results()) == "FINISHED":
-                register(search, tracker)
+                for alias in register(search, tracker):
+                    say(console, f"MLflow has no model @{alias}: the encoder of its trial was not kept")
         except Exception as error:  # every database driver and server has its own exceptions
             return reason(tracker.uri, error)
         return trouble

@@ -17,6 +17,7 @@ from tuning.pareto import (
     best_tradeoff,
     contributions,
     crowding,
+    dominators,
     fronts,
     hypervolume,
     improvements,
@@ -107,6 +108,16 @@ def test_fronts_by_hand_with_zeros_of_both_signs() -> None:
     values = [[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [0.0, 0.0], [-1.0, -1.0]]
     assert fronts(values, ["maximize", "maximize"]).tolist() == [0, 0, 0, 1, 2]
     assert fronts(values, ["minimize", "minimize"]).tolist() == [2, 2, 2, 1, 0]
+
+
+@unhurried
+@given(problems())
+def test_dominators_are_those_of_the_definition(problem: Problem) -> None:
+    values, directions = problem
+    for row in values:
+        counted = sum(dominates(other, row, directions) for other in values)
+        assert dominators(row.tolist(), values, directions) == counted
+    assert dominators(values[0].tolist(), values[:0], directions) == 0
 
 
 @unhurried

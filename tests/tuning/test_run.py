@@ -24,12 +24,12 @@ from tests.docs.commands import run_python
 from tests.faults.searching import runs_of, statuses
 from tests.streams import Broken
 from tests.tuning.store import place
-from tuning.ledger.trials import kept_of
+from tuning.ledger.trials import FirstTrial, kept_of
 from tuning.report.commands import caveat
 from tuning.results.gain import gains
 from tuning.results.search import Search
 from tuning.run import run_search
-from tuning.space import load_space
+from tuning.space import Space, load_space
 
 pytestmark = pytest.mark.search
 
@@ -155,6 +155,17 @@ def test_a_finished_search_resumes_to_nothing_and_extends_by_more_trials(finishe
     assert extended.trials()[:3] == before
     assert len(extended.trials()) == 4
     assert statuses(finished.client, extended) == ("FINISHED", ["FINISHED"] * 4)
+
+
+def test_a_search_resumes_without_the_files_of_its_first_trials(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(space: Space) -> list[FirstTrial]:
+        raise UserError("best/quick-000.yaml: cannot be read")
+
+    monkeypatch.setattr("tuning.run.first_trials", gone)
+    before = finished.search.trials()
+    assert finished.run(trials=len(before), name="quick", resume=True).trials() == before
 
 
 def test_mlflow_learns_of_an_end_that_only_the_ledger_knew(finished: Finished) -> None:

@@ -61,7 +61,8 @@ class Recorder(Callback):
         name = label(record.values)
         if record.confirms is not None:
             name = f"confirms {record.confirms:03d} with seed {record.seed}"
-        self._started[number] = _Progress(name, self._ledger.space.config(record.values).epochs, record.epoch)
+        epochs = self._ledger.space.config(record.values).epochs
+        self._started[number] = _Progress(name, epochs, record.epoch, metrics=record.metrics)
         self._outbox.put(record)
         self._display.trial_started(number, name)
 
@@ -130,9 +131,8 @@ class Recorder(Callback):
         progress = self._started.pop(number)
         failure = failure or progress.last.failure
         if not set(self._ledger.space.objectives) <= set(progress.metrics):
-            failure = (
-                failure or f"stopped after {counted(progress.epoch, 'epoch')}, before its first evaluation"
-            )
+            epochs = counted(progress.recorded, "epoch")
+            failure = failure or f"stopped after {epochs}, before its first evaluation"
         outcome = self._ledger.end(
             number,
             full_budget=progress.epoch == progress.epochs,

@@ -54,6 +54,8 @@ def _search(search: Search, outbox: Outbox, console: Console) -> None:
     searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
     with display:
         _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
+        for number in ledger.give_up():
+            outbox.put(ledger.record(number))
         _finish_baseline(recorder, search, console)
     recorder.close_all()
 

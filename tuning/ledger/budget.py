@@ -27,6 +27,7 @@ class Budget:
         self._epochs = epochs
         self._running = 0
         self._front = GrowingFront(reference, directions)
+        self._stalled: str | None = None
         self.history = [0.0]
 
     @property
@@ -48,7 +49,10 @@ class Budget:
         self.history.append(self.hypervolume)
 
     def over(self) -> str | None:
-        """Return the reason why no more trials begin; ``None`` while trials may begin."""
+        """Return the reason why no more trials begin; ``None`` while trials may begin.
+
+        A stall stays one, although the front may grow when the trials that still run have ended.
+        """
         limits = self._settings
         if self.trials >= limits.trials:
             return f"all {self.trials} trials are done" if self.trials > 1 else "the only trial is done"
@@ -61,11 +65,11 @@ class Budget:
         if limits.stall is not None and len(self.history) > limits.stall.trials:
             enough = self.history[-1 - limits.stall.trials] * (1 + limits.stall.growth)
             if self.hypervolume < enough or self.hypervolume == 0:
-                return (
+                self._stalled = (
                     f"the hypervolume has grown by less than {limits.stall.growth:.1%} "
                     f"in {counted(limits.stall.trials, 'trial')}"
                 )
-        return None
+        return self._stalled
 
     def waits(self) -> bool:
         """Return whether running trials may need all epochs that are left."""

@@ -198,6 +198,19 @@ class Ledger:
             del self._open[number]
             self._cut_off.append(number)
 
+    def give_up(self) -> list[int]:
+        """Close the trials that were put back and not handed out again; return their numbers.
+
+        The paper's settings stay, as they are trained to their end.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        left = [number for number in self._cut_off if not read(trials[number], self.space).paper]
+        for number in left:
+            self._cut_off.remove(number)
+            self._go_on(number)
+            self.end(number, full_budget=False)
+        return left
+
     def left_over(self) -> bool:
         """Return whether trials were put back and not handed out again."""
         return bool(self._cut_off)

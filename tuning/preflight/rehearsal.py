@@ -38,7 +38,6 @@ RANKED: Mapping[str, tuple[str, ...]] = {
 those from outside, count as costlier; encoders among them are timed one by one."""
 
 SIZES = (
-    "epochs",
     "encoder.code_dim",
     "encoder.head",
     "generator.channels",

@@ -47,7 +47,7 @@ def state(results: Results) -> State:
         "interrupted": "Interrupted: no process works on this search; continue with --resume",
     }[kind]
     budgets = [(trial, results.space.config(trial.values).epochs) for trial in at_work]
-    return State(kind, text, budgets, len(results.trials), results.space.search.trials)
+    return State(kind, text, budgets, results.begun, results.space.search.trials)
 
 
 def overview(results: Results) -> list[tuple[str, str]]:

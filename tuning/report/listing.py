@@ -63,7 +63,7 @@ def _listed(results: Results) -> Listed:
         results.name,
         "running" if results.driven else "finished" if over else "interrupted",
         results.space.base.dataset,
-        sum(trial.status != "running" for trial in results.trials),
+        results.begun - results.counts["running"] - results.counts["cut off"],
         results.space.search.trials,
         best,
     )

@@ -136,11 +136,16 @@ def finals_table(results: Results) -> TextTable | None:
 
 def reasons_table(results: Results) -> TextTable | None:
     """Return the reasons of infeasible and failed trials; ``None`` if there are none."""
-    rows = [(number(t), t.status, t.reason) for t in results.trials if t.reason is not None]
+    rows = [(_training(t), t.status, t.reason or "") for t in results.without_result]
     more = f", the first {MOST_REASONS} of {len(rows)}" if len(rows) > MOST_REASONS else ""
     caption = f"Infeasible and failed trials{more}"
     header = ("trial", "outcome", "reason")
     return TextTable(caption, header, rows[:MOST_REASONS], numbers=0) if rows else None
+
+
+def _training(trial: TrialRecord) -> str:
+    """Return the number of a trial, or of the trial that it confirms with its own seed."""
+    return number(trial) if trial.confirms is None else f"{trial.confirms:03d}, seed {trial.seed}"
 
 
 def _marks(results: Results, trial: TrialRecord, on_front: bool) -> list[str]:

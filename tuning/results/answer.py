@@ -65,14 +65,10 @@ def answer_text(results: Results) -> str:
     knee, question = results.best_tradeoff, f"Better than {results.space.baseline}?"
     if knee == results.baseline:
         return f"{question} No: they are themselves the best trade-off that was found."
+    lost = _lost(results, knee, results.baseline)
     found = answer(results)
     if found is None:
-        shared = len(_paired(results.trainings(knee), results.trainings(results.baseline)))
-        return (
-            f"{question} Not known: trial {knee.number:03d}, the best trade-off, and the paper's settings "
-            f"share {('no', 'only one')[shared]} confirmation seed. Set search.confirm in the space to train "
-            "both with several."
-        )
+        return f"{question} Not known{_why_not_known(results, knee, results.baseline)}{lost}"
     verdicts: dict[str, list[str]] = {}
     for i, name in enumerate(found.objectives):
         verdicts.setdefault(found.verdict(i), []).append(name)
@@ -82,7 +78,7 @@ def answer_text(results: Results) -> str:
     return (
         f"{question} Trial {found.trial:03d}, the best trade-off, is "
         f"{', '.join(parts)} ({found.comparison.seeds} seeds each, {found.split} images). "
-        f"It is better in every objective with a probability of {shown}."
+        f"It is better in every objective with a probability of {shown}.{lost}"
     )
 
 
@@ -125,6 +121,39 @@ def _image_error(runs: Sequence[TrialRecord], name: str, on_test: bool) -> float
     limits = [(run.test_intervals if on_test else run.intervals).get(name) for run in runs]
     errors: FloatArray = np.array([(one[1] - one[0]) / STANDARD_ERRORS for one in limits if one is not None])
     return float(np.sqrt(2 * np.mean(errors**2))) if len(errors) else 0.0
+
+
+def _why_not_known(results: Results, best: TrialRecord, paper: TrialRecord) -> str:
+    """Return the end of a sentence: why there is no comparison of two complete trials."""
+    if results.unconfirmed:
+        left = counted(len(results.unconfirmed), "training")
+        return f" yet: {left} with other seeds {'is' if len(results.unconfirmed) == 1 else 'are'} left."
+    shared = len(_paired(results.trainings(best), results.trainings(paper)))
+    reason = (
+        f": trial {best.number:03d}, the best trade-off, and the paper's settings share "
+        f"{('no', 'only one')[shared]} confirmation seed."
+    )
+    if results.space.search.confirm is None:
+        reason += " Set search.confirm in the space to train both with several."
+    return reason
+
+
+def _lost(results: Results, best: TrialRecord, paper: TrialRecord) -> str:
+    """Return sentences on confirmations of both trials without a result; empty if there are none."""
+    lost = [run for run in results.without_result if run.confirms in (best.number, paper.number)]
+    parts = [f"trial {run.confirms:03d} with seed {run.seed} {how_it_ended(run)}" for run in lost]
+    if not lost:
+        return ""
+    text = f" Left out: {'; '.join(parts)}."
+    if any(run.status == "infeasible" for run in lost):
+        text += " Settings whose code can collapse are not as good as their other seeds say."
+    return text
+
+
+def how_it_ended(trial: TrialRecord) -> str:
+    """Return the end of an infeasible or failed trial in words, with its reason."""
+    ended = {"infeasible": "is infeasible", "failed": "failed"}.get(trial.status, trial.status)
+    return f"{ended}: {(trial.reason or 'unknown reason').rstrip('.')}"
 
 
 def _no_baseline(results: Results) -> str:

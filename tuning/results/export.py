@@ -11,7 +11,7 @@ from dcodr.errors import UserError
 from dcodr.files import write_text
 from dcodr.words import option
 from tuning.ledger.trials import TrialRecord
-from tuning.results.results import Results
+from tuning.results.results import CONFIGS, Results
 
 PACKAGES = ("dcodr-tuning", "torch", "torchvision", "numpy", "optuna", "ray")
 
@@ -71,6 +71,25 @@ def export(results: Results, which: str, out: str | Path) -> list[Path]:
         write_text(path, dump_config(config, provenance(results, trial)))
         written.append(path)
     return written
+
+
+def export_front(results: Results) -> None:
+    """Write the configs of the front to the search's own folder, and delete those of other trials.
+
+    Raises:
+        UserError: If no trial is complete.
+    """
+    export(results, "all-front", results.folder / CONFIGS)
+    for path in off_front(results):
+        path.unlink()
+
+
+def off_front(results: Results) -> list[Path]:
+    """Return the configs in the search's own folder whose trials have left the front."""
+    front = {trial.number for trial in results.front}
+    rest = [trial for trial in results.trials if trial.number not in front]
+    paths = [results.folder / CONFIGS / results.config_file(trial) for trial in rest]
+    return [path for path in paths if path.is_file()]
 
 
 def provenance(results: Results, trial: TrialRecord) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tuning.pareto import (
     best_tradeoff,
     contributions,
     fronts,
+    hypervolume,
     non_dominated,
 )
 from tuning.results.confirmation import Confirmed, confirmed_trials
@@ -79,6 +80,11 @@ class Results:
         """The trials of the search that were begun, by number, without confirmations."""
         return [trial for trial in self.records if trial.status != "interrupted" and trial.confirms is None]
 
+    @property
+    def begun(self) -> int:
+        """The number of trials that count as begun: neither confirmations nor repeats of earlier trials."""
+        return sum(trial.status != "reused" for trial in self.trials)
+
     @cached_property
     def complete(self) -> list[TrialRecord]:
         """The trials of full budget, by number."""
@@ -101,7 +107,10 @@ class Results:
 
     @cached_property
     def growth(self) -> list[tuple[TrialRecord, float]]:
-        """The trials that have ended, in the order of their ends, with the front's hypervolume after each."""
+        """The trials that have ended, in the order of their ends, with the front's hypervolume after each.
+
+        Confirmations take no part.
+        """
         ended = [trial for trial, _ in self.ended if trial.confirms is None]
         front, history = GrowingFront(self.space.reference, self._directions), []
         for trial in sorted(ended, key=lambda trial: trial.end):
@@ -112,8 +121,10 @@ class Results:
 
     @property
     def hypervolume(self) -> float:
-        """The hypervolume of the front of the search's own metrics."""
-        return self.growth[-1][1] if self.growth else 0.0
+        """The hypervolume of the front."""
+        if not self.front:
+            return 0.0
+        return hypervolume(self.values(self.front), self.space.reference, self._directions)
 
     @property
     def epochs(self) -> int:
@@ -124,7 +135,7 @@ class Results:
     def front(self) -> list[TrialRecord]:
         """The non-dominated trials, best in the first objective first.
 
-        They are chosen among the trials of full budget by their metrics. Once trials have been confirmed,
+        They are chosen among the trials of full budget by their metrics. Once all confirmations have ended,
         they are chosen among the confirmed trials by the means of the confirmations.
         """
         if not self.complete:
@@ -202,9 +213,9 @@ class Results:
 
     @cached_property
     def unconfirmed(self) -> list[tuple[int, int]]:
-        """The trials and seeds that ``search.confirm`` still asks for."""
+        """The trials and seeds that ``search.confirm`` still asks for; none once the search has ended."""
         confirm, first = self.space.search.confirm, self.space.base.seed + 1
-        if confirm is None:
+        if confirm is None or self.facts.get("ended") is not None:
             return []
         done = {(run.confirms, run.seed) for run, _ in self.ended}
         wanted = [
@@ -213,6 +224,12 @@ class Results:
             for seed in (i % (MAX_SEED + 1) for i in range(first, first + confirm.seeds))
         ]
         return [one for one in wanted if one not in done]
+
+    @cached_property
+    def without_result(self) -> list[TrialRecord]:
+        """The infeasible and failed trials, then such confirmations, each by number."""
+        bad = [trial for trial in self.records if trial.reason is not None]
+        return sorted(bad, key=lambda trial: (trial.confirms is not None, trial.number))
 
     def staircase(self) -> FloatArray:
         """Return the corners ``(n, 2)`` of the front of two objectives, in ascending order of the first."""
@@ -318,9 +335,9 @@ class Results:
 
     @cached_property
     def _confirmations(self) -> dict[int, list[TrialRecord]]:
-        """The complete confirmations of every trial with at least two of them."""
+        """The complete confirmations of every trial with at least two of them; none before all have ended."""
         runs: dict[int, list[TrialRecord]] = {}
-        for run, status in self.ended:
+        for run, status in () if self.unconfirmed else self.ended:
             if run.confirms is not None and status == "complete":
                 runs.setdefault(run.confirms, []).append(run)
         return {number: repeated for number, repeated in runs.items() if len(repeated) > 1}

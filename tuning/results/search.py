@@ -10,7 +10,7 @@ from tuning.ledger.ledger import Ledger
 from tuning.ledger.lock import driven
 from tuning.ledger.storage import LEDGER, names
 from tuning.ledger.trials import CHECKPOINTS, KEPT, TrialRecord
-from tuning.pareto import non_dominated
+from tuning.pareto import dominators
 from tuning.results.dataframe import dataframe, front_html
 from tuning.results.results import Results
 from tuning.space import Space
@@ -111,28 +111,33 @@ class Search:
         return dataframe(self.results())
 
     def forget_encoders(self, *, over: bool = False) -> None:
-        """Delete the kept encoders of dominated trials, except the paper's settings and trials to confirm.
+        """Delete the kept encoders of trials that can be neither on the front nor confirmed any more.
 
-        Confirmations keep their encoders until the front is known; those of the front and of the paper's
-        settings stay, so that other judges can compare them.
+        The paper's settings keep theirs. Confirmations keep theirs until the front is known; those of the
+        front and of the paper's settings stay, so that other judges can compare them.
 
         Args:
             over: Whether all confirmations have ended; then those of other trials are deleted too.
         """
         files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
-        ended = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
-        searched = [trial for trial in ended if trial.confirms is None]
-        confirm = self.space.search.confirm
-        # A trial that is dominated by the search's metrics may be on the front of the confirmed ones.
-        needed = {trial.number for trial in self.results().candidates(confirm.top)} if confirm else set[int]()
-        if searched:
-            values = [[trial.metrics[name] for name in self.space.objectives] for trial in searched]
-            best = non_dominated(values, list(self.space.objectives.values()))
-            needed |= {trial.number for trial, keep in zip(searched, best, strict=True) if keep}
-        unneeded = [trial for trial in searched if trial.number not in needed and not trial.paper]
+        kept = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
+        results, confirm = self.results(), self.space.search.confirm
+        rivals = [trial for trial in results.complete if confirm is None or not trial.paper]
+        names, directions = zip(*self.space.objectives.items(), strict=True)
+        reached = {trial.number: [trial.metrics[name] for name in names] for trial in [*kept, *rivals]}
+        values = [reached[trial.number] for trial in rivals]
+        # Trials that dominate another one precede it, whatever trials follow.
+        places = 1 if confirm is None else confirm.top
+        unneeded = [
+            trial
+            for trial in kept
+            if trial.confirms is None
+            and not trial.paper
+            and dominators(reached[trial.number], values, directions) >= places
+        ]
         if over:
-            compared = {trial.number for trial, _ in self.results().compared}
-            unneeded += [run for run in ended if run.confirms is not None and run.confirms not in compared]
+            compared = {trial.number for trial, _ in results.compared}
+            unneeded += [run for run in kept if run.confirms is not None and run.confirms not in compared]
         for trial in unneeded:
             files[trial.number].unlink()
 

@@ -28,6 +28,9 @@ PAPER_SETTINGS = (
 FIXED_SETTINGS = ("dataset", "data", "threads", "device", "seed")
 """Settings that are the same in all trials of a search."""
 
+LENGTHS = ("epochs", "evaluate_every")
+"""Settings that budgets, early stopping and the sampler take to be the same in all trials."""
+
 OWN = "method_settings"
 """The setting with those of a method from outside. The base gives their values in the first trial."""
 
@@ -94,7 +97,7 @@ def wrong_paper_with(
     base: Config, params: Mapping[str, Param], paper_with: Mapping[str, Any]
 ) -> Iterator[Mistake]:
     """Find values of ``search.warm_start.paper_with`` without a searched parameter, and invalid ones."""
-    searched = {key for key in params if key not in FIXED_SETTINGS}
+    searched = {key for key in params if key not in {*FIXED_SETTINGS, *LENGTHS}}
     for param in params.values():
         searched |= param.strength_params(param.members).keys() if isinstance(param, SubsetParam) else set()
     for key, value in paper_with.items():
@@ -116,6 +119,8 @@ def unknown_param(key: str, base: Config) -> str | None:
                 "method of your own are unknown before its code runs"
             )
         return str(error.args[0])
+    if key in LENGTHS:
+        return "cannot be searched: early stopping compares trials of one length; set it in the base"
     return "cannot be searched: it is the same for the whole search" if key in FIXED_SETTINGS else None
 
 

@@ -69,9 +69,11 @@ def resolve(
     for key, param in params.items():
         for at, message in wrong_param(key, param, base, content.params, content.base.overrides, how):
             wrong.found.append(file.error(("params", *at), message))
-    for at, message in wrong_objectives(content.objectives, content.search.preference):
-        wrong.found.append(file.error(at, message))
-    for at, message in not_allowed(base, params, content.objectives, how):
+    wrong_together = [
+        *wrong_objectives(content.objectives, how.preference),
+        *not_allowed(base, params, content.objectives, how),
+    ]
+    for at, message in wrong_together:
         new = _source(at, settings)
         wrong.found.append(UserError(f"{new.said}: {message}") if new else file.error(at, message))
     wrong.refuse()

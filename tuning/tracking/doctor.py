@@ -21,14 +21,14 @@ from tuning.ledger.journal import cut_short, mend
 from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import TrialRecord, checkpoint_of
-from tuning.results.export import export
+from tuning.results.export import export_front, off_front
 from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking import mirror
 from tuning.tracking.encoders import doubled, register, unregistered
 from tuning.tracking.metrics import epoch_metrics
-from tuning.tracking.store import masked, reaching, require_file
+from tuning.tracking.store import masked, reaching, require_file, uri_of
 from tuning.tracking.tracker import Tracker, TrialRun
 
 ROUNDS = 4
@@ -79,7 +79,7 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
     """
     # The lock keeps a search from running while its files and runs are repaired.
     with driving(search.folder):
-        uri = tracking_uri or _uri(search)
+        uri = tracking_uri or uri_of(str(search.ledger.facts().get("tracking_uri")), search.folder.parent)
         if not fix:  # a comparison must not create an SQLite file
             with reaching(uri):
                 require_file(uri)
@@ -120,14 +120,6 @@ def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) 
 def _look(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
     with console.status("comparing ledger, checkpoints and MLflow"):
         return list(examine(search, tracker))
-
-
-def _uri(search: Search) -> str:
-    """Return the tracking URI that a search was started with."""
-    uri = str(search.ledger.facts().get("tracking_uri"))
-    if "***" in uri:
-        raise UserError(f"--tracking-uri: {uri} has secrets, which are not kept: give it again")
-    return uri
 
 
 def examine(search: Search, tracker: Tracker) -> Iterator[Finding]:
@@ -188,7 +180,10 @@ def _examine_end(search: Search) -> Iterator[Finding]:
     folder = search.folder / CONFIGS
     lacking = [name for name in map(results.config_file, results.front) if not (folder / name).is_file()]
     if lacking:
-        yield Finding(f"{folder} lacks {', '.join(lacking)}", partial(export, results, "all-front", folder))
+        yield Finding(f"{folder} lacks {', '.join(lacking)}", partial(export_front, results))
+    elif spare := [path.name for path in off_front(results)]:
+        what = f"{folder} has configs of trials that are not on the front: {', '.join(spare)}"
+        yield Finding(what, partial(export_front, results))
 
 
 def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from tuning.results.export import versions
 from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.descriptions import of_model, of_version
-from tuning.tracking.store import default_uri
+from tuning.tracking.store import uri_of
 from tuning.tracking.tracker import Tracker
 
 ALIASES = {
@@ -58,7 +58,7 @@ def register(search: Search, tracker: Tracker) -> list[str]:
     trial's version is kept.
 
     Returns:
-        The aliases whose encoders were kept, and are therefore registered.
+        The aliases whose encoders were not kept, and are therefore not registered.
     """
     kept = _kept(search)
     for number, aliases in unregistered(search, tracker).items():
@@ -73,7 +73,7 @@ def register(search: Search, tracker: Tracker) -> list[str]:
             about = {alias: of_version(search.name, alias, record, search.space) for alias in aliases}
             model = of_model(search.name, search.space)
             tracker.register_model(search.name, model, about, run.run_id, folder)
-    return [alias for aliases in kept.values() for alias in aliases]
+    return sorted({*chosen(search.results())} - {alias for aliases in kept.values() for alias in aliases})
 
 
 def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
@@ -123,8 +123,7 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
     Args:
         uri: ``models:/SEARCH@ALIAS``, e.g. ``models:/augs@knee``.
         storage: Folder of all searches, including the ledger of this one.
-        tracking_uri: MLflow's tracking URI; by default ``MLFLOW_TRACKING_URI``, or else the SQLite file in
-            ``storage``.
+        tracking_uri: MLflow's tracking URI; by default ``MLFLOW_TRACKING_URI``, or else that of the search.
 
     Returns:
         The encoder, on the CPU and in evaluation mode. It maps images ``(B, 3, H, W)``, float in [0, 1], to
@@ -144,7 +143,11 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
         raise UserError(
             f"{uri}: the ledger of {name!r} in {storage} has no encoder of this alias; it has: {known}"
         )
-    uri_of_store = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path(storage))
+    uri_of_store = (
+        tracking_uri
+        or os.environ.get("MLFLOW_TRACKING_URI")
+        or uri_of(str(search.ledger.facts().get("tracking_uri")), Path(storage))
+    )
     with tempfile.TemporaryDirectory() as folder:
         copy = Tracker(uri_of_store).fetch_model_file(name, alias, WEIGHTS, Path(folder))
         encoder = read_encoder(copy, digests[alias])

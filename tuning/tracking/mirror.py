@@ -271,12 +271,15 @@ def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None 
 
 
 def _tell_ranks(results: Results, tracker: Tracker) -> None:
-    """Tag every complete trial with its place on the front or off it, and its rank: 1 for the front, 2..."""
+    """Tag the trials that compete with their place on the front or off it, and their rank: 1, 2..."""
     for run in tracker.trial_runs():
-        if rank := results.ranks.get(run.number):
-            tags = {"front": str(rank == 1).lower(), "rank": str(rank)}
-            if not tags.items() <= run.tags.items():
-                tracker.keep(run.run_id, tags, {})
+        rank = results.ranks.get(run.number)
+        if rank is None and "rank" not in run.tags:
+            continue
+        # A trial that competed before the confirmations may not do so any more.
+        tags = {"front": str(rank == 1).lower(), "rank": "" if rank is None else str(rank)}
+        if not tags.items() <= run.tags.items():
+            tracker.keep(run.run_id, tags, {})
 
 
 def _answer(results: Results) -> list[EpochMetrics]:

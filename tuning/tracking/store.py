@@ -15,6 +15,7 @@ from urllib.parse import unquote, unquote_plus
 
 from dcodr.errors import UserError
 from dcodr.files import FULL, file_system
+from dcodr.words import option
 from tuning.tracking.file import ensure, require_whole, sqlite_file, sqlite_uri
 
 if TYPE_CHECKING:
@@ -93,6 +94,24 @@ def require_file(uri: str) -> None:
 def default_uri(storage: Path) -> str:
     """Return the default tracking URI of the searches in a folder: an SQLite file there."""
     return sqlite_uri(storage.resolve() / "mlflow.db")
+
+
+def uri_of(recorded: str, storage: Path) -> str:
+    """Return the tracking URI of a search from the one in its ledger.
+
+    If that is an SQLite file which is not there, but the default file is, the searches have been moved: it is
+    the default.
+
+    Raises:
+        UserError: If the URI has secrets, which no ledger keeps.
+    """
+    if "***" in recorded:
+        uri = option("tracking-uri")
+        raise UserError(f"{uri}: {recorded} has secrets, which are not kept: give it again")
+    default = default_uri(storage)
+    here, there = sqlite_file(default), sqlite_file(recorded)
+    moved = there is not None and not there.is_file() and here is not None and here.is_file()
+    return default if moved else recorded
 
 
 def try_store(uri: str) -> str:

@@ -66,6 +66,22 @@ def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
     assert ledger.budget.trials == 1
 
 
+def test_a_resumed_trial_that_is_stopped_before_it_reports_keeps_its_metrics(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    begun = ledger.begin()
+    assert begun is not None
+    reached = {"invariance": 0.5, "informativeness": 0.25}
+    ledger.note_epoch(begun.number, 1, training={}, metrics=reached)
+    ledger.ready(SpaceSampler)
+    display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
+    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    recorder.on_trial_start(0, [], handed_out(ledger, ""))
+    recorder.close_all()
+    (record,) = ledger.records()
+    assert (record.status, record.epoch, record.metrics, record.reason) == ("pruned", 1, reached, None)
+
+
 @pytest.mark.parametrize(("on_oom", "shares"), [("fail", [0.3]), ("retry", [0.3, 0.6, 1.0])])
 def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     on_oom: str, shares: list[float], tmp_path: Path

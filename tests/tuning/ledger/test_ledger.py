@@ -130,6 +130,17 @@ def test_what_was_cut_off_goes_on_though_the_budget_is_spent(ledger: Ledger, tmp
     assert again.over() == "all 8 trials are done"
 
 
+def test_trials_without_a_worker_are_given_up_except_the_papers(ledger: Ledger) -> None:
+    paper, evaluated, unseen = (begin(ledger).number for _ in range(3))
+    note(ledger, evaluated, 1, 0.5, 0.4)
+    for number in (paper, evaluated, unseen):
+        ledger.put_back(number)
+    assert ledger.give_up() == [evaluated, unseen]
+    assert [record.status for record in ledger.records()] == ["running", "pruned", "failed"]
+    again = begin(ledger)
+    assert (again.number, again.baseline) == (paper, True)
+
+
 def test_a_trial_cut_off_while_it_was_drawn_begins_anew(ledger: Ledger, tmp_path: Path) -> None:
     half = ledger.study.ask()
     half.suggest_float("temperature", 0.05, 0.5)

@@ -1,13 +1,18 @@
 """The answer of a search, on made-up trainings with known differences."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.tuning.report.searches import TWO, made
+from tuning.report.tables import reasons_table
+from tuning.report.terminal import print_status
 from tuning.results.answer import answer, answer_metrics, answer_text
 from tuning.results.search import Search
+from tuning.space.settings import Confirm
 
 PAPER, BEST = range(2)
 
@@ -100,10 +105,67 @@ def test_test_images_answer_once_all_are_measured(search: Search) -> None:
         assert found.comparison.difference[0] == pytest.approx((0.2 + 0.48) / 2)
 
 
+def with_confirmations(search: Search, seeds: int) -> None:
+    """Ask for confirmations of the best trade-off and the paper's settings."""
+    how = search.space.search.model_copy(update={"confirm": Confirm(top=1, seeds=seeds)})
+    search.ledger.space = search.space.model_copy(update={"search": how})
+
+
+def test_an_interrupted_confirmation_is_not_an_answer(search: Search) -> None:
+    with_confirmations(search, 2)
+    confirm(search, BEST, [[0.7, 0.7], [0.8, 0.8]])
+    confirm(search, PAPER, [[0.5, 0.5]])
+    said = answer_text(search.results())
+    assert said.endswith("Not known yet: 1 training with other seeds is left.")
+    confirm(search, PAPER, [[0.5, 0.6]], first_seed=2)
+    assert answer(search.results()) is not None
+
+
+@pytest.mark.parametrize("collapsed", [PAPER, BEST])
+def test_a_confirmation_that_collapsed_is_named_and_takes_no_part(search: Search, collapsed: int) -> None:
+    with_confirmations(search, 3)
+    for number in (PAPER, BEST):
+        confirm(search, number, [[0.5 + 0.2 * number, 0.55], [0.51 + 0.2 * number, 0.55]])
+        search.ledger.confirm(number, 3)
+        begun = search.ledger.begin()
+        assert begun is not None
+        search.ledger.note_epoch(begun.number, 2, training={}, metrics=dict.fromkeys(TWO, 0.5))
+        reason = "effective rank 1.0" if number == collapsed else None
+        search.ledger.end(begun.number, full_budget=True, infeasible=reason)
+    found = answer(search.results())
+    assert found is not None
+    assert found.comparison.seeds == 2
+    said = answer_text(search.results())
+    assert f"Left out: trial {collapsed:03d} with seed 3 is infeasible: effective rank 1.0. Settings" in said
+    printed = io.StringIO()
+    print_status(search.results(), Console(file=printed, width=120))
+    assert f"trial {collapsed:03d} with seed 3 infeasible: effective rank 1.0" in printed.getvalue()
+    table = reasons_table(search.results())
+    assert table is not None
+    assert table.rows == [(f"{collapsed:03d}, seed 3", "infeasible", "effective rank 1.0")]
+
+
+def test_confirmations_without_a_result_give_the_reason_in_place_of_an_answer(search: Search) -> None:
+    with_confirmations(search, 2)
+    confirm(search, BEST, [[0.7, 0.7], [0.8, 0.8]])
+    for seed in (1, 2):
+        search.ledger.confirm(PAPER, seed)
+        begun = search.ledger.begin()
+        assert begun is not None
+        search.ledger.end(begun.number, full_budget=False, failure="the worker died.")
+    said = answer_text(search.results())
+    assert (
+        "share no confirmation seed. Left out: trial 000 with seed 1 failed: the worker died; trial" in said
+    )
+    assert "Set search.confirm" not in said
+
+
 def test_without_confirmations_nothing_is_claimed(search: Search) -> None:
     assert answer(search.results()) is None
     assert answer_metrics(search.results()) == {}
-    assert "Not known: trial 001" in answer_text(search.results())
+    said = answer_text(search.results())
+    assert "Not known: trial 001" in said
+    assert "Set search.confirm" in said
 
 
 def test_the_papers_settings_may_be_the_best_themselves(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from tuning.ledger.storage import LEDGER, names
 from tuning.ledger.trials import FirstTrial
 from tuning.report.terminal import print_status
 from tuning.results.csv_tables import front_csv
-from tuning.results.export import export, pick
+from tuning.results.export import export, export_front, off_front, pick
+from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
@@ -53,6 +54,21 @@ def search(tmp_path: Path) -> Search:
         ledger.note_epoch(number, 3, training={}, metrics=metrics, intervals={"invariance": [0.1, 0.9]})
         ledger.end(number, full_budget=full, infeasible=reason)
     return Search.open("s", tmp_path / "runs")
+
+
+def test_the_searchs_own_folder_has_the_configs_of_the_front_alone(search: Search) -> None:
+    export_front(search.results())
+    folder = search.folder / CONFIGS
+    (folder / "notes.yaml").write_text("mine")
+    export(search.results(), "trial:0", folder)
+    assert [path.name for path in off_front(search.results())] == ["s-000.yaml"]
+    export_front(search.results())
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "notes.yaml",
+        "s-001.yaml",
+        "s-002.yaml",
+        "s-003.yaml",
+    ]
 
 
 def test_the_front_is_of_complete_trials_alone(search: Search) -> None:

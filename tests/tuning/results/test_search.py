@@ -3,11 +3,14 @@
 import io
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from rich.console import Console
 
 from dcodr.errors import UserError
@@ -94,6 +97,43 @@ def test_the_encoder_of_a_trial_that_confirmations_bring_to_the_front_is_kept(se
         run.confirms for run in confirmations if (kept_of(search.folder, run.number) / CHECKPOINT).is_file()
     }
     assert left == {MIDDLE, PAPER}
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), top=st.integers(1, 4))
+def test_every_trial_that_may_be_confirmed_keeps_its_encoder(data: st.DataObject, top: int) -> None:
+    space = load_space("quick", search={"confirm": {"top": top, "seeds": 2}, "trials": 20})
+    ledger = Ledger.create(None, space, {}, [FirstTrial(space.paper_values(), "paper")])
+    ledger.ready(SpaceSampler)
+    with tempfile.TemporaryDirectory() as folder:
+        search = Search(Path(folder), ledger)
+        values = st.tuples(st.integers(1, 9), st.integers(1, 9))
+        for reached in data.draw(st.lists(values, min_size=1, max_size=20)):
+            train(search, (reached[0] / 10, reached[1] / 10))
+            path = kept_of(search.folder, search.trials()[-1].number) / CHECKPOINT
+            path.parent.mkdir(parents=True)
+            path.touch()
+            search.forget_encoders()
+        for trial in search.results().candidates(top):
+            assert (kept_of(search.folder, trial.number) / CHECKPOINT).is_file()
+
+
+def test_confirmations_count_once_all_have_ended(search: Search) -> None:
+    front = [trial.number for trial in search.front()]
+    numbers = [trial.number for trial in search.results().candidates(2)]
+    for number in numbers:
+        assert [trial.number for trial in search.front()] == front
+        confirm(search, number, (0.3, 0.3), (0.3, 0.3))
+    results = search.results()
+    assert sorted(trial.number for trial in results.front) == sorted(numbers)
+    assert results.hypervolume == pytest.approx(0.09)
+    # The search's own seeds led to (0.7, 0.7) and (0.9, 0.1).
+    assert results.growth[-1][1] == pytest.approx(0.7 * 0.7 + 0.2 * 0.1)
+
+
+def test_repeats_and_confirmations_do_not_count_as_begun(search: Search) -> None:
+    confirm(search, PAPER, (0.3, 0.3))
+    assert search.results().begun == len(METRICS)
 
 
 @pytest.mark.parametrize("clock", [0, 2**33], ids=["set back", "set forward"])
@@ -255,7 +295,9 @@ def test_aimed_at_the_baseline_the_best_tradeoff_is_better_in_every_objective(
     assert search.best_tradeoff().number == best
     # With other seeds nothing is better than the baseline in both.
     confirm(search, 0, (0.9, 0.75), (0.9, 0.75))
-    confirm(search, 3, (0.91, 0.7), (0.91, 0.7))
+    for number in (1, 2, 3):
+        assert search.best_tradeoff().number == best
+        confirm(search, number, (0.91, 0.7), (0.91, 0.7))
     assert search.best_tradeoff().number == 0
 
 

@@ -136,8 +136,12 @@ WRONG = {
         "params.reconstruction_weight.choices.1: received 0.0; is the choice -0.0 again",
     ),
     "true and 1": (
-        BASE + "params:\n  epochs: {type: categorical, choices: [1, true]}\n",
-        "params.epochs.choices.1: received True; is the choice 1 again",
+        BASE + "params:\n  lr_warmup_epochs: {type: categorical, choices: [1, true]}\n",
+        "params.lr_warmup_epochs.choices.1: received True; is the choice 1 again",
+    ),
+    "trials of different lengths": (
+        BASE + "params:\n  epochs: {type: int, low: 2, high: 4}\n",
+        "line 3: params.epochs: cannot be searched: early stopping compares trials of one length",
     ),
     "range beyond the setting": (
         BASE + "params:\n  encoder.code_dim: {type: int, low: 1, high: 128}\n",
@@ -448,6 +452,16 @@ def test_what_yaml_1_1_makes_a_whole_number_of_is_refused(written: str, tmp_path
     assert line.startswith("line 4: search.trials: received ")
     (line,) = told(write(tmp_path, BASE + TEMPERATURE), settings=[f"epochs={written}"])
     assert line.startswith(f"--set epochs={written}: received ")
+
+
+def test_a_preference_for_no_objective_is_refused_wherever_it_is_given(tmp_path: Path) -> None:
+    setting = "search.preference.informativnes"
+    (line,) = told(write(tmp_path, BASE + TEMPERATURE), settings=[f"{setting}=2"])
+    assert line == f"--set {setting}=2: is not an objective (did you mean informativeness?)"
+    (line,) = told(write(tmp_path, BASE + TEMPERATURE), search={"preference": {"informativnes": 2.0}})
+    assert line.endswith(
+        "search.preference.informativnes: is not an objective (did you mean informativeness?)"
+    )
 
 
 def test_a_base_in_place_is_checked_by_line(tmp_path: Path) -> None:

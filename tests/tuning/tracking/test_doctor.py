@@ -23,6 +23,7 @@ from tests.tuning.trained import begin
 from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import kept_of
+from tuning.results.export import export
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.tracking import mirror
@@ -234,6 +235,12 @@ def lose_exports(finished: Finished) -> str:
     return f"configs lacks {finished.search.name}-000.yaml"
 
 
+def keep_an_old_export(finished: Finished) -> str:
+    """As a process that is killed between the confirmations and the export."""
+    export(finished.search.results(), "trial:1", finished.search.folder / "configs")
+    return f"configs has configs of trials that are not on the front: {finished.search.name}-001.yaml"
+
+
 def lose_an_alias(finished: Finished) -> str:
     """As a process that is killed between a version and its alias."""
     finished.store.client.delete_registered_model_alias(finished.search.name, "knee")
@@ -271,7 +278,15 @@ def forget_the_end(finished: Finished) -> str:
 
 @pytest.mark.parametrize(
     "harm",
-    [lose_exports, lose_an_alias, lose_the_model, double_a_version, double_the_search, forget_the_end],
+    [
+        lose_exports,
+        keep_an_old_export,
+        lose_an_alias,
+        lose_the_model,
+        double_a_version,
+        double_the_search,
+        forget_the_end,
+    ],
 )
 def test_what_a_finished_search_lacks_is_named_and_mended(
     harm: Callable[[Finished], str], finished: Finished
@@ -396,5 +411,5 @@ def test_a_running_search_and_an_unknown_store_are_refused(patient: Patient, tmp
 
 def test_secrets_are_not_kept_and_asked_for(changed: Patient) -> None:
     changed.search.ledger.remember("tracking_uri", "https://me:***@mlflow.example.org")
-    with pytest.raises(UserError, match=r"--tracking-uri: https://me:.* give it again"):
+    with pytest.raises(UserError, match=r"tracking_uri=\.\.\.: https://me:.* give it again"):
         changed.ask()

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from dcodr.config import PRESETS
+from tests.tuning.report.searches import confirm, made
 from tests.tuning.store import Store
 from tests.tuning.trained import begin
 from tuning.ledger.trials import TrialStatus
@@ -152,6 +153,24 @@ def test_the_parent_says_what_the_search_came_to(store: Store, tmp_path: Path) -
     search.ledger.remember("ended", "all 8 trials are done")
     mirror.close_parent(search, tracker)
     assert store.client.get_run(tracker.search_id).info.status == "FINISHED"
+
+
+def test_a_trial_that_does_not_compete_any_more_loses_its_rank(store: Store, tmp_path: Path) -> None:
+    search = made(tmp_path / "s", [[0.5, 0.5], [0.75, 0.75], [0.25, 0.25]])
+    tracker = Tracker(store.uri)
+    search.ledger.remember("run_id", mirror.open_parent(search.folder, search.space, tracker, "a"))
+    for record in search.ledger.records():
+        mirror.bring(tracker, search, record, None, driven=False)
+
+    def tags() -> list[tuple[str | None, str | None]]:
+        mirror.close_parent(search, tracker)
+        runs = sorted(tracker.trial_runs(), key=lambda run: run.number)
+        return [(run.tags.get("front"), run.tags.get("rank")) for run in runs[:3]]
+
+    assert tags() == [("false", "2"), ("true", "1"), ("false", "3")]
+    for number in (0, 1):
+        confirm(search, number, [[0.5, 0.5 - number / 10]] * 2)
+    assert tags() == [("true", "1"), ("false", "2"), ("false", "")]
 
 
 def test_a_trial_that_was_stopped_early_looks_neither_failed_nor_complete(

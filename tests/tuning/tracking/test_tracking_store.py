@@ -27,9 +27,11 @@ from tuning.tracking.store import (
     add_artifacts,
     answering,
     connect,
+    default_uri,
     masked,
     reason,
     ui_command,
+    uri_of,
 )
 from tuning.tracking.tracker import Tracker
 
@@ -180,6 +182,21 @@ def test_a_secret_is_hidden_however_a_driver_writes_it(written: str) -> None:
 )
 def test_secrets_of_a_uri_are_masked(uri: str, expected: str) -> None:
     assert masked(uri) == expected
+
+
+def test_a_search_is_in_the_store_of_its_ledger_unless_that_was_moved(tmp_path: Path) -> None:
+    default, elsewhere = default_uri(tmp_path), default_uri(tmp_path / "elsewhere")
+    assert uri_of("http://mlflow:5000", tmp_path) == "http://mlflow:5000"
+    assert (
+        uri_of(elsewhere, tmp_path) == elsewhere
+    )  # neither is there: the doctor makes the one of the ledger
+    (tmp_path / "mlflow.db").touch()
+    assert uri_of(elsewhere, tmp_path) == default
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mlflow.db").touch()
+    assert uri_of(elsewhere, tmp_path) == elsewhere
+    with pytest.raises(UserError, match=r"postgresql://me:\*\*\*@db/runs has secrets.*give it again"):
+        uri_of("postgresql://me:***@db/runs", tmp_path)
 
 
 def test_the_line_that_shows_the_runs() -> None:
