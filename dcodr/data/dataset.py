@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.errors import UserError
+from dcodr.words import option
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -118,6 +119,28 @@ class FactorDataset:
     def fit(self) -> FitMode:
         """The way in which rectangular images became squares; stores of earlier versions have crops."""
         return next((fit for fit in FIT_MODES if fit == self.provenance.get("fit")), "crop")
+
+    def require(self, size: int, fit: FitMode, name: str) -> None:
+        """Refuse images that were prepared otherwise than an encoder's training images.
+
+        Args:
+            size: Height and width of the encoder's images, in pixels.
+            fit: The way in which they became squares.
+            name: Names the store in the message.
+
+        Raises:
+            UserError: If these images have another size, or became squares in another way.
+        """
+        if size != self.image_size:
+            raise UserError(
+                f"{name} has images of {self.image_size} pixels, but {size} are needed: prepare the images "
+                f"again with {option('image-size', size)}"
+            )
+        if fit != self.provenance.get("fit", fit):
+            raise UserError(
+                f"{name} was prepared with {option('fit', self.fit)}, but the encoder was trained with "
+                f"{fit}: prepare the images again with {option('fit', fit)}"
+            )
 
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
         """Return the positions of the images of one split, ascending."""

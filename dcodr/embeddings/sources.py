@@ -190,16 +190,7 @@ def _store(path: Path) -> ImageSource:
         on_progress: Progress | None = None,
         on_unreadable: Callable[[int, str], object] | None = None,
     ) -> Iterator[Pixels]:
-        if size != data.image_size:
-            raise UserError(
-                f"{path} has images of {data.image_size} pixels, but {size} are needed: prepare the images "
-                f"again with {option('image-size', size)}"
-            )
-        if fit != data.provenance.get("fit", fit):
-            raise UserError(
-                f"{path} was prepared with {option('fit', data.fit)}, but the encoder was trained with "
-                f"{fit}: prepare the images again with {option('fit', fit)}"
-            )
+        data.require(size, fit, str(path))
         for start in range(0, len(rows), _CHUNK):
             yield np.asarray(data.images[rows[start : start + _CHUNK]])
             if on_progress:

@@ -47,7 +47,8 @@ def ask_trees(encoded: EncodedSplit, seed: int) -> dict[str, Tensor]:
     predicted = {}
     for name, known in encoded.train_factors.items():
         kind = ExtraTreesClassifier if encoded.n_classes[name] else ExtraTreesRegressor
-        forest = kind(TREES, random_state=seed, n_jobs=torch.get_num_threads())
+        # scikit-learn takes seeds of 32 bits.
+        forest = kind(TREES, random_state=seed % 2**32, n_jobs=torch.get_num_threads())
         answers = torch.from_numpy(forest.fit(train, known.squeeze().cpu().numpy()).predict(scored))
         predicted[name] = answers.view(1, -1, *known.shape[1:]).to(known)
     return predicted

@@ -123,8 +123,8 @@ def encode_split(
     Raises:
         UserError: If the split is ``train`` or has fewer than two images.
     """
+    require_scorable(data, split)
     train, scored = data.indices("train"), data.indices(split)
-    _check(data, split, len(scored))
     images = data.images if images is None else images
     train_codes, codes = (embed(encoder, images, indices) for indices in (train, scored))
     factors = factors_of(data, images, train, scored, codes.device)
@@ -218,7 +218,13 @@ def summarise(
     return Report(measured, intervals, infeasible, unmeasured)
 
 
-def _check(data: FactorDataset, split: Split, n_scored: int) -> None:
+def require_scorable(data: FactorDataset, split: Split) -> None:
+    """Refuse a split that cannot be scored.
+
+    Raises:
+        UserError: If the split is ``train`` or has fewer than two images.
+    """
+    n_scored = len(data.indices(split))
     if split == "train":
         raise UserError("split 'train' is used to fit the probes: score 'validation' or 'test' instead")
     if n_scored < 2:

@@ -3,7 +3,7 @@
 from torch import nn
 
 from dcodr import plugins
-from dcodr.config import Config, EncoderConfig, PerceptualConfig
+from dcodr.config import Config, EncoderConfig
 from dcodr.config.methods import SHUFFLED
 from dcodr.methods.dcodr import DCoDR
 from dcodr.methods.dcodr_norec import DCoDRNorec
@@ -17,7 +17,7 @@ from dcodr.methods.weights import load_encoder, load_features
 from dcodr.models.discriminator import PairDiscriminator
 from dcodr.models.encoder import Encoder
 from dcodr.models.generator import Decoder, Generator
-from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, backbone_features
+from dcodr.models.perceptual import DEFAULT_LAYERS, PerceptualDistance, backbone_features, require_size
 
 
 def build_method(config: Config, n_domains: int, image_size: int, n_images: int) -> Method:
@@ -34,20 +34,26 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
     n_in_batch, temperature = config.batch.n_domains, config.temperature
     match config.method:
         case "dcodr":
-            generator, distance = _generator(config, n_domains, image_size), build_distance(config.perceptual)
+            generator, distance = (
+                _generator(config, n_domains, image_size),
+                _distance(config, image_size),
+            )
             return DCoDR(encoder, generator, distance, temperature, n_in_batch, config.reconstruction_weight)
         case "dcodr_norec":
             return DCoDRNorec(encoder, temperature, n_in_batch)
         case "simclr":
             return SimCLR(encoder, temperature, code_dim, config.simclr.projection_dim)
         case "lord":
-            generator, distance = _generator(config, n_domains, image_size), build_distance(config.perceptual)
+            generator, distance = (
+                _generator(config, n_domains, image_size),
+                _distance(config, image_size),
+            )
             own = config.lord
             return LORD(encoder, generator, distance, n_images, code_dim, own.noise, own.norm_weight)
         case "ml_vae":
             posterior = _encoder(config, image_size, code_dim + 2 * domain_dim)
             decoder = _decoder(config, image_size)
-            distance, weight = build_distance(config.perceptual), config.ml_vae.kl_weight
+            distance, weight = _distance(config, image_size), config.ml_vae.kl_weight
             return MLVAE(encoder, posterior, decoder, distance, n_in_batch, code_dim, domain_dim, weight)
         case "drnet":
             return DrNet(
@@ -55,7 +61,7 @@ def build_method(config: Config, n_domains: int, image_size: int, n_images: int)
                 _encoder(config, image_size, domain_dim),
                 _decoder(config, image_size),
                 PairDiscriminator(code_dim),
-                build_distance(config.perceptual),
+                _distance(config, image_size),
                 n_in_batch,
                 config.drnet.similarity_weight,
                 config.drnet.adversarial_weight,
@@ -71,20 +77,6 @@ def shuffles(method: str) -> bool:
         UserError: If the method is from outside and its package is not allowed.
     """
     return load_method(method).shuffled if plugins.is_outside(method) else method in SHUFFLED
-
-
-def build_distance(config: PerceptualConfig) -> nn.Module:
-    """Build the distance between images of a config.
-
-    Raises:
-        UserError: If the backbone's weights are not available.
-    """
-    if config.backbone == "pixel":
-        return nn.L1Loss()
-    layers = config.layers or DEFAULT_LAYERS[config.backbone]
-    features = backbone_features(config.backbone, max(layers))
-    load_features(features, config.backbone, config.weights)
-    return PerceptualDistance(features, layers, config.normalise)
 
 
 def build_encoder(
@@ -119,3 +111,14 @@ def _generator(config: Config, n_domains: int, image_size: int) -> Generator:
 def _decoder(config: Config, image_size: int) -> Decoder:
     settings = config.generator
     return Decoder(config.encoder.code_dim, settings.domain_dim, settings.channels, image_size)
+
+
+def _distance(config: Config, image_size: int) -> nn.Module:
+    settings = config.perceptual
+    if settings.backbone == "pixel":
+        return nn.L1Loss()
+    layers = settings.layers or DEFAULT_LAYERS[settings.backbone]
+    features = backbone_features(settings.backbone, max(layers))
+    require_size(features, image_size, settings.backbone)
+    load_features(features, settings.backbone, settings.weights)
+    return PerceptualDistance(features, layers, settings.normalise)

@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dcodr.errors import UserError
 from dcodr.models.adain import AdaptiveInstanceNorm
+from dcodr.words import option
 
 N_BLOCKS = 4
 
@@ -48,15 +50,18 @@ class Decoder(nn.Module):
         [0, 1].
 
     Raises:
-        ValueError: If ``image_size`` is not a multiple of 16 or ``channels`` not a multiple of 8.
+        UserError: If ``image_size`` is not a multiple of 16 or ``channels`` not a multiple of 8.
     """
 
     def __init__(self, code_dim: int, style_dim: int, channels: int = 256, image_size: int = 64) -> None:
         super().__init__()
         if image_size < 16 or image_size % 16:
-            raise ValueError(f"image_size is {image_size}; the generator needs a multiple of 16")
+            raise UserError(
+                f"images of {image_size} pixels; the generator needs a multiple of 16: prepare them with "
+                f"{option('image-size', 64)}, or train a method without reconstruction"
+            )
         if channels < 8 or channels % 8:
-            raise ValueError(f"channels is {channels}; the generator needs a multiple of 8")
+            raise UserError(f"generator.channels is {channels}; the generator needs a multiple of 8")
         side = image_size // 2**N_BLOCKS
         widths = [side * side * width for width in (channels // 8, channels // 4, channels)]
         self.to_map = nn.Sequential(

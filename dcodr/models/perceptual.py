@@ -1,5 +1,6 @@
 """Distances between images, in pixels and in the features of a frozen network."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dcodr.errors import UserError
+from dcodr.words import option
 
 Backbone = Literal["vgg16", "vgg19", "squeezenet1_1"]
 
@@ -111,6 +113,37 @@ def backbone_features(name: Backbone, last_layer: int) -> nn.Sequential:
         features = vgg.make_layers(vgg.cfgs[{"vgg16": "D", "vgg19": "E"}[name]])
     _require_layers([last_layer], len(features), name)
     return features[: last_layer + 1]
+
+
+def require_size(features: nn.Sequential, size: int, name: Backbone) -> None:
+    """Refuse images that are too small for a network's layers.
+
+    Args:
+        features: Layers of :func:`backbone_features`.
+        size: Height and width of the images, in pixels.
+        name: The network, for the message.
+
+    Raises:
+        UserError: If a layer would have no output.
+    """
+    side = size
+    for layer in features:
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            kernel, stride, padding = (
+                _one(value) for value in (layer.kernel_size, layer.stride, layer.padding)
+            )
+            rounded = math.ceil if getattr(layer, "ceil_mode", False) else math.floor
+            side = rounded((side + 2 * padding - kernel) / stride) + 1
+        if side < 1:
+            raise UserError(
+                f"images of {size} pixels are too small for {name}: prepare them with "
+                f"{option('image-size', 64)}, or compare pixels alone with perceptual.backbone: pixel"
+            )
+
+
+def _one(value: object) -> int:
+    """Return the size along one axis."""
+    return int(value[0]) if isinstance(value, tuple) else int(str(value))
 
 
 def _require_layers(layers: Sequence[int], n_layers: int, owner: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcodr.errors import UserError
-from dcodr.words import counted
+from dcodr.words import counted, option
 
 _TINY = 1e-9
 
@@ -168,5 +168,5 @@ def _require_feasible(
         raise UserError(
             f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(labels)} domains have fewer "
             f"training images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} "
-            "or leave out domains that small"
+            f"or leave out domains that small with {option('min-per-domain')} when you prepare the images"
         )

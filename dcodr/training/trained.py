@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import nn
 
 from dcodr.data.dataset import FactorDataset
@@ -79,12 +80,21 @@ def evaluate(
         metrics: Names of metrics of your own, ``package.module:name``, see docs/extending.md.
 
     Raises:
-        UserError: If the split has fewer than two images, there is no such device, or a metric of your own
-            fails or is not allowed.
+        UserError: If the split has fewer than two images, the images were prepared otherwise than those of
+            the encoder's training, there is no such device, or a metric of your own fails or is not allowed.
     """
-    where = resolve_device(device)
+    where = _device_for(encoder, data, device)
     budget = {"paper": PAPER, "fast": FAST}[probe]
     return report.evaluate_encoder(encoder.to(where), data, split, budget, seed=seed, metrics=metrics)
+
+
+def _device_for(
+    encoder: nn.Module, data: FactorDataset, device: Literal["auto", "cpu", "cuda"]
+) -> torch.device:
+    """Check that images are prepared as an encoder's, if that is known; return the device to use."""
+    if isinstance(encoder, Encoder) and encoder.image_size is not None:
+        data.require(encoder.image_size, encoder.fit, f"the dataset {data.spec.name}")
+    return resolve_device(device)
 
 
 @float32_products(tf32=False)
@@ -113,9 +123,9 @@ def judge(
         The report of :func:`evaluate` with the paper's probe, and the answers of all judges.
 
     Raises:
-        UserError: If the split has fewer than two images, there is no such device, or a code is not finite.
+        UserError: As :func:`evaluate`, or if a code is not finite.
     """
-    where = resolve_device(device)
+    where = _device_for(encoder, data, device)
     encoded = report.encode_split(encoder.to(where), data, split)
     if not encoded.finite:
         raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")

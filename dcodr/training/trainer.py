@@ -2,11 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,10 +17,11 @@ from dcodr.config import Config, differences, setting
 from dcodr.data.dataset import FactorDataset
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
-from dcodr.evaluation.report import Report, evaluate_encoder
+from dcodr.evaluation.report import Report, evaluate_encoder, require_scorable
 from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.precision import float32_products
+from dcodr.seeds import MAX_SEED
 from dcodr.training.batches import Batches, build_sampler
 from dcodr.training.checkpoint import Checkpoint, Epoch, before, latest_checkpoint, restore, save_checkpoint
 from dcodr.training.memory import keep_freed_memory, room_for_images
@@ -103,12 +106,12 @@ def fit(
     device = resolve_device(config.device)
     if device.type == "cpu":
         keep_freed_memory()
+    require_scorable(data, "validation")
     train = data.indices("train")
     batch = config.batch
     sampler = build_sampler(config, data.domain[train])
     # Weights come from torch's global generator, whose state the caller gets back unchanged.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with _seeded(device, config.seed):
         method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
     # Networks are compiled one by one: a method as a whole has no forward pass.
@@ -136,7 +139,7 @@ def fit(
     for epoch in range(last.epoch if last else 0, config.epochs):
         _set_learning_rates(optimizer, config, epoch)
         started = time.perf_counter()
-        with float32_products(tf32=config.precision == "tf32"):
+        with _seeded(device, config.seed, epoch), float32_products(tf32=config.precision == "tf32"):
             losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
         seconds = time.perf_counter() - started
         if not all(map(math.isfinite, losses.values())):
@@ -163,6 +166,18 @@ def fit(
     assert last is not None
     assert last.report is not None
     return Fit(method, last.report)
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int, epoch: int | None = None) -> Iterator[None]:
+    """Seed PyTorch's global generators for a while, e.g. of dropout in an encoder from outside.
+
+    Every epoch has a seed of its own, so that a resumed training draws what an uninterrupted one does.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        drawn = seed if epoch is None else int(np.random.default_rng((seed, epoch)).integers(MAX_SEED))
+        torch.manual_seed(drawn)
+        yield
 
 
 def _train_epoch(

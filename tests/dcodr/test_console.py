@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -139,6 +140,21 @@ def test_a_closed_standard_output_is_not_taken_for_a_file(program: list[str], tm
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     words = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *program, "2"]
     assert subprocess.run(words, cwd=tmp_path, env=env).returncode == 1
+
+
+def test_too_little_memory_on_a_gpu_is_no_defect() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def _() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    errors = io.StringIO()
+    with redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        console.run(app, [])
+    assert ended.value.code == 1
+    assert "the GPU's memory is too small: CUDA out of memory. Tried to" in errors.getvalue()
+    assert "defect" not in errors.getvalue()
 
 
 def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:

@@ -69,12 +69,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     for method in space.methods:
         build_sampler(dearest.model_copy(update={"method": method}), domain)
     for config in _differently_weighed(space):
-        try:
-            build_method(config, data.n_domains, data.image_size, len(domain))
-        except UserError:
-            raise
-        except ValueError as error:
-            raise UserError(f"{space.base.store} does not fit the networks: {error}") from None
+        build_method(config, data.n_domains, data.image_size, len(domain))
     # The slowest check comes last: it reads the whole dataset.
     with console.status("comparing the dataset with its fingerprint"):
         verify_store(space.base.store)

@@ -184,7 +184,7 @@ def image_files(root: Path) -> tuple[list[Path], list[Path]]:
         Paths of images and of other files, relative to the folder and sorted.
 
     Raises:
-        UserError: If a folder is a link, which is not followed.
+        UserError: If a folder is a link, which is not followed, or names of images are not UTF-8.
     """
     images: list[Path] = []
     others: list[Path] = []
@@ -196,7 +196,22 @@ def image_files(root: Path) -> tuple[list[Path], list[Path]]:
         for file in sorted(one for one in files if not one.startswith(".")):
             path = (here / file).relative_to(root)
             (images if path.suffix.lower() in ENDINGS else others).append(path)
+    if odd := [path for path in images if not _is_text(path)]:
+        shown = os.fsencode(min(odd)).decode("utf-8", "replace")
+        raise UserError(
+            f"{root}: paths that are not UTF-8: {len(odd):,}, e.g. {shown}: rename these images or their "
+            "folders, for example with convmv"
+        )
     return sorted(images), sorted(others)
+
+
+def _is_text(path: Path) -> bool:
+    """Tell whether a path can be written in UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def image_paths(table: LabelTable, root: Path, note: Note | None = None) -> list[Path]:

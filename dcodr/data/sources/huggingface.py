@@ -17,7 +17,8 @@ from dcodr.data.sources.table import EMPTY, LabelTable
 from dcodr.errors import UserError
 from dcodr.words import option
 
-_ROW = "row"
+_ROW = "\0row"
+"""The column of the positions in the dataset; no column of a dataset has such a name."""
 DEFAULTS = Options()
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 from dcodr.data.dataset import FitMode, Images
 from dcodr.data.sources.image_files import Picture, square
 from dcodr.data.sources.images import Progress
+from dcodr.data.sources.table import TOLD
 from dcodr.errors import UserError
 
 BATCH, BATCH_BYTES = 64, 2**20
@@ -64,7 +65,7 @@ class Squares:
         ``(n, size, size, 3)`` RGB, in order.
 
     Raises:
-        UserError: If an image cannot be read, and there is no ``on_unreadable``.
+        UserError: If images cannot be read, and there is no ``on_unreadable``; all are read first.
     """
 
     pictures: Sequence[Picture]
@@ -85,6 +86,7 @@ class Squares:
         cores, left = os.cpu_count() or 1, len(self.pictures) - first
         most = min(BATCH, BATCH_BYTES // (3 * self.size**2), math.ceil(left / (AHEAD * cores)))
         said: set[str] = set()
+        unreadable: list[UserError] = []
         pool = _pool(cores, self.processes and left > FEW)
         try:
             with warnings.catch_warnings():
@@ -93,11 +95,17 @@ class Squares:
                     self._say(batch, start, said)
                     for row, why in batch.failures:
                         if self.on_unreadable is None:
-                            raise self.complain(start + row, why)
-                        self.on_unreadable(start + row, why)
-                    if len(batch.images):
+                            unreadable.append(self.complain(start + row, why))
+                        else:
+                            self.on_unreadable(start + row, why)
+                    # After a failure the rest is read to name all unreadable images at once.
+                    if len(batch.images) and not unreadable:
                         yield batch.images
                     self.tell(start + len(batch.images) + len(batch.failures))
+            if unreadable:
+                more = len(unreadable) - TOLD
+                rest = [UserError(f"and {more:,} more unreadable images")] if more > 0 else []
+                raise UserError.of([*unreadable[:TOLD], *rest])
         except BrokenProcessPool as error:
             raise UserError(
                 "a process that reads images has ended, probably because memory ran out; run the same again "

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.reference.generator import Generator as PlainGenerator
+from dcodr.errors import UserError
 from dcodr.models.generator import Generator, UpsampleConv2d
 
 
@@ -94,11 +95,11 @@ def test_code_and_domain_both_shape_the_image() -> None:
 
 @pytest.mark.parametrize("image_size", [0, 8, 40, 65])
 def test_image_size_must_divide_by_16(image_size: int) -> None:
-    with pytest.raises(ValueError, match=f"image_size is {image_size}.*16"):
+    with pytest.raises(UserError, match=f"images of {image_size} pixels.*16"):
         Generator(code_dim=4, n_domains=2, image_size=image_size)
 
 
 @pytest.mark.parametrize("channels", [0, 4, 12])
 def test_channels_must_divide_by_8(channels: int) -> None:
-    with pytest.raises(ValueError, match=f"channels is {channels}.*8"):
+    with pytest.raises(UserError, match=f"channels is {channels}.*8"):
         Generator(code_dim=4, n_domains=2, channels=channels)

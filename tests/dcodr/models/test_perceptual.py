@@ -13,6 +13,7 @@ from dcodr.models.perceptual import (
     PerceptualDistance,
     backbone_features,
     distance_of_each,
+    require_size,
 )
 
 BACKBONES: list[Backbone] = ["vgg16", "vgg19", "squeezenet1_1"]
@@ -129,6 +130,19 @@ def test_layers_outside_the_backbone_are_refused(layer: int, toy: nn.Sequential)
         backbone_features("vgg16", layer)
     with pytest.raises(UserError, match=rf"layer {layer}, but the backbone has layers 0 to 4"):
         PerceptualDistance(toy, (1, layer))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("size", [16, 24, 31, 32, 48])
+def test_images_are_refused_where_the_backbone_fails(name: Backbone, size: int) -> None:
+    features = backbone_features(name, max(DEFAULT_LAYERS[name]))
+    try:
+        features(torch.rand(1, 3, size, size))
+    except RuntimeError:
+        with pytest.raises(UserError, match=f"images of {size} pixels are too small for {name}"):
+            require_size(features, size, name)
+    else:
+        require_size(features, size, name)
 
 
 def test_the_distance_of_each_image_is_that_of_a_batch_of_one(toy: nn.Sequential) -> None:

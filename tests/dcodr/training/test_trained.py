@@ -1,8 +1,10 @@
 """Trained encoders, read back and measured as a script would."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -61,6 +63,24 @@ def test_the_command_prints_and_writes_the_judges(
     assert written["metrics"]["invariance/strongest"] == worst
     with pytest.raises(UserError, match="--judges all asks both probes"):
         CliRunner().invoke(app, [*command, "--probe", "fast"], catch_exceptions=False)
+
+
+def test_images_that_were_prepared_otherwise_are_refused(
+    tiny: FactorDataset, tiny_config: Config, tmp_path: Path
+) -> None:
+    dcodr.fit(tiny_config, tiny, checkpoint=tmp_path / CHECKPOINT)
+    encoder = dcodr.load(tmp_path)
+    half = replace(tiny, images=np.ascontiguousarray(tiny.images[:, ::2, ::2]))
+    padded = replace(tiny, provenance={"fit": "pad"})
+    for measure in (dcodr.evaluate, dcodr.judge):
+        with pytest.raises(UserError, match=r"has images of 32 pixels, but 64 are needed"):
+            measure(encoder, half, device="cpu")
+        with pytest.raises(UserError, match=r"was prepared with fit='pad', but .* trained with crop"):
+            measure(encoder, padded, device="cpu")
+
+
+def test_judges_take_any_seed(tiny: FactorDataset) -> None:
+    dcodr.judge(MeanColours(), tiny, seed=2**63 - 1, device="cpu")
 
 
 def test_no_training_is_there(tmp_path: Path) -> None:

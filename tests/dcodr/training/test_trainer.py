@@ -1,7 +1,9 @@
 """The training loop: reproduces itself, refuses what does not fit. That it learns and resumes: methods/."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from dcodr.config import BatchConfig, Config
-from dcodr.data.dataset import FactorDataset
+from dcodr.data.dataset import SPLITS, FactorDataset
 from dcodr.errors import DivergedError, UserError
+from dcodr.files import CHECKPOINT
 from dcodr.methods.batch import Batch
+from dcodr.methods.build import build_method
 from dcodr.methods.dcodr_norec import DCoDRNorec
+from dcodr.methods.method import Method
 from dcodr.training.batches import build_sampler
 from dcodr.training.checkpoint import Epoch, load_checkpoint
 from dcodr.training.trainer import fit
@@ -25,7 +30,7 @@ def history(config: Config, data: FactorDataset, checkpoint: Path | None = None)
     return epochs
 
 
-def test_equal_trainings_have_bit_equal_figures(short_config: Config, few: FactorDataset) -> None:
+def test_equal_trainings_have_bit_equal_metrics(short_config: Config, few: FactorDataset) -> None:
     one, two = history(short_config, few), history(short_config, few)
     assert [epoch.losses for epoch in one] == [epoch.losses for epoch in two]
     assert one[-1].report is not None
@@ -35,6 +40,35 @@ def test_equal_trainings_have_bit_equal_figures(short_config: Config, few: Facto
     for change in ({"seed": 1}, {"strengths": blur}):
         other = history(short_config.model_copy(update=change), few)
         assert other[0].losses != one[0].losses
+
+
+def test_dropout_is_reproduced_and_resumed(
+    short_config: Config, few: FactorDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def with_dropout(*args: Any) -> Method:
+        method = build_method(*args)
+        method.encoder = nn.Sequential(method.encoder, nn.Dropout(0.5))
+        return method
+
+    monkeypatch.setattr("dcodr.training.trainer.build_method", with_dropout)
+    config = short_config.model_copy(update={"method": "dcodr_norec", "epochs": 3, "evaluate_every": 3})
+
+    def losses(path: Path | None = None, stop: int = 3) -> list[float]:
+        found: list[float] = []
+
+        def end(epoch: Epoch) -> None:
+            found.append(epoch.losses["loss"])
+            if len(found) == stop:
+                raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt):
+            fit(config, few, checkpoint=path, on_epoch=end)
+        return found
+
+    whole = losses()
+    torch.rand(7)  # the state of the caller's generator does not matter
+    assert losses(tmp_path / CHECKPOINT, stop=2) == whole[:2]
+    assert losses(tmp_path / CHECKPOINT, stop=2) == whole[1:]
 
 
 @pytest.mark.parametrize("method", ["dcodr", "dcodr_norec"])
@@ -197,6 +231,15 @@ def test_what_does_not_fit_is_refused(tiny_config: Config, tiny: FactorDataset) 
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no usable GPU"):
             fit(tiny_config.model_copy(update={"device": "cuda"}), tiny)
+
+
+def test_too_few_validation_images_are_refused_before_the_first_epoch(
+    short_config: Config, few: FactorDataset
+) -> None:
+    split = few.split.copy()
+    split[np.flatnonzero(split == SPLITS.index("validation"))[1:]] = SPLITS.index("train")
+    with pytest.raises(UserError, match=r"split 'validation' of .* has 1 image; at least 2 are needed"):
+        fit(short_config, replace(few, split=split), on_step=lambda step, of: pytest.fail("trained"))
 
 
 def test_bfloat16_trains_close_to_float32(short_config: Config, few: FactorDataset) -> None:

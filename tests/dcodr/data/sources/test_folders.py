@@ -1,5 +1,6 @@
 """Images in folders of domains, without a CSV file: torchvision's ImageFolder layout."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,13 @@ def test_what_is_no_folder_of_domains_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "one", ["a/0.png", "a/1.png"])
     with pytest.raises(UserError, match=r"all rows have the domain a; at least 2"):
         read_folders(tmp_path / "one", "n", warn=pytest.fail)
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path / "photos", ["a/0.png", "a/1.png", "b/0.png", "b/1.png"])
+    (root / "b").rename(root / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(UserError, match=r"photos: paths that are not UTF-8: 2, e\.g\. caf\ufffd/0\.png"):
+        read_folders(root, "n", warn=pytest.fail)
 
 
 def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:

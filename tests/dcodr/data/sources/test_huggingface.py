@@ -79,6 +79,19 @@ def test_a_label_may_be_the_domain_and_some_images_be_drawn(saved: Path) -> None
     np.testing.assert_array_equal(raw.domain, classes[images[:, 0, 0, 0] % 3])
 
 
+def test_a_column_may_have_any_name(tmp_path: Path) -> None:
+    """A column of wells' rows must not be taken for the positions of the images."""
+    values = columns(16)
+    values["row"] = [row % 3 for row in range(16)]
+    kinds = {name: dataset(columns(2)).features[name] for name in columns(2)}
+    features = datasets.Features({**kinds, "row": datasets.Value("int32")})
+    datasets.Dataset.from_dict(values, features).save_to_disk(tmp_path / "wells")
+    raw = read_huggingface(tmp_path / "wells", "wells", "camera", ["row"], options=SMALL, warn=pytest.fail)
+    images = np.concatenate(list(raw.images))
+    np.testing.assert_array_equal(images[:, 0, 0, 0], np.arange(16))
+    np.testing.assert_array_equal(raw.attributes["row"], np.arange(16) % 3)
+
+
 def test_splits_are_kept(tmp_path: Path) -> None:
     parts = {
         "train": dataset(columns(8)),

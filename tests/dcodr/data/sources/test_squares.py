@@ -46,21 +46,27 @@ def test_images_come_in_order_from_any_position(first: int) -> None:
     assert numbers(squares(Tiles(300)).start_at(first)) == list(range(first, 300))
 
 
-def test_processes_read_the_same_and_say_which_image_cannot_be_read(
+def test_processes_read_the_same_and_name_all_images_that_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "FEW", 10)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     told: list[tuple[int, int]] = []
     pictures: list[Any] = [tile(i) for i in range(300)]
-    pictures[290] = tmp_path / "none.png"
+    for unreadable in range(270, 300, 10):
+        pictures[unreadable] = tmp_path / "none.png"
     chunks = squares(pictures, processes=True, on_progress=lambda done, of: told.append((done, of)))
     seen: list[int] = []
-    with pytest.raises(UserError, match=r"image 290: .*none\.png is not an image that can .* \(.*No such"):
+    with pytest.raises(UserError, match=r"image 270: .*none\.png is not an image .* \(.*No such") as caught:
         seen.extend(number for chunk in chunks for number in numbers(iter([chunk])))
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
+        "image 270",
+        "image 280",
+        "image 290",
+    ]
     assert seen == list(range(len(seen)))
     assert len(seen) >= 128
-    assert told[-1] == (len(seen), 300)
+    assert told[-1] == (300, 300)
 
 
 def test_few_images_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
