@@ -60,7 +60,7 @@ def _of_size(size: str) -> list[Row]:
         note(f"{size}, {name}: {theirs[name]:.3f} reference, {found[name]:.3f} ours")
     name = min(factors, key=lambda name: found[name] - theirs[name])
     cells = f"{theirs[name]:.3f}", f"{found[name]:.3f}"
-    work = f"their accuracy, {name}, where ours is furthest behind"
+    work = f"their accuracy on {name}, where ours compares worst"
     return [
         times_better(f"probes, {len(factors)} factors, {n:,} codes", reference, fast, 10),
         Row(work, *cells, None, "at most 0.01 less", found[name] > theirs[name] - 0.01),

@@ -59,7 +59,7 @@ class Diagram:
     arrows: frozenset[Arrow]
 
     def room_of(self, path: str) -> str | None:
-        """The room that a file is in, e.g. ``dcodr/data/store.py``; ``None`` if there is none."""
+        """Return the room of a file, e.g. of ``dcodr/data/store.py``; ``None`` if it is in none."""
         package, _, inside = path.partition("/")
         for name, (of, members) in self.rooms.items():
             if of == package and (inside in members or inside.split("/")[0] + "/" in members):

@@ -28,8 +28,8 @@ TYPES = {"object": "mapping", "null": "`null`", "boolean": "true or false", "str
 
 INTRODUCTION = f"""# Space files and configs, key by key
 
-Made from the models that read the files: what is not here is refused, with file, line and what is allowed.
-[The search engine](../search-engine.md) tells what the parts are for; `search_spaces/space.schema.json`
+This page is made from the models that read the files. Any other key is refused, with file, line and the
+allowed ones. [The search engine](../search-engine.md) explains the parts; `search_spaces/space.schema.json`
 is the same for editors. Presets: {", ".join(f"`{name}`" for name in PRESETS)}.
 """
 
@@ -39,8 +39,8 @@ def reference() -> str:
     parts = [INTRODUCTION, "## A space file", *_model("", SpaceFile.model_json_schema(), {})]
     parts += [
         "## A config",
-        "What `base.overrides` replaces, `params` searches by dotted key (`encoder.code_dim`), `--set` "
-        "fixes, and `python -m dcodr train` reads.",
+        "`base.overrides`, `params` (by dotted keys such as `encoder.code_dim`) and `--set` change these "
+        "keys; `python -m dcodr train` reads them.",
         *_model("", Config.model_json_schema(), {}),
     ]
     return "\n\n".join(parts) + "\n"

@@ -4,8 +4,8 @@
 
 Every row searches the space of a record on its surrogate, with 1, 8 and 64 workers. A search has
 arrived when its complete trials dominate a share of the best known hypervolume, without noise, from one of
-two reference points. Searches of the same seed train with the same noise. Settings are to be chosen on
-``--set choose``, figures to be stated from ``--set report``.
+two reference points. Searches of the same seed train with the same noise. Choose settings on ``--set
+choose``; report results of ``--set report``.
 
 ``--peers`` adds the rows of other libraries (the extras ``peers`` and ``neps``). One that is not installed or
 breaks down is named with its error.

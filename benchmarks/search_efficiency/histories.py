@@ -21,7 +21,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Failure:
-    """A search that broke down, which says nothing of how far it would have come.
+    """A search that broke down, so that its result is unknown.
 
     Attributes:
         error: The type and text of the error.

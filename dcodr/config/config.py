@@ -33,7 +33,7 @@ class EncoderConfig(StrictModel):
     timm (``pip install 'dcodr-tuning[timm]'``), ``torchvision:NAME`` a classification model of torchvision,
     ``package.module:factory`` a network of your own, see docs/extending.md."""
     code_dim: int = Field(default=128, ge=2)
-    """Length of a code."""
+    """Number of dimensions of a code."""
     head: bool = False
     """True if three fully connected layers follow (in the paper for SmallNORB and Shapes3D)."""
     hidden_layer: bool = False

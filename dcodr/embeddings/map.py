@@ -107,7 +107,7 @@ def _label(cells: Sequence[str]) -> dict[str, Any]:
     ids = {name: i for i, name in enumerate(names)}
     colored = list(range(len(names)))
     if len(names) > MOST_CLASSES:
-        # A class of one image says nothing about where its like are.
+        # A single image does not show where its class lies.
         frequent = [name for name, count in Counter(cells).most_common(MOST_CLASSES - 1) if count > 1]
         colored = sorted(ids[name] for name in frequent)
     return {"classes": list(names), "ids": [ids[cell] for cell in cells], "colored": colored}

@@ -20,7 +20,7 @@ from tuning.results.search import Search
 LEAST = 2.0
 """Least number of seconds between two readings of the ledger, and between two analyses."""
 SHARE = 0.1
-"""Most of the time that readings may take, and analyses: the search next to them needs the machine."""
+"""Largest share of the time for readings, and for analyses, because the search needs the machine."""
 WAITING = Analysed((), "The analysis of this search is being computed.")
 
 

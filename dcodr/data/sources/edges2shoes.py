@@ -10,6 +10,9 @@ published archives, unpacked in the same folder:
 Edges and photos are reduced to 64 x 64 by averaging. The official script first thickens dark lines by two
 dilations of 3 x 3 pixels.
 
+The two pictures of a pair are split independently, as in the official code. So the other picture of four in
+five validation and test images is among the training images, with the same labels.
+
 No published file maps the photos of one set to those of the other. As in the official code, each photo gets
 the labels of the most similar photo.
 """

@@ -46,9 +46,10 @@ def test_dropout_is_reproduced_and_resumed(
     short_config: Config, few: FactorDataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def with_dropout(*args: Any) -> Method:
-        method = build_method(*args)
+        method: Any = build_method(*args)
         method.encoder = nn.Sequential(method.encoder, nn.Dropout(0.5))
-        return method
+        built: Method = method
+        return built
 
     monkeypatch.setattr("dcodr.training.trainer.build_method", with_dropout)
     config = short_config.model_copy(update={"method": "dcodr_norec", "epochs": 3, "evaluate_every": 3})
