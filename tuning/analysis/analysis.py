@@ -1,6 +1,6 @@
 """Analysis of a search: per objective, the importance of settings and the effect of every augmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +51,11 @@ class Analysis:
 def analyse(results: Results) -> list[Analysis]:
     """Analyse a search, objective by objective, from its trials of full budget.
 
-    Infeasible, stopped and failed trials are left out: their metrics do not judge their settings fairly.
+    An objective that is the same in all trials is left out. So are infeasible, stopped and failed trials:
+    their metrics do not judge their settings fairly.
 
     Raises:
-        UserError: If there are too few complete trials, or an objective is the same in all of them.
+        UserError: If there are too few complete trials, or all objectives are the same in all of them.
     """
     trials, space = results.complete, results.space
     if len(trials) < FEWEST_TRIALS:
@@ -62,22 +63,30 @@ def analyse(results: Results) -> list[Analysis]:
             f"search {results.name!r} has {counted(len(trials), 'complete trial')}, an analysis needs "
             f"{FEWEST_TRIALS} at least: continue the search ({option('resume', True)}), with more trials"
         )
-    attributions, no_attribution = _attributions(space, trials)
+    varying = _varying(trials, space.objectives)
+    if not varying:
+        raise UserError(
+            f"{' and '.join(space.objectives)} are the same in all {len(trials)} complete trials of search "
+            f"{results.name!r}: no setting makes a difference that could be analysed"
+        )
+    attributions, no_attribution = _attributions(space, trials, varying)
     analyses = []
-    for name, direction in space.objectives.items():
-        reached = [trial.metrics[name] for trial in trials]
-        if len(set(reached)) == 1:
-            raise UserError(
-                f"{name} is {reached[0]} in all {len(trials)} complete trials of search {results.name!r}: no "
-                "setting makes a difference that could be analysed"
-            )
+    for name in varying:
+        direction = space.objectives[name]
         important = importances(space.params, trials, name, direction)
         attribution = attributions.get(name)
         analyses.append(Analysis(name, direction, len(trials), important, attribution, no_attribution))
     return analyses
 
 
-def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str, Attribution], str | None]:
+def _varying(trials: Sequence[TrialRecord], objectives: Iterable[str]) -> list[str]:
+    """Return the objectives that differ between trials."""
+    return [name for name in objectives if len({trial.metrics[name] for trial in trials}) > 1]
+
+
+def _attributions(
+    space: Space, trials: Sequence[TrialRecord], objectives: Sequence[str]
+) -> tuple[dict[str, Attribution], str | None]:
     """Return the effects of the searched subset on each objective, or the reason why there are none."""
     subsets = {key: param for key, param in space.params.items() if isinstance(param, SubsetParam)}
     if not subsets:
@@ -88,10 +97,9 @@ def _attributions(space: Space, trials: Sequence[TrialRecord]) -> tuple[dict[str
     having = [trial for trial in trials if subset in trial.values]
     if len(having) < FEWEST_TRIALS:
         return {}, f"{NOT_ENOUGH}, {len(having)} of {FEWEST_TRIALS} have {subset}"
-    reached = {name: [trial.metrics[name] for trial in having] for name in space.objectives}
-    same = [name for name, values in reached.items() if len(set(values)) == 1]
-    if same:
-        return {}, f"{same[0]} is the same in all trials that have {subset}"
+    reached = {name: [trial.metrics[name] for trial in having] for name in _varying(having, objectives)}
+    if not reached:
+        return {}, f"{' and '.join(objectives)} are the same in all trials that have {subset}"
     values = [trial.values for trial in having]
     return {name: attribute(space.params, subset, values, of) for name, of in reached.items()}, None
 

@@ -15,7 +15,7 @@ from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.memory import hold_to_share
 from dcodr.training.trained import evaluate
 from dcodr.words import counted
-from tuning.cluster.nodes import share
+from tuning.cluster.nodes import places, share
 from tuning.interrupts import undisturbed
 from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.results.final_metrics import to_measure
@@ -38,29 +38,33 @@ def measure(search: Search, outbox: Outbox, console: Console) -> None:
     Each result is recorded at once, so that an interrupted search resumes with the rest. A training that
     cannot be measured, e.g. because its encoder was lost to a full disk, is named on the console.
     """
-    trainings, kept = unmeasured(search.results()), {}
-    for run in trainings:
+    left: list[tuple[TrialRecord, Path]] = []
+    for run in unmeasured(search.results()):
         path = kept_of(search.folder, run.number) / CHECKPOINT
         if path.is_file():
-            kept[_begin(search, run, path)] = run
+            left.append((run, path))
         else:
             _say_unmeasured(console, run, f"its encoder was not kept: there is no {path}")
-    if not kept:
+    if not left:
         return
-    encoders = counted(len(kept), "encoder")
+    encoders, at_once = counted(len(left), "encoder"), max(1, places(search.space.resources))
     say(console, f"Measuring the best trade-off and the paper's settings on the test images: {encoders}")
-    waiting = list(kept)
+    begun: dict[ray.ObjectRef[Measured], TrialRecord] = {}
+    ended = 0
     with console.status("") as status:
-        while waiting:
-            ended = len(kept) - len(waiting)
+        while left or begun:
+            while left and len(begun) < at_once:
+                run, path = left.pop(0)
+                begun[_begin(search, run, path)] = run
             status.update(f"{ended} of {encoders} measured on the test images")
-            (done, *_), waiting = ray.wait(waiting)
-            measured = _result(done, kept[done], console)
+            (done, *_), _ = ray.wait(list(begun))
+            run = begun.pop(done)
+            measured, ended = _result(done, run, console), ended + 1
             if measured is not None:
                 # A signal must not fall between ledger and outbox: MLflow would lack the metrics.
                 with undisturbed():
-                    search.ledger.note_test(kept[done].number, *measured)
-                    outbox.put(search.ledger.record(kept[done].number))
+                    search.ledger.note_test(run.number, *measured)
+                    outbox.put(search.ledger.record(run.number))
 
 
 def measure_encoder(checkpoint: str, gpus: float) -> Measured:

@@ -1,5 +1,7 @@
 """The stages of a search: trials until the budget is spent, confirmations, the test images."""
 
+import math
+import time
 from typing import Any
 
 from ray import tune
@@ -52,8 +54,10 @@ def _search(search: Search, outbox: Outbox, console: Console) -> None:
             display.trial_restored(trial.number, label(trial.values), outcome, trial.metrics)
     recorder = Recorder(search, outbox, display)
     searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
+    seconds = space.search.time_budget
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
     with display:
-        _tune(searcher, recorder, search, _scheduler(search), space.search.time_budget)
+        _tune(searcher, recorder, search, _scheduler(search), deadline)
         for number in ledger.give_up():
             outbox.put(ledger.record(number))
         _finish_baseline(recorder, search, console)
@@ -78,7 +82,7 @@ def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
     recorder = Recorder(search, outbox, display)
     searcher = LedgerSearcher(ledger, space, lambda: None if ledger.waiting() else "confirmed", search.folder)
     with display:
-        _tune(searcher, recorder, search, None, None)
+        _tune(searcher, recorder, search, None)
     recorder.close_all()
 
 
@@ -98,7 +102,7 @@ def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> No
     searcher = LedgerSearcher(
         ledger, search.space, lambda: None if ledger.left_over() else "the rest is done", search.folder
     )
-    _tune(searcher, recorder, search, None, None)
+    _tune(searcher, recorder, search, None)
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:
@@ -121,11 +125,12 @@ def _tune(
     recorder: Recorder,
     search: Search,
     scheduler: ParetoASHA | None,
-    time_budget: float | None,
+    deadline: float = math.inf,
 ) -> None:
     """Let Ray Tune execute the searcher's trials; without a scheduler no trial is stopped early.
 
-    Tune stops asking after the last trial. If trials were put back after that, Tune is started again.
+    Tune stops asking after the last trial. If trials were put back after that, Tune is started again, until
+    the deadline, a time of ``time.monotonic()``, at which all trials are stopped.
     """
     resources = search.space.resources
 
@@ -139,7 +144,7 @@ def _tune(
             scheduler=scheduler,
             num_samples=-1,  # the searcher decides when the search is over
             max_concurrent_trials=places(resources),  # unset, Tune keeps one pending trial only
-            time_budget_s=time_budget,
+            time_budget_s=None if deadline == math.inf else max(deadline - time.monotonic(), 1),
             reuse_actors=True,
             trial_dirname_creator=lambda trial: f"{Assignment.from_dict(trial.config).number:03d}",
         ),
@@ -154,8 +159,8 @@ def _tune(
         ),
     )
     tuner.fit()
-    if search.ledger.left_over() and time_budget is None:
-        _tune(searcher, recorder, search, scheduler, None)
+    if search.ledger.left_over() and time.monotonic() < deadline:
+        _tune(searcher, recorder, search, scheduler, deadline)
 
 
 class _Silent(tune.ProgressReporter):

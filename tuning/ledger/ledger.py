@@ -26,7 +26,7 @@ STUDY = "search"
 TESTED, TEST_INTERVALS = "tested", "test_intervals"
 _RECORDS = TypeAdapter(list[TrialRecord])
 NEW_DRAWS = 100
-"""Number of draws in a row that repeat earlier trials, after which a space counts as exhausted."""
+"""Number of draws in a row without a new allowed config, after which a space counts as exhausted."""
 
 
 class Ledger:
@@ -151,14 +151,14 @@ class Ledger:
         if self._cut_off:
             return None
         if self._exhausted:
-            return f"the last {NEW_DRAWS} draws all repeat earlier trials: the space is exhausted"
+            return f"the last {NEW_DRAWS} draws gave no new allowed config: the space is exhausted"
         return self.budget.over()
 
     def begin(self) -> Begun | None:
         """Open the next trial, if one can begin. Confirmations and interrupted trials ignore the budget.
 
         A draw that repeats an earlier trial is not handed out: the draw gets the earlier result, at once or
-        when the earlier trial ends.
+        when the earlier trial ends. Neither is a draw whose values no config may have together.
         """
         if self._confirmations:
             return self._begin_confirmation(*self._confirmations.pop(0))
@@ -169,6 +169,9 @@ class Ledger:
         for _ in range(NEW_DRAWS):
             trial = self.study.ask()
             values = suggest(trial, self.space.params)
+            if not self._possible(values):
+                self.study.tell(trial, state=TrialState.FAIL)
+                continue
             paper = trial.user_attrs.get("origin") == PAPER
             begun = Begun(trial.number, values, self.space.base.seed, confirms=None, baseline=paper)
             twin = self._twins.setdefault(identity(begun), begun.number)
@@ -181,6 +184,14 @@ class Ledger:
                 self._settle(twin)
         self._exhausted = True
         return None
+
+    def _possible(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a config may have these values together; each by itself is allowed."""
+        try:
+            self.space.config(values)
+        except UserError:
+            return False
+        return True
 
     def confirm(self, number: int, seed: int) -> None:
         """Queue a confirmation: a complete trial trained again with another seed, resumed if interrupted."""

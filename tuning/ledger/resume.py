@@ -60,6 +60,7 @@ _ADVICE = "Begin a new search instead; search.warm_start.searches can take over 
 def _compared(space: Space) -> Mapping[str, Any]:
     spec = space.model_dump()
     del spec["name"], spec["text"], spec["constant_answers"]
+    del spec["base"]["threads"], spec["base"]["device"]  # copies of the resources
     for key in CHANGEABLE:
         del spec["search"][key]
     return spec

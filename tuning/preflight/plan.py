@@ -130,7 +130,7 @@ def _print_first(space: Space, first: list[FirstTrial], console: Console) -> Non
     more, random = len(first) - len(records), max(len(first), space.search.startup)
     if more > 0:
         say(console, f"and {more} more first trials")
-    if random < len(records):
+    if random < len(records) and space.search.sampler != "random":
         say(console, f"From trial {random:03d} on, the sampler uses earlier results.")
     console.print()
 
@@ -252,7 +252,9 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             plan["Progress"] = forecast(at_once, min(epochs, search.epoch_budget or epochs) / config.epochs)
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
-        extra = math.ceil(n / at_once) * whole
+        # A confirmation is evaluated once, at its end.
+        once = replace(training, evaluate_every=config.epochs)
+        extra = math.ceil(n / at_once) * once.seconds(config.epochs)
         plan["Confirmation"] = f"about {duration(extra)} more for {counted(n, 'training')}"
     return plan | {
         "Not counted": "the start of Ray, MLflow and the trials' processes, some seconds; at the end the "

@@ -36,19 +36,21 @@ class GaussianProcess:
         self.prior = np.log([1.0, 0.2, 0.3, 0.3, *[length] * n_features])
         self.parameters = self.prior.copy()
 
-    def tune(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
+    def tune(self, x: FloatArray, training: FloatArray, y: FloatArray, most: int) -> None:
         """Find the most probable parameters, starting from the last ones.
 
         Args:
             x: ``(n, f)`` features.
             training: ``(n,)`` base-2 logarithm of the share of the training that was done.
             y: ``(n,)`` metrics.
+            most: Number of evaluations to tune to, the last ones. All of them standardise the metric, as they
+                do in :meth:`fit`.
         """
         bounds = [(log - 4, log + 4) for log in self.prior]
         found = minimize(
             self.loss,
             self.parameters,
-            (x, training, _standard(y)),
+            (x[-most:], training[-most:], _standard(y)[-most:]),
             "L-BFGS-B",
             jac=True,
             bounds=bounds,
@@ -57,7 +59,7 @@ class GaussianProcess:
         self.parameters = found.x
 
     def fit(self, x: FloatArray, training: FloatArray, y: FloatArray) -> None:
-        """Condition on evaluations; arguments as in :meth:`tune`."""
+        """Condition on all evaluations; arguments as in :meth:`tune`."""
         self._mean, self._scale = y.mean(), y.std()
         self._x, self._training = x, training
         covariance = self._covariance(x, training, x, training)

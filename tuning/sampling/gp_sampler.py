@@ -204,13 +204,15 @@ class GPSampler(BaseSampler):
     def _learn(self, x: FloatArray, judged: Judgements) -> None:
         if not self._processes:
             self._processes = [GaussianProcess(x.shape[1]) for _ in self._directions]
-        grown = len(x) >= GROWTH * self._tuned
+        # Counted over all evaluations, as the number of those that are learned from stops growing.
+        known = sum(len(look.judged) for look in self._looks.values())
+        grown = known >= GROWTH * self._tuned
         for process, y in zip(self._processes, judged.metrics.T, strict=True):
             if grown:
-                process.tune(x[-TUNED:], judged.training[-TUNED:], y[-TUNED:])
+                process.tune(x, judged.training, y, TUNED)
             process.fit(x, judged.training, y)
         if grown:
-            self._tuned = len(x)
+            self._tuned = known
 
     def _candidates(
         self, x: FloatArray, judged: npt.NDArray[np.int64], points: Sequence[Point]

@@ -6,6 +6,7 @@ members, chosen or not, and the settings of all methods, used or not.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -121,11 +122,17 @@ def _at(distribution: BaseDistribution, place: float) -> Any:
     if distribution.log:
         value = math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
     elif step is not None:
-        value = low + step * _part(place, round((high - low) / step) + 1)
+        value = on_grid(low + step * _part(place, round((high - low) / step) + 1), low, step)
     else:
         value = low + place * (high - low)
     value = min(max(value, low), high)
     return round(value) if isinstance(distribution, IntDistribution) else value
+
+
+def on_grid(value: float, low: float, step: float) -> float:
+    """Return the nearest number on a grid as a space file writes it: 0.3, not 0.1 + 2 * 0.1."""
+    exact = Decimal(str(low)) + round((value - low) / step) * Decimal(str(step))
+    return float(exact)
 
 
 def _part(place: float, n: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 from optuna import Study
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
@@ -16,7 +16,7 @@ from dcodr.errors import UserError
 from tuning.ledger.encoding import booleans, chosen, distributions, is_whole, needed, strengths
 from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.news import News
-from tuning.sampling.points import Points
+from tuning.sampling.points import Points, on_grid
 from tuning.space import Space
 from tuning.space.params import SubsetParam
 
@@ -38,6 +38,10 @@ class SpaceSampler(BaseSampler):
         self._name = space.search.sampler
         self._params = space.params
         self._points = Points(space.params)
+        everything = distributions(space.params) | strengths(space.params)
+        self._stepped = {
+            name: of for name, of in everything.items() if isinstance(of, FloatDistribution) and of.step
+        }
         self._rng = np.random.default_rng(seed)
         self._inner = _sampler(space, seed, self._rng)
         self._news = News()
@@ -60,6 +64,8 @@ class SpaceSampler(BaseSampler):
             if isinstance(param, SubsetParam):
                 allowed = param.repair(chosen(key, param, proposed), self._rng)
                 proposed |= booleans(key, param, allowed)
+        for name, of in self._stepped.items():
+            proposed[name] = on_grid(proposed[name], of.low, of.step or 0)
         taken = drawn if self._tried(study, trial, proposed) else proposed
         return {name: taken[name] for name in search_space}
 

@@ -249,13 +249,18 @@ class _Sets:
 def _feasible_sets(
     n: int, sizes: tuple[int, int], required: tuple[int, ...], groups: tuple[tuple[int, ...], ...]
 ) -> _Sets:
-    every = np.array(list(itertools.product((False, True), repeat=n)))
-    size = every.sum(axis=1)
-    allowed = (size >= sizes[0]) & (size <= sizes[1]) & every[:, required].all(axis=1)
-    for group in groups:
-        allowed &= every[:, group].sum(axis=1) <= 1
-    rows = every[allowed]
-    by_size = [rows[size[allowed] == n] for n in np.unique(size[allowed])]
+    by_size = []
+    for size in range(sizes[0], sizes[1] + 1):
+        # Set by set and not all 2^n: a space may have many members, and sets of a few.
+        sets = np.array(list(itertools.combinations(range(n), size)), dtype=np.int64)[::-1]
+        rows = np.zeros((len(sets), n), dtype=np.bool_)
+        np.put_along_axis(rows, sets, True, axis=1)
+        allowed = rows[:, required].all(axis=1)
+        for group in groups:
+            allowed &= rows[:, group].sum(axis=1) <= 1
+        by_size += [rows[allowed]] if allowed.any() else []
+    rows = np.concatenate([np.zeros((0, n), dtype=np.bool_), *by_size])
+    rows = rows[np.lexsort(rows.T[::-1])]
     return _Sets(rows, by_size, frozenset(row.tobytes() for row in rows))
 
 

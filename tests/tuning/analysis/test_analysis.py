@@ -131,6 +131,21 @@ def test_an_objective_without_differences_is_refused(tmp_path: Path, monkeypatch
         analyse(search_of(tmp_path, 1).results())
 
 
+def test_an_objective_without_differences_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SPACE)
+    search = Search(tmp_path, Ledger.create(None, load_space(tmp_path / "s.yaml"), {}))
+    search.ledger.ready(SpaceSampler)
+    for number in range(12):
+        begun = search.ledger.begin()
+        assert begun is not None
+        metrics = {"invariance": 1.0, "informativeness": number / 12}
+        search.ledger.note_epoch(begun.number, 4, training={}, metrics=metrics)
+        search.ledger.end(begun.number, full_budget=True)
+    (found,) = analyse(search.results())
+    assert found.objective == "informativeness"
+    assert found.attribution is not None
+
+
 def test_tables_hold_every_figure_with_its_support(analyses: list[Analysis], tmp_path: Path) -> None:
     importance, attributed, interactions = write_tables(analyses, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

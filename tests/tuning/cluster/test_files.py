@@ -17,6 +17,7 @@ from ray.scripts.scripts import cli
 from ray.scripts.symmetric_run import curate_and_validate_ray_start_args
 
 from tuning.search_cli import app
+from tuning.space import load_space
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "tuning" / "cluster"
@@ -146,9 +147,10 @@ def test_the_rayjob_has_fields_that_kuberay_knows() -> None:
 def test_every_pod_of_the_rayjob_sees_the_storage_and_the_token() -> None:
     job = load("kuberay-rayjob.yaml")
     words = shlex.split(job["spec"]["entrypoint"])
-    search = searched(words[2:])
+    assert words[0] == "dcodr-tune"
+    search = searched(words[1:])
     assert search["address"] == "auto"
-    assert (ROOT / search["space_option"].relative_to("/app")).is_file()
+    assert load_space(str(search["space"])).name == "paper_gpu"
     for pod in pods(job):
         (container,) = pod["containers"]
         mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}

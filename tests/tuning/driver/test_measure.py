@@ -24,6 +24,7 @@ class Inline:
     def __init__(self, task: Callable[..., dict[str, float]]) -> None:
         self.task = task
         self.options_of: list[dict[str, Any]] = []
+        self.most = 0
 
     def remote(self, *words: Any) -> Any:
         if callable(words[0]):  # the function that becomes a task
@@ -35,6 +36,7 @@ class Inline:
         return self
 
     def wait(self, waiting: list[Any]) -> tuple[list[Any], list[Any]]:
+        self.most = max(self.most, len(waiting))
         return waiting[:1], waiting[1:]
 
     def get(self, words: Any) -> Measured:
@@ -66,11 +68,15 @@ def search(tmp_path: Path) -> Search:
 
 
 def ask(
-    search: Search, monkeypatch: pytest.MonkeyPatch, task: Callable[..., dict[str, float]]
+    search: Search,
+    monkeypatch: pytest.MonkeyPatch,
+    task: Callable[..., dict[str, float]],
+    at_once: int = 8,
 ) -> tuple[str, list[TrialRecord], Inline]:
     """Return the printed text, the records for MLflow, and the stand-in of Ray."""
     said, sent, inline = io.StringIO(), Sent(), Inline(task)
     monkeypatch.setattr(measuring, "ray", inline)
+    monkeypatch.setattr(measuring, "places", lambda resources: at_once)
     measure(search, sent, Console(file=said, width=400))  # type: ignore[arg-type]
     return said.getvalue(), sent.records, inline
 
@@ -97,6 +103,18 @@ def test_the_best_and_the_paper_are_measured_once_with_what_a_trial_gets(
     assert unmeasured(again.results()) == []
     assert ask(again, monkeypatch, task)[0] == ""
     assert asked == [BEST, PAPER]
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(1, 1), (3, 3), (8, 4)])
+def test_no_more_are_measured_at_a_time_than_trials_are_trained(
+    search: Search, monkeypatch: pytest.MonkeyPatch, at_once: int, most: int
+) -> None:
+    for number in (PAPER, BEST):
+        for run in confirm(search, number, [(0.5 + number / 4, 0.5)] * 2):
+            kept_of(search.folder, run).mkdir(parents=True)
+            (kept_of(search.folder, run) / "checkpoint.pt").touch()
+    _, sent, inline = ask(search, monkeypatch, lambda *_: {"invariance": 0.5}, at_once)
+    assert (inline.most, len(sent)) == (most, 4)
 
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(

@@ -31,7 +31,7 @@ def test_a_finite_space_is_trained_once_and_then_exhausted(
     ledger.ready(SpaceSampler)
     while (begun := ledger.begin()) is not None:
         finish(ledger, begun.number, begun.number / 100)
-    assert ledger.over() == "the last 30 draws all repeat earlier trials: the space is exhausted"
+    assert ledger.over() == "the last 30 draws gave no new allowed config: the space is exhausted"
     records, trials = ledger.records(), ledger.study.trials
     trained = {record.values["augmentations"]: record.number for record in records if record.repeats is None}
     assert len(trained) == sum(record.repeats is None for record in records) == 4
@@ -41,6 +41,32 @@ def test_a_finite_space_is_trained_once_and_then_exhausted(
     for record in reused:
         assert record.repeats == trained[record.values["augmentations"]]
         assert trials[record.number].values == trials[record.repeats].values
+
+
+IMPOSSIBLE = """
+base: {preset: synthetic, overrides: {encoder: {weights: null}}}
+params:
+  encoder.arch: {type: categorical, choices: [small, resnet50]}
+  encoder.hidden_layer: {type: categorical, choices: [false, true]}
+search: {trials: 20, warm_start: {paper: false}}
+"""
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "nsga2", "random"])
+def test_values_that_no_config_may_have_together_are_not_trained(
+    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.ledger.ledger.NEW_DRAWS", 30)
+    ledger = Ledger.create(tmp_path / "ledger.log", load(tmp_path, IMPOSSIBLE, sampler=sampler), {})
+    ledger.ready(SpaceSampler)
+    trained = []
+    while (begun := ledger.begin()) is not None:
+        trained.append(tuple(begun.values.values()))
+        finish(ledger, begun.number, begun.number / 100)
+    assert sorted(trained) == [("resnet50", False), ("resnet50", True), ("small", False)]
+    again = Ledger.open(tmp_path / "ledger.log")
+    assert again.ready(SpaceSampler) == []
+    assert again.budget.trials == 3
 
 
 ENDS: dict[str, dict[str, Any]] = {

@@ -28,7 +28,7 @@ def reference(process: GaussianProcess) -> GaussianProcessRegressor:
 def test_predictions_are_those_of_scikit_learn(tuned: bool) -> None:
     process = GaussianProcess(3)
     if tuned:
-        process.tune(X, WHOLE, Y)
+        process.tune(X, WHOLE, Y, most=1000)
     process.fit(X, WHOLE, Y)
     assert process.predict(NEW) == pytest.approx(reference(process).predict(NEW), abs=1e-6)
 
@@ -43,6 +43,25 @@ def test_samples_have_the_mean_and_covariance_of_the_posterior() -> None:
     covariance -= np.eye(8) * (np.exp(process.parameters[1])) * Y.std() ** 2
     assert drawn.mean(axis=0) == pytest.approx(mean, abs=0.05)
     assert np.cov(drawn.T) == pytest.approx(covariance, abs=0.02)
+
+
+def test_draws_are_as_wide_as_the_mean_is_wrong_where_a_search_concentrates() -> None:
+    """The last evaluations spread less than all, and the parameters are tuned to the last."""
+    rng = np.random.default_rng(3)
+
+    def measured(x: FloatArray) -> FloatArray:
+        values: FloatArray = np.sin(3 * x[:, 0]) + x[:, 1] ** 2
+        return values
+
+    wide, near = rng.random((60, 3)), 0.5 + rng.normal(0, 0.03, (60, 3))
+    x = np.concatenate([wide, near])
+    process = GaussianProcess(3)
+    process.tune(x, np.zeros(120), measured(x) + rng.normal(0, 0.01, 120), most=60)
+    process.fit(x, np.zeros(120), measured(x) + rng.normal(0, 0.01, 120))
+    new = 0.5 + rng.normal(0, 0.03, (40, 3))
+    spread = np.stack([process.sample(new, rng) for _ in range(200)]).std(axis=0).mean()
+    error = np.sqrt(np.mean((process.predict(new) - measured(new)) ** 2))
+    assert error / 3 < spread < 3 * error
 
 
 def test_the_gradient_is_the_slope_of_the_loss() -> None:
@@ -61,7 +80,7 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
 
 def test_features_without_influence_get_long_length_scales() -> None:
     process = GaussianProcess(3)
-    process.tune(X, WHOLE, Y)
+    process.tune(X, WHOLE, Y, most=1000)
     influence = -process.parameters[4:]
     assert influence[0] > influence[1] > influence[2]
 
@@ -76,7 +95,7 @@ def test_unfinished_trainings_tell_of_whole_ones_as_far_as_they_agree() -> None:
     def correlation(early: FloatArray) -> float:
         process = GaussianProcess(2)
         y = np.where(training == 0, whole, early) + rng.normal(0, 0.3, 80)
-        process.tune(x, training, y)
+        process.tune(x, training, y, most=1000)
         process.fit(x, training, y)
         return float(spearmanr(process.predict(new), 2 * new[:, 0] - new[:, 1]).statistic)
 
@@ -90,7 +109,7 @@ def test_unfinished_trainings_tell_of_whole_ones_as_far_as_they_agree() -> None:
 def test_equal_figures_and_repeated_points_are_no_trouble() -> None:
     process = GaussianProcess(3)
     x = np.repeat(X[:1], 6, axis=0)
-    process.tune(x, np.zeros(6), np.ones(6))
+    process.tune(x, np.zeros(6), np.ones(6), most=1000)
     process.fit(x, np.zeros(6), np.ones(6))
     assert process.predict(NEW) == pytest.approx(np.ones(8))
     assert process.sample(NEW, RNG) == pytest.approx(np.ones(8))

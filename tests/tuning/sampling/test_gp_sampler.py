@@ -173,6 +173,25 @@ def test_above_the_cap_it_learns_from_the_latest_trials_and_the_front(
     assert min(front) < 30
 
 
+def test_above_the_cap_the_parameters_are_still_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned: list[int] = []
+
+    class Counting(GaussianProcess):
+        def tune(self, x: FloatArray, training: FloatArray, y: FloatArray, most: int) -> None:
+            super().tune(x, training, y, most)
+            tuned.append(len(x))
+
+    monkeypatch.setattr("tuning.sampling.gp_sampler.GaussianProcess", Counting)
+    monkeypatch.setattr("tuning.sampling.gp_sampler.MOST", 10)
+    study, rng = gp_study(startup_trials=2), np.random.default_rng(0)
+    for _ in range(60):
+        trial = study.ask()
+        suggest(trial, PARAMS)
+        study.tell(trial, rng.random(2).tolist())
+    # With two processes, at 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 18, 21, 25, 29, 34, 40, 46 and 53 trials.
+    assert len(tuned) == 2 * 18
+
+
 @pytest.mark.parametrize("jump", [1, 7])
 def test_looking_at_each_trial_once_proposes_what_a_new_look_at_all_would(
     jump: int, monkeypatch: pytest.MonkeyPatch

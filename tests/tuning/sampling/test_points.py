@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcodr.augmentations.names import PAPER_13
-from tests.tuning.sampling.spaces import mixed, spaces
-from tuning.ledger.encoding import decode, encode
+from tests.tuning.sampling.spaces import mixed, spaces, study_of
+from tuning.ledger.encoding import decode, encode, suggest
 from tuning.sampling.points import Point, Points
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
@@ -57,6 +57,19 @@ def test_features_tell_apart_what_trains_differently(params: dict[str, Param], s
 def test_a_range_as_narrow_as_numbers_allow_has_one_place() -> None:
     narrow = FloatParam(type="float", low=9.0, high=9.000000000000002, log=True)
     assert Points({"f": narrow}).features([{"f": narrow.low}, {"f": narrow.high}]).tolist() == [[0.5], [0.5]]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "gp"])
+def test_a_step_gives_the_numbers_that_a_space_file_has(sampler: str) -> None:
+    param = FloatParam(type="float", low=0.1, high=0.7, step=0.1)
+    study = study_of({"reconstruction_weight": param}, sampler, startup_trials=4)
+    drawn = set()
+    for number in range(40):
+        trial = study.ask()
+        drawn.add(suggest(trial, {"reconstruction_weight": param})["reconstruction_weight"])
+        study.tell(trial, [number / 40, 0.5])
+    assert drawn <= {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}
+    assert 0.3 in drawn
 
 
 def test_every_value_and_every_size_is_drawn_as_often() -> None:
