@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -18,6 +18,7 @@ from benchmarks.measure import Row
 from dcodr.augmentations.names import AUGMENTATIONS
 from dcodr.augmentations.views import Augment
 from dcodr.config import BatchConfig, Config, EncoderConfig, GeneratorConfig, PerceptualConfig
+from dcodr.config.parts import METHODS
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
@@ -29,7 +30,6 @@ from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share
 from dcodr.training.trainer import fit, resolve_device
 
-METHODS = get_args(Config.model_fields["method"].annotation)
 IMAGES = 800
 ARCH = "resnet50"
 """Architecture of the encoder whose codes are compared."""

@@ -34,11 +34,11 @@ class EnoughError(Exception):
 
 
 def random_dataset(n_per_domain: int = 96) -> FactorDataset:
-    """Make a training dataset of noise, with 20 domains."""
-    domain = np.repeat(np.arange(N_DOMAINS), n_per_domain)
+    """Make a dataset of noise, with 20 domains; two more images are for validation."""
+    domain = np.append(np.repeat(np.arange(N_DOMAINS), n_per_domain), [0, 1])
     images = np.random.default_rng(0).integers(0, 256, (len(domain), 64, 64, 3), dtype=np.uint8)
     spec = DatasetSpec("noise", "domain", (Attribute("attribute", 2),))
-    split = np.zeros(len(domain), np.uint8)
+    split = np.where(np.arange(len(domain)) < N_DOMAINS * n_per_domain, 0, 1).astype(np.uint8)
     return FactorDataset(spec, images, domain, {"attribute": domain % 2}, split, "noise")
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from dcodr.console import examples
+from dcodr.console import examples, say
 from dcodr.data.cli import app as data_app
 from dcodr.embeddings import cli as embeddings
 from dcodr.errors import UserError
@@ -19,6 +19,7 @@ from dcodr.files import CHECKPOINT, write_text
 from dcodr.studies.cli import app as study_app
 from dcodr.studies.reproduce_cli import reproduce
 from dcodr.training.display import TrainingDisplay
+from dcodr.words import counted
 
 if TYPE_CHECKING:
     from dcodr.evaluation.judges import Verdicts
@@ -190,7 +191,12 @@ def evaluate(
                 metrics=config.metrics,
             )
     measured = Measured.of(report, split, probe, dataset.fingerprint)
-    file = folder / f"{split}.json"
+    # The files that other commands read have the training's own data and the usual probe of the split.
+    usual = probe == ("paper" if split == "test" else "fast") and dataset.fingerprint == state.fingerprint
+    other = "" if usual else f"-{dataset.spec.name}-{probe}"
+    file = folder / f"{split}{other}.json"
+    if state.last.epoch < config.epochs:
+        say(console, f"{folder} is trained for {state.last.epoch} of {counted(config.epochs, 'epoch')} only")
     written = write_measured(file, measured, state.last.epoch, report.unmeasured, verdicts)
     if as_json:
         print(written, end="")

@@ -261,7 +261,7 @@ def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, DivergedError):
         return f"{error}; try a lower learning rate", 1
     if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is slow to import
-        advice = "use smaller batches (batch.n_domains, batch.n_per_domain), a smaller encoder, or bfloat16"
+        advice = "for a training, use smaller batches, a smaller encoder or bfloat16; else a GPU that is free"
         return f"the GPU's memory is too small: {str(error).splitlines()[0]}\n{advice}", 1
     return f"{type(error).__name__}: {error}\nThis is a defect; --debug shows where it comes from", 3
 

@@ -190,7 +190,7 @@ def analyse(
         print(file)
     run_id = str(results.facts.get("run_id"))
     try:
-        uri = tracking_uri or uri_of(str(results.facts.get("tracking_uri")), storage)
+        uri = tracking_uri or uri_of(results.facts, storage)
         add_artifacts(uri, run_id, files, ANALYSIS)
     except UserError as error:
         # Only a store that was asked for has to work; the files are written in any case.

@@ -37,7 +37,7 @@ from tuning.tracking.conclusion import Conclusion, what_mattered
 from tuning.tracking.encoders import register
 from tuning.tracking.mirror import close_parent, open_parent, search_status
 from tuning.tracking.outbox import Outbox
-from tuning.tracking.store import answering, default_uri, masked, reason, require_file, ui_command
+from tuning.tracking.store import answering, default_uri, masked, reason, require_file, ui_command, uri_of
 from tuning.tracking.tracker import Tracker
 
 PATIENCE = 20.0
@@ -90,9 +90,10 @@ def run_search(
     space = with_constant_answers(space, data)
     first = [] if resume else first_trials(space)
     name = _name(space.name, name, storage, resume)
-    uri = tracking_uri or default_uri(storage)
+    uri = tracking_uri
     if resume:
         earlier, resuming = Search.open(name, storage), option("resume", True)
+        uri = uri or uri_of(earlier.ledger.facts(), storage)
         require_same(earlier.ledger, space, allow_change=allow_space_change)
         if earlier.ledger.facts()["fingerprint"] != data.fingerprint:
             raise UserError(
@@ -104,6 +105,7 @@ def run_search(
                 "differently; old and new ones cannot be compared: begin a new search with another name "
                 f"({option('name')})"
             )
+    uri = uri or default_uri(storage)
     # 2. Start Ray, open MLflow, take the driver's lock, and only then begin or reopen the ledger.
     with _ray(address, verbose, name, console):
         ready(space, address, storage, data.fingerprint)
@@ -116,6 +118,8 @@ def run_search(
                 if resume:
                     mend(folder / LEDGER)
                     search = _reopen(Search.open(name, storage), tracker, space)
+                elif (folder / LEDGER).exists():  # begun by another process meanwhile
+                    raise UserError(f"{folder} has a search by now: begin this one again with another name")
                 else:
                     search = begin(folder, space, data.fingerprint, tracker, first)
             with guarded(folder, masked(uri)):

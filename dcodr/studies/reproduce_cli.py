@@ -69,7 +69,10 @@ def reproduce(
         raise UserError("--moco has no effect on --configs: set encoder.weights and hidden_layer there")
     # Not a folder, but the name of configs that are shipped with the program.
     if configs is not None and not configs.is_dir():
-        configs = shipped(Path(__file__).parents[1], "configs") / configs.name
+        ours = shipped(Path(__file__).parents[1], "configs") / configs
+        if configs.is_absolute() or not ours.is_dir():
+            raise UserError(f"--configs {configs}: no such folder, nor the name of shipped configs")
+        configs = ours
     trainings = {method: _config(method, name, data, epochs, configs, moco) for method in chosen}
     store = open_store(data / f"{name}.h5")
     layout = PAPER_TABLES[table] if table else unpublished(store.spec)

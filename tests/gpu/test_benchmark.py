@@ -26,6 +26,17 @@ from tests.gpu.fake import FakeGPU
 from tuning.space import Space
 
 
+def test_all_methods_are_compared() -> None:
+    assert set(vars(gpu_correctness)["METHODS"]) == {
+        "dcodr",
+        "dcodr_norec",
+        "simclr",
+        "lord",
+        "ml_vae",
+        "drnet",
+    }
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, cuda_config: Config, brief: object) -> None:
     """Tiny trainings, in this process."""

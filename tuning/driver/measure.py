@@ -18,8 +18,7 @@ from dcodr.words import counted
 from tuning.cluster.nodes import places, share
 from tuning.interrupts import undisturbed
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.results.final_metrics import to_measure
-from tuning.results.results import Results
+from tuning.results.final_metrics import unmeasured
 from tuning.results.search import Search
 from tuning.tracking.outbox import Outbox
 
@@ -27,13 +26,8 @@ Measured: TypeAlias = tuple[dict[str, float], dict[str, tuple[float, float]]]
 """Metrics on the test images, and the 95 % intervals of some of them."""
 
 
-def unmeasured(results: Results) -> list[TrialRecord]:
-    """List the trainings of the best trade-off and the paper's settings that have no test metrics yet."""
-    return [run for _, _, trainings in to_measure(results) for run in trainings if not run.test]
-
-
 def measure(search: Search, outbox: Outbox, console: Console) -> None:
-    """Measure the trainings of :func:`unmeasured` on the connected cluster.
+    """Measure the trainings of ``final_metrics.unmeasured`` on the connected cluster.
 
     Each result is recorded at once, so that an interrupted search resumes with the rest. A training that
     cannot be measured, e.g. because its encoder was lost to a full disk, is named on the console.

@@ -47,12 +47,11 @@ class Budget:
         if objectives is not None:
             self._front.add(objectives)
         self.history.append(self.hypervolume)
+        # A stall stays one, although the front may grow when the trials that still run have ended.
+        self._stalled = self._stalled or self._stall()
 
     def over(self) -> str | None:
-        """Return the reason why no more trials begin; ``None`` while trials may begin.
-
-        A stall stays one, although the front may grow when the trials that still run have ended.
-        """
+        """Return the reason why no more trials begin; ``None`` while trials may begin."""
         limits = self._settings
         if self.trials >= limits.trials:
             return f"all {self.trials} trials are done" if self.trials > 1 else "the only trial is done"
@@ -62,14 +61,18 @@ class Budget:
             return f"{self.spent} of {epochs} are spent, too many for another trial"
         if limits.target_hypervolume is not None and self.hypervolume >= limits.target_hypervolume:
             return f"the hypervolume {self.hypervolume:.4f} has reached {limits.target_hypervolume:g}"
-        if limits.stall is not None and len(self.history) > limits.stall.trials:
-            enough = self.history[-1 - limits.stall.trials] * (1 + limits.stall.growth)
-            if self.hypervolume < enough or self.hypervolume == 0:
-                self._stalled = (
-                    f"the hypervolume has grown by less than {limits.stall.growth:.1%} "
-                    f"in {counted(limits.stall.trials, 'trial')}"
-                )
         return self._stalled
+
+    def _stall(self) -> str | None:
+        """Return how the search has stalled; ``None`` if it has not."""
+        stall = self._settings.stall
+        if stall is None or len(self.history) <= stall.trials:
+            return None
+        enough = self.history[-1 - stall.trials] * (1 + stall.growth)
+        if self.hypervolume >= enough and self.hypervolume > 0:
+            return None
+        trials = counted(stall.trials, "trial")
+        return f"the hypervolume has grown by less than {stall.growth:.1%} in {trials}"
 
     def waits(self) -> bool:
         """Return whether running trials may need all epochs that are left."""

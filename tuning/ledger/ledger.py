@@ -19,7 +19,7 @@ from dcodr.words import counted
 from tuning.ledger.budget import Budget
 from tuning.ledger.encoding import encode, is_whole, suggest
 from tuning.ledger.journal import Journal
-from tuning.ledger.trials import METRICS, PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
+from tuning.ledger.trials import AWAY, METRICS, PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
 from tuning.space import Space
 
 STUDY = "search"
@@ -264,8 +264,9 @@ class Ledger:
         """
         self._tested[str(number)] = dict(metrics)
         self._test_intervals[str(number)] = dict(intervals)
-        self.remember(TESTED, self._tested)
+        # The metrics come last: a training that has them counts as measured.
         self.remember(TEST_INTERVALS, self._test_intervals)
+        self.remember(TESTED, self._tested)
         self._ended[number] = self._with_test(self._ended[number])
 
     def begun(self, number: int) -> Begun:
@@ -319,6 +320,10 @@ class Ledger:
         record = read(frozen, self.space)
         begun = Begun(number, record.values, record.seed, record.confirms, record.gpus, record.paper)
         self._open[number] = Trial(self.study, frozen._trial_id), begun
+        # The pause, since the last sign of life, is no part of the time that the trial took.
+        pause, back = frozen.user_attrs.get(AWAY, (0.0, record.began))
+        now, seen = time.time(), max([back, *(one.at for one in record.epochs.values())])
+        self.note(number, **{AWAY: (round(pause + max(now - seen, 0), 3), round(now, 3))})
         return begun
 
     def _begin_confirmation(self, number: int, seed: int) -> Begun:

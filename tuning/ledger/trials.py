@@ -17,6 +17,8 @@ METRICS = "figures"
 """The name of an epoch's metrics in the ledger, whose files keep the names of earlier versions."""
 PAPER = "paper"
 """The origin of the trial with the paper's settings."""
+AWAY = "away"
+"""The fact of a resumed trial: seconds in which it was interrupted, and the time of its last resumption."""
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
 """``complete`` trained to its last epoch; ``pruned`` was stopped early; ``infeasible`` has a collapsed code;
 ``failed`` has no metrics. Only complete trials can be on the front."""
@@ -176,19 +178,21 @@ def history(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
 
 def read(trial: FrozenTrial, space: Space) -> TrialRecord:
     """Read the record of a trial from the study."""
-    facts = trial.user_attrs
+    facts, status = trial.user_attrs, _status(trial)
+    taken = trial.duration.total_seconds() if trial.duration else 0.0
     return TrialRecord(
         number=trial.number,
-        status=_status(trial),
+        status=status,
         values=decode(space.params, trial.params),
         seed=facts.get("seed", space.base.seed),
         origin=facts.get("origin"),
         confirms=facts.get("confirms"),
         repeats=facts.get("repeats"),
         epochs={epoch: _epoch(noted) for epoch, noted in _noted(facts).items()},
-        reason=facts.get("infeasible", facts.get("failure")),
+        # A process that was killed while it closed a trial may have left a reason, and the trial went on.
+        reason=facts.get({"infeasible": "infeasible", "failed": "failure"}.get(status, "")),
         gpus=facts.get("gpus"),
-        seconds=trial.duration.total_seconds() if trial.duration else 0.0,
+        seconds=max(taken - facts.get(AWAY, (0.0, 0.0))[0], 0.0),
         began=trial.datetime_start.timestamp() if trial.datetime_start else 0.0,
     )
 

@@ -60,6 +60,9 @@ def _search_again(results: Results, name: str) -> str:
     """Return the command that makes a search's space from its space file, if options can express it."""
     words = [*program(), "--space", str(results.folder / "space.yaml"), "--name", name]
     words += ["--storage", str(results.folder.parent)]
+    uri = str(results.facts.get("tracking_uri") or "")
+    if uri and not (uri.startswith("sqlite:") and uri.endswith("/mlflow.db")):  # not the default
+        words += ["--tracking-uri", uri]
     try:
         options = _options(results)
     except UserError:

@@ -98,9 +98,11 @@ def _analysis(results: Results, analysis: Analysed) -> dict[str, Any]:
 def _exported(results: Results, trial: TrialRecord) -> Exported:
     """Return a config from its file, or as ``export`` would write it."""
     path = results.folder / CONFIGS / results.config_file(trial)
-    written = path.is_file()
-    config = results.space.config(trial.values)
-    text = path.read_text(encoding="utf-8") if written else dump_config(config, provenance(results, trial))
+    try:
+        text, written = path.read_text(encoding="utf-8"), True
+    except FileNotFoundError:
+        config = results.space.config(trial.values)
+        text, written = dump_config(config, provenance(results, trial)), False
     marks = ", the best trade-off" if trial.number == results.best_tradeoff.number else ""
     metrics = reached(results.objectives(trial))
     return Exported(f"Trial {number(trial)}{marks}", str(path), written, metrics, text)

@@ -50,7 +50,7 @@ def trials_table(results: Results) -> TrialsTable:
                     Cell(outcome(results, trial)),
                     *(_metric(results, trial, name) for name in objectives),
                     Cell(str(trial.epoch), trial.epoch),
-                    Cell(f"{trial.seconds / 60:.1f}", trial.seconds) if trial.seconds else Cell("-"),
+                    Cell(f"{trial.seconds / 60:.1f}", trial.seconds / 60) if trial.seconds else Cell("-"),
                     *(_setting(trial.values.get(key)) for key in keys),
                 ],
             )

@@ -46,6 +46,11 @@ def to_measure(results: Results) -> list[tuple[str, TrialRecord, list[TrialRecor
     return [(name, trial, results.trainings(trial)) for name, trial in chosen]
 
 
+def unmeasured(results: Results) -> list[TrialRecord]:
+    """List the trainings of the best trade-off and the paper's settings that have no test metrics yet."""
+    return [run for _, _, trainings in to_measure(results) for run in trainings if not run.test]
+
+
 def final_metrics(results: Results) -> list[Final]:
     """Return mean and deviation of the metrics on the test images."""
     finals = []

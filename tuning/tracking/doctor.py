@@ -16,12 +16,14 @@ from rich.console import Console
 
 from dcodr.console import say
 from dcodr.errors import UserError
+from dcodr.files import CHECKPOINT
 from dcodr.words import counted
 from tuning.ledger.journal import cut_short, mend
 from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER
-from tuning.ledger.trials import TrialRecord, checkpoint_of
+from tuning.ledger.trials import TrialRecord, checkpoint_of, kept_of
 from tuning.results.export import export_front, off_front
+from tuning.results.final_metrics import unmeasured
 from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.space import Space
@@ -79,7 +81,7 @@ def consult(search: Search, tracking_uri: str | None, fix: bool, console: Consol
     """
     # The lock keeps a search from running while its files and runs are repaired.
     with driving(search.folder):
-        uri = tracking_uri or uri_of(str(search.ledger.facts().get("tracking_uri")), search.folder.parent)
+        uri = tracking_uri or uri_of(search.ledger.facts(), search.folder.parent)
         if not fix:  # a comparison must not create an SQLite file
             with reaching(uri):
                 require_file(uri)
@@ -171,7 +173,9 @@ def _examine_end(search: Search) -> Iterator[Finding]:
     results = search.results()
     if results.facts.get("ended") is None:
         over = search.ledger.over()
-        if over is None or results.unconfirmed or any(t.status == "running" for t in results.records):
+        running = any(trial.status == "running" for trial in results.records)
+        kept = [kept_of(search.folder, run.number) / CHECKPOINT for run in unmeasured(results)]
+        if over is None or results.unconfirmed or running or any(path.is_file() for path in kept):
             again = f"run its command again with --name {search.name} --resume"
             yield Finding(f"the search was interrupted; {again}", None)
             return
@@ -229,6 +233,11 @@ def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
             f"the search is {found} in MLflow, and should be {wanted}",
             partial(mirror.close_parent, search, tracker),
         )
+    results = search.results()
+    if results.facts.get("ended") is not None and (wrong := mirror.wrong_ranks(results, tracker)):
+        numbers = ", ".join(f"{run.number:03d}" for run, _ in wrong)
+        what = f"MLflow's tags of front and rank are missing or old: of trials {numbers}"
+        yield Finding(what, partial(mirror.tell_ranks, results, tracker))
     yield from _examine_models(search, tracker)
 
 

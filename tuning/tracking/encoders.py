@@ -144,9 +144,7 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
             f"{uri}: the ledger of {name!r} in {storage} has no encoder of this alias; it has: {known}"
         )
     uri_of_store = (
-        tracking_uri
-        or os.environ.get("MLFLOW_TRACKING_URI")
-        or uri_of(str(search.ledger.facts().get("tracking_uri")), Path(storage))
+        tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or uri_of(search.ledger.facts(), Path(storage))
     )
     with tempfile.TemporaryDirectory() as folder:
         copy = Tracker(uri_of_store).fetch_model_file(name, alias, WEIGHTS, Path(folder))

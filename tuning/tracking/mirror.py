@@ -240,7 +240,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
         experiment=EXPERIMENT,
         artifact_root=None if remote else (folder.resolve().parent / "mlartifacts").as_uri(),
     )
-    tracker.save_view(trials_view(folder.name, space, time()))
+    tracker.save_view(trials_view(folder.name, run_id, space, time()))
     about = {DESCRIPTION: of_search(folder.name, space)}
     tracker.keep(run_id, about, {"space.yaml": space.file_text()})
     return run_id
@@ -259,7 +259,7 @@ def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None 
     if results.front:
         artifacts["front.csv"] = front_csv(results)
         artifacts["gain.csv"] = gain_csv(results)
-        _tell_ranks(results, tracker)
+        tell_ranks(results, tracker)
         whole = [*hypervolumes(results), *_answer(results)]
         written = [replace(one, values=rounded(one.values)) for one in whole]
         tracker.log_epochs(tracker.search_id, written)
@@ -270,8 +270,15 @@ def close_parent(search: Search, tracker: Tracker, concluded: Conclusion | None 
     tracker.set_status(tracker.search_id, search_status(results), {})
 
 
-def _tell_ranks(results: Results, tracker: Tracker) -> None:
+def tell_ranks(results: Results, tracker: Tracker) -> None:
     """Tag the trials that compete with their place on the front or off it, and their rank: 1, 2..."""
+    for run, tags in wrong_ranks(results, tracker):
+        tracker.keep(run.run_id, tags, {})
+
+
+def wrong_ranks(results: Results, tracker: Tracker) -> list[tuple[TrialRun, dict[str, str]]]:
+    """Return the runs whose tags of front and rank are missing or old, with the right ones."""
+    wrong = []
     for run in tracker.trial_runs():
         rank = results.ranks.get(run.number)
         if rank is None and "rank" not in run.tags:
@@ -279,7 +286,8 @@ def _tell_ranks(results: Results, tracker: Tracker) -> None:
         # A trial that competed before the confirmations may not do so any more.
         tags = {"front": str(rank == 1).lower(), "rank": "" if rank is None else str(rank)}
         if not tags.items() <= run.tags.items():
-            tracker.keep(run.run_id, tags, {})
+            wrong.append((run, tags))
+    return wrong
 
 
 def _answer(results: Results) -> list[EpochMetrics]:

@@ -88,6 +88,7 @@ class Outbox:
             try:
                 self._write(record, driven)
             except ValueError as error:
+                self._uncertain.add(number)
                 self._refused = f"trial {number:03d}: {error}"
                 self._say(f"MLflow refused the metrics of {self._refused}")
             except Exception as error:  # every driver and server has its own

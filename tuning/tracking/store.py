@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,22 +96,24 @@ def default_uri(storage: Path) -> str:
     return sqlite_uri(storage.resolve() / "mlflow.db")
 
 
-def uri_of(recorded: str, storage: Path) -> str:
-    """Return the tracking URI of a search from the one in its ledger.
+def uri_of(facts: Mapping[str, Any], storage: Path) -> str:
+    """Return the tracking URI of a search, from the facts in its ledger.
 
-    If that is an SQLite file which is not there, but the default file is, the searches have been moved: it is
-    the default.
+    If that is the default file of another folder and not there, but this folder's is, then the searches have
+    been moved: it is this folder's.
 
     Raises:
         UserError: If the URI has secrets, which no ledger keeps.
     """
+    recorded = str(facts.get("tracking_uri") or default_uri(storage))
     if "***" in recorded:
         uri = option("tracking-uri")
         raise UserError(f"{uri}: {recorded} has secrets, which are not kept: give it again")
     default = default_uri(storage)
     here, there = sqlite_file(default), sqlite_file(recorded)
-    moved = there is not None and not there.is_file() and here is not None and here.is_file()
-    return default if moved else recorded
+    if here is None or there is None or there.name != here.name:
+        return recorded
+    return default if here.is_file() and not there.is_file() else recorded
 
 
 def try_store(uri: str) -> str:

@@ -29,12 +29,15 @@ CURVE = {
 """Details of a chart of curves that the UI requires."""
 
 
-def trials_view(name: str, space: Space, created: float) -> str:
-    """Return the content of the tag with the view of a search's trials, best in the first objective first."""
+def trials_view(name: str, run_id: str, space: Space, created: float) -> str:
+    """Return the content of the tag with the view of a search's trials, best in the first objective first.
+
+    They are the trials below the search's run: another search may have the same name.
+    """
     (first, direction), *_ = space.objectives.items()
     tags = ("front", "rank", "status")
     state = {
-        "searchFilter": f"tags.search = {quoted(name)} and tags.trial LIKE '%'",
+        "searchFilter": f"tags.`mlflow.parentRunId` = {quoted(run_id)} and tags.trial LIKE '%'",
         "orderByKey": f"metrics.`{first}`",
         "orderByAsc": direction == "minimize",
         "selectedColumns": [

@@ -101,11 +101,13 @@ class Feed:
                 continue
             began = time.monotonic()
             try:
-                results, problem = Search.open(self._name, self._storage).results(), None
-            except UserError as error:
-                results, problem = self._news.results, f"The search cannot be read any more: {error}"
-            self._news = _news(results, self._analysis, problem)
-            self._seen = state
+                self._news = _news(Search.open(self._name, self._storage).results(), self._analysis, None)
+                self._seen = state
+            # Files may change while they are read: the page keeps its content, and reading is tried again.
+            except Exception as error:
+                why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                problem = f"The search cannot be read any more: {why}"
+                self._news = _news(self._news.results, self._analysis, problem)
             pause = max(LEAST, (time.monotonic() - began) / SHARE)
 
     def _analyse(self) -> None:

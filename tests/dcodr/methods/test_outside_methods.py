@@ -93,7 +93,7 @@ def test_it_may_use_shared_settings_and_its_own_only() -> None:
     assert not has_effect("method_settings.spread", "dcodr")
 
 
-def test_the_spread_of_its_codes_is_in_the_loss(short_config: Config) -> None:
+def test_its_encoder_is_what_it_learns(short_config: Config) -> None:
     method = build_method(changed(short_config, method=ALIGN), 4, 64, 32)
     assert set(method.learned()) == {"encoder_lr"}
     assert {id(p) for p in method.learned()["encoder_lr"]} == {id(p) for p in method.encoder.parameters()}

@@ -14,6 +14,7 @@ import dcodr
 from dcodr.cli import app
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
+from dcodr.data.prepare import prepare_synthetic
 from dcodr.errors import UserError
 from dcodr.evaluation.embed import embed
 from dcodr.evaluation.judges import JUDGES
@@ -50,9 +51,9 @@ def test_the_battery_reports_what_each_probe_reports_alone(tiny: FactorDataset) 
 
 
 def test_the_command_prints_and_writes_the_judges(
-    few: FactorDataset, short_config: Config, tmp_path: Path
+    tiny: FactorDataset, tiny_config: Config, tmp_path: Path
 ) -> None:
-    dcodr.fit(short_config, few, checkpoint=tmp_path / CHECKPOINT)
+    dcodr.fit(tiny_config, tiny, checkpoint=tmp_path / CHECKPOINT)
     command = ["evaluate", str(tmp_path), "--judges", "all"]
     done = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
     written = json.loads(done.stdout)
@@ -81,6 +82,24 @@ def test_images_that_were_prepared_otherwise_are_refused(
 
 def test_judges_take_any_seed(tiny: FactorDataset) -> None:
     dcodr.judge(MeanColours(), tiny, seed=2**63 - 1, device="cpu")
+
+
+def test_a_report_of_other_data_or_another_probe_replaces_no_usual_one(
+    tiny: FactorDataset, tiny_config: Config, tmp_path: Path
+) -> None:
+    dcodr.fit(tiny_config, tiny, checkpoint=tmp_path / "t" / CHECKPOINT)
+    command = ["evaluate", str(tmp_path / "t")]
+    CliRunner().invoke(app, command, catch_exceptions=False)
+    usual = (tmp_path / "t" / "test.json").read_text()
+    prepare_synthetic(tmp_path / "other.h5", n_images=96)
+    for more in (["--probe", "fast"], ["--data", str(tmp_path / "other.h5")]):
+        CliRunner().invoke(app, [*command, *more], catch_exceptions=False)
+    assert (tmp_path / "t" / "test.json").read_text() == usual
+    assert {path.name for path in (tmp_path / "t").glob("*.json")} == {
+        "test.json",
+        "test-synthetic-fast.json",
+        "test-synthetic-paper.json",
+    }
 
 
 def test_no_training_is_there(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from tests.tuning.report.searches import confirm, made
 from tuning.driver import measure as measuring
-from tuning.driver.measure import Measured, measure, unmeasured
+from tuning.driver.measure import Measured, measure
 from tuning.ledger.trials import TrialRecord, kept_of
+from tuning.results.final_metrics import unmeasured
 from tuning.results.search import Search
 
 PAPER, BEST, DOMINATED = range(3)

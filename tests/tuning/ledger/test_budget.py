@@ -54,9 +54,9 @@ def test_a_search_has_stalled_if_the_last_trials_added_too_little(
     spending = budget(trials=1000, stall={"trials": n, "growth": growth})
     one_after_another(spending, trials)
     stalled = False
-    if len(trials) >= n:
-        before, now = volume_of(trials[:-n]), volume_of(trials)
-        stalled = now == 0 or now < before * (1 + growth)
+    for end in range(n, len(trials) + 1):
+        before, now = volume_of(trials[: end - n]), volume_of(trials[:end])
+        stalled = stalled or now == 0 or now < before * (1 + growth)
     assert (spending.over() is not None) == stalled
 
 

@@ -130,6 +130,31 @@ def test_what_was_cut_off_goes_on_though_the_budget_is_spent(ledger: Ledger, tmp
     assert again.over() == "all 8 trials are done"
 
 
+def test_a_pause_is_no_part_of_a_trials_time(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = begin(ledger).number
+    note(ledger, number, 1, 0.5, 0.4)
+    now = time.time()
+    for days in (1, 2):  # killed twice, without an epoch in between
+        monkeypatch.setattr("tuning.ledger.ledger.time.time", lambda days=days: now + 86400 * days)
+        again = Ledger.open(tmp_path / "ledger.log")
+        again.ready(SpaceSampler)
+        assert begin(again).number == number
+    again.end(number, full_budget=False)
+    frozen = again.study.trials[number]
+    assert frozen.user_attrs["away"][0] == pytest.approx(2 * 86400, abs=5)
+    assert again.record(number).seconds == 0
+
+
+def test_a_reason_of_a_process_that_was_killed_is_not_one_of_a_complete_trial(ledger: Ledger) -> None:
+    number = begin(ledger).number
+    ledger.note(number, failure="the worker died")
+    note(ledger, number, 4, 0.5, 0.4)
+    assert ledger.end(number, full_budget=True) == "complete"
+    assert ledger.record(number).reason is None
+
+
 def test_trials_without_a_worker_are_given_up_except_the_papers(ledger: Ledger) -> None:
     paper, evaluated, unseen = (begin(ledger).number for _ in range(3))
     note(ledger, evaluated, 1, 0.5, 0.4)

@@ -24,6 +24,7 @@ from tuning.ledger.lock import driving
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import kept_of
 from tuning.results.export import export
+from tuning.results.final_metrics import unmeasured
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.tracking import mirror
@@ -205,6 +206,8 @@ class Finished(Patient):
         ledger.end(5, full_budget=False)
         ledger.remember("ended", "all 5 trials are done")
         (kept,) = self.search.front()
+        for trial in unmeasured(self.search.results()):
+            ledger.note_test(trial.number, dict.fromkeys(space.objectives, 0.5))
         kept_of(folder, kept.number).mkdir(parents=True)
         (kept_of(folder, kept.number) / CHECKPOINT).touch()
         assert self.ask(fix=True)[0]
@@ -239,6 +242,12 @@ def keep_an_old_export(finished: Finished) -> str:
     """As a process that is killed between the confirmations and the export."""
     export(finished.search.results(), "trial:1", finished.search.folder / "configs")
     return f"configs has configs of trials that are not on the front: {finished.search.name}-001.yaml"
+
+
+def lose_a_rank(finished: Finished) -> str:
+    run = next(run for run in finished.tracker.trial_runs() if run.tags.get("rank") == "1")
+    finished.store.client.delete_tag(run.run_id, "rank")
+    return f"MLflow's tags of front and rank are missing or old: of trials {run.number:03d}"
 
 
 def lose_an_alias(finished: Finished) -> str:
@@ -281,6 +290,7 @@ def forget_the_end(finished: Finished) -> str:
     [
         lose_exports,
         keep_an_old_export,
+        lose_a_rank,
         lose_an_alias,
         lose_the_model,
         double_a_version,
@@ -307,6 +317,17 @@ def test_what_a_finished_search_lacks_is_named_and_mended(
     aliases = finished.store.client.get_registered_model(finished.search.name).aliases
     assert set(aliases) == {"knee", "most-invariant", "most-informative"}
     assert (finished.search.folder / "configs" / f"{finished.search.name}-000.yaml").is_file()
+
+
+def test_a_search_whose_test_images_are_not_measured_has_not_ended(
+    finished: Finished, tmp_path: Path
+) -> None:
+    unended = Finished(tmp_path / uuid4().hex, finished.store)
+    unended.search.ledger.remember("tested", {})
+    unended.search.ledger.remember("ended", None)
+    assert "the search was interrupted; run its command again" in unended.ask(fix=True)[1]
+    again = Search.open(unended.search.name, unended.search.folder.parent)
+    assert again.results().facts["ended"] is None
 
 
 @pytest.mark.long

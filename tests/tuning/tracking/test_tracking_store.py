@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store, place
+from tuning.tracking.file import sqlite_uri
 from tuning.tracking.store import (
     DiscreetClient,
     add_artifacts,
@@ -186,17 +187,20 @@ def test_secrets_of_a_uri_are_masked(uri: str, expected: str) -> None:
 
 def test_a_search_is_in_the_store_of_its_ledger_unless_that_was_moved(tmp_path: Path) -> None:
     default, elsewhere = default_uri(tmp_path), default_uri(tmp_path / "elsewhere")
-    assert uri_of("http://mlflow:5000", tmp_path) == "http://mlflow:5000"
+    assert uri_of({"tracking_uri": "http://mlflow:5000"}, tmp_path) == "http://mlflow:5000"
     assert (
-        uri_of(elsewhere, tmp_path) == elsewhere
+        uri_of({"tracking_uri": elsewhere}, tmp_path) == elsewhere
     )  # neither is there: the doctor makes the one of the ledger
+    assert uri_of({}, tmp_path) == default
     (tmp_path / "mlflow.db").touch()
-    assert uri_of(elsewhere, tmp_path) == default
+    custom = sqlite_uri(tmp_path / "mounted" / "trials.db")
+    assert uri_of({"tracking_uri": custom}, tmp_path) == custom
+    assert uri_of({"tracking_uri": elsewhere}, tmp_path) == default
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "mlflow.db").touch()
-    assert uri_of(elsewhere, tmp_path) == elsewhere
+    assert uri_of({"tracking_uri": elsewhere}, tmp_path) == elsewhere
     with pytest.raises(UserError, match=r"postgresql://me:\*\*\*@db/runs has secrets.*give it again"):
-        uri_of("postgresql://me:***@db/runs", tmp_path)
+        uri_of({"tracking_uri": "postgresql://me:***@db/runs"}, tmp_path)
 
 
 def test_the_line_that_shows_the_runs() -> None:

@@ -16,7 +16,7 @@ from tuning.tracking.view import trials_view, view_page
 def state(folder: Path, objectives: dict[str, str], params: str, name: str = "augs") -> dict[str, Any]:
     """Return the state of the view of a space, which the UI would unpack."""
     (folder / "s.yaml").write_text(space_text(objectives, params, paper=False))
-    held = trials_view(name, load_space(folder / "s.yaml"), 2.5)
+    held = trials_view(name, "a1", load_space(folder / "s.yaml"), 2.5)
     assert len(held) < MAX_EXPERIMENT_TAG_VAL_LENGTH
     view = json.loads(held)
     assert (view["name"], view["createdAt"]) == (name, 2500)
@@ -37,7 +37,7 @@ def test_a_set_alone_has_no_axis_but_a_column(tmp_path: Path) -> None:
     found = state(tmp_path, {"invariance": "maximize", "informativeness": "maximize"}, params, "it's")
     assert [chart["type"] for chart in found["compareRunCharts"]] == ["SCATTER", "LINE", "LINE"]
     assert "params.`augmentations`" in found["selectedColumns"]
-    assert found["searchFilter"].startswith('tags.search = "it\'s"')
+    assert found["searchFilter"].startswith("tags.`mlflow.parentRunId` = 'a1' and ")
 
 
 def test_the_address_leads_to_the_view() -> None:
