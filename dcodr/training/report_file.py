@@ -69,12 +69,14 @@ def with_reports(origin: Origin, folder: Path, warn: Callable[[str], object]) ->
     ``warn`` is called with the reason if a report cannot be used.
     """
     measured = {(one.split, one.judge, one.fingerprint): one for one in origin.measured}
-    for name in ("validation.json", "test.json"):
-        if (folder / name).is_file():
+    for split in ("validation", "test"):
+        # The usual report of a split first, then those of other probes or data.
+        for file in [folder / f"{split}.json", *sorted(folder.glob(f"{split}-*.json"))]:
             try:
-                one = read_measured(folder / name, origin.epochs)
+                one = read_measured(file, origin.epochs) if file.is_file() else None
             except UserError as error:
                 warn(str(error))
             else:
-                measured.setdefault((one.split, one.judge, one.fingerprint), one)
+                if one is not None:
+                    measured.setdefault((one.split, one.judge, one.fingerprint), one)
     return replace(origin, measured=tuple(measured.values()))

@@ -173,7 +173,7 @@ def test_the_card_has_the_metrics_that_were_measured_and_their_judges(
     )
     invariance = trained.report.metrics["invariance"]
     assert f"| invariance | {invariance:.3f} |" in card[validation:test]
-    tested = json.loads((folder / "test.json").read_text())
+    tested = json.loads((folder / "test-synthetic-fast.json").read_text())
     assert (tested["split"], tested["judge"], tested["epochs"]) == ("test", "fast", 1)
     assert f"| invariance | {tested['metrics']['invariance']:.3f} |" in card[test:]
     assert "by the fast probe" in card[test:].splitlines()[0]
