@@ -20,12 +20,14 @@ STANDARD_ERRORS = 2 * 1.96
 class Answer:
     """The best trade-off of a search against the paper's settings, trained with the same other seeds.
 
+    If the paper's settings are the best trade-off themselves, it is the best of the others.
+
     Attributes:
-        trial: Number of the best trade-off.
+        trial: Number of the trial.
         split: The scored images: ``test`` once all compared trainings are measured on them, until then
             ``validation``.
         objectives: Names of the objectives.
-        comparison: Differences in the objectives, the best trade-off minus the paper's settings.
+        comparison: Differences in the objectives, the trial minus the paper's settings.
     """
 
     trial: int
@@ -44,9 +46,12 @@ class Answer:
 def answer(results: Results) -> Answer | None:
     """Compare the best trade-off with the paper's settings, if two seeds or more confirmed both."""
     paper = results.baseline
-    if paper is None or not results.front or results.best_tradeoff == paper:
+    if paper is None or not results.front:
         return None
-    pairs = _paired(results.trainings(results.best_tradeoff), results.trainings(paper))
+    trial = results.best_tradeoff if results.best_tradeoff != paper else results.runner_up
+    if trial is None:
+        return None
+    pairs = _paired(results.trainings(trial), results.trainings(paper))
     if len(pairs) < 2:
         return None
     objectives = list(results.space.objectives)
@@ -55,7 +60,7 @@ def answer(results: Results) -> Answer | None:
     runs = [run for pair in pairs for run in pair]
     errors = np.array([_image_error(runs, name, on_test) for name in objectives])
     comparison = compare(best, other, errors, list(results.space.objectives.values()))
-    return Answer(results.best_tradeoff.number, "test" if on_test else "validation", objectives, comparison)
+    return Answer(trial.number, "test" if on_test else "validation", objectives, comparison)
 
 
 def answer_text(results: Results) -> str:
@@ -63,29 +68,39 @@ def answer_text(results: Results) -> str:
     if results.baseline is None:
         return _no_baseline(results)
     knee, question = results.best_tradeoff, f"Better than {results.space.baseline}?"
-    if knee == results.baseline:
-        return f"{question} No: they are themselves the best trade-off that was found."
-    lost = _lost(results, knee, results.baseline)
     found = answer(results)
+    if knee == results.baseline:
+        other = (
+            "" if found is None else f" The best other one, trial {found.trial:03d}, is {_verdicts(found)}."
+        )
+        return f"{question} No: they are themselves the best trade-off that was found.{other}"
+    lost = _lost(results, knee, results.baseline)
     if found is None:
         return f"{question} Not known{_why_not_known(results, knee, results.baseline)}{lost}"
-    verdicts: dict[str, list[str]] = {}
-    for i, name in enumerate(found.objectives):
-        verdicts.setdefault(found.verdict(i), []).append(name)
-    parts = [f"{verdict} in {' and '.join(names)}" for verdict, names in verdicts.items()]
     probability = found.comparison.better_in_all
     shown = f"{probability:.2f}" if 0.005 <= probability <= 0.995 else f"{probability:.3f}"
     return (
-        f"{question} Trial {found.trial:03d}, the best trade-off, is "
-        f"{', '.join(parts)} ({found.comparison.seeds} seeds each, {found.split} images). "
+        f"{question} Trial {found.trial:03d}, the best trade-off, is {_verdicts(found)}. "
         f"It is better in every objective with a probability of {shown}.{lost}"
     )
 
 
+def _verdicts(found: Answer) -> str:
+    """Return the verdicts in words, with the number of seeds and the scored images."""
+    verdicts: dict[str, list[str]] = {}
+    for i, name in enumerate(found.objectives):
+        verdicts.setdefault(found.verdict(i), []).append(name)
+    parts = [f"{verdict} in {' and '.join(names)}" for verdict, names in verdicts.items()]
+    return f"{', '.join(parts)} ({found.comparison.seeds} seeds each, {found.split} images)"
+
+
 def answer_metrics(results: Results) -> Mapping[str, float]:
-    """Return the answer as metrics: ``gain/OBJECTIVE`` with its limits, and the probabilities."""
+    """Return the answer as metrics: ``gain/OBJECTIVE`` with its limits, and the probabilities.
+
+    There are none if the paper's settings are the best trade-off themselves.
+    """
     found = answer(results)
-    if found is None:
+    if found is None or found.trial != results.best_tradeoff.number:
         return {}
     comparison, metrics = found.comparison, {}
     for i, name in enumerate(found.objectives):

@@ -182,6 +182,17 @@ class Results:
         level = None if baseline is None else self.values([baseline])[0]
         return front[self._best_tradeoff(self.values(front), level)]
 
+    @cached_property
+    def runner_up(self) -> TrialRecord | None:
+        """The best trade-off besides the paper's settings, by the same rule; ``None`` without any other."""
+        rivals = [trial for trial in self._competing if not trial.paper]
+        if not rivals:
+            return None
+        values = self.values(rivals)
+        leading = np.flatnonzero(non_dominated(values, self._directions))
+        best: TrialRecord = rivals[leading[self._best_tradeoff(values[leading], None)]]
+        return best
+
     @property
     def knee(self) -> TrialRecord:
         """Another name of ``best_tradeoff``."""

@@ -171,4 +171,11 @@ def test_without_confirmations_nothing_is_claimed(search: Search) -> None:
 def test_the_papers_settings_may_be_the_best_themselves(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.75, 0.75], [0.5, 0.5]])
     assert answer(search.results()) is None
-    assert "they are themselves the best trade-off" in answer_text(search.results())
+    assert answer_text(search.results()).endswith("they are themselves the best trade-off that was found.")
+    confirm(search, PAPER, [[0.75, 0.75], [0.76, 0.75]], test=True)
+    confirm(search, BEST, [[0.85, 0.5], [0.86, 0.501]])
+    assert answer_text(search.results()).endswith(
+        "that was found. The best other one, trial 001, is better in invariance, worse in informativeness "
+        "(2 seeds each, validation images)."
+    )
+    assert answer_metrics(search.results()) == {}
