@@ -26,6 +26,7 @@ from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import evaluate_encoder
 from dcodr.models.encoder import Encoder
 from dcodr.precision import float32_products
+from dcodr.seeding import seeded
 from dcodr.training.checkpoint import Epoch
 from dcodr.training.memory import hold_to_share
 from dcodr.training.trainer import fit, resolve_device
@@ -126,8 +127,7 @@ def views(device: torch.device) -> Tensor:
 
 def codes(data: FactorDataset, device: torch.device) -> Tensor:
     """Return codes of an untrained encoder."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0, device):
         encoder = Encoder(ARCH).eval().to(device)
     images = torch.from_numpy(np.ascontiguousarray(data.images[:64])).permute(0, 3, 1, 2) / 255
     with torch.no_grad():

@@ -17,7 +17,7 @@ import torch
 from benchmarks.measure import Row, alone, clock, note, peak_memory, times_better
 from benchmarks.reference.training import stepper
 from dcodr.config import Config, EncoderConfig, PerceptualConfig
-from dcodr.data.dataset import Attribute, DatasetSpec, FactorDataset
+from dcodr.data.dataset import SPLITS, Attribute, DatasetSpec, FactorDataset
 from dcodr.methods.batch import Batch
 from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.models.perceptual import DEFAULT_LAYERS, backbone_features
@@ -38,7 +38,8 @@ def random_dataset(n_per_domain: int = 96) -> FactorDataset:
     domain = np.append(np.repeat(np.arange(N_DOMAINS), n_per_domain), [0, 1])
     images = np.random.default_rng(0).integers(0, 256, (len(domain), 64, 64, 3), dtype=np.uint8)
     spec = DatasetSpec("noise", "domain", (Attribute("attribute", 2),))
-    split = np.where(np.arange(len(domain)) < N_DOMAINS * n_per_domain, 0, 1).astype(np.uint8)
+    split = np.zeros(len(domain), np.uint8)
+    split[-2:] = SPLITS.index("validation")
     return FactorDataset(spec, images, domain, {"attribute": domain % 2}, split, "noise")
 
 

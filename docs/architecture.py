@@ -33,6 +33,7 @@ NOT_DRAWN = {
     "words",
     "tables",
     "precision",
+    "seeding",
     "interrupts",
     "plugins",
     "__init__",

@@ -15,6 +15,7 @@ from torch import Tensor
 from dcodr import plugins
 from dcodr.augmentations import draws
 from dcodr.errors import UserError
+from dcodr.seeding import seeded
 
 Change = Callable[[Tensor, Tensor], Tensor]
 """Takes images and strengths, and returns changed images."""
@@ -46,9 +47,7 @@ class Outside:
         Raises:
             UserError: If the function fails, or returns anything else than images of the same shape.
         """
-        gpu = images.device.type == "cuda"
-        with torch.random.fork_rng(devices=[images.device] if gpu else []):
-            torch.manual_seed(seed)
+        with seeded(seed, images.device):
             try:
                 changed = self._change(images.clone(), strength)
             except Exception as error:  # a function of another author can raise anything

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dcodr.errors import UserError
 from dcodr.evaluation.embed import float_images
 from dcodr.precision import float32_products
+from dcodr.seeding import seeded
 
 CHANNELS = (16, 32, 64, 128)
 """Number of maps after each halving of the resolution."""
@@ -86,8 +87,7 @@ def train_autoencoder(
         UserError: If the size of the images is not a multiple of 16.
     """
     # Weights come from torch's global generator, whose state the caller gets back unchanged.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed, device):
         autoencoder = Autoencoder(images.shape[1]).to(device)
     optimizer = torch.optim.Adam(autoencoder.parameters(), lr=LEARNING_RATE)
     rng = np.random.default_rng(seed)

@@ -69,14 +69,13 @@ def with_reports(origin: Origin, folder: Path, warn: Callable[[str], object]) ->
     ``warn`` is called with the reason if a report cannot be used.
     """
     measured = {(one.split, one.judge, one.fingerprint): one for one in origin.measured}
-    for split in ("validation", "test"):
-        # The usual report of a split first, then those of other probes or data.
-        for file in [folder / f"{split}.json", *sorted(folder.glob(f"{split}-*.json"))]:
-            try:
-                one = read_measured(file, origin.epochs) if file.is_file() else None
-            except UserError as error:
-                warn(str(error))
-            else:
-                if one is not None:
-                    measured.setdefault((one.split, one.judge, one.fingerprint), one)
+    usual = [folder / "validation.json", folder / "test.json"]
+    others = [*sorted(folder.glob("validation-*.json")), *sorted(folder.glob("test-*.json"))]
+    for file in filter(Path.is_file, [*usual, *others]):
+        try:
+            one = read_measured(file, origin.epochs)
+        except UserError as error:
+            warn(str(error))
+        else:
+            measured.setdefault((one.split, one.judge, one.fingerprint), one)
     return replace(origin, measured=tuple(measured.values()))

@@ -5,7 +5,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import nn
 
 from dcodr.data.dataset import FactorDataset
@@ -83,18 +82,16 @@ def evaluate(
         UserError: If the split has fewer than two images, the images were prepared otherwise than those of
             the encoder's training, there is no such device, or a metric of your own fails or is not allowed.
     """
-    where = _device_for(encoder, data, device)
+    _require_prepared(encoder, data)
+    where = resolve_device(device)
     budget = {"paper": PAPER, "fast": FAST}[probe]
     return report.evaluate_encoder(encoder.to(where), data, split, budget, seed=seed, metrics=metrics)
 
 
-def _device_for(
-    encoder: nn.Module, data: FactorDataset, device: Literal["auto", "cpu", "cuda"]
-) -> torch.device:
-    """Check that images are prepared as an encoder's, if that is known; return the device to use."""
+def _require_prepared(encoder: nn.Module, data: FactorDataset) -> None:
+    """Refuse images that were prepared otherwise than an encoder's, if that is known."""
     if isinstance(encoder, Encoder) and encoder.image_size is not None:
         data.require(encoder.image_size, encoder.fit, f"the dataset {data.spec.name}")
-    return resolve_device(device)
 
 
 @float32_products(tf32=False)
@@ -125,7 +122,8 @@ def judge(
     Raises:
         UserError: As :func:`evaluate`, or if a code is not finite.
     """
-    where = _device_for(encoder, data, device)
+    _require_prepared(encoder, data)
+    where = resolve_device(device)
     encoded = report.encode_split(encoder.to(where), data, split)
     if not encoded.finite:
         raise UserError("the codes contain NaN or infinite values, so there is nothing to judge")

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -21,6 +20,7 @@ from dcodr.evaluation.report import Report, evaluate_encoder, require_scorable
 from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.precision import float32_products
+from dcodr.seeding import seeded
 from dcodr.seeds import MAX_SEED
 from dcodr.training.batches import Batches, build_sampler
 from dcodr.training.checkpoint import Checkpoint, Epoch, before, latest_checkpoint, restore, save_checkpoint
@@ -111,7 +111,7 @@ def fit(
     batch = config.batch
     sampler = build_sampler(config, data.domain[train])
     # Weights come from torch's global generator, whose state the caller gets back unchanged.
-    with _seeded(device, config.seed):
+    with seeded(config.seed, device):
         method = build_method(config, data.n_domains, data.image_size, len(train))
     method = method.to(device).to(memory_format=torch.channels_last)
     # Networks are compiled one by one: a method as a whole has no forward pass.
@@ -139,7 +139,8 @@ def fit(
     for epoch in range(last.epoch if last else 0, config.epochs):
         _set_learning_rates(optimizer, config, epoch)
         started = time.perf_counter()
-        with _seeded(device, config.seed, epoch), float32_products(tf32=config.precision == "tf32"):
+        seeds = seeded(_seed_of_epoch(config.seed, epoch), device)
+        with seeds, float32_products(tf32=config.precision == "tf32"):
             losses = _train_epoch(method, optimizer, batches, epoch, config, on_step)
         seconds = time.perf_counter() - started
         if not all(map(math.isfinite, losses.values())):
@@ -168,16 +169,12 @@ def fit(
     return Fit(method, last.report)
 
 
-@contextmanager
-def _seeded(device: torch.device, seed: int, epoch: int | None = None) -> Iterator[None]:
-    """Seed PyTorch's global generators for a while, e.g. of dropout in an encoder from outside.
+def _seed_of_epoch(seed: int, epoch: int) -> int:
+    """Return an epoch's own seed, so that a resumed training draws what an uninterrupted one does.
 
-    Every epoch has a seed of its own, so that a resumed training draws what an uninterrupted one does.
+    It is for PyTorch's global generators, e.g. of dropout in an encoder from outside.
     """
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        drawn = seed if epoch is None else int(np.random.default_rng((seed, epoch)).integers(MAX_SEED))
-        torch.manual_seed(drawn)
-        yield
+    return int(np.random.default_rng((seed, epoch)).integers(MAX_SEED))
 
 
 def _train_epoch(

@@ -151,6 +151,13 @@ class TrialRecord:
         return self.origin == PAPER
 
     @property
+    def in_words(self) -> str:
+        """The trial in words: ``trial 008``, or of a confirmation ``trial 008 with seed 3``."""
+        if self.confirms is None:
+            return f"trial {self.number:03d}"
+        return f"trial {self.confirms:03d} with seed {self.seed}"
+
+    @property
     def readable(self) -> dict[str, object]:
         """The values, each subset as one text, e.g. ``crop+affine``."""
         return {key: "+".join(v) if isinstance(v, tuple) else v for key, v in self.values.items()}

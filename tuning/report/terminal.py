@@ -10,7 +10,7 @@ from rich.console import Console
 from dcodr.console import say
 from dcodr.words import counted
 from tuning.analysis.evidence import FEWEST_TRIALS
-from tuning.ledger.trials import TrialRecord, status_words
+from tuning.ledger.trials import status_words
 from tuning.report.facts import counts_text
 from tuning.report.tables import answer_table, confirmed_table, finals_table, front_table, gain_table
 from tuning.report.text_table import TextTable
@@ -120,19 +120,12 @@ def print_status(results: Results, console: Console) -> None:
     epochs = counted(results.epochs, "epoch")
     say(console, f"{epochs} trained; hypervolume of the front {results.hypervolume:.4f}")
     for trial in results.without_result:
-        say(console, f"  {_named(trial)} {status_words(trial.status)}: {trial.reason}")
+        say(console, f"  {trial.in_words} {status_words(trial.status)}: {trial.reason}")
     if not results.front:
         say(console, "No trial is complete yet: there is no front.")
         return
     for table in (front_table(results), confirmed_table(results), finals_table(results)):
         print_table(table, console)
-
-
-def _named(trial: TrialRecord) -> str:
-    """Return the name of a trial, or of a confirmation of one."""
-    if trial.confirms is None:
-        return f"trial {trial.number:03d}"
-    return f"trial {trial.confirms:03d} with seed {trial.seed}"
 
 
 def print_table(table: TextTable | None, console: Console) -> None:

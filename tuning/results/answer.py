@@ -14,6 +14,13 @@ from tuning.results.results import Results
 
 STANDARD_ERRORS = 2 * 1.96
 """Width of a 95 % interval in standard errors."""
+ENDED: Mapping[str, str] = {
+    "running": "is not complete",
+    "pruned": "was stopped early",
+    "infeasible": "is infeasible",
+    "failed": "failed",
+}
+"""The state of a trial that is not complete, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ def _why_not_known(results: Results, best: TrialRecord, paper: TrialRecord) -> s
 def _lost(results: Results, best: TrialRecord, paper: TrialRecord) -> str:
     """Return sentences on confirmations of both trials without a result; empty if there are none."""
     lost = [run for run in results.without_result if run.confirms in (best.number, paper.number)]
-    parts = [f"trial {run.confirms:03d} with seed {run.seed} {how_it_ended(run)}" for run in lost]
+    parts = [f"{run.in_words} {ENDED[run.status]}: {(run.reason or '').rstrip('.')}" for run in lost]
     if not lost:
         return ""
     text = f" Left out: {'; '.join(parts)}."
@@ -165,23 +172,12 @@ def _lost(results: Results, best: TrialRecord, paper: TrialRecord) -> str:
     return text
 
 
-def how_it_ended(trial: TrialRecord) -> str:
-    """Return the end of an infeasible or failed trial in words, with its reason."""
-    ended = {"infeasible": "is infeasible", "failed": "failed"}.get(trial.status, trial.status)
-    return f"{ended}: {(trial.reason or 'unknown reason').rstrip('.')}"
-
-
 def _no_baseline(results: Results) -> str:
     """Return a sentence with the reason why the search cannot be compared with the paper's settings."""
     paper = results.paper
     if paper is None:
         return "No trial has the paper's settings, so there is no gain to report."
-    how = {
-        "running": "is not complete",
-        "pruned": "was stopped early",
-        "infeasible": "is infeasible",
-        "failed": "failed",
-    }.get(paper.status, paper.status)
+    how = ENDED.get(paper.status, paper.status)
     because = f": {paper.reason.rstrip('.')}" if paper.reason else ""
     return (
         f"There is no gain over the paper's settings to report, as their trial {paper.number:03d} {how} "

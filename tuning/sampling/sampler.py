@@ -39,8 +39,11 @@ class SpaceSampler(BaseSampler):
         self._params = space.params
         self._points = Points(space.params)
         everything = distributions(space.params) | strengths(space.params)
+        self._varied = {name: of for name, of in everything.items() if not of.single()}
         self._stepped = {
-            name: of for name, of in everything.items() if isinstance(of, FloatDistribution) and of.step
+            name: (of.low, of.step)
+            for name, of in everything.items()
+            if isinstance(of, FloatDistribution) and of.step
         }
         self._rng = np.random.default_rng(seed)
         self._inner = _sampler(space, seed, self._rng)
@@ -49,8 +52,7 @@ class SpaceSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return all parameters with more than one value: none is drawn independently."""
-        everything = distributions(self._params) | strengths(self._params)
-        return {name: d for name, d in everything.items() if not d.single()}
+        return dict(self._varied)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -64,8 +66,8 @@ class SpaceSampler(BaseSampler):
             if isinstance(param, SubsetParam):
                 allowed = param.repair(chosen(key, param, proposed), self._rng)
                 proposed |= booleans(key, param, allowed)
-        for name, of in self._stepped.items():
-            proposed[name] = on_grid(proposed[name], of.low, of.step or 0)
+        for name, (low, step) in self._stepped.items():
+            proposed[name] = on_grid(proposed[name], low, step)
         taken = drawn if self._tried(study, trial, proposed) else proposed
         return {name: taken[name] for name in search_space}
 

@@ -22,7 +22,7 @@ from PIL import Image
 from dcodr.data.dataset import FitMode, Images
 from dcodr.data.sources.image_files import Picture, square
 from dcodr.data.sources.images import Progress
-from dcodr.data.sources.table import TOLD
+from dcodr.data.sources.table import combined
 from dcodr.errors import UserError
 
 BATCH, BATCH_BYTES = 64, 2**20
@@ -103,9 +103,7 @@ class Squares:
                         yield batch.images
                     self.tell(start + len(batch.images) + len(batch.failures))
             if unreadable:
-                more = len(unreadable) - TOLD
-                rest = [UserError(f"and {more:,} more unreadable images")] if more > 0 else []
-                raise UserError.of([*unreadable[:TOLD], *rest])
+                raise combined(unreadable, "unreadable images")
         except BrokenProcessPool as error:
             raise UserError(
                 "a process that reads images has ended, probably because memory ran out; run the same again "

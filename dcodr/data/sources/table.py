@@ -10,6 +10,18 @@ TOLD = 20
 """Number of mistakes of one kind that are told one by one."""
 
 
+def combined(found: Sequence[UserError], kind: str, before: str = "") -> UserError:
+    """Combine errors of one kind; of many, the first are told and the others counted.
+
+    Args:
+        found: The errors, at least one.
+        kind: The kind in the plural, e.g. ``unusable paths``.
+        before: The beginning of the line that counts the others.
+    """
+    rest = UserError(f"{before}and {len(found) - TOLD:,} more {kind}")
+    return UserError.of([*found[:TOLD], *([rest] if len(found) > TOLD else [])])
+
+
 @dataclass(frozen=True)
 class LabelTable:
     """Texts that name and label images.
@@ -35,8 +47,7 @@ class LabelTable:
             found: The errors, at least one.
             kind: The kind in the plural, e.g. ``unusable paths``.
         """
-        rest = f"{self.source}: and {len(found) - TOLD:,} more {kind}"
-        return UserError.of([*found[:TOLD], *([UserError(rest)] if len(found) > TOLD else [])])
+        return combined(found, kind, f"{self.source}: ")
 
     def take(self, rows: Sequence[int]) -> "LabelTable":
         """Return the table of some of the rows."""
