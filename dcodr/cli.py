@@ -19,6 +19,7 @@ from dcodr.files import CHECKPOINT, write_text
 from dcodr.studies.cli import app as study_app
 from dcodr.studies.reproduce_cli import reproduce
 from dcodr.training.display import TrainingDisplay
+from dcodr.versions import others
 from dcodr.words import counted
 
 if TYPE_CHECKING:
@@ -245,5 +246,9 @@ def _compare(console: Console, provenance: dict[str, Any], report: "Report", fin
     if not differing:
         console.print(f"All {origin} are reproduced exactly.")
         return
-    reason = "" if provenance.get("dataset_fingerprint") == fingerprint else " (this is another dataset)"
-    console.print(f"{len(differing)} of the {origin} differ{reason}: {', '.join(differing)}")
+    console.print(f"{len(differing)} of the {origin} differ: {', '.join(differing)}")
+    if provenance.get("dataset_fingerprint") != fingerprint:
+        console.print("The dataset is another one.")
+    recorded = provenance.get("versions")
+    if isinstance(recorded, dict) and (changed := others(recorded)):
+        console.print(f"Other versions: {escape(', '.join(changed))}")

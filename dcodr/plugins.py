@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, packages_distributions
 from typing import Any, Literal
 
 from dcodr.errors import UserError
@@ -59,6 +59,13 @@ def allowed() -> list[str]:
     """Return the packages that this machine allows."""
     given = (name.strip() for name in os.environ.get(ENVIRONMENT, "").split(","))
     return [name for name in given if name and name not in sys.stdlib_module_names]
+
+
+def distributions() -> list[str]:
+    """Return the names under which pip knows the allowed packages; folders on the path have none."""
+    packages = allowed()
+    known = packages_distributions() if packages else {}
+    return [name for package in packages for name in known.get(package, [])]
 
 
 def environment() -> dict[str, str]:

@@ -36,6 +36,7 @@ NOT_DRAWN = {
     "seeding",
     "interrupts",
     "plugins",
+    "versions",
     "__init__",
     "__main__",
 }

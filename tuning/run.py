@@ -13,6 +13,7 @@ from dcodr.console import say, unfailing
 from dcodr.errors import StorageError, UserError
 from dcodr.evaluation.report import PROTOCOL
 from dcodr.files import write_text
+from dcodr.versions import versions
 from dcodr.words import once_more, option
 from tuning.cluster.nodes import ready
 from tuning.cluster.session import ray_session
@@ -29,7 +30,7 @@ from tuning.ledger.trials import FirstTrial
 from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
 from tuning.report.terminal import print_summary
-from tuning.results.export import export_front, versions
+from tuning.results.export import export_front
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space

@@ -1,6 +1,8 @@
 """``fit``: the only training loop."""
 
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +56,21 @@ def resolve_device(name: str) -> torch.device:
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def require_compiler(device: torch.device) -> None:
+    """Refuse to compile networks without the compiler that ``torch.compile`` runs.
+
+    Raises:
+        UserError: If this machine has none.
+    """
+    variable, names = ("CC", ("gcc", "clang")) if device.type == "cuda" else ("CXX", ("g++",))
+    names = (given,) if (given := os.environ.get(variable)) else names
+    if not any(shutil.which(name) for name in names):
+        raise UserError(
+            f"compile: received true, but this machine has no compiler {' or '.join(names)}; install g++, "
+            f"name another one in the environment variable {variable}, or set compile to false"
+        )
 
 
 class Callbacks(TypedDict, total=False):
@@ -116,6 +133,7 @@ def fit(
     method = method.to(device).to(memory_format=torch.channels_last)
     # Networks are compiled one by one: a method as a whole has no forward pass.
     if config.compile:
+        require_compiler(device)
         for network in method.children():
             network.compile()
     # A group's name is the key of its learning rate, see `_set_learning_rates`.

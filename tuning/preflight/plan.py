@@ -169,9 +169,7 @@ def _at_once(space: Space, places: int | None) -> tuple[dict[str, str], int]:
     """Return a line about the number of trials at a time, and that number."""
     resources = space.resources
     each = counted(resources.cpus_per_trial, "CPU")
-    each += f" and {resources.gpus_per_trial:g} GPU{'s' * (resources.gpus_per_trial > 1)}" * (
-        resources.gpus_per_trial > 0
-    )
+    each += f" and {resources.gpus_per_trial:g} GPU" * (resources.gpus_per_trial > 0)
     if places is not None:
         fit = min(places, space.search.trials)
         return {"At a time": f"{counted(fit, 'trial')} of {each}; the cluster has room for {places}"}, fit
@@ -186,7 +184,7 @@ def _sharing(space: Space, at_once: int, here: bool) -> int:
     share = space.resources.gpus_per_trial
     if not share:
         return at_once if here else 1
-    fit = space.resources.concurrent(cpus_here(), max(share, 1.0))
+    fit = space.resources.concurrent(cpus_here(), 1)
     return max(1, min(fit, at_once))
 
 

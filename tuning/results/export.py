@@ -1,8 +1,6 @@
 """Export of configs of a search's best trials, which retrain to the same metrics."""
 
 import datetime
-import importlib.metadata
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ from dcodr.files import write_text
 from dcodr.words import option
 from tuning.ledger.trials import TrialRecord
 from tuning.results.results import CONFIGS, Results
-
-PACKAGES = ("dcodr-tuning", "torch", "torchvision", "numpy", "optuna", "ray")
 
 
 def pick(results: Results, which: str) -> list[TrialRecord]:
@@ -102,11 +98,5 @@ def provenance(results: Results, trial: TrialRecord) -> dict[str, Any]:
         "dataset_fingerprint": results.facts.get("fingerprint"),
         "validation": trial.metrics,
         "intervals": {name: list(bounds) for name, bounds in trial.intervals.items()},
-        "versions": versions(),
+        "versions": results.facts.get("versions", {}),
     }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that metrics depend on."""
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **packages}

@@ -121,8 +121,8 @@ class Resources(StrictModel):
 
     cpus_per_trial: int = Field(default=1, ge=1)
     """CPU cores, and torch threads, of a trial."""
-    gpus_per_trial: float = Field(default=0, ge=0)
-    """GPUs, or the share of one, of a trial."""
+    gpus_per_trial: float = Field(default=0, ge=0, le=1)
+    """Share of a GPU that a trial gets; a training uses one GPU at most."""
     gpu_type: str | None = Field(default=None, min_length=1)
     """Type of GPU, on a cluster with several types, by Ray's name: ``A100``, ``H100``, ``L4``, ``T4``...
     (``python -c "from ray.util import accelerators as a; print(vars(a))"``); ``null`` is any."""
@@ -134,8 +134,6 @@ class Resources(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> "Resources":
-        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
-            raise ValueError(f"gpus_per_trial: {self.gpus_per_trial} is neither whole nor a share of one")
         if self.gpu_type is not None and not self.gpus_per_trial:
             raise ValueError(f"gpu_type: {self.gpu_type} is asked for, but gpus_per_trial is 0")
         return self
@@ -145,5 +143,5 @@ class Resources(StrictModel):
         fit, share = int(cpus // self.cpus_per_trial), self.gpus_per_trial
         # A share must not be split over GPUs: each GPU has room for a whole number of shares.
         if share:
-            fit = min(fit, int(gpus // share) if share >= 1 else int(gpus) * int(1 / share))
+            fit = min(fit, int(gpus) * int(1 / share))
         return min(fit, self.max_concurrent or fit)

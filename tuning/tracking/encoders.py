@@ -18,8 +18,8 @@ from dcodr.models.image_encoder import ImageEncoder, traced
 from dcodr.training.checkpoint import load_checkpoint, trained_encoder
 from dcodr.training.encoder_file import read_encoder, write_encoder
 from dcodr.training.origin import Measured, Origin
+from dcodr.versions import versions
 from tuning.ledger.trials import TrialRecord, kept_of
-from tuning.results.export import versions
 from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.descriptions import of_model, of_version

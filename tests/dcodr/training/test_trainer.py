@@ -1,5 +1,6 @@
 """The training loop: reproduces itself, refuses what does not fit. That it learns and resumes: methods/."""
 
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from dcodr.methods.dcodr_norec import DCoDRNorec
 from dcodr.methods.method import Method
 from dcodr.training.batches import build_sampler
 from dcodr.training.checkpoint import Epoch, load_checkpoint
-from dcodr.training.trainer import fit
+from dcodr.training.trainer import fit, require_compiler
 from tests.faults.full_disk import files_end_at
 
 
@@ -84,6 +85,7 @@ def test_compiled_networks_train_alike(
         inner(self, backend="eager")  # the same graphs, without a minute of a C++ compiler
 
     monkeypatch.setattr(nn.Module, "compile", spy)
+    monkeypatch.setenv("CXX", sys.executable)  # a program that is there, also on machines without a compiler
     config = short_config.model_copy(update={"method": method})
     plain = history(config, few)
     assert compiled == []
@@ -91,6 +93,23 @@ def test_compiled_networks_train_alike(
     assert "Encoder" in compiled
     assert ("Generator" in compiled) == (method == "dcodr")
     assert faster[0].losses == pytest.approx(plain[0].losses, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("device", "variable", "named"), [("cpu", "CXX", None), ("cuda", "CC", None), ("cpu", "CXX", "nowhere")]
+)
+def test_networks_are_not_compiled_without_a_compiler(
+    device: str, variable: str, named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    if named is None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        monkeypatch.setenv(variable, named)
+    with pytest.raises(UserError, match=rf"no compiler .*{named or 'g'}.*set compile to false"):
+        require_compiler(torch.device(device))
+    monkeypatch.setenv(variable, sys.executable)
+    require_compiler(torch.device(device))
 
 
 @pytest.mark.gpu

@@ -16,7 +16,6 @@ from tuning.space.settings import Resources
         ({"max_concurrent": 3}, 8, 0, 3),
         ({"max_concurrent": 9}, 8, 0, 8),
         ({"gpus_per_trial": 1.0}, 16, 2, 2),
-        ({"gpus_per_trial": 2.0}, 16, 5, 2),
         ({"gpus_per_trial": 0.5}, 16, 3, 6),
         ({"gpus_per_trial": 0.3}, 16, 2, 6),
         ({"gpus_per_trial": 0.5}, 1, 3, 1),

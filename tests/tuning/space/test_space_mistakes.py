@@ -269,7 +269,7 @@ WRONG = {
     ),
     "one and a half GPUs": (
         BASE + TEMPERATURE + "resources: {gpus_per_trial: 1.5}\n",
-        "neither whole nor a share",
+        "line 4: resources.gpus_per_trial: received 1.5; should be less than or equal to 1",
     ),
 }
 
