@@ -268,8 +268,9 @@ def test_a_root_without_a_csv_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd"])
 def test_a_changed_table_opens_no_file_elsewhere(name: str, tmp_path: Path) -> None:
+    changed = Embeddings(np.eye(1, dtype=np.float32), {"path": [name]}, str(tmp_path), 32, "/trained")
     with pytest.raises(UserError, match="leaves"):
-        reopen(tmp_path, "path", [name], warn=pytest.fail)
+        reopen(changed, warn=pytest.fail)
 
 
 def test_codes_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def test_the_card_has_the_metrics_that_were_measured_and_their_judges(
     domain = tiny.spec.domain
     assert f"| domain | `{domain}`: {tiny.n_domains} values |" in card
     assert f"| fingerprint | `{tiny.fingerprint}` |" in card
+    assert load(first).fingerprint() == load(folder).fingerprint()
     # The exported file carries its metrics to the next card.
     run("export", first, "--safetensors", tmp_path / "second.safetensors")
     second = (tmp_path / "second.safetensors.md").read_text()
