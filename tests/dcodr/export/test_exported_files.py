@@ -27,7 +27,7 @@ from dcodr.training.report_file import with_reports
 from dcodr.training.trained import load
 from dcodr.training.trainer import fit
 from dcodr.words import for_a_shell
-from tests.dcodr.embeddings.photographs import encoder_file, photographs
+from tests.dcodr.embeddings.photographs import encoder_file
 
 ENDINGS = {"onnx": "onnx", "torchscript": "pt", "safetensors": "safetensors"}
 
@@ -39,24 +39,24 @@ def run(*words: object) -> str:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an encoder in all formats, made by one command, and a photograph beside it."""
+    """A folder with an encoder in all formats, made by one command, and a large photograph beside it."""
     folder = tmp_path_factory.mktemp("exported")
     encoder_file(folder / "encoder.safetensors")
     options = [word for name, end in ENDINGS.items() for word in (f"--{name}", folder / f"out.{end}")]
     printed = run("export", folder / "encoder.safetensors", *options).splitlines()
     assert [line.partition(":")[0] for line in printed[::2]] == [str(path) for path in options[1::2]]
     assert printed[1::2] == [f"{path}.md" for path in options[1::2]]
-    photographs(folder / "photos")
-    image = Image.open(folder / "photos" / "a" / "blue_0.png")
-    image.getexif().clear()
-    image.convert("RGB").save(folder / "photo.png")
+    grain = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera turned
+    Image.fromarray(grain).save(folder / "photo.jpg", exif=exif)
     return folder
 
 
 @pytest.fixture(scope="module")
 def expected(exported: Path) -> Any:
     """The code of the photograph, as ``embed`` computes it."""
-    source = open_images(exported / "photo.png", warn=print)
+    source = open_images(exported / "photo.jpg", warn=print)
     return embed_images(load(exported / "encoder.safetensors"), source, "encoder", device="cpu").codes
 
 
