@@ -212,8 +212,6 @@ def test_reports_of_another_training_or_an_earlier_version_are_not_used(tmp_path
     ("arch", "name"),
     [
         ("resnet18", "torchscript"),
-        ("timm:test_resnet", "torchscript"),
-        ("timm:test_resnet", "onnx"),
         ("timm:test_vit", "torchscript"),
         ("timm:test_vit", "onnx"),
         ("torchvision:shufflenet_v2_x0_5", "torchscript"),
