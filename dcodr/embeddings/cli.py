@@ -92,7 +92,10 @@ def neighbours(
     top: Annotated[int, typer.Option(min=1, max=100, help="Neighbours of each query.")] = 7,
     encoder: Annotated[
         str | None,
-        typer.Option(help="Encoder for image files that have no code.", show_default="the one of 'embed'"),
+        typer.Option(
+            help="The encoder of the codes, for image files that have none.",
+            show_default="the path of 'embed'",
+        ),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -170,6 +173,11 @@ def _outside(
     from dcodr.training.trained import load
 
     loaded = load(encoder)
+    if table.encoder_fingerprint not in (None, loaded.fingerprint()):
+        raise UserError(
+            f"{encoder} has other weights than the encoder of these codes, and codes of two encoders cannot "
+            "be compared: give that encoder with --encoder, or embed the images again"
+        )
     for image in images:
         source = open_images(image, warn=warn)
         code = embed_images(loaded, source, encoder, image_size=table.image_size, device=device).codes

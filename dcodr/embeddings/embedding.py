@@ -49,6 +49,7 @@ def embed_images(
             is no such device.
     """
     size = known_size(encoder, name, image_size)
+    fingerprint = encoder.fingerprint()
     encoder = encoder.to(resolve_device(device))
     unreadable: dict[int, str] = {}
     codes = []
@@ -69,7 +70,8 @@ def embed_images(
         column: [cell for row, cell in enumerate(cells) if row not in unreadable]
         for column, cells in source.columns.items()
     }
-    return Embeddings(whole, columns, str(source.place), size, name, encoder.fit)
+    place = str(source.place)
+    return Embeddings(whole, columns, place, size, name, encoder.fit, fingerprint, source.fingerprint)
 
 
 def known_size(encoder: Encoder, name: str, image_size: int | None) -> int:

@@ -14,7 +14,7 @@ from dcodr.embeddings.sources import reopen
 from dcodr.embeddings.table import Embeddings
 from dcodr.errors import UserError
 from dcodr.evaluation.retrieval import nearest_in, nearest_neighbours
-from dcodr.words import option
+from dcodr.words import counted, option
 
 SIDE = 112
 """Width and height of the images on a sheet, in pixels."""
@@ -114,11 +114,25 @@ def pictures(
     """Return images of a table, ``(size, size, 3)`` each, or of their own size if a store holds them.
 
     Raises:
-        UserError: If the store or an image is gone.
+        UserError: If an image is gone, or the store is gone or another one.
     """
-    source = reopen(Path(table.images), table.key, table.names, warn=warn)
+    source = reopen(table, warn=warn)
+    _warn_of_changed(table, rows, warn)
     own = table.image_size if table.key == "row" else size
     return [image for chunk in source.read(np.array(rows, dtype=np.int64), own, table.fit) for image in chunk]
+
+
+def _warn_of_changed(table: Embeddings, rows: Sequence[int], warn: Callable[[str], object]) -> None:
+    """Warn of image files that are newer than the file of their codes."""
+    if table.key == "row" or table.written is None:
+        return
+    files = [Path(table.images) / table.names[row] for row in rows]
+    newer = [file for file in files if file.is_file() and file.stat().st_mtime > table.written]
+    if newer:
+        warn(
+            f"{counted(len(newer), 'image')} changed after the codes were written, e.g. {newer[0]}: what is "
+            "shown may not be what was embedded; embed the images again"
+        )
 
 
 def _require_positive(top: int) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,11 +18,12 @@ from dcodr.data.sources.images import Progress
 from dcodr.data.sources.squares import Squares
 from dcodr.data.sources.table import LabelTable
 from dcodr.data.store import open_store
-from dcodr.embeddings.table import require_free
+from dcodr.embeddings.table import Embeddings, require_free
 from dcodr.errors import UserError
 from dcodr.words import option
 
 _CHUNK = 1024
+_GONE = "is gone: put it back, or embed the images again"
 
 Warn = Callable[[str], object]
 
@@ -61,11 +63,13 @@ class ImageSource:
         place: The folder of the files, or the store; an absolute path.
         columns: See :class:`dcodr.embeddings.table.Embeddings`.
         read: Reads the images.
+        fingerprint: Fingerprint of the store; ``None`` for files.
     """
 
     place: Path
     columns: Mapping[str, Sequence[str]]
     read: Read
+    fingerprint: str | None = None
 
     @property
     def count(self) -> int:
@@ -108,25 +112,39 @@ def open_images(
     return _files(file.parent, [file], {"path": [file.name]}, lambda row, why: UserError(why), warn)
 
 
-def reopen(place: Path, column: str, names: Sequence[str], *, warn: Warn) -> ImageSource:
+def reopen(table: Embeddings, *, warn: Warn) -> ImageSource:
     """Open the images of a table of codes again.
 
     Args:
-        place: Its ``images``.
-        column: The name of its first column.
-        names: The names of its images.
+        table: The table.
         warn: See :func:`open_images`.
 
     Raises:
-        UserError: If the store or an image is gone.
+        UserError: If the folder or the store is gone, or the store is another one. An image that is gone is
+            an error when it is read.
     """
-    if column == "row":
-        return _store(place)
-    for name in names:
+    place = Path(table.images)
+    if table.key == "row":
+        source = _store(place)
+        known = table.store_fingerprint or source.fingerprint
+        if known != source.fingerprint or list(table.names) != source.columns["row"]:
+            raise UserError(
+                f"{place} is no longer the store of these codes: it was prepared again, or rows of the table "
+                "were removed; embed its images again"
+            )
+        return source
+    for name in table.names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise UserError(f"{name} leaves {place}: the table of codes was changed")
-    files = [place / name for name in names]
-    return _files(place, files, {column: names}, lambda row, why: UserError(why), warn)
+    if not place.is_dir():
+        raise UserError(f"{place}, the folder of the images of these codes, {_GONE}")
+    files = [place / name for name in table.names]
+    return _files(place, files, {table.key: table.names}, partial(_of_codes, files), warn)
+
+
+def _of_codes(files: Sequence[Path], row: int, why: str) -> UserError:
+    """Make an error from an image of a table of codes that cannot be read."""
+    return UserError(why if files[row].exists() else f"{files[row]} {_GONE}")
 
 
 def _folder(path: Path, warn: Warn) -> ImageSource:
@@ -198,7 +216,7 @@ def _store(path: Path) -> ImageSource:
 
     labels = (data.spec.domain, *(attribute.name for attribute in data.spec.attributes))
     require_free(labels, path, "row", "split")
-    return ImageSource(path.resolve(), _labels(data), read)
+    return ImageSource(path.resolve(), _labels(data), read, data.fingerprint)
 
 
 def _labels(data: FactorDataset) -> dict[str, list[str]]:

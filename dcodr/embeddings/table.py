@@ -33,6 +33,9 @@ class Embeddings:
         image_size: Height and width of the images that the encoder saw, in pixels.
         encoder: The encoder, as it was given to ``embed``.
         fit: How the images became squares; in files of earlier versions they were cropped.
+        encoder_fingerprint: ``Encoder.fingerprint`` of the encoder; ``None`` in files of earlier versions.
+        store_fingerprint: Fingerprint of the store; ``None`` without a store or in earlier versions.
+        written: Time at which the file that holds the codes was written, in seconds; ``None`` if none does.
     """
 
     codes: npt.NDArray[np.float32]
@@ -41,6 +44,9 @@ class Embeddings:
     image_size: int
     encoder: str
     fit: FitMode = "crop"
+    encoder_fingerprint: str | None = None
+    store_fingerprint: str | None = None
+    written: float | None = None
 
     def __post_init__(self) -> None:
         """Check that every column has a text for each code."""
@@ -99,6 +105,8 @@ class Embeddings:
             "image_size": self.image_size,
             "encoder": self.encoder,
             "fit": self.fit,
+            "encoder_fingerprint": self.encoder_fingerprint,
+            "store_fingerprint": self.store_fingerprint,
         }
         table = pa.table({**names, CODE: codes}).replace_schema_metadata({_HEADER: json.dumps(header)})
         with appearing(path) as temporary:
@@ -137,7 +145,15 @@ def read_embeddings(path: str | Path) -> Embeddings:
         if (fit := header.get("fit", "crop")) not in FIT_MODES:
             raise ValueError(f"fit is {fit!r}")
         return Embeddings(
-            codes, columns, str(header["images"]), int(header["image_size"]), str(header["encoder"]), fit
+            codes,
+            columns,
+            str(header["images"]),
+            int(header["image_size"]),
+            str(header["encoder"]),
+            fit,
+            header.get("encoder_fingerprint"),
+            header.get("store_fingerprint"),
+            path.stat().st_mtime,
         )
     # A damaged file makes the reader raise many kinds of exceptions.
     except Exception as error:

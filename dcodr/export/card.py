@@ -110,13 +110,19 @@ def _facts(made: Exported, name: str, origin: Origin | None) -> Iterator[tuple[s
 
 def _use(made: Exported) -> str:
     imports, statements = _USE[made.format.name]
+    draft = (2 * made.image_size, 2 * made.image_size)
     code = (
         f"import numpy as np\n{imports}from PIL import Image, ImageOps\n\n"
-        'photo = ImageOps.exif_transpose(Image.open("photo.png")).convert("RGB")\n'
+        'photo = Image.open("photo.jpg")\n'
+        f'photo.draft("RGB", {draft})  # decodes a large JPEG smaller, as the training did\n'
+        'photo = ImageOps.exif_transpose(photo).convert("RGB")\n'
         "images = np.array(photo)[None]  # (1, height, width, 3) uint8\n"
         f"{statements.format(name=made.path.name)}print(codes.shape)\n"
     )
-    text = f"```python\n{code}```\n\nLay transparent images over white first, as the training did."
+    text = (
+        f"```python\n{code}```\n\nLay transparent images over white first, as the training did. "
+        "Codes of large JPEG files differ a little if these are decoded in full."
+    )
     if made.format.name == "safetensors":
         text += (
             f" A whole folder: `python -m dcodr embed {made.path.name} --images FOLDER --out codes.parquet`."

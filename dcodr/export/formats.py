@@ -71,6 +71,7 @@ class Exported:
     Attributes:
         path: The file.
         format: Its format.
+        image_size: Height and width of the images that its encoder sees, in pixels.
         preparation: How images are prepared, in words.
         difference: Largest absolute difference between its codes and the encoder's.
         images: Number of images that were compared.
@@ -79,6 +80,7 @@ class Exported:
 
     path: Path
     format: Format
+    image_size: int
     preparation: str
     difference: float
     images: int
@@ -138,7 +140,7 @@ def export_encoder(
                 f"encoder's by up to {difference:.1e}; at most {TOLERANCE:.0e} is allowed"
             )
     runtime = f"{form.runtime} {version(form.runtime)}"
-    return Exported(path, form, facts["preparation"], difference, images, runtime)
+    return Exported(path, form, size, facts["preparation"], difference, images, runtime)
 
 
 def image_encoder(encoder: Encoder, size: int) -> ImageEncoder:

@@ -1,5 +1,6 @@
 """The encoder, which maps an image to an L2-normalised code (embedding)."""
 
+import hashlib
 from typing import Literal
 
 import torch
@@ -76,3 +77,12 @@ class Encoder(nn.Module):
         """Encode images without normalising, ``(B, code_dim)`` float32."""
         codes: torch.Tensor = self.head(self.trunk(images)).float()
         return codes
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the weights, in hexadecimal, whatever file and device they are in."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            # As bytes, because NumPy lacks some types, e.g. bfloat16.
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()

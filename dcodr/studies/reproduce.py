@@ -1,12 +1,13 @@
 """Test metrics of one training of a table, measured once and stored beside its checkpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Unpack
 
 from pydantic import ValidationError
 
 from dcodr.config import Config, EncoderConfig
+from dcodr.config.methods import MethodName
 from dcodr.data.dataset import FactorDataset
 from dcodr.evaluation.metrics import MetricValues
 from dcodr.evaluation.probes import PAPER
@@ -55,8 +56,7 @@ def train_and_test(
         DivergedError: If a loss is not finite.
     """
     # 1. Reuse an earlier result, unless the config, the data or the way of measuring has changed.
-    known = _read(folder / RESULT)
-    if known and (known.config, known.fingerprint, known.protocol) == (config, data.fingerprint, PROTOCOL):
+    if (known := _kept(config, data, folder)) is not None:
         return known
     # 2. Train, or continue from the checkpoint. A complete training runs no further epoch.
     trained = fit(config, data, checkpoint=folder / CHECKPOINT, **callbacks)
@@ -74,6 +74,31 @@ def train_and_test(
     return result
 
 
+def kept_results(
+    configs: Mapping[MethodName, Config], data: FactorDataset, folder: Path
+) -> tuple[dict[tuple[MethodName, int], Result], list[str]]:
+    """Read the results of earlier calls.
+
+    Args:
+        configs: The config of each system; the seed may be any.
+        data: The dataset.
+        folder: The folder of the folders METHOD-SEED.
+
+    Returns:
+        The results by system and seed, and the names of the folders whose results have another config, other
+        data or another way of measuring.
+    """
+    found: dict[tuple[MethodName, int], Result] = {}
+    others = {path.parent.name for path in folder.glob(f"*/{RESULT}")}
+    for method, config in configs.items():
+        seeds = {name.removeprefix(f"{method}-") for name in others if name.startswith(f"{method}-")}
+        for seed in map(int, filter(str.isdecimal, seeds)):
+            result = _kept(config.model_copy(update={"seed": seed}), data, folder / f"{method}-{seed}")
+            if result is not None:
+                found[method, seed] = result
+    return found, sorted(others - {f"{method}-{seed}" for method, seed in found})
+
+
 def encoder_start(config: EncoderConfig) -> str:
     """Describe the start weights of an encoder."""
     if config.weights is None:
@@ -81,6 +106,14 @@ def encoder_start(config: EncoderConfig) -> str:
     if config.weights == IMAGENET:
         return "torchvision's ImageNet weights"
     return f"{Path(config.weights).name} {'with' if config.hidden_layer else 'without'} its hidden layer"
+
+
+def _kept(config: Config, data: FactorDataset, folder: Path) -> Result | None:
+    """Read the result of an earlier call with the same config, data and way of measuring."""
+    known = _read(folder / RESULT)
+    if known and (known.config, known.fingerprint, known.protocol) == (config, data.fingerprint, PROTOCOL):
+        return known
+    return None
 
 
 def _read(path: Path) -> Result | None:

@@ -1,6 +1,7 @@
 """``python -m dcodr reproduce``: measure the paper's tables."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from dcodr.training.display import TrainingDisplay
 if TYPE_CHECKING:
     from dcodr.config import Config
     from dcodr.data.dataset import FactorDataset
+    from dcodr.studies.reproduce import Result
 
 
 def reproduce(
@@ -54,12 +56,13 @@ def reproduce(
     """Train the paper's systems and compare their test metrics with the published ones.
 
     Every training is kept in OUT/DATASET/METHOD-SEED. A second run does only the missing work, also for
-    another table of the same dataset. Several processes may share OUT, each with its own --methods or
-    --seeds.
+    another table of the same dataset. The table holds all results there with the same settings and data,
+    of this and of earlier runs. Several processes may share OUT, each with its own --methods or --seeds.
 
-    The exit code is 1 if a training diverged or its codes collapsed.
+    The exit code is 1 if a training diverged or codes in the table collapsed.
     """
     from dcodr.data.store import open_store
+    from dcodr.studies.reproduce import kept_results
 
     if (table is None) == (dataset is None):
         raise UserError("give either --table or --dataset")
@@ -73,22 +76,36 @@ def reproduce(
         if configs.is_absolute() or not ours.is_dir():
             raise UserError(f"--configs {configs}: no such folder, nor the name of shipped configs")
         configs = ours
-    trainings = {method: _config(method, name, data, epochs, configs, moco) for method in chosen}
+    # Systems that are not run need no config; with one, the table holds their earlier results.
+    trainings = {
+        method: _config(method, name, data, epochs, configs, moco)
+        for method in METHODS
+        if method in chosen or configs is None or (configs / f"{method}.yaml").is_file()
+    }
     store = open_store(data / f"{name}.h5")
     layout = PAPER_TABLES[table] if table else unpublished(store.spec)
     _check(store, layout, data / f"{name}.h5")
     console = Console()
-    comparison, path = Comparison(layout), out / (f"table{table}" if table else name)
-    notes = []
+    path, done, notes = out / (f"table{table}" if table else name), {}, []
     for seed in numbers:
         for method in chosen:
             config = trainings[method].model_copy(update={"seed": seed})
-            notes += _run(console, comparison, method, config, store, out / name / f"{method}-{seed}")
+            try:
+                done[method, seed] = _run(console, method, config, store, out / name / f"{method}-{seed}")
+            except DivergedError as error:
+                notes.append(f"{method} seed {seed}: {error}")
             # After every training, so that an interrupted command leaves a table of what is done.
-            write_text(path.with_suffix(".csv"), comparison.csv())
-            write_text(path.with_suffix(".md"), comparison.markdown())
+            kept, others = kept_results(trainings, store, out / name)
+            results = kept | done
+            comparison = _written(layout, results, path)
     _print(comparison.text(), console)
     console.print("Measured on test images with the paper's probe; cells without a run are empty.")
+    say(console, f"The table holds all results in {out / name} with these settings and data.")
+    if others:
+        say(console, f"Not in the table, because settings, data or probe differ: {', '.join(others)}")
+    notes += [
+        f"{m} seed {s}: collapsed, {one.infeasible}" for (m, s), one in results.items() if one.infeasible
+    ]
     for note in notes:
         say(console, note)
     say(console, f"Written: {path.with_suffix('.csv')}, {path.with_suffix('.md')}")
@@ -96,15 +113,10 @@ def reproduce(
 
 
 def _run(
-    console: Console,
-    comparison: Comparison,
-    method: MethodName,
-    config: "Config",
-    store: "FactorDataset",
-    folder: Path,
-) -> list[str]:
-    """Train and test, add the metrics to the comparison, and return the problems."""
-    from dcodr.studies.reproduce import encoder_start, train_and_test
+    console: Console, method: MethodName, config: "Config", store: "FactorDataset", folder: Path
+) -> "Result":
+    """Train and test, or find the result of an earlier run, and say which."""
+    from dcodr.studies.reproduce import train_and_test
 
     label = f"{method} seed {config.seed}"
     started = time.perf_counter()
@@ -116,17 +128,27 @@ def _run(
             tested = time.perf_counter()
             display.say("fitting the paper's probe")
 
-        try:
-            result = train_and_test(config, store, folder, on_test=on_test, **display.callbacks)
-        except DivergedError as error:
-            return [f"{label}: {error}"]
+        result = train_and_test(config, store, folder, on_test=on_test, **display.callbacks)
     spent = f"trained in {tested - started:.0f} s, tested in {time.perf_counter() - tested:.0f} s"
     words = spent if tested > started else f"measured before: {folder}"
     say(console, f"{label}  {words}")
-    if result.metrics:
-        comparison.measured.setdefault(method, []).append(result.metrics)
-        comparison.starts[method] = encoder_start(config.encoder)
-    return [f"{label}: collapsed, {result.infeasible}"] if result.infeasible else []
+    return result
+
+
+def _written(
+    layout: PaperTable, results: "Mapping[tuple[MethodName, int], Result]", path: Path
+) -> Comparison:
+    """Fill a table with the results of each system and seed, and write it as CSV and Markdown."""
+    from dcodr.studies.reproduce import encoder_start
+
+    comparison = Comparison(layout)
+    for (method, _), result in results.items():
+        if result.metrics:
+            comparison.measured.setdefault(method, []).append(result.metrics)
+            comparison.starts[method] = encoder_start(result.config.encoder)
+    write_text(path.with_suffix(".csv"), comparison.csv())
+    write_text(path.with_suffix(".md"), comparison.markdown())
+    return comparison
 
 
 def _print(table: Table, console: Console) -> None:

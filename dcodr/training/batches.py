@@ -1,6 +1,6 @@
 """Batches of a training, on its device."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
@@ -121,8 +121,10 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def build_sampler(config: Config, domain: npt.NDArray[np.int64]) -> BatchSampler:
+def build_sampler(config: Config, domain: npt.NDArray[np.int64], names: Sequence[str] = ()) -> BatchSampler:
     """Build the batch sampler of a config's method for the domains ``(n,)`` of the train split.
+
+    Messages call the domains by ``names``, if they have any.
 
     Raises:
         UserError: If there are too few images for a batch.
@@ -130,4 +132,4 @@ def build_sampler(config: Config, domain: npt.NDArray[np.int64]) -> BatchSampler
     batch = config.batch
     if shuffles(config.method):
         return RandomBatchSampler(len(domain), batch.n_domains * batch.n_per_domain, config.seed)
-    return DomainBatchSampler(domain, batch.n_domains, batch.n_per_domain, config.seed)
+    return DomainBatchSampler(domain, batch.n_domains, batch.n_per_domain, config.seed, names)

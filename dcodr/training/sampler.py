@@ -1,6 +1,6 @@
 """Samplers of batches: equally many images of several domains, or any images at random."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ class DomainBatchSampler:
         n_domains: Domains in a batch.
         n_per_domain: Images of each domain.
         seed: Seed of the order, not negative.
+        names: For each label the name of its domain, for messages; empty if domains have no names.
 
     Yields:
         ``(n_domains * n_per_domain,)`` int64 positions in ``domain``.
@@ -39,9 +40,16 @@ class DomainBatchSampler:
         (3, [(8,), (8,), (8,)])
     """
 
-    def __init__(self, domain: npt.NDArray[np.int64], n_domains: int, n_per_domain: int, seed: int) -> None:
+    def __init__(
+        self,
+        domain: npt.NDArray[np.int64],
+        n_domains: int,
+        n_per_domain: int,
+        seed: int,
+        names: Sequence[str] = (),
+    ) -> None:
         labels, sizes = np.unique(domain, return_counts=True)
-        _require_feasible(labels, sizes, n_domains, n_per_domain)
+        _require_feasible([names[i] if names else str(i) for i in labels], sizes, n_domains, n_per_domain)
         by_domain = np.argsort(domain, kind="stable")
         self._members = np.split(by_domain, np.cumsum(sizes)[:-1])
         self._sizes = sizes
@@ -151,22 +159,23 @@ def _weighted_draw(
 
 
 def _require_feasible(
-    labels: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], n_domains: int, n_per_domain: int
+    domains: Sequence[str], sizes: npt.NDArray[np.int64], n_domains: int, n_per_domain: int
 ) -> None:
+    """Refuse batches that the named domains, of these sizes, cannot fill."""
     for name, value in (("n_domains", n_domains), ("n_per_domain", n_per_domain)):
         if value < 1:
             raise UserError(f"batch.{name} is {value}; it must be positive")
-    if n_domains > len(labels):
+    if n_domains > len(domains):
         raise UserError(
-            f"batch.n_domains is {n_domains}, but the training images have {counted(len(labels), 'domain')}: "
-            f"lower it to {len(labels)} or less"
+            f"batch.n_domains is {n_domains}, but the training images have "
+            f"{counted(len(domains), 'domain')}: lower it to {len(domains)} or less"
         )
     n_short = int((sizes < n_per_domain).sum())
     if n_short:
-        smallest = labels[sizes == sizes.min()]
-        named = ", ".join(str(label) for label in smallest[:5]) + (", ..." if len(smallest) > 5 else "")
+        smallest = [name for name, size in zip(domains, sizes, strict=True) if size == sizes.min()]
+        named = ", ".join(smallest[:5]) + (", ..." if len(smallest) > 5 else "")
         raise UserError(
-            f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(labels)} domains have fewer "
+            f"batch.n_per_domain is {n_per_domain}, but {n_short} of {len(domains)} domains have fewer "
             f"training images; the smallest have {sizes.min()} (domain {named}): lower it to {sizes.min()} "
             f"or leave out domains that small with {option('min-per-domain')} when you prepare the images"
         )

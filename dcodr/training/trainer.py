@@ -126,7 +126,7 @@ def fit(
     require_scorable(data, "validation")
     train = data.indices("train")
     batch = config.batch
-    sampler = build_sampler(config, data.domain[train])
+    sampler = build_sampler(config, data.domain[train], data.spec.domains)
     # Weights come from torch's global generator, whose state the caller gets back unchanged.
     with seeded(config.seed, device):
         method = build_method(config, data.n_domains, data.image_size, len(train))

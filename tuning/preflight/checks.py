@@ -67,7 +67,7 @@ def check(space: Space, address: str | None, console: Console) -> FactorDataset:
     dearest = space.config(largest(space))
     domain = data.domain[data.indices("train")]
     for method in space.methods:
-        build_sampler(dearest.model_copy(update={"method": method}), domain)
+        build_sampler(dearest.model_copy(update={"method": method}), domain, data.spec.domains)
     for config in _differently_weighed(space):
         build_method(config, data.n_domains, data.image_size, len(domain))
     # The slowest check comes last: it reads the whole dataset.

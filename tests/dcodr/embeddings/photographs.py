@@ -32,11 +32,13 @@ def photographs(folder: Path) -> Path:
     return folder / "labels.csv"
 
 
-def encoder_file(path: Path, image_size: int | None = 32, fit: FitMode = "crop") -> Path:
+def encoder_file(
+    path: Path, image_size: int | None = 32, fit: FitMode = "crop", *, seed: int = 0, code_dim: int = 8
+) -> Path:
     """Write an encoder with random weights."""
-    torch.manual_seed(0)
-    encoder = Encoder("small", 8).eval()
+    torch.manual_seed(seed)
+    encoder = Encoder("small", code_dim).eval()
     encoder.image_size, encoder.fit = image_size, fit
-    config = Config(encoder=EncoderConfig(arch="small", code_dim=8, weights=None))
+    config = Config(encoder=EncoderConfig(arch="small", code_dim=code_dim, weights=None))
     write_encoder(path, encoder, config)
     return path

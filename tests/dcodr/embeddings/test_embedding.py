@@ -93,20 +93,6 @@ def test_the_images_are_resized_to_the_size_of_the_training_unless_another_is_as
         embed_images(unknown, open_images(labels, warn=pytest.fail), "old")
 
 
-def test_a_training_records_the_size_of_its_images(tmp_path: Path) -> None:
-    file = encoder_file(tmp_path / "encoder.safetensors", image_size=48)
-    assert load(file).image_size == 48
-
-
-def test_progress_goes_up_to_all_images(tmp_path: Path) -> None:
-    labels = photographs(tmp_path / "photos")
-    told: list[tuple[int, int]] = []
-    file = encoder_file(tmp_path / "encoder.safetensors")
-    source = open_images(labels, warn=pytest.fail)
-    embed_images(load(file), source, "e", on_progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (12, 12)
-
-
 @pytest.mark.parametrize(
     ("made", "message"),
     [
@@ -155,11 +141,10 @@ def test_a_folder_has_the_images_that_prepare_lists(tmp_path: Path) -> None:
         open_images(tmp_path / "photos")
 
 
-@pytest.mark.parametrize("name", ["code", "code_0", "code_12"])
-def test_labels_that_files_of_codes_would_lose_are_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_labels_that_files_of_codes_would_lose_are_refused_by_name(tmp_path: Path) -> None:
     labels = photographs(tmp_path / "photos")
-    labels.write_text(labels.read_text().replace("angle", name))
-    with pytest.raises(UserError, match=rf"labels\.csv: rename {name}: files of codes have columns"):
+    labels.write_text(labels.read_text().replace("angle", "code_12"))
+    with pytest.raises(UserError, match=r"labels\.csv: rename code_12: files of codes have columns"):
         open_images(labels)
 
 
@@ -249,7 +234,6 @@ def test_paths_may_be_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("options", "message"),
     [
         ({"image_size": -3}, r"image_size=-3: should be 16 to 1024 pixels"),
-        ({"image_size": 0}, r"image_size=0: should be"),
         ({"image_size": 5000}, r"image_size=5000: should be"),
         ({"device": "mps"}, r"device: received 'mps'; use 'auto', 'cpu' or 'cuda'"),
     ],
@@ -268,8 +252,9 @@ def test_a_root_without_a_csv_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd"])
 def test_a_changed_table_opens_no_file_elsewhere(name: str, tmp_path: Path) -> None:
+    changed = Embeddings(np.eye(1, dtype=np.float32), {"path": [name]}, str(tmp_path), 32, "/trained")
     with pytest.raises(UserError, match="leaves"):
-        reopen(tmp_path, "path", [name], warn=pytest.fail)
+        reopen(changed, warn=pytest.fail)
 
 
 def test_codes_that_are_not_finite_are_refused(tmp_path: Path) -> None:

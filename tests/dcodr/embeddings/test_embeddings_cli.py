@@ -1,13 +1,20 @@
 """``embed``, ``neighbours`` and ``map``, as a user runs them."""
 
+import json
+import os
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from dcodr.cli import app
+from dcodr.data.prepare import prepare
+from dcodr.data.sources.folder import read_folder
+from dcodr.data.sources.labelled import Options
 from dcodr.errors import UserError
 from dcodr.words import for_a_shell
 from tests.dcodr.embeddings.photographs import encoder_file, photographs
@@ -61,19 +68,85 @@ def test_a_query_that_is_nothing_is_refused(codes: Path) -> None:
         run("neighbours", "nothing.png", "--in", codes)
 
 
-def test_an_encoder_of_other_codes_is_refused(codes: Path, tmp_path: Path) -> None:
-    import torch
+def as_earlier(codes: Path) -> None:
+    """Make a file of codes one of the earlier versions, which recorded less in its header."""
+    table = pq.read_table(codes)
+    header = json.loads(table.schema.metadata[b"dcodr"])
+    kept = {key: header[key] for key in ("images", "image_size", "encoder")}
+    pq.write_table(table.replace_schema_metadata({"dcodr": json.dumps(kept)}), codes)
 
-    from dcodr.config import Config, EncoderConfig
-    from dcodr.models.encoder import Encoder
-    from dcodr.training.encoder_file import write_encoder
 
-    torch.manual_seed(0)
-    config = Config(encoder=EncoderConfig(arch="small", code_dim=4, weights=None))
-    write_encoder(tmp_path / "other.safetensors", Encoder("small", 4), config)
+def test_new_images_are_compared_by_the_encoder_of_the_codes_only(codes: Path, tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "new.png")
+    search = ["neighbours", tmp_path / "new.png", "--in", codes, "--out", tmp_path / "sheet.png"]
+    encoder, again = tmp_path / "encoder.safetensors", tmp_path / "again.safetensors"
+    encoder.rename(again)
+    found = run(*search, "--encoder", again)
+    encoder_file(encoder, seed=1)
+    for given in ([], ["--encoder", encoder]):
+        with pytest.raises(
+            UserError, match=r"encoder\.safetensors has other weights than .* with --encoder, or"
+        ):
+            run(*search, *given)
+    as_earlier(codes)
+    assert run(*search) != found  # nothing is known of the encoder of such files but its place
+    encoder_file(encoder, code_dim=4)
     with pytest.raises(UserError, match="makes codes of 4 numbers, the table has 8"):
-        run("neighbours", tmp_path / "new.png", "--in", codes, "--encoder", tmp_path / "other.safetensors")
+        run(*search)
+
+
+def test_pictures_come_from_the_store_of_the_codes_only(tmp_path: Path) -> None:
+    labels, store, codes = (
+        photographs(tmp_path / "photos"),
+        tmp_path / "photos.h5",
+        tmp_path / "codes.parquet",
+    )
+
+    def prepared() -> None:
+        prepare(store, read_folder(labels, "photos", options=Options(image_size=32)), seed=0)
+
+    def embedded() -> None:
+        run("embed", encoder_file(tmp_path / "e.safetensors"), "--images", store, "--out", codes)
+
+    def searched() -> None:
+        assert "Nearest to 11" in run("neighbours", 11, "--in", codes, "--out", tmp_path / "sheet.png")
+        run("map", codes, "--out", tmp_path / "map.html")
+
+    def refused() -> None:
+        for words in (("neighbours", 1, "--in", codes), ("map", codes)):
+            with pytest.raises(
+                UserError, match=r"photos\.h5 is no longer the store of .* embed its images again"
+            ):
+                run(*words, "--out", tmp_path / "out")
+
+    prepared()
+    embedded()
+    prepared()
+    searched()
+    Image.new("RGB", (20, 20), "pink").save(tmp_path / "photos" / "a" / "red_0.png")
+    prepared()
+    refused()
+    embedded()
+    as_earlier(codes)
+    searched()
+    labels.write_text("\n".join(labels.read_text().splitlines()[:-2]))
+    prepared()
+    refused()
+
+
+def test_image_files_that_are_gone_or_have_changed_are_named(codes: Path, tmp_path: Path) -> None:
+    image, page = tmp_path / "photos" / "a" / "red_0.png", tmp_path / "map.html"
+    assert "warning" not in CliRunner().invoke(app, ["map", str(codes), "--out", str(page)]).stderr
+    Image.new("RGB", (20, 20), "pink").save(image)
+    os.utime(image, (time.time() + 9,) * 2)
+    shown = CliRunner().invoke(app, ["map", str(codes), "--out", str(page)])
+    assert f"warning: 1 image changed after the codes were written, e.g. {image}: " in shown.stderr
+    image.unlink()
+    with pytest.raises(UserError, match=r"a/red_0\.png is gone: put it back, or embed the images again"):
+        run("map", codes, "--out", page)
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"photos, the folder of the images of these codes, is gone: "):
+        run("map", codes, "--out", page)
 
 
 def test_the_encoder_is_read_once_for_all_new_images(
@@ -99,7 +172,6 @@ def test_unreadable_images_end_embed_unless_they_are_left_out(codes: Path, tmp_p
     ):
         run(*words)
     assert "11 codes of 8 numbers" in run(*words, "--skip-unreadable")
-    assert "12 codes" not in run("map", codes, "--out", tmp_path / "map.html")
 
 
 def test_the_map_is_written(codes: Path, tmp_path: Path) -> None:

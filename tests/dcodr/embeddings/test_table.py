@@ -14,7 +14,9 @@ from dcodr.errors import UserError
 
 CODES = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 NAMES = ["a/1.png", "b, c.png", 'say "hi".png', "ü.png", "5.png"]
-TABLE = Embeddings(CODES, {"path": NAMES, "domain": list("aabbc")}, "/photos", 64, "/trained")
+TABLE = Embeddings(
+    CODES, {"path": NAMES, "domain": list("aabbc")}, "/photos", 64, "/trained", "pad", "e" * 64, "f" * 64
+)
 
 
 def test_parquet_comes_back_bit_for_bit(tmp_path: Path) -> None:
@@ -23,7 +25,8 @@ def test_parquet_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert again.codes.dtype == np.float32
     assert np.array_equal(again.codes, CODES)
     assert dict(again.columns) == dict(TABLE.columns)
-    assert (again.images, again.image_size, again.encoder) == ("/photos", 64, "/trained")
+    for fact in ("images", "image_size", "encoder", "fit", "encoder_fingerprint", "store_fingerprint"):
+        assert getattr(again, fact) == getattr(TABLE, fact)
 
 
 def test_csv_and_numpy_hold_the_same(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from dcodr.training.report_file import with_reports
 from dcodr.training.trained import load
 from dcodr.training.trainer import fit
 from dcodr.words import for_a_shell
-from tests.dcodr.embeddings.photographs import encoder_file, photographs
+from tests.dcodr.embeddings.photographs import encoder_file
 
 ENDINGS = {"onnx": "onnx", "torchscript": "pt", "safetensors": "safetensors"}
 
@@ -39,24 +39,24 @@ def run(*words: object) -> str:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an encoder in all formats, made by one command, and a photograph beside it."""
+    """A folder with an encoder in all formats, made by one command, and a large photograph beside it."""
     folder = tmp_path_factory.mktemp("exported")
     encoder_file(folder / "encoder.safetensors")
     options = [word for name, end in ENDINGS.items() for word in (f"--{name}", folder / f"out.{end}")]
     printed = run("export", folder / "encoder.safetensors", *options).splitlines()
     assert [line.partition(":")[0] for line in printed[::2]] == [str(path) for path in options[1::2]]
     assert printed[1::2] == [f"{path}.md" for path in options[1::2]]
-    photographs(folder / "photos")
-    image = Image.open(folder / "photos" / "a" / "blue_0.png")
-    image.getexif().clear()
-    image.convert("RGB").save(folder / "photo.png")
+    grain = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera turned
+    Image.fromarray(grain).save(folder / "photo.jpg", exif=exif)
     return folder
 
 
 @pytest.fixture(scope="module")
 def expected(exported: Path) -> Any:
     """The code of the photograph, as ``embed`` computes it."""
-    source = open_images(exported / "photo.png", warn=print)
+    source = open_images(exported / "photo.jpg", warn=print)
     return embed_images(load(exported / "encoder.safetensors"), source, "encoder", device="cpu").codes
 
 
@@ -180,6 +180,7 @@ def test_the_card_has_the_metrics_that_were_measured_and_their_judges(
     domain = tiny.spec.domain
     assert f"| domain | `{domain}`: {tiny.n_domains} values |" in card
     assert f"| fingerprint | `{tiny.fingerprint}` |" in card
+    assert load(first).fingerprint() == load(folder).fingerprint()
     # The exported file carries its metrics to the next card.
     run("export", first, "--safetensors", tmp_path / "second.safetensors")
     second = (tmp_path / "second.safetensors.md").read_text()
@@ -211,8 +212,6 @@ def test_reports_of_another_training_or_an_earlier_version_are_not_used(tmp_path
     ("arch", "name"),
     [
         ("resnet18", "torchscript"),
-        ("timm:test_resnet", "torchscript"),
-        ("timm:test_resnet", "onnx"),
         ("timm:test_vit", "torchscript"),
         ("timm:test_vit", "onnx"),
         ("torchvision:shufflenet_v2_x0_5", "torchscript"),

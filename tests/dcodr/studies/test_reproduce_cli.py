@@ -83,6 +83,42 @@ def test_two_tables_of_the_same_trainings(
     assert start in printed
 
 
+def test_a_run_of_a_part_keeps_the_other_results_of_the_same_settings(
+    data: Path, configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def table_of(methods: str, seeds: str, epochs: int = 1) -> dict[str, str]:
+        """Run a part; return the number of seeds of each system in the table."""
+        assert run(data, table=4, configs=configs, methods=methods, seeds=seeds, epochs=epochs) == 0
+        with (data / "out" / "table4.csv").open() as file:
+            return {row["system"]: row["seeds"] for row in csv.DictReader(file) if row["measured"]}
+
+    whole = {"simclr": "2", "dcodr_norec": "1"}
+    table_of("simclr", "0,3")
+    assert table_of("dcodr_norec", "0") == whole
+    assert table_of("simclr", "0") == whole
+    printed = capsys.readouterr().out
+    assert f"The table holds all results in {data}/out/shapes3d with these settings" in printed
+    assert "Not in the table" not in printed
+    assert table_of("simclr", "5", epochs=2) == {"simclr": "1"}
+    others = "Not in the table, because settings, data or probe differ: dcodr_norec-0, simclr-0, simclr-3\n"
+    assert others in capsys.readouterr().out
+    (configs / "dcodr_norec.yaml").unlink()
+    assert table_of("simclr", "0") == {"simclr": "2"}
+    assert "differ: dcodr_norec-0, simclr-5\n" in capsys.readouterr().out
+
+
+def test_collapsed_codes_in_the_table_are_named_in_every_run(
+    data: Path, configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, Any] = {"table": 4, "configs": configs, "epochs": 1}
+    assert run(data, methods="simclr", **options) == 0
+    file = data / "out" / "shapes3d" / "simclr-0" / one_training.RESULT
+    result = one_training.Result.model_validate_json(file.read_bytes())
+    file.write_text(result.model_copy(update={"infeasible": "rank 1"}).model_dump_json())
+    assert run(data, methods="dcodr_norec", **options) == 1
+    assert "simclr seed 0: collapsed, rank 1" in capsys.readouterr().out
+
+
 def test_a_diverged_training_leaves_its_cells_empty(
     data: Path, configs: Path, tiny_config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -248,6 +248,9 @@ def test_what_does_not_fit_is_refused(tiny_config: Config, tiny: FactorDataset) 
     too_many = tiny_config.model_copy(update={"batch": BatchConfig(n_domains=5, n_per_domain=8)})
     with pytest.raises(UserError, match="5"):
         fit(too_many, tiny)
+    too_large = tiny_config.model_copy(update={"batch": BatchConfig(n_domains=4, n_per_domain=80)})
+    with pytest.raises(UserError, match=r"n_per_domain is 80, .* \(domain (cube|cylinder|sphere|capsule)"):
+        fit(too_large, tiny)
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no usable GPU"):
             fit(tiny_config.model_copy(update={"device": "cuda"}), tiny)
