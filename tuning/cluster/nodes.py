@@ -1,7 +1,7 @@
 """The nodes of a Ray cluster: their room for trials, and a check of the files that trials need."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from dcodr.words import counted, option
 from tuning.cluster.machine import lacking
 from tuning.cluster.session import ray_session
 from tuning.space import Space
+from tuning.space.params import CategoricalParam
 from tuning.space.settings import Resources
 
 PATIENCE, PATIENCE_TO_FETCH = 120.0, 3600.0
@@ -82,7 +83,8 @@ def ready(space: Space, address: str | None, storage: Path, fingerprint: str) ->
     meeting = storage / f".nodes-{uuid4().hex}"
     meeting.mkdir()
     try:
-        found = _look_everywhere(fitting, meeting, with_absolute_paths(space.base), fingerprint)
+        base = with_absolute_paths(space.base)
+        found = _look_everywhere(fitting, meeting, base, fingerprint, weight_files(space))
     finally:
         shutil.rmtree(meeting, ignore_errors=True)
     # A node that was lost during the check takes no trials; its failure is no reason to refuse the cluster.
@@ -93,7 +95,16 @@ def ready(space: Space, address: str | None, storage: Path, fingerprint: str) ->
         raise UserError("\n".join([head, *lines, _ADVICE]))
 
 
-def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None:
+def weight_files(space: Space) -> list[Path]:
+    """Return the files of pretrained weights that a trial may need, those of searched choices included."""
+    named = {space.base.encoder.weights, space.base.perceptual.weights}
+    for key in ("encoder.weights", "perceptual.weights"):
+        if isinstance(param := space.params.get(key), CategoricalParam):
+            named |= {str(choice) for choice in param.choices}
+    return sorted(Path(name).resolve() for name in named if name not in (None, IMAGENET))
+
+
+def look(meeting: Path, name: str, base: Config, fingerprint: str, weights: Sequence[Path]) -> str | None:
     """Return one reason why this node could not train trials, if any; runs on that node.
 
     The driver has written ``driver`` to the new folder ``meeting`` in the storage folder. The node writes a
@@ -113,14 +124,13 @@ def look(meeting: Path, name: str, base: Config, fingerprint: str) -> str | None
         return f"cannot open the dataset: {error}"
     if found != fingerprint:
         return f"has another dataset at {base.store}: fingerprint {found}, here {fingerprint}"
-    for weights in (base.encoder.weights, base.perceptual.weights):
-        if weights not in (None, IMAGENET) and not Path(weights).is_file():
-            return f"does not see the weights {weights}"
+    if unseen := [file for file in weights if not file.is_file()]:
+        return f"does not see the weights {unseen[0]}"
     return None
 
 
 def _look_everywhere(
-    nodes: list[dict[str, Any]], meeting: Path, base: Config, fingerprint: str
+    nodes: list[dict[str, Any]], meeting: Path, base: Config, fingerprint: str, weights: Sequence[Path]
 ) -> list[tuple[dict[str, Any], str]]:
     """Return the nodes that cannot train trials, each with the reason."""
     (meeting / "driver").touch()
@@ -128,7 +138,7 @@ def _look_everywhere(
     task = ray.remote(num_cpus=0, max_retries=0)(look)
     asked = {
         task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-            meeting, node["NodeID"], base, fingerprint
+            meeting, node["NodeID"], base, fingerprint, weights
         ): node
         for node in nodes
     }

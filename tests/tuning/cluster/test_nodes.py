@@ -21,10 +21,11 @@ from dcodr.data.store import open_store
 from dcodr.errors import UserError
 from tests.faults.searching import runs_of
 from tests.tuning.cluster.two_nodes import Nodes
-from tuning.cluster.nodes import look, places, ready, share
+from tuning.cluster.nodes import look, places, ready, share, weight_files
 from tuning.results.search import Search
 from tuning.run import run_search
 from tuning.space import Space, load_space
+from tuning.space.params import CategoricalParam
 from tuning.space.settings import Resources
 
 ROOT = Path(__file__).parents[3]
@@ -80,17 +81,28 @@ def test_what_a_node_says_of_itself(
         (meeting / "driver").touch()
     if change == "no store":
         tiny_config = tiny_config.model_copy(update={"data": str(tmp_path / "none.h5")})
-    if change == "no weights":
-        perceptual = tiny_config.perceptual.model_copy(update={"weights": str(tmp_path / "vgg.pth")})
-        tiny_config = tiny_config.model_copy(update={"perceptual": perceptual})
+    weights = [tmp_path / "vgg.pth"] if change == "no weights" else []
     fingerprint = "other" if change == "other store" else open_store(tiny_store).fingerprint
-    said = look(meeting, "me", tiny_config, fingerprint)
+    said = look(meeting, "me", tiny_config, fingerprint, weights)
     if reason is None:
         assert said is None
         assert (meeting / "me").is_file()
     else:
         assert said is not None
         assert re.search(reason, said)
+
+
+def test_nodes_look_for_the_weights_of_every_choice(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.pth", "b.pth"):
+        (tmp_path / name).touch()
+    space = quick(tiny_store)
+    assert weight_files(space) == []
+    choices = CategoricalParam(type="categorical", choices=("a.pth", "b.pth", "imagenet"))
+    searched = space.model_copy(update={"params": {**space.params, "encoder.weights": choices}})
+    assert weight_files(searched) == [tmp_path / "a.pth", tmp_path / "b.pth"]
 
 
 @pytest.mark.long
