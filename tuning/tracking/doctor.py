@@ -20,6 +20,7 @@ from dcodr.files import CHECKPOINT
 from dcodr.words import counted
 from tuning.ledger.journal import cut_short, mend
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import TrialRecord, checkpoint_of, kept_of
 from tuning.results.export import export_front, off_front
@@ -172,7 +173,7 @@ def _examine_end(search: Search) -> Iterator[Finding]:
     """Yield a missing end of the search, and missing configs."""
     results = search.results()
     if results.facts.get("ended") is None:
-        over = search.ledger.over()
+        over = Queue(search.ledger).over()
         running = any(trial.status == "running" for trial in results.records)
         kept = [kept_of(search.folder, run.number) / CHECKPOINT for run in unmeasured(results)]
         if over is None or results.unconfirmed or running or any(path.is_file() for path in kept):

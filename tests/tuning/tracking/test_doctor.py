@@ -21,6 +21,7 @@ from tests.tuning.store import Store, fresh, metrics
 from tests.tuning.tracking.test_mirror import bring_all, check
 from tests.tuning.trained import begin
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import kept_of
 from tuning.results.export import export
@@ -202,7 +203,7 @@ class Finished(Patient):
         ledger.ready(
             SpaceSampler, space.model_copy(update={"search": space.search.model_copy(update={"trials": 5})})
         )
-        ledger.begin()
+        Queue(ledger).begin()
         ledger.end(5, full_budget=False)
         ledger.remember("ended", "all 5 trials are done")
         (kept,) = self.search.front()
