@@ -33,6 +33,7 @@ from tuning.results.export import export_front, versions
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
+from tuning.tracking.artifacts import require_artifacts
 from tuning.tracking.conclusion import Conclusion, what_mattered
 from tuning.tracking.encoders import register
 from tuning.tracking.mirror import close_parent, open_parent, search_status
@@ -214,6 +215,7 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
             "give the tracking URI that the search was started with, or write the whole search there with "
             f"'python -m tuning doctor {search.name} --fix --tracking-uri ...'"
         )
+    require_artifacts(tracker.uri, tracker.artifacts)
     tracker.set_status(run_id, "RUNNING", {})
     search.ledger.remember("ended", None)
     search.ledger.ready(SpaceSampler, space)

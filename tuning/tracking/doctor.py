@@ -29,6 +29,7 @@ from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking import mirror
+from tuning.tracking.artifacts import lost
 from tuning.tracking.encoders import doubled, register, unregistered
 from tuning.tracking.metrics import epoch_metrics
 from tuning.tracking.store import masked, reaching, require_file, uri_of
@@ -214,6 +215,13 @@ def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
             f"{masked(tracker.uri)} has no run {run_id} of the search", partial(_open_parent, search, tracker)
         )
         return
+    if (folder := lost(tracker.uri, tracker.artifacts)) is not None:
+        yield Finding(
+            f"MLflow's artifacts are not in {folder}: the search was moved, or they were deleted; MLflow "
+            "cannot change their place, so the search is written anew",
+            partial(_write_anew, search, tracker),
+        )
+        return
     for other in tracker.parents(search.identity):
         if other != run_id:
             yield Finding(
@@ -302,6 +310,12 @@ def _in_words(lacks: mirror.Gap) -> str:
 
 def _listed(epochs: list[int] | tuple[int, ...]) -> str:
     return ", ".join(map(str, epochs))
+
+
+def _write_anew(search: Search, tracker: Tracker) -> None:
+    """Move the search's runs to MLflow's trash, and open a new parent run in an experiment of this folder."""
+    tracker.discard(tracker.search_id)
+    _open_parent(search, tracker)
 
 
 def _open_parent(search: Search, tracker: Tracker) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
+from tuning.tracking.artifacts import lost
 from tuning.tracking.metrics import CURRENT, EVERY_EPOCH, FORM
-from tuning.tracking.store import DiscreetClient, connect, masked, quoted, reaching, reason, unusable
+from tuning.tracking.store import connect, masked, quoted, reaching, reason, unusable
 from tuning.tracking.view import VIEW, view_page
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Tracker:
             UserError: If the experiment was deleted or cannot be made.
         """
         with reaching(self.uri):
-            self._experiment_id = _experiment_id(self.client, experiment, artifact_root)
+            self._experiment_id = self._experiment(experiment, artifact_root)
         if parents := self.parents(identity):
             self.search_id = parents[0]
         else:
@@ -139,6 +140,21 @@ class Tracker:
         known = self.client.get_run(self.search_id).data
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.params.keys()})
         return self.search_id
+
+    def _experiment(self, name: str, artifact_root: str | None) -> str:
+        """Return the experiment of a name; one whose artifacts are lost is renamed and replaced."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise UserError(
+                f"the MLflow experiment {name!r} was deleted: choose another name, or bring it back with "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
+            )
+        moved = found and found.artifact_location != artifact_root and lost(self.uri, found.artifact_location)
+        if moved:
+            self.client.rename_experiment(found.experiment_id, f"{name} {found.experiment_id}, moved")
+        if found is None or moved:
+            return str(self.client.create_experiment(name, artifact_location=artifact_root))
+        return str(found.experiment_id)
 
     def parents(self, identity: str) -> list[str]:
         """Return the parent runs of a search, the oldest first; after a fault there may be several."""
@@ -172,6 +188,11 @@ class Tracker:
             )
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
         return str(run.info.status)
+
+    @property
+    def artifacts(self) -> str:
+        """The URI of the search's own artifacts."""
+        return str(self.client.get_run(self.search_id).info.artifact_uri)
 
     def save_view(self, view: str) -> None:
         """Save a view of the search's trials for the UI, under the id of the search's run."""
@@ -350,7 +371,8 @@ class Tracker:
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
         except Exception as error:  # every driver, server and file system has its own exceptions
             raise UserError(
-                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}"
+                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}. If "
+                f"the searches were moved, 'python -m tuning doctor {name} --fix' registers it again"
             ) from None
 
     def discard(self, run_id: str) -> None:
@@ -390,18 +412,6 @@ class Tracker:
             params=[Param(key, value) for key, value in _limited(params, _MAX_PARAM).items()],
             tags=[RunTag(key, value) for key, value in _limited(tags, _MAX_TAG).items()],
         )
-
-
-def _experiment_id(client: DiscreetClient, name: str, artifact_root: str | None) -> str:
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        return str(client.create_experiment(name, artifact_location=artifact_root))
-    if experiment.lifecycle_stage == "deleted":
-        raise UserError(
-            f"the MLflow experiment {name!r} was deleted: choose another name, or bring it back with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`."
-        )
-    return str(experiment.experiment_id)
 
 
 def _check_names(names: Mapping[str, object]) -> None:

@@ -31,7 +31,7 @@ from tuning.sampling.sampler import SpaceSampler
 from tuning.tracking import mirror
 from tuning.tracking.doctor import consult, print_diagnosis
 from tuning.tracking.metrics import FORM
-from tuning.tracking.store import DiscreetClient
+from tuning.tracking.store import DiscreetClient, add_artifacts, default_uri
 from tuning.tracking.tracker import Tracker
 
 LEFT = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
@@ -421,6 +421,35 @@ def test_all_of_a_search_is_written_to_another_store_from_its_ledger_alone(
     assert [runs[number] for number in range(6)] == LEFT
     assert other.client.get_run(parent).info.status == "KILLED"
     assert other.artifact(parent, "space.yaml") == search.space.file_text()
+
+
+def test_a_moved_search_is_written_to_mlflow_anew(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    moved = Patient(old / "store" / "s", Store(old))
+    first = moved.tracker.search_id
+    old.rename(new)
+    moved.search, uri = Search.open("s", new / "store"), default_uri(new / "store")
+    well, said = moved.ask()
+    assert not well
+    assert (
+        f"MLflow's artifacts are not in {old}/store/mlartifacts/{first}/artifacts: the search was moved"
+        in said
+    )
+    with pytest.raises(UserError, match="python -m tuning doctor NAME --fix"):
+        add_artifacts(uri, first, [new / "store" / "s" / "space.yaml"], "analysis")
+    assert not old.exists()
+    assert moved.ask(fix=True)[0]
+    assert moved.ask() == (True, NOTE)
+    parent = Search.open("s", new / "store").ledger.facts()["run_id"]
+    client = MlflowClient(uri)
+    assert client.get_run(first).info.lifecycle_stage == "deleted"
+    assert (new / "store" / "mlartifacts" / parent / "artifacts" / "space.yaml").is_file()
+    assert {one.name for one in client.search_experiments()} == {"Default", "dcodr", "dcodr 1, moved"}
+    # Another search of the same folder is written to the same new experiment.
+    tracker = Tracker(uri)
+    begin(new / "store" / "t", tracker)
+    assert tracker.artifacts.startswith((new / "store" / "mlartifacts").as_uri())
+    assert not old.exists()
 
 
 def test_a_running_search_and_an_unknown_store_are_refused(patient: Patient, tmp_path: Path) -> None:
