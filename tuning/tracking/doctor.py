@@ -30,7 +30,7 @@ from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking import mirror
 from tuning.tracking.artifacts import lost
-from tuning.tracking.encoders import doubled, register, unregistered
+from tuning.tracking.encoders import UNREGISTERED, doubled, register, taken, unregistered
 from tuning.tracking.metrics import epoch_metrics
 from tuning.tracking.store import masked, reaching, require_file, uri_of
 from tuning.tracking.tracker import Tracker, TrialRun
@@ -194,6 +194,9 @@ def _examine_end(search: Search) -> Iterator[Finding]:
 
 def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
     """Yield missing encoders of a finished search, and repeated versions of its model."""
+    if (other := taken(tracker, search.folder, search.identity)) is not None:
+        yield Finding(f"{other}{UNREGISTERED}", None)
+        return
     if mirror.search_status(search.results()) == "FINISHED" and (lacking := unregistered(search, tracker)):
         aliases = ", ".join(itertools.chain(*lacking.values()))
         yield Finding(

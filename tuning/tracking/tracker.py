@@ -349,13 +349,31 @@ class Tracker:
         models = self.client.search_registered_models(f"name = {quoted(name)}", max_results=1)
         if not models:
             return []
-        aliased = set(self.client.get_registered_model(name).aliases.values())
+        # A database gives the versions as integers, a server as text.
+        aliased = {str(version) for version in self.client.get_registered_model(name).aliases.values()}
         found = self.client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
         versions = [
             ModelVersion(str(one.version), str(one.run_id), one.tags.get(_PICK), str(one.version) in aliased)
             for one in found
         ]
         return sorted(versions, key=lambda one: int(one.version))
+
+    def model_search(self, name: str) -> "Run | None":
+        """Return the run of the search that a registered model has its aliases from.
+
+        ``None`` if the model has no aliases, or their search is in MLflow's trash.
+        """
+        for one in reversed([version for version in self.model_versions(name) if version.aliased]):
+            try:
+                trial = self.client.get_run(one.run_id)
+                run: Run = self.client.get_run(trial.data.tags.get(_PARENT, one.run_id))
+            except Exception as error:  # every database driver and server has its own exceptions
+                if getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                continue
+            if run.info.lifecycle_stage != "deleted":
+                return run
+        return None
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
         """Copy one file of a registered model to a folder, without loading the model; return the copy.

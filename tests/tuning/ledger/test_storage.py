@@ -106,6 +106,23 @@ def test_a_moved_search_resumes_only_once_mlflow_has_its_new_place(
     assert not old.exists()
 
 
+def test_the_name_of_another_model_is_refused_before_a_search_begins(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "ray_session", lambda *_: nullcontext())
+    monkeypatch.setattr(run, "ready", lambda *_: None)
+    place(tmp_path / "runs")
+    client = Tracker(default_uri(tmp_path / "runs")).client
+    other = client.create_run("0")
+    client.create_registered_model("s")
+    client.create_model_version("s", f"{other.info.artifact_uri}/encoder", other.info.run_id)
+    client.set_registered_model_alias("s", "knee", "1")
+    space, console = load_space(QUICK, data=str(tiny_store)), Console(file=io.StringIO())
+    with pytest.raises(UserError, match=r"model 's' is of another program .* another name with name="):
+        run_search(space, name="s", storage=tmp_path / "runs", console=console)
+    assert not (tmp_path / "runs" / "s").exists()
+
+
 def test_a_folder_of_other_things_is_not_taken(begin: Any, tmp_path: Path) -> None:
     (tmp_path / "runs" / "file").touch()
     assert "runs/file is a file" in begin("file")
@@ -132,7 +149,7 @@ def test_a_search_that_cannot_begin_leaves_no_folder(
         raise UserError("MLflow has just gone")
 
     monkeypatch.setattr(ray, "init", lambda **_: None)
-    monkeypatch.setattr(run, "Tracker", lambda uri: SimpleNamespace(uri=uri))
+    monkeypatch.setattr(run, "Tracker", lambda uri: SimpleNamespace(uri=uri, model_search=lambda _: None))
     monkeypatch.setattr(run, "open_parent", open_parent)
     space = load_space(QUICK, data=str(tiny_store))
     with pytest.raises(UserError, match="just gone"):

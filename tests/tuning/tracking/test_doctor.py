@@ -30,6 +30,7 @@ from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.tracking import mirror
 from tuning.tracking.doctor import consult, print_diagnosis
+from tuning.tracking.encoders import register, taken
 from tuning.tracking.metrics import FORM
 from tuning.tracking.store import DiscreetClient, add_artifacts, default_uri
 from tuning.tracking.tracker import Tracker
@@ -269,6 +270,15 @@ def double_a_version(finished: Finished) -> str:
     return f"MLflow has another version of the model {name} for the same trial and alias, {again.version}"
 
 
+def replace_a_version(finished: Finished) -> str:
+    """As two processes that register at once: the alias points to the later version."""
+    client, name = finished.store.client, finished.search.name
+    known = client.get_model_version_by_alias(name, "knee")
+    again = client.create_model_version(name, str(known.source), known.run_id, tags=known.tags)
+    client.set_registered_model_alias(name, "knee", again.version)
+    return f"MLflow has another version of the model {name} for the same trial and alias, {known.version}"
+
+
 def double_the_search(finished: Finished) -> str:
     client, search = finished.store.client, finished.search
     parent = client.get_run(search.ledger.facts()["run_id"])
@@ -295,6 +305,7 @@ def forget_the_end(finished: Finished) -> str:
         lose_an_alias,
         lose_the_model,
         double_a_version,
+        replace_a_version,
         double_the_search,
         forget_the_end,
     ],
@@ -318,6 +329,36 @@ def test_what_a_finished_search_lacks_is_named_and_mended(
     aliases = finished.store.client.get_registered_model(finished.search.name).aliases
     assert set(aliases) == {"knee", "most-invariant", "most-informative"}
     assert (finished.search.folder / "configs" / f"{finished.search.name}-000.yaml").is_file()
+
+
+def test_the_model_of_another_search_keeps_its_aliases(finished: Finished, tmp_path: Path) -> None:
+    name, client = finished.search.name, finished.store.client
+    before = client.get_registered_model(name).aliases
+    other = Finished(tmp_path / name, finished.store)
+    of = f"registered model '{name}' is of another search, {finished.search.folder} (run "
+    well, said = other.ask()
+    assert well
+    assert of in said
+    (told,) = register(other.search, other.tracker)
+    assert of in told
+    assert client.get_registered_model(name).aliases == before
+    renamed = other.search.folder.rename(tmp_path / uuid4().hex)
+    other.search = Search.open(renamed.name, tmp_path)
+    assert other.ask(fix=True)[0]
+    assert set(client.get_registered_model(renamed.name).aliases) == set(before)
+    assert of not in other.ask()[1]
+
+
+def test_a_new_search_replaces_the_models_of_one_that_was_deleted(finished: Finished, tmp_path: Path) -> None:
+    tracker, folder = finished.tracker, finished.search.folder
+    assert taken(tracker, folder) is None, "the folder of the old search has a new one"
+    assert taken(tracker, tmp_path / folder.name, finished.search.identity) is None, "the folder was moved"
+    assert taken(tracker, tmp_path / folder.name) is not None
+    other = Finished(tmp_path / uuid4().hex, finished.store)
+    elsewhere = tmp_path / "elsewhere" / other.search.name
+    assert taken(tracker, elsewhere) is not None
+    other.tracker.discard(other.tracker.search_id)
+    assert taken(tracker, elsewhere) is None
 
 
 def test_a_search_whose_test_images_are_not_measured_has_not_ended(
