@@ -97,13 +97,6 @@ def test_a_repeat_of_a_running_trial_gets_its_result(how: dict[str, Any], four: 
     assert Queue(ledger).budget.trials == 2
 
 
-def test_a_repeat_of_an_ended_trial_has_its_result_at_once(four: Space) -> None:
-    ledger = beginning_with(four, "crop", "crop", "affine")
-    finish(ledger, begin(ledger).number, 0.3, 0.6)
-    assert begin(ledger).number == 2
-    assert ledger.study.trials[1].values == [0.3, 0.6]
-
-
 def test_a_draw_that_differs_in_nothing_its_method_uses_has_the_earlier_result(tmp_path: Path) -> None:
     space = load(tmp_path, SYSTEMS)
     lord = {"method": "lord", "lord.noise": 1.0}

@@ -59,7 +59,6 @@ FITTING = [
     {"search.scheduler": {"grace_period": 1}},
     {"params.temperature.low": 0.01, "params.temperature.high": 2.0},
     {"params.augmentations.max_size": 5},
-    {"resources": {"max_concurrent": 2}},
     {"resources": {"cpus_per_trial": 2}},
     {"resources": {"gpus_per_trial": 0.5}},
 ]
