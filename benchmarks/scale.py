@@ -50,6 +50,7 @@ from tuning.driver.warm_start import first_trials
 from tuning.ledger.encoding import suggest
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -204,24 +205,24 @@ def drive(space: Space, folder: Path, console: Console, gather: float = 1.0) -> 
     (folder / "search").mkdir()
     with driving(folder / "search"):
         search = run.begin(folder / "search", space, "", tracker, first_trials(space))
-        ledger = search.ledger
+        queue = Queue(search.ledger)
         outbox = Outbox(tracker, search, print, gather)
-        recorder, scheduler = new_recorder(search, outbox, console), scheduler_of(space)
-        searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
+        recorder, scheduler = new_recorder(search, queue, outbox, console), scheduler_of(space)
+        searcher = LedgerSearcher(queue, space, queue.over, search.folder)
         with Display(space.search.trials, space.objectives, space.reference, console=console):
             take_turns(searcher, recorder, scheduler)
-        ledger.remember("ended", ledger.over())
+        search.ledger.remember("ended", queue.over())
         run.finish(search, tracker, outbox, console, run.PATIENCE)
     run.print_summary(search.results(), console)  # type: ignore[attr-defined]
     return search
 
 
-def new_recorder(search: Search, outbox: Outbox, console: Console) -> Recorder:
+def new_recorder(search: Search, queue: Queue, outbox: Outbox, console: Console) -> Recorder:
     """Make the recorder of a search."""
     display = Display(
         search.space.search.trials, search.space.objectives, search.space.reference, console=console
     )
-    return Recorder(search, outbox, display)
+    return Recorder(search, queue, outbox, display)
 
 
 def take_turns(searcher: LedgerSearcher, recorder: Recorder, scheduler: ParetoASHA | None) -> None:

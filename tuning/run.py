@@ -34,8 +34,9 @@ from tuning.results.export import export_front
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
+from tuning.tracking.artifacts import require_artifacts
 from tuning.tracking.conclusion import Conclusion, what_mattered
-from tuning.tracking.encoders import register
+from tuning.tracking.encoders import register, taken
 from tuning.tracking.mirror import close_parent, open_parent, search_status
 from tuning.tracking.outbox import Outbox
 from tuning.tracking.store import answering, default_uri, masked, reason, require_file, ui_command, uri_of
@@ -113,6 +114,8 @@ def run_search(
         with console.status("opening the MLflow tracking store"):
             tracker = Tracker(uri)
         folder = storage / name
+        if not resume:
+            _require_own_model(tracker, folder)
         folder.mkdir(parents=True, exist_ok=True)
         with driving(folder):
             with answering(uri):
@@ -207,6 +210,14 @@ def begin(
     return Search(folder, ledger)
 
 
+def _require_own_model(tracker: Tracker, folder: Path) -> None:
+    """Refuse a new search whose name is that of another search's registered model."""
+    with answering(tracker.uri):
+        other = taken(tracker, folder)
+    if other is not None:
+        raise UserError(f"{other}: give this search another name with {option('name')}")
+
+
 def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
     run_id = str(search.ledger.facts().get("run_id"))
     if tracker.open_search(run_id) is None:
@@ -215,6 +226,7 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
             "give the tracking URI that the search was started with, or write the whole search there with "
             f"'python -m tuning doctor {search.name} --fix --tracking-uri ...'"
         )
+    require_artifacts(tracker.uri, tracker.artifacts)
     tracker.set_status(run_id, "RUNNING", {})
     search.ledger.remember("ended", None)
     search.ledger.ready(SpaceSampler, space)
@@ -263,8 +275,8 @@ def _close_mlflow(
             require_file(tracker.uri)
             close_parent(search, tracker, concluded)
             if search_status(search.results()) == "FINISHED":
-                for alias in register(search, tracker):
-                    say(console, f"MLflow has no model @{alias}: the encoder of its trial was not kept")
+                for sentence in register(search, tracker):
+                    say(console, sentence)
         except Exception as error:  # every database driver and server has its own exceptions
             return reason(tracker.uri, error)
         return trouble

@@ -29,6 +29,7 @@ from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.encoding import distributions
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space
 
@@ -182,7 +183,8 @@ class Ours:
         self._space = space.model_copy(update={"search": space.search.model_copy(update={"seed": seed})})
         self.ledger = Ledger.create(None, self._space, {}, first_trials(self._space))
         self.ledger.ready(SpaceSampler)
-        self._searcher = LedgerSearcher(self.ledger, self._space, self.ledger.over, Path("checkpoints"))
+        queue = Queue(self.ledger)
+        self._searcher = LedgerSearcher(queue, self._space, queue.over, Path("checkpoints"))
         self._scheduler = scheduler_of(self._space)
 
     def begin(self) -> tuple[Any, Mapping[str, Any]] | None:

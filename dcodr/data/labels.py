@@ -15,7 +15,7 @@ from dcodr.errors import UserError
 from dcodr.words import counted
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-"""Allowed names of datasets, domains and attributes: metrics, files and MLflow use them."""
+"""Allowed names of datasets, domains, attributes and losses: metrics, files and MLflow use them."""
 MAX_CLASSES = 100_000
 
 

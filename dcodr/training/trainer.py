@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -16,6 +16,7 @@ from torch import Tensor
 from dcodr.augmentations.views import Augment
 from dcodr.config import Config, differences, setting
 from dcodr.data.dataset import FactorDataset
+from dcodr.data.labels import NAME
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate_encoder, require_scorable
@@ -212,6 +213,8 @@ def _train_epoch(
     for step, batch in enumerate(batches.of_epoch(epoch, config.seed)):
         with torch.autocast(batch.anchors.device.type, torch.bfloat16, enabled=half):
             losses = method.losses(batch)
+        if step == 0:
+            _check_losses(config.method, losses)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -219,6 +222,17 @@ def _train_epoch(
             totals[name] = totals.get(name, 0) + value.detach()
         on_step(step + 1, n_batches)
     return {name: float(total) / n_batches for name, total in totals.items()}
+
+
+def _check_losses(method: str, losses: Collection[str]) -> None:
+    """Refuse losses that cannot be minimised or tracked; a method from outside names its own."""
+    if "loss" not in losses:
+        raise UserError(f"method: {method}.losses returns no 'loss', which is minimised")
+    if wrong := [name for name in losses if not NAME.fullmatch(name)]:
+        raise UserError(
+            f"method: {method}.losses names {', '.join(map(repr, wrong))}; letters, digits, - and _ are "
+            "allowed"
+        )
 
 
 def _set_learning_rates(optimizer: torch.optim.Optimizer, config: Config, epoch: int) -> None:

@@ -18,6 +18,7 @@ from dcodr.data.store import open_store
 from dcodr.training.checkpoint import Epoch, load_checkpoint
 from dcodr.training.trainer import fit
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import TrialRecord
 from tuning.results.search import Search
@@ -55,13 +56,13 @@ def test_an_earlier_ledger_reads_the_same(folder: Path) -> None:
 def test_an_earlier_search_goes_on(folder: Path) -> None:
     ledger = Ledger.open(folder / LEDGER)
     ledger.ready(SpaceSampler)
-    begun = ledger.begin()
+    begun = Queue(ledger).begin()
     assert begun is not None
     assert begun.number == len(SEARCH["records"]) - 1, "the interrupted trial continues first"
     metrics = {"invariance": 0.9, "informativeness": 0.9}
     ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})
     assert ledger.end(begun.number, full_budget=True) == "complete"
-    fresh = ledger.begin()
+    fresh = Queue(ledger).begin()
     assert fresh is not None
     assert fresh.number == begun.number + 1
     assert [trial.number for trial in Search.open(folder.name, folder.parent).front()] == [begun.number]

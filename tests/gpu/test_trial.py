@@ -19,6 +19,7 @@ from tuning.driver.measure import measure_encoder
 from tuning.driver.recorder import Recorder
 from tuning.driver.trainable import train_trial
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
@@ -70,18 +71,18 @@ def test_out_of_memory_is_put_back_on_a_larger_share_and_goes_on(
     settings = {"resources.gpus_per_trial": 0.3, "resources.on_oom": "retry"}
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
     ledger.ready(SpaceSampler)
+    queue = Queue(ledger)
     said = io.StringIO()
     console = Console(file=said, width=300)
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=console)
-    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), queue, Sent(), display)  # type: ignore[arg-type]
     gpu.others = gpu.total
     for share, convolutions in ((0.3, 20), (0.6, None)):
         gpu.memory_ends_after = convolutions
-        begun = ledger.begin()
+        begun = queue.begin()
         assert begun is not None
         assert (begun.gpus or 0.3) == share
-        epochs = ledger.space.config(begun.values).epochs
-        config = cuda_config.model_copy(update={"epochs": epochs})
+        config = cuda_config.model_copy(update={"epochs": begun.config.epochs})
         trial: Any = SimpleNamespace(config=assigned(config, tmp_path, gpus=share, number=begun.number))
         told.clear()
         train_trial(trial.config)

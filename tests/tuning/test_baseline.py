@@ -17,6 +17,7 @@ from tuning.driver import stages
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.results.answer import answer_text
 from tuning.results.search import Search
@@ -52,26 +53,34 @@ def begun(space: Space, folder: Path | None = None) -> Search:
     return Search(folder or Path("s"), ledger)
 
 
+def searching(search: Search) -> LedgerSearcher:
+    """Return the searcher of a search."""
+    queue = Queue(search.ledger)
+    return LedgerSearcher(queue, search.space, queue.over, search.folder)
+
+
 def test_the_floor_and_early_stopping_know_the_baseline_also_when_it_goes_on(
     space: Space, tmp_path: Path
 ) -> None:
-    first = begun(space, tmp_path).ledger
-    assignments = [LedgerSearcher(first, space, first.over, tmp_path).suggest("") for _ in range(2)]
+    first = searching(begun(space, tmp_path))
+    assignments = [first.suggest("") for _ in range(2)]
     assert [(one["baseline"], one["floor_from"]) for one in assignments] == [(True, 8), (False, 2)]
-    again = Ledger.open(tmp_path / LEDGER)
-    again.ready(SpaceSampler)
-    assignments = [LedgerSearcher(again, space, again.over, tmp_path).suggest("") for _ in range(2)]
+    ledger = Ledger.open(tmp_path / LEDGER)
+    ledger.ready(SpaceSampler)
+    again = searching(Search(tmp_path, ledger))
+    assignments = [again.suggest("") for _ in range(2)]
     assert [(one["number"], one["baseline"]) for one in assignments] == [(0, True), (1, False)]
 
 
 def test_a_candidate_that_is_confirmed_meets_the_floor_at_its_end(space: Space) -> None:
     ledger = begun(space).ledger
-    ledger.begin()
+    queue = Queue(ledger)
+    queue.begin()
     metrics = {"invariance": 0.5, "informativeness": 0.5}
     ledger.note_epoch(0, 8, training={}, metrics=metrics)
     ledger.end(0, full_budget=True)
-    ledger.confirm(0, 1)
-    assignment = LedgerSearcher(ledger, space, ledger.over, Path("s")).suggest("")
+    queue.confirm(0, 1)
+    assignment = LedgerSearcher(queue, space, queue.over, Path("s")).suggest("")
     assert (assignment["baseline"], assignment["floor_from"]) == (False, 8)
 
 
@@ -88,7 +97,7 @@ def test_why_there_is_no_baseline_is_said(
     space: Space, epochs: int, end: dict[str, str] | None, said: str
 ) -> None:
     search = begun(space)
-    search.ledger.begin()
+    Queue(search.ledger).begin()
     for epoch in range(1, epochs + 1):
         metrics = {"invariance": 0.5, "informativeness": 0.25}
         search.ledger.note_epoch(0, epoch, training={}, metrics=metrics)
@@ -102,7 +111,7 @@ def test_a_space_without_the_papers_settings_has_no_baseline(space: Space) -> No
     search = begun(
         space.model_copy(update={"search": space.search.model_copy(update={"warm_start": without})})
     )
-    assignment = LedgerSearcher(search.ledger, search.space, search.ledger.over, Path("s")).suggest("")
+    assignment = searching(search).suggest("")
     assert not assignment["baseline"]
     assert (
         answer_text(search.results()) == "No trial has the paper's settings, so there is no gain to report."

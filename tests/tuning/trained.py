@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -29,7 +30,7 @@ def begin(folder: Path, tracker: Tracker) -> Search:
     ledger = Ledger.create(folder / LEDGER, space, facts)
     ledger.ready(SpaceSampler)
     for _ in range(4):
-        ledger.begin()
+        Queue(ledger).begin()
     for number, epochs in enumerate((3, 2, 3, 1)):
         train(ledger, number, epochs)
     ledger.end(0, full_budget=True)
@@ -37,11 +38,10 @@ def begin(folder: Path, tracker: Tracker) -> Search:
     ledger.end(2, full_budget=True, infeasible="the code is constant")
     ledger.end(3, full_budget=False, failure="no such file")
     ledger.confirm(0, seed=1)
-    ledger.begin()
     train(ledger, 4, 3)
     ledger.end(4, full_budget=True)
     ledger.note_test(4, {"invariance": 0.75, "informativeness": 0.625})
-    ledger.begin()
+    Queue(ledger).begin()
     train(ledger, 5, 2)
     return Search(folder, ledger)
 

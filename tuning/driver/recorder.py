@@ -12,6 +12,7 @@ from dcodr.words import counted
 from tuning.driver.display import Display
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.interrupts import undisturbed
+from tuning.ledger.queue import Queue
 from tuning.ledger.trials import checkpoint_of
 from tuning.results.search import Search
 from tuning.space.words import label
@@ -39,9 +40,10 @@ class Recorder(Callback):
     A trial's checkpoint is deleted when the trial has ended, and its kept encoder when it is on no front.
     """
 
-    def __init__(self, search: Search, outbox: Outbox, display: Display) -> None:
+    def __init__(self, search: Search, queue: Queue, outbox: Outbox, display: Display) -> None:
         self._search = search
         self._ledger = search.ledger
+        self._queue = queue
         self._outbox = outbox
         self._display = display
         self._started: dict[int, _Progress] = {}
@@ -61,7 +63,7 @@ class Recorder(Callback):
         name = label(record.values)
         if record.confirms is not None:
             name = f"confirms {record.confirms:03d} with seed {record.seed}"
-        epochs = self._ledger.space.config(record.values).epochs
+        epochs = self._ledger.space.base.epochs  # all trials are of one length
         self._started[number] = _Progress(name, epochs, record.epoch, metrics=record.metrics)
         self._outbox.put(record)
         self._display.trial_started(number, name)
@@ -109,7 +111,7 @@ class Recorder(Callback):
             self._display.say(f"trial {number:03d} restarts with a larger share of a GPU: {last.failure}")
             del self._started[number]
             self._ledger.note(number, gpus=min(1.0, 2 * gpus))
-            self._ledger.put_back(number)
+            self._queue.put_back(number)
             return
         self.close(number)
 
@@ -120,7 +122,7 @@ class Recorder(Callback):
         if number not in self._started:
             self._put_back[number] += 1
             if self._put_back[number] <= WORKER_DEATHS:
-                self._ledger.put_back(number)
+                self._queue.put_back(number)
                 return
             self.on_trial_start(iteration, trials, trial)
         text = str(error).strip() or type(error).__name__

@@ -1,4 +1,4 @@
-"""Ray Tune's ``Searcher`` over the ledger: Tune asks it for the next trial."""
+"""Ray Tune's ``Searcher`` over the queue: Tune asks it for the next trial."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,22 +9,22 @@ from ray.tune.search import Searcher
 from dcodr.config import with_absolute_paths
 from tuning.driver.protocol import Assignment
 from tuning.interrupts import undisturbed
-from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.trials import checkpoint_of, kept_of
 from tuning.space import Space
 
 
 class LedgerSearcher(Searcher):
-    """Hand Tune the trials that the ledger begins.
+    """Hand Tune the trials that the queue begins.
 
     :class:`tuning.driver.recorder.Recorder` writes their results to the ledger. Tune saves no state of this
     class: the ledger is the durable record, and a resumed search opens it again. ``over`` returns the reason
     why no more trials begin. Every worker can write to the absolute ``folder``.
     """
 
-    def __init__(self, ledger: Ledger, space: Space, over: Callable[[], str | None], folder: Path) -> None:
+    def __init__(self, queue: Queue, space: Space, over: Callable[[], str | None], folder: Path) -> None:
         super().__init__()
-        self._ledger = ledger
+        self._queue = queue
         self._space = space
         self._over = over
         self._folder = folder
@@ -38,12 +38,11 @@ class LedgerSearcher(Searcher):
         """Return the assignment of the next trial as a dictionary; ``None`` asks Tune to come again later."""
         if self._over() is not None:
             return Searcher.FINISHED
-        begun = self._ledger.begin()
+        begun = self._queue.begin()
         if begun is None:
             return None
         search = self._space.search
-        config = with_absolute_paths(self._space.config(begun.values))
-        config = config.model_copy(update={"seed": begun.seed})
+        config = with_absolute_paths(begun.config)
         if begun.confirms is not None:
             # A confirmation is never stopped early, so only its end needs an evaluation.
             config = config.model_copy(update={"evaluate_every": config.epochs})

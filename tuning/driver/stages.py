@@ -17,6 +17,7 @@ from tuning.driver.recorder import WORKER_DEATHS, Recorder
 from tuning.driver.scheduler import ParetoASHA, scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.trainable import train_trial
+from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 from tuning.space.words import label
 from tuning.tracking.outbox import Outbox
@@ -24,72 +25,72 @@ from tuning.tracking.outbox import Outbox
 
 def run_stages(search: Search, outbox: Outbox, console: Console) -> None:
     """Search until the budget is spent, confirm the front, and measure the best on the test images."""
-    ledger = search.ledger
-    if ledger.over() is None:
-        _search(search, outbox, console)
+    ledger, queue = search.ledger, Queue(search.ledger)
+    if queue.over() is None:
+        _search(search, queue, outbox, console)
     if search.results().unconfirmed:
-        _confirm(search, outbox, console)
+        _confirm(search, queue, outbox, console)
     measure(search, outbox, console)
     ledger.drop_confirmations()
     search.forget_encoders(over=True)
     # Written last: without it a search that was stopped in any of these steps is resumed.
     budget = search.space.search.time_budget
-    ledger.remember("ended", ledger.over() or f"the time budget of {budget:g} s is spent")
+    ledger.remember("ended", queue.over() or f"the time budget of {budget:g} s is spent")
 
 
-def _search(search: Search, outbox: Outbox, console: Console) -> None:
+def _search(search: Search, queue: Queue, outbox: Outbox, console: Console) -> None:
     """Train trials until the budget is spent."""
-    ledger, space = search.ledger, search.space
+    space = search.space
     budget = space.search.epoch_budget
     display = Display(
         space.search.trials,
         space.objectives,
         space.reference,
         title=f"search {search.name}",
-        epochs=None if budget is None else budget - ledger.budget.spent,
+        epochs=None if budget is None else budget - queue.budget.spent,
         console=console,
     )
     for trial, outcome in search.results().ended:
         if trial.confirms is None:
             display.trial_restored(trial.number, label(trial.values), outcome, trial.metrics)
-    recorder = Recorder(search, outbox, display)
-    searcher = LedgerSearcher(ledger, space, ledger.over, search.folder)
+    recorder = Recorder(search, queue, outbox, display)
+    searcher = LedgerSearcher(queue, space, queue.over, search.folder)
     seconds = space.search.time_budget
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     with display:
-        _tune(searcher, recorder, search, _scheduler(search), deadline)
-        for number in ledger.give_up():
-            outbox.put(ledger.record(number))
-        _finish_baseline(recorder, search, console)
+        _tune(searcher, recorder, search, queue, _scheduler(search), deadline)
+        for number in queue.give_up():
+            outbox.put(search.ledger.record(number))
+        _finish_baseline(recorder, search, queue, console)
     recorder.close_all()
 
 
-def _confirm(search: Search, outbox: Outbox, console: Console) -> None:
+def _confirm(search: Search, queue: Queue, outbox: Outbox, console: Console) -> None:
     """Train the best candidates and the paper's settings again with other seeds."""
-    ledger, space = search.ledger, search.space
+    space = search.space
     for number, seed in search.results().unconfirmed:
-        ledger.confirm(number, seed)
-    trainings = counted(ledger.waiting(), "training")
+        queue.confirm(number, seed)
+    trainings = counted(queue.waiting(), "training")
     say(console, f"Confirming the front with other seeds: {trainings}")
     display = Display(
-        ledger.waiting(),
+        queue.waiting(),
         space.objectives,
         space.reference,
         title=f"confirming {search.name}",
         compare=False,
         console=console,
     )
-    recorder = Recorder(search, outbox, display)
-    searcher = LedgerSearcher(ledger, space, lambda: None if ledger.waiting() else "confirmed", search.folder)
+    recorder = Recorder(search, queue, outbox, display)
+    searcher = LedgerSearcher(queue, space, lambda: None if queue.waiting() else "confirmed", search.folder)
     with display:
-        _tune(searcher, recorder, search, None)
+        _tune(searcher, recorder, search, queue, None)
     recorder.close_all()
 
 
-def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> None:
+def _finish_baseline(recorder: Recorder, search: Search, queue: Queue, console: Console) -> None:
     """Train the paper's settings to their end, if the time budget has stopped them."""
     # The settings that a search must beat are never stopped early.
-    ledger, paper = search.ledger, search.results().paper
+    paper = search.results().paper
     if paper is None or paper.status != "running":
         return
     recorder.close_all(but=paper.number)
@@ -98,11 +99,11 @@ def _finish_baseline(recorder: Recorder, search: Search, console: Console) -> No
         f"The time budget is spent; trial {paper.number:03d}, the paper's settings, trains to its end: "
         "the search is compared with it.",
     )
-    ledger.put_back(paper.number)
+    queue.put_back(paper.number)
     searcher = LedgerSearcher(
-        ledger, search.space, lambda: None if ledger.left_over() else "the rest is done", search.folder
+        queue, search.space, lambda: None if queue.left_over() else "the rest is done", search.folder
     )
-    _tune(searcher, recorder, search, None)
+    _tune(searcher, recorder, search, queue, None)
 
 
 def _scheduler(search: Search) -> ParetoASHA | None:
@@ -124,6 +125,7 @@ def _tune(
     searcher: LedgerSearcher,
     recorder: Recorder,
     search: Search,
+    queue: Queue,
     scheduler: ParetoASHA | None,
     deadline: float = math.inf,
 ) -> None:
@@ -159,8 +161,8 @@ def _tune(
         ),
     )
     tuner.fit()
-    if search.ledger.left_over() and time.monotonic() < deadline:
-        _tune(searcher, recorder, search, scheduler, deadline)
+    if queue.left_over() and time.monotonic() < deadline:
+        _tune(searcher, recorder, search, queue, scheduler, deadline)
 
 
 class _Silent(tune.ProgressReporter):

@@ -1,5 +1,6 @@
 """The durable record of a search: an Optuna study in one append-only file, written by the driver alone."""
 
+import itertools
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,6 @@ from pydantic import TypeAdapter
 
 from dcodr.errors import UserError
 from dcodr.words import counted
-from tuning.ledger.budget import Budget
 from tuning.ledger.encoding import encode, is_whole, suggest
 from tuning.ledger.journal import Journal
 from tuning.ledger.trials import AWAY, METRICS, PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
@@ -25,29 +25,28 @@ from tuning.space import Space
 STUDY = "search"
 TESTED, TEST_INTERVALS = "tested", "test_intervals"
 _RECORDS = TypeAdapter(list[TrialRecord])
-NEW_DRAWS = 100
-"""Number of draws in a row without a new allowed config, after which a space counts as exhausted."""
 
 
 class Ledger:
-    """The record of a search: hands out trials and records their results."""
+    """The record of a search: the trials that were drawn, and their results.
+
+    :class:`tuning.ledger.queue.Queue` decides which trial begins next.
+    """
 
     def __init__(self, study: optuna.Study) -> None:
         self.study = study
         self.space = Space.model_validate_json(study.user_attrs["space"])
         self._open: dict[int, tuple[Trial, Begun]] = {}
-        self._confirmations: list[tuple[int, int]] = []
+        self._twins: dict[str, int] = {}
         self._held: list[tuple[Trial, int]] = []
-        self._cut_off: list[int] = []
         self._ended: dict[int, TrialRecord] = {}
         self._tested: dict[str, dict[str, float]] = study.user_attrs.get(TESTED, {})
         self._test_intervals: dict[str, Any] = study.user_attrs.get(TEST_INTERVALS, {})
-        self._exhausted = False
-        self._count()
+        self._find_repeats()
 
     def __repr__(self) -> str:
         of = f"space {self.space.name!r} and {self.space.base.dataset}"
-        return f"<Ledger of {of}: {counted(self.budget.trials, 'trial')}>"
+        return f"<Ledger of {of}: {counted(sum(record.counts for record in self.records()), 'trial')}>"
 
     @classmethod
     def create(
@@ -113,7 +112,7 @@ class Ledger:
         self.study.set_user_attr(name, value)
 
     def ready(self, sampler: Callable[[Space, int], BaseSampler], space: Space | None = None) -> list[int]:
-        """Prepare to hand out trials; return those that were interrupted, which come first and resume.
+        """Prepare to draw trials; return those that were interrupted, without confirmations.
 
         A trial that was interrupted while its values were drawn is closed; if its values were given, the
         trial begins again.
@@ -139,96 +138,81 @@ class Ledger:
                     self.study.enqueue_trial(trial.system_attrs["fixed_params"], user_attrs=attrs)
                 self.study.tell(trial.number, state=TrialState.FAIL)
         self._open.clear()
-        self._confirmations.clear()
-        self._count()
+        self._find_repeats()
         # Repeats of a trial that has ended meanwhile get its result; those of a trial that resumes wait.
-        for twin in {twin for _, twin in self._held} - {*self._cut_off}:
+        for twin in {twin for _, twin in self._held} & self._ended.keys():
             self._settle(twin)
-        return list(self._cut_off)
+        return [record.number for record in self.running() if record.confirms is None]
 
-    def over(self) -> str | None:
-        """Return the reason why no more trials begin; ``None`` while trials may begin or resume."""
-        if self._cut_off:
-            return None
-        if self._exhausted:
-            return f"the last {NEW_DRAWS} draws gave no new allowed config: the space is exhausted"
-        return self.budget.over()
+    def draw(self) -> Begun | None:
+        """Draw a trial and open it; return ``None`` if it is not to be trained.
 
-    def begin(self) -> Begun | None:
-        """Open the next trial, if one can begin. Confirmations and interrupted trials ignore the budget.
-
-        A draw that repeats an earlier trial is not handed out: the draw gets the earlier result, at once or
-        when the earlier trial ends. Neither is a draw whose values no config may have together.
+        A draw that repeats an earlier trial gets the earlier result, at once or when the earlier trial ends.
+        A draw whose values no config may have together is closed.
         """
-        if self._confirmations:
-            return self._begin_confirmation(*self._confirmations.pop(0))
-        if self._cut_off:
-            return self._go_on(self._cut_off.pop(0))
-        if self.budget.waits():
+        trial = self.study.ask()
+        values = suggest(trial, self.space.params)
+        try:
+            config = self.space.config(values)
+        except UserError:
+            self.study.tell(trial, state=TrialState.FAIL)
             return None
-        for _ in range(NEW_DRAWS):
-            trial = self.study.ask()
-            values = suggest(trial, self.space.params)
-            if not self._possible(values):
-                self.study.tell(trial, state=TrialState.FAIL)
-                continue
-            paper = trial.user_attrs.get("origin") == PAPER
-            begun = Begun(trial.number, values, self.space.base.seed, confirms=None, baseline=paper)
-            twin = self._twins.setdefault(identity(begun), begun.number)
-            if twin == begun.number:
-                self._open[begun.number] = trial, begun
-                self.budget.begin()
-                return begun
-            self._held.append((trial, twin))
-            if twin not in self._open:
-                self._settle(twin)
-        self._exhausted = True
+        paper = trial.user_attrs.get("origin") == PAPER
+        begun = Begun(trial.number, values, config, confirms=None, baseline=paper)
+        twin = self._twins.setdefault(identity(begun), begun.number)
+        if twin == begun.number:
+            self._open[begun.number] = trial, begun
+            return begun
+        self._held.append((trial, twin))
+        if twin in self._ended:
+            self._settle(twin)
         return None
 
-    def _possible(self, values: Mapping[str, Any]) -> bool:
-        """Return whether a config may have these values together; each by itself is allowed."""
-        try:
-            self.space.config(values)
-        except UserError:
-            return False
-        return True
+    def resume(self, number: int) -> Begun:
+        """Open a trial that was begun earlier."""
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        record = read(frozen, self.space)
+        config = self.space.config(record.values).model_copy(update={"seed": record.seed})
+        begun = Begun(number, record.values, config, record.confirms, record.gpus, record.paper)
+        self._open[number] = Trial(self.study, frozen._trial_id), begun
+        # The pause, since the last sign of life, is no part of the time that the trial took.
+        pause, back = frozen.user_attrs.get(AWAY, (0.0, record.began))
+        now, seen = time.time(), max([back, *(one.at for one in record.epochs.values())])
+        self.note(number, **{AWAY: (round(pause + max(now - seen, 0), 3), round(now, 3))})
+        return begun
 
-    def confirm(self, number: int, seed: int) -> None:
-        """Queue a confirmation: a complete trial trained again with another seed, resumed if interrupted."""
-        self._confirmations.append((number, seed))
+    def opened(self, number: int) -> bool:
+        """Return whether this process has begun or resumed a trial, which has not ended."""
+        return number in self._open
+
+    def release(self, number: int) -> None:
+        """Give up an open trial without an end; it can be resumed."""
+        del self._open[number]
+
+    def confirm(self, number: int, seed: int) -> Begun:
+        """Open a confirmation: a complete trial with another seed. One that was interrupted resumes."""
+        for record in self.running():
+            if (record.confirms, record.seed) == (number, seed):
+                return self.resume(record.number)
+        known = self.study.get_trials(deepcopy=False)[number]
+        # Optuna's queue is not used, because first trials may wait there for a larger budget.
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=known.params,
+                distributions=known.distributions,
+                user_attrs={"confirms": number, "seed": seed},
+            )
+        )
+        begun = self.resume(len(self.study.get_trials(deepcopy=False)) - 1)
+        self._twins[identity(begun)] = begun.number
+        return begun
 
     def drop_confirmations(self) -> None:
         """Close the interrupted confirmations that were not asked for again."""
-        for record in self.records():
-            if record.status == "running" and record.confirms is not None and record.number not in self._open:
+        for record in self.running():
+            if record.confirms is not None and record.number not in self._open:
                 self.study.tell(record.number, state=TrialState.FAIL)
-
-    def put_back(self, number: int) -> None:
-        """Queue a trial that its worker could not train; a second call for the same trial does nothing."""
-        if number not in self._cut_off:
-            del self._open[number]
-            self._cut_off.append(number)
-
-    def give_up(self) -> list[int]:
-        """Close the trials that were put back and not handed out again; return their numbers.
-
-        The paper's settings stay, as they are trained to their end.
-        """
-        trials = self.study.get_trials(deepcopy=False)
-        left = [number for number in self._cut_off if not read(trials[number], self.space).paper]
-        for number in left:
-            self._cut_off.remove(number)
-            self._go_on(number)
-            self.end(number, full_budget=False)
-        return left
-
-    def left_over(self) -> bool:
-        """Return whether trials were put back and not handed out again."""
-        return bool(self._cut_off)
-
-    def waiting(self) -> int:
-        """Return how many confirmations and trials that were put back are still to be handed out."""
-        return len(self._confirmations) + len(self._cut_off)
 
     def note(self, number: int, **facts: Any) -> None:
         """Attach facts as JSON values to a trial that this process has begun."""
@@ -309,40 +293,8 @@ class Ledger:
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
         self._ended[number] = read(trial.storage.get_trial(trial._trial_id), self.space)
-        if begun.confirms is None:
-            self.budget.end(record.epoch, objectives if outcome == "complete" else None)
         self._settle(number)
         return outcome
-
-    def _go_on(self, number: int) -> Begun:
-        """Reopen a trial that was begun earlier."""
-        frozen = self.study.get_trials(deepcopy=False)[number]
-        record = read(frozen, self.space)
-        begun = Begun(number, record.values, record.seed, record.confirms, record.gpus, record.paper)
-        self._open[number] = Trial(self.study, frozen._trial_id), begun
-        # The pause, since the last sign of life, is no part of the time that the trial took.
-        pause, back = frozen.user_attrs.get(AWAY, (0.0, record.began))
-        now, seen = time.time(), max([back, *(one.at for one in record.epochs.values())])
-        self.note(number, **{AWAY: (round(pause + max(now - seen, 0), 3), round(now, 3))})
-        return begun
-
-    def _begin_confirmation(self, number: int, seed: int) -> Begun:
-        """Open a confirmation without Optuna's queue, where first trials may wait for a larger budget."""
-        for record in self.records():
-            if record.status == "running" and (record.confirms, record.seed) == (number, seed):
-                return self._go_on(record.number)
-        known = self.study.get_trials(deepcopy=False)[number]
-        self.study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=known.params,
-                distributions=known.distributions,
-                user_attrs={"confirms": number, "seed": seed},
-            )
-        )
-        begun = self._go_on(len(self.study.get_trials(deepcopy=False)) - 1)
-        self._twins[identity(begun)] = begun.number
-        return begun
 
     def record(self, number: int) -> TrialRecord:
         """Return the record of a trial that this process has begun or resumed."""
@@ -358,6 +310,16 @@ class Ledger:
     def records(self) -> list[TrialRecord]:
         """Return all trials whose parameters were drawn, by number."""
         return [self._read(trial) for trial in self.begun_trials()]
+
+    def running(self) -> list[TrialRecord]:
+        """Return the trials that have begun and not ended, by number, without repeats, which wait."""
+        held = {trial.number for trial, _ in self._held}
+        running = (record for record in self.records() if record.status == "running")
+        return [record for record in running if record.number not in held]
+
+    def endings(self, since: int = 0) -> list[TrialRecord]:
+        """Return the trials that have ended, in the order of their ends, without the first ``since``."""
+        return list(itertools.islice(self._ended.values(), since, None))
 
     def _with_test(self, record: TrialRecord) -> TrialRecord:
         """Return a trial's record with its test metrics, if there are any."""
@@ -398,35 +360,19 @@ class Ledger:
                 trial.set_constraint(name, value)
             self.study.tell(trial, result.values, result.state)
 
-    def _count(self) -> None:
-        """Rebuild budget, repeats and interrupted trials from the study, in the order of the trials' ends."""
-        space = self.space
-        directions = list(space.objectives.values())
-        self.budget = Budget(space.search, space.base.epochs, directions, space.reference)
-        self._twins: dict[str, int] = {}
+    def _find_repeats(self) -> None:
+        """Find the trials' repeats."""
+        self._twins.clear()
         self._held.clear()
-        self._cut_off.clear()
         # Ended trials come first: so a repeat that still runs finds the trial whose result it gets.
         for trial in sorted(self.begun_trials(), key=lambda trial: trial.datetime_complete or datetime.max):
             record = self._read(trial)
-            if record.status in ("interrupted", "reused"):
+            if record.status in ("interrupted", "reused", "failed"):
                 continue
             # A running repeat of an earlier trial waits for that trial's result; it is not trained.
-            if record.status != "failed":
-                twin = self._twins.setdefault(identity(record), record.number)
-                if twin != record.number and record.status == "running":
-                    self._held.append((Trial(self.study, trial._trial_id), twin))
-                    continue
-            # Confirmations come after the search and take nothing from its budget.
-            if record.confirms is not None:
-                continue
-            self.budget.begin()
-            if record.status == "running":
-                self._cut_off.append(record.number)
-            else:
-                complete = record.status == "complete"
-                values = [record.metrics[name] for name in space.objectives] if complete else None
-                self.budget.end(record.epoch, values)
+            twin = self._twins.setdefault(identity(record), record.number)
+            if twin != record.number and record.status == "running":
+                self._held.append((Trial(self.study, trial._trial_id), twin))
 
 
 def _storage(path: Path) -> JournalStorage:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
+from dcodr.config import Config
 from tuning.ledger.encoding import decode
 from tuning.space import Space
 
@@ -52,7 +53,7 @@ class Begun:
     Attributes:
         number: The trial's number in the search, from 0.
         values: Values of the searched settings that the trial's method uses.
-        seed: Seed of the training.
+        config: The config to train, with the trial's seed.
         confirms: Number of the trial that this trial confirms with another seed, if any.
         gpus: The trial's share of a GPU, if it differs from the search's.
         baseline: Whether the trial is the search's baseline: the paper's settings, always trained to the end.
@@ -60,10 +61,15 @@ class Begun:
 
     number: int
     values: dict[str, Any]
-    seed: int
+    config: Config
     confirms: int | None
     gpus: float | None = None
     baseline: bool = False
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.config.seed
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,11 @@ class TrialRecord:
     def paper(self) -> bool:
         """True for the trial with the paper's settings."""
         return self.origin == PAPER
+
+    @property
+    def counts(self) -> bool:
+        """True if the trial takes from the budget: no confirmation, no repeat, and it was begun for good."""
+        return self.confirms is None and self.status not in ("interrupted", "reused")
 
     @property
     def in_words(self) -> str:

@@ -21,6 +21,7 @@ from tuning.cluster.nodes import check_cluster
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.trials import FirstTrial, TrialRecord
 from tuning.preflight.checks import check, check_storage, check_tracking
 from tuning.preflight.estimate import Training, ends, search_seconds
@@ -139,7 +140,8 @@ def rehearsed(space: Space, first: list[FirstTrial]) -> list[TrialRecord]:
     """Return the first trials of a search, as the search begins them before it has results."""
     ledger = Ledger.create(None, space, {}, first)
     ledger.ready(SpaceSampler)
-    begun = [ledger.begin() for _ in range(min(SHOWN, space.search.trials))]
+    queue = Queue(ledger)
+    begun = [queue.begin() for _ in range(min(SHOWN, space.search.trials))]
     numbers = {trial.number for trial in begun if trial is not None}
     return [record for record in ledger.records() if record.number in numbers]
 

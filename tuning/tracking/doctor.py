@@ -20,6 +20,7 @@ from dcodr.files import CHECKPOINT
 from dcodr.words import counted
 from tuning.ledger.journal import cut_short, mend
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import TrialRecord, checkpoint_of, kept_of
 from tuning.results.export import export_front, off_front
@@ -28,7 +29,8 @@ from tuning.results.results import CONFIGS
 from tuning.results.search import Search
 from tuning.space import Space
 from tuning.tracking import mirror
-from tuning.tracking.encoders import doubled, register, unregistered
+from tuning.tracking.artifacts import lost
+from tuning.tracking.encoders import UNREGISTERED, doubled, register, taken, unregistered
 from tuning.tracking.metrics import epoch_metrics
 from tuning.tracking.store import masked, reaching, require_file, uri_of
 from tuning.tracking.tracker import Tracker, TrialRun
@@ -172,7 +174,7 @@ def _examine_end(search: Search) -> Iterator[Finding]:
     """Yield a missing end of the search, and missing configs."""
     results = search.results()
     if results.facts.get("ended") is None:
-        over = search.ledger.over()
+        over = Queue(search.ledger).over()
         running = any(trial.status == "running" for trial in results.records)
         kept = [kept_of(search.folder, run.number) / CHECKPOINT for run in unmeasured(results)]
         if over is None or results.unconfirmed or running or any(path.is_file() for path in kept):
@@ -192,6 +194,9 @@ def _examine_end(search: Search) -> Iterator[Finding]:
 
 def _examine_models(search: Search, tracker: Tracker) -> Iterator[Finding]:
     """Yield missing encoders of a finished search, and repeated versions of its model."""
+    if (other := taken(tracker, search.folder, search.identity)) is not None:
+        yield Finding(f"{other}{UNREGISTERED}", None)
+        return
     if mirror.search_status(search.results()) == "FINISHED" and (lacking := unregistered(search, tracker)):
         aliases = ", ".join(itertools.chain(*lacking.values()))
         yield Finding(
@@ -211,6 +216,13 @@ def _examine_runs(search: Search, tracker: Tracker) -> Iterator[Finding]:
     if found is None:
         yield Finding(
             f"{masked(tracker.uri)} has no run {run_id} of the search", partial(_open_parent, search, tracker)
+        )
+        return
+    if (folder := lost(tracker.uri, tracker.artifacts)) is not None:
+        yield Finding(
+            f"MLflow's artifacts are not in {folder}: the search was moved, or they were deleted; MLflow "
+            "cannot change their place, so the search is written anew",
+            partial(_write_anew, search, tracker),
         )
         return
     for other in tracker.parents(search.identity):
@@ -301,6 +313,12 @@ def _in_words(lacks: mirror.Gap) -> str:
 
 def _listed(epochs: list[int] | tuple[int, ...]) -> str:
     return ", ".join(map(str, epochs))
+
+
+def _write_anew(search: Search, tracker: Tracker) -> None:
+    """Move the search's runs to MLflow's trash, and open a new parent run in an experiment of this folder."""
+    tracker.discard(tracker.search_id)
+    _open_parent(search, tracker)
 
 
 def _open_parent(search: Search, tracker: Tracker) -> None:

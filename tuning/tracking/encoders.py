@@ -37,6 +37,11 @@ WEIGHTS = "encoder.safetensors"
 """The file of a registered model that ``load_model`` reads."""
 DIGESTS = "encoder_sha256"
 """The fact of the ledger that holds the SHA-256 of that file, by alias."""
+UNREGISTERED = (
+    ": the encoders of this search are not registered. Rename its folder, and run 'python -m tuning doctor "
+    "NAME --fix' with the new name"
+)
+"""The consequence of :func:`taken`, and what to do."""
 _URI = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
 
@@ -49,17 +54,39 @@ def chosen(results: Results) -> dict[str, TrialRecord]:
     return aliases
 
 
+def taken(tracker: Tracker, folder: Path, identity: str = "") -> str | None:
+    """Describe another search whose encoders are registered under a search's name; ``None`` if none is.
+
+    A search that had the same folder is no other: it was deleted, and the new one replaces its models.
+
+    Args:
+        tracker: The store.
+        folder: The folder of the search, which has its name.
+        identity: The identity of the search; a search that has not begun has none yet.
+    """
+    run = tracker.model_search(folder.name)
+    if run is None or identity in (run.data.tags.get("search_id"), run.info.run_id):
+        return None
+    theirs = run.data.tags.get("folder")
+    if theirs == str(folder.resolve()):
+        return None
+    of = f"of another search, {theirs}" if theirs else "of another program"
+    return f"MLflow's registered model {folder.name!r} is {of} (run {run.info.run_id})"
+
+
 def register(search: Search, tracker: Tracker) -> list[str]:
     """Register the encoders of the best trials of a front as versions of a model with the search's name.
 
     ``mlflow.pyfunc.load_model("models:/SEARCH@knee").predict(images)`` maps uint8 RGB images ``(B, H, W, 3)``
     of any size to codes (embeddings) ``(B, d)``; it crops and resizes them as ``embed`` does. Loading by
     MLflow runs code from the model's files; :func:`load_model` runs none. An alias that already points to its
-    trial's version is kept.
+    trial's version is kept. The model of another search of this name is left as it is.
 
     Returns:
-        The aliases whose encoders were not kept, and are therefore not registered.
+        A sentence about each encoder that is not registered.
     """
+    if (other := taken(tracker, search.folder, search.identity)) is not None:
+        return [f"{other}{UNREGISTERED}"]
     kept = _kept(search)
     for number, aliases in unregistered(search, tracker).items():
         (run, *_) = tracker.trial_runs(number)
@@ -73,7 +100,8 @@ def register(search: Search, tracker: Tracker) -> list[str]:
             about = {alias: of_version(search.name, alias, record, search.space) for alias in aliases}
             model = of_model(search.name, search.space)
             tracker.register_model(search.name, model, about, run.run_id, folder)
-    return sorted({*chosen(search.results())} - {alias for aliases in kept.values() for alias in aliases})
+    lacking = {*chosen(search.results())} - {alias for aliases in kept.values() for alias in aliases}
+    return [f"MLflow has no model @{one}: the encoder of its trial was not kept" for one in sorted(lacking)]
 
 
 def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:

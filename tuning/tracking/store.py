@@ -16,6 +16,7 @@ from urllib.parse import unquote, unquote_plus
 from dcodr.errors import UserError
 from dcodr.files import FULL, file_system
 from dcodr.words import option
+from tuning.tracking.artifacts import require_artifacts
 from tuning.tracking.file import ensure, require_whole, sqlite_file, sqlite_uri
 
 if TYPE_CHECKING:
@@ -254,12 +255,12 @@ def add_artifacts(uri: str, run_id: str, files: Sequence[Path], folder: str) -> 
     Nothing else of the run is changed.
 
     Raises:
-        UserError: If the store cannot be reached or written, or has no such run.
+        UserError: If the store cannot be reached or written, has no such run, or its artifacts were moved.
     """
     try:
         require_file(uri)
         client = connect(uri)
-        client.get_run(run_id)
+        require_artifacts(uri, client.get_run(run_id).info.artifact_uri)
         for file in files:
             client.log_artifact(run_id, str(file), folder)
     except UserError:

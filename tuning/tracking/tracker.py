@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dcodr.errors import UserError
+from tuning.tracking.artifacts import lost
 from tuning.tracking.metrics import CURRENT, EVERY_EPOCH, FORM
-from tuning.tracking.store import DiscreetClient, connect, masked, quoted, reaching, reason, unusable
+from tuning.tracking.store import connect, masked, quoted, reaching, reason, unusable
 from tuning.tracking.view import VIEW, view_page
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Tracker:
             UserError: If the experiment was deleted or cannot be made.
         """
         with reaching(self.uri):
-            self._experiment_id = _experiment_id(self.client, experiment, artifact_root)
+            self._experiment_id = self._experiment(experiment, artifact_root)
         if parents := self.parents(identity):
             self.search_id = parents[0]
         else:
@@ -139,6 +140,21 @@ class Tracker:
         known = self.client.get_run(self.search_id).data
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.params.keys()})
         return self.search_id
+
+    def _experiment(self, name: str, artifact_root: str | None) -> str:
+        """Return the experiment of a name; one whose artifacts are lost is renamed and replaced."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise UserError(
+                f"the MLflow experiment {name!r} was deleted: choose another name, or bring it back with "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
+            )
+        moved = found and found.artifact_location != artifact_root and lost(self.uri, found.artifact_location)
+        if moved:
+            self.client.rename_experiment(found.experiment_id, f"{name} {found.experiment_id}, moved")
+        if found is None or moved:
+            return str(self.client.create_experiment(name, artifact_location=artifact_root))
+        return str(found.experiment_id)
 
     def parents(self, identity: str) -> list[str]:
         """Return the parent runs of a search, the oldest first; after a fault there may be several."""
@@ -172,6 +188,11 @@ class Tracker:
             )
         self.search_id, self._experiment_id = run_id, run.info.experiment_id
         return str(run.info.status)
+
+    @property
+    def artifacts(self) -> str:
+        """The URI of the search's own artifacts."""
+        return str(self.client.get_run(self.search_id).info.artifact_uri)
 
     def save_view(self, view: str) -> None:
         """Save a view of the search's trials for the UI, under the id of the search's run."""
@@ -328,13 +349,31 @@ class Tracker:
         models = self.client.search_registered_models(f"name = {quoted(name)}", max_results=1)
         if not models:
             return []
-        aliased = set(self.client.get_registered_model(name).aliases.values())
+        # A database gives the versions as integers, a server as text.
+        aliased = {str(version) for version in self.client.get_registered_model(name).aliases.values()}
         found = self.client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
         versions = [
             ModelVersion(str(one.version), str(one.run_id), one.tags.get(_PICK), str(one.version) in aliased)
             for one in found
         ]
         return sorted(versions, key=lambda one: int(one.version))
+
+    def model_search(self, name: str) -> "Run | None":
+        """Return the run of the search that a registered model has its aliases from.
+
+        ``None`` if the model has no aliases, or their search is in MLflow's trash.
+        """
+        for one in reversed([version for version in self.model_versions(name) if version.aliased]):
+            try:
+                trial = self.client.get_run(one.run_id)
+                run: Run = self.client.get_run(trial.data.tags.get(_PARENT, one.run_id))
+            except Exception as error:  # every database driver and server has its own exceptions
+                if getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                continue
+            if run.info.lifecycle_stage != "deleted":
+                return run
+        return None
 
     def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
         """Copy one file of a registered model to a folder, without loading the model; return the copy.
@@ -350,7 +389,8 @@ class Tracker:
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
         except Exception as error:  # every driver, server and file system has its own exceptions
             raise UserError(
-                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}"
+                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}. If "
+                f"the searches were moved, 'python -m tuning doctor {name} --fix' registers it again"
             ) from None
 
     def discard(self, run_id: str) -> None:
@@ -390,18 +430,6 @@ class Tracker:
             params=[Param(key, value) for key, value in _limited(params, _MAX_PARAM).items()],
             tags=[RunTag(key, value) for key, value in _limited(tags, _MAX_TAG).items()],
         )
-
-
-def _experiment_id(client: DiscreetClient, name: str, artifact_root: str | None) -> str:
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        return str(client.create_experiment(name, artifact_location=artifact_root))
-    if experiment.lifecycle_stage == "deleted":
-        raise UserError(
-            f"the MLflow experiment {name!r} was deleted: choose another name, or bring it back with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`."
-        )
-    return str(experiment.experiment_id)
 
 
 def _check_names(names: Mapping[str, object]) -> None:

@@ -77,6 +77,28 @@ def test_its_learning_rates_are_settings(short_config: Config, monkeypatch: pyte
         build_method(changed(short_config, method=ALIGN), 4, 64, 32)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a[b]", r"Align.losses names 'a\[b\]'; letters, digits, - and _ are allowed"),
+        (None, "Align.losses returns no 'loss', which is minimised"),
+    ],
+)
+def test_losses_that_cannot_be_tracked_are_refused_before_a_step(
+    name: str | None, message: str, few: FactorDataset, short_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losses(self: Any, batch: Any) -> dict[str, Any]:
+        value = self.encoder(batch.anchors).mean()
+        return {name: value, "loss": value} if name else {"total": value}
+
+    def step(*_: Any) -> None:
+        pytest.fail("a step was taken")
+
+    monkeypatch.setattr("mypackage.methods.Align.losses", losses)
+    with pytest.raises(UserError, match=message):
+        fit(changed(short_config, method=ALIGN), few, on_step=step)
+
+
 def test_it_says_how_its_batches_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not shuffles(ALIGN)
     monkeypatch.setattr("mypackage.methods.Align.shuffled", True)

@@ -15,6 +15,7 @@ from tuning.analysis.analysis import Analysis, analyse, write_tables
 from tuning.analysis.importance import importances, n_best
 from tuning.cli import app
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.report.analysis_text import print_analysis
 from tuning.report.pictures import draw_pictures
@@ -47,7 +48,7 @@ def search_of(folder: Path, n: int, noise: float = 0.01) -> Search:
     search.ledger.ready(SpaceSampler)
     rng = np.random.default_rng(0)
     for i in range(n + 3):
-        begun = search.ledger.begin()
+        begun = Queue(search.ledger).begin()
         assert begun is not None
         metrics = {
             "invariance": 0.5 - 0.1 * np.log10(begun.values["encoder_lr"]) + noise * rng.standard_normal(),
@@ -136,7 +137,7 @@ def test_an_objective_without_differences_is_left_out(tmp_path: Path) -> None:
     search = Search(tmp_path, Ledger.create(None, load_space(tmp_path / "s.yaml"), {}))
     search.ledger.ready(SpaceSampler)
     for number in range(12):
-        begun = search.ledger.begin()
+        begun = Queue(search.ledger).begin()
         assert begun is not None
         metrics = {"invariance": 1.0, "informativeness": number / 12}
         search.ledger.note_epoch(begun.number, 4, training={}, metrics=metrics)
@@ -211,7 +212,7 @@ def systems(folder: Path, n: int) -> Search:
     search.ledger.ready(SpaceSampler)
     rng = np.random.default_rng(0)
     for _ in range(n):
-        begun = search.ledger.begin()
+        begun = Queue(search.ledger).begin()
         assert begun is not None
         lord, crop = begun.values["method"] == "lord", "crop" in begun.values.get("augmentations", ())
         noise = 0.01 * rng.standard_normal(2)

@@ -14,6 +14,7 @@ from tuning.analysis import attribution, regression
 from tuning.analysis.analysis import Analysis, analyse, write_tables
 from tuning.analysis.evidence import NOT_ENOUGH, SUPPORT, Estimate, enough, sides
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
 from tuning.report.analysis_text import effect_tables, importance_table, print_analysis
@@ -50,7 +51,7 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
     ledger.ready(SpaceSampler)
     noise = np.random.default_rng(0).normal(0, 0.01, (8, 2))
     for i in range(8):
-        begun = ledger.begin()
+        begun = Queue(ledger).begin()
         assert begun is not None
         reached = np.array([0.5 + 0.4 * (i == 7), 0.5 + 0.1 * ("crop" in begun.values["augmentations"])])
         names = ("invariance", "informativeness")

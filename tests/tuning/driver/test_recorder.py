@@ -12,6 +12,7 @@ from tests.tuning.assignments import assignment
 from tuning.driver.display import Display
 from tuning.driver.recorder import WORKER_DEATHS, Recorder
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.trials import TrialRecord
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -28,6 +29,11 @@ def ledger(tmp_path: Path) -> Ledger:
     return ledger
 
 
+@pytest.fixture
+def queue(ledger: Ledger) -> Queue:
+    return Queue(ledger)
+
+
 class Sent:
     """Stands in for the outbox: what was to be written of which trial."""
 
@@ -38,45 +44,46 @@ class Sent:
         self.records.append(record)
 
 
-def handed_out(ledger: Ledger, error: str) -> Any:
+def handed_out(queue: Queue, error: str = "", gpus: float = 0.0) -> Any:
     """Return a trial as Tune knows it, whose worker has died."""
-    begun = ledger.begin()
+    begun = queue.begin()
     assert begun is not None
-    gpus = begun.gpus or ledger.space.resources.gpus_per_trial
+    gpus = begun.gpus or gpus
     return SimpleNamespace(config=assignment(begun.number, gpus=gpus), get_error=lambda: RuntimeError(error))
 
 
 def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
-    ledger: Ledger, tmp_path: Path
+    ledger: Ledger, queue: Queue, tmp_path: Path
 ) -> None:
     sent = Sent()
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
-    recorder = Recorder(Search(tmp_path, ledger), sent, display)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), queue, sent, display)  # type: ignore[arg-type]
     for _ in range(WORKER_DEATHS):
-        trial = handed_out(ledger, "the actor died")
+        trial = handed_out(queue, "the actor died")
         recorder.on_trial_error(0, [], trial)
-        assert (trial.config["number"], ledger.left_over(), sent.records) == (0, True, [])
-    recorder.on_trial_error(0, [], handed_out(ledger, "the actor died"))
-    assert not ledger.left_over()
+        assert (trial.config["number"], queue.left_over(), sent.records) == (0, True, [])
+    recorder.on_trial_error(0, [], handed_out(queue, "the actor died"))
+    assert not queue.left_over()
     assert [(record.status, record.reason) for record in sent.records] == [
         ("running", None),
         ("failed", "the actor died"),
     ]
     assert [(record.status, record.reason) for record in ledger.records()] == [("failed", "the actor died")]
-    assert ledger.budget.trials == 1
+    assert queue.budget.trials == 1
 
 
 def test_a_resumed_trial_that_is_stopped_before_it_reports_keeps_its_metrics(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    begun = ledger.begin()
+    begun = Queue(ledger).begin()
     assert begun is not None
     reached = {"invariance": 0.5, "informativeness": 0.25}
     ledger.note_epoch(begun.number, 1, training={}, metrics=reached)
     ledger.ready(SpaceSampler)
+    queue = Queue(ledger)
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
-    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
-    recorder.on_trial_start(0, [], handed_out(ledger, ""))
+    recorder = Recorder(Search(tmp_path, ledger), queue, Sent(), display)  # type: ignore[arg-type]
+    recorder.on_trial_start(0, [], handed_out(queue))
     recorder.close_all()
     (record,) = ledger.records()
     assert (record.status, record.epoch, record.metrics, record.reason) == ("pruned", 1, reached, None)
@@ -89,12 +96,13 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     settings = {"resources.gpus_per_trial": 0.3, "resources.on_oom": on_oom}
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings=settings), {})
     ledger.ready(SpaceSampler)
+    queue = Queue(ledger)
     said = io.StringIO()
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=said))
-    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), queue, Sent(), display)  # type: ignore[arg-type]
     tried = []
     for _ in shares:
-        trial = handed_out(ledger, "")
+        trial = handed_out(queue, gpus=0.3)
         tried.append(trial.config["gpus"])
         recorder.on_trial_start(0, [], trial)
         recorder.on_trial_result(0, [], trial, {"failure": "CUDA out of memory.", "out_of_memory": True})
@@ -103,14 +111,16 @@ def test_a_trial_that_a_share_of_a_gpu_is_too_small_for(
     (record,) = ledger.records()
     assert (record.status, record.reason) == ("failed", "CUDA out of memory.")
     assert said.getvalue().count("trial 000 restarts with a larger share of a GPU") == len(shares) - 1
-    assert ledger.budget.trials == 1
+    assert queue.budget.trials == 1
 
 
-def test_an_ended_trial_leaves_no_checkpoint_whole_or_half_written(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_ended_trial_leaves_no_checkpoint_whole_or_half_written(
+    ledger: Ledger, queue: Queue, tmp_path: Path
+) -> None:
     search = Search(tmp_path, ledger)
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
-    recorder = Recorder(search, Sent(), display)  # type: ignore[arg-type]
-    trial = handed_out(ledger, "")
+    recorder = Recorder(search, queue, Sent(), display)  # type: ignore[arg-type]
+    trial = handed_out(queue)
     recorder.on_trial_start(0, [], trial)
     of_others = {"001.pt", "1000.pt", ".1000.pt.1f.tmp"}
     search.checkpoints.mkdir()
@@ -120,13 +130,13 @@ def test_an_ended_trial_leaves_no_checkpoint_whole_or_half_written(ledger: Ledge
     assert {file.name for file in search.checkpoints.iterdir()} == of_others
 
 
-def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_training_goes_on(ledger: Ledger, queue: Queue, tmp_path: Path) -> None:
     said = io.StringIO()
     display = Display(
         4, ledger.space.objectives, ledger.space.reference, console=Console(file=said, width=200)
     )
-    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
-    trial = handed_out(ledger, "")
+    recorder = Recorder(Search(tmp_path, ledger), queue, Sent(), display)  # type: ignore[arg-type]
+    trial = handed_out(queue)
     recorder.on_trial_start(0, [], trial)
     result = {
         "epoch": 1,

@@ -19,6 +19,7 @@ from tuning.driver import trainable
 from tuning.driver.display import Display
 from tuning.driver.recorder import Recorder
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
@@ -57,7 +58,7 @@ def test_a_disk_that_is_full_at_the_end_of_a_trial_costs_what_it_would_have_kept
     monkeypatch.setattr(trainable, full, on_a_full_disk(getattr(trainable, full)))
     ledger = Ledger.create(tmp_path / "ledger.log", load_space(QUICK, settings={"epochs": 1}), {})
     ledger.ready(SpaceSampler)
-    begun = ledger.begin()
+    begun = Queue(ledger).begin()
     assert begun is not None
     folder = tmp_path / "trials" / "000"
     given = assignment(
@@ -77,7 +78,7 @@ def test_a_disk_that_is_full_at_the_end_of_a_trial_costs_what_it_would_have_kept
     display = Display(
         1, ledger.space.objectives, ledger.space.reference, console=Console(file=said, width=400)
     )
-    recorder = Recorder(Search(tmp_path, ledger), Sent(), display)  # type: ignore[arg-type]
+    recorder = Recorder(Search(tmp_path, ledger), Queue(ledger), Sent(), display)  # type: ignore[arg-type]
     trial: Any = SimpleNamespace(config=given)
     recorder.on_trial_start(0, [], trial)
     for report in reports:

@@ -9,6 +9,7 @@ from dcodr.config import PRESETS, dump_config
 from dcodr.errors import UserError
 from tuning.driver.warm_start import first_trials, read_ranking
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
 from tuning.sampling.sampler import SpaceSampler
@@ -162,7 +163,7 @@ def earlier_search(folder: Path, trials: dict[float, tuple[float, float]]) -> No
     ledger = Ledger.create(folder / "cars" / LEDGER, space, {}, [FirstTrial(v, "here") for v in values])
     ledger.ready(SpaceSampler)
     for objectives in trials.values():
-        begun = ledger.begin()
+        begun = Queue(ledger).begin()
         assert begun is not None
         metrics = dict(zip(space.objectives, objectives, strict=True))
         ledger.note_epoch(begun.number, 1, training={}, metrics=metrics, intervals={})

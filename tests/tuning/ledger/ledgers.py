@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.trials import Begun, FirstTrial
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
@@ -37,7 +38,7 @@ def beginning_with(space: Space, *names: str) -> Ledger:
 
 
 def begin(ledger: Ledger) -> Begun:
-    begun = ledger.begin()
+    begun = Queue(ledger).begin()
     assert begun is not None
     return begun
 

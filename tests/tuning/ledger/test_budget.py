@@ -100,12 +100,6 @@ def test_a_trial_waits_while_running_ones_may_need_all_the_epochs() -> None:
     assert not spending.waits()
 
 
-def test_a_search_without_a_budget_of_epochs_never_waits() -> None:
-    spending = budget()
-    spending.begin()
-    assert not spending.waits()
-
-
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [

@@ -9,6 +9,7 @@ from tests.faults.full_disk import files_end_at
 from tests.tuning.trained import SPACE
 from tuning.ledger.journal import cut_short, mend
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import load_space
 
@@ -24,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_full_disk_is_told_and_the_ledger_goes_on_where_it_was(path: Path, room: int) -> None:
     ledger = Ledger.open(path)
     ledger.ready(SpaceSampler)
-    begun = ledger.begin()
+    begun = Queue(ledger).begin()
     assert begun is not None
     whole = path.read_bytes()
     with (
@@ -35,7 +36,7 @@ def test_a_full_disk_is_told_and_the_ledger_goes_on_where_it_was(path: Path, roo
     assert path.read_bytes() == whole
     again = Ledger.open(path)
     assert again.ready(SpaceSampler) == [0]
-    assert again.begin() == begun
+    assert Queue(again).begin() == begun
     again.note_epoch(0, 1, training={"loss": 0.1})
     assert Ledger.open(path).records()[0].epochs[1].training == {"loss": 0.1}
 

@@ -16,6 +16,7 @@ from dcodr.errors import UserError
 from tests.tuning.ledger.ledgers import SPACE, begin, beginning_with, finish, load, note
 from tuning.ledger.budget import Budget
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.trials import Begun
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -25,7 +26,9 @@ from tuning.space.settings import Stall
 
 def test_the_first_trials_come_first(ledger: Ledger, space: Space) -> None:
     begun = begin(ledger)
-    assert begun == Begun(0, space.paper_values(), seed=0, confirms=None, baseline=True)
+    values = space.paper_values()
+    assert begun == Begun(0, values, space.config(values), confirms=None, baseline=True)
+    assert begun.seed == 0
     finish(ledger, begun.number)
     begin(ledger)
     assert [record.origin for record in ledger.records()] == ["paper", None]
@@ -116,7 +119,7 @@ def test_cut_off_trials_go_on_under_their_numbers(ledger: Ledger, tmp_path: Path
         4: {"invariance": 0.6, "informativeness": 0.5},
     }
     assert begin(again).number == 2
-    assert again.budget.trials == 3
+    assert Queue(again).budget.trials == 3
 
 
 def test_what_was_cut_off_goes_on_though_the_budget_is_spent(ledger: Ledger, tmp_path: Path) -> None:
@@ -124,10 +127,13 @@ def test_what_was_cut_off_goes_on_though_the_budget_is_spent(ledger: Ledger, tmp
         begin(ledger)
     again = Ledger.open(tmp_path / "ledger.log")
     again.ready(SpaceSampler)
+    queue = Queue(again)
     for number in range(8):
-        assert again.over() is None
-        assert begin(again).number == number
-    assert again.over() == "all 8 trials are done"
+        assert queue.over() is None
+        begun = queue.begin()
+        assert begun is not None
+        assert begun.number == number
+    assert queue.over() == "all 8 trials are done"
 
 
 def test_a_pause_is_no_part_of_a_trials_time(
@@ -158,9 +164,10 @@ def test_a_reason_of_a_process_that_was_killed_is_not_one_of_a_complete_trial(le
 def test_trials_without_a_worker_are_given_up_except_the_papers(ledger: Ledger) -> None:
     paper, evaluated, unseen = (begin(ledger).number for _ in range(3))
     note(ledger, evaluated, 1, 0.5, 0.4)
+    queue = Queue(ledger)
     for number in (paper, evaluated, unseen):
-        ledger.put_back(number)
-    assert ledger.give_up() == [evaluated, unseen]
+        queue.put_back(number)
+    assert queue.give_up() == [evaluated, unseen]
     assert [record.status for record in ledger.records()] == ["running", "pruned", "failed"]
     again = begin(ledger)
     assert (again.number, again.baseline) == (paper, True)
@@ -189,11 +196,11 @@ def test_a_reopened_search_does_not_repeat_its_draws(ledger: Ledger, tmp_path: P
 def test_a_search_goes_on_with_other_budgets(ledger: Ledger, tmp_path: Path) -> None:
     for _ in range(8):
         finish(ledger, begin(ledger).number)
-    assert ledger.over() == "all 8 trials are done"
+    assert Queue(ledger).over() == "all 8 trials are done"
     again = Ledger.open(tmp_path / "ledger.log")
-    assert again.over() == "all 8 trials are done"
+    assert Queue(again).over() == "all 8 trials are done"
     again.ready(SpaceSampler, load(tmp_path, SPACE, trials=9))
-    assert again.over() is None
+    assert Queue(again).over() is None
     assert Ledger.open(tmp_path / "ledger.log").space.search.trials == 9
 
 
@@ -213,19 +220,20 @@ def test_confirmations_have_the_values_and_another_seed_and_cost_no_budget(four:
     ledger = beginning_with(space, "crop", "affine")
     finish(ledger, begin(ledger).number)
     over = "4 of 4 epochs are spent, too many for another trial"
-    assert ledger.over() == over
-    assert ledger.waiting() == 0
+    queue = Queue(ledger)
+    assert (queue.over(), queue.waiting()) == (over, 0)
     for seed in (1, 2):
-        ledger.confirm(0, seed)
-    assert ledger.waiting() == 2
-    first, second = begin(ledger), begin(ledger)
-    assert ledger.waiting() == 0
+        queue.confirm(0, seed)
+    assert queue.waiting() == 2
+    first, second = queue.begin(), queue.begin()
+    assert first is not None
+    assert second is not None
+    assert queue.waiting() == 0
     assert [first.seed, second.seed] == [1, 2]
     assert first.values == second.values == {"augmentations": ("crop",)}
     assert finish(ledger, first.number) == "complete"
     assert ledger.end(second.number, full_budget=False, failure="loss is nan") == "failed"
-    assert ledger.over() == over
-    assert Ledger(ledger.study).over() == over
+    assert queue.over() == Queue(Ledger(ledger.study)).over() == over
     original, *confirmations = ledger.records()
     assert [(run.confirms, run.seed, run.status) for run in confirmations] == [
         (0, 1, "complete"),
@@ -237,8 +245,7 @@ def test_confirmations_have_the_values_and_another_seed_and_cost_no_budget(four:
 def test_first_trials_that_the_budget_left_out_wait_for_a_larger_one(four: Space) -> None:
     ledger = beginning_with(four, "crop", "affine")
     finish(ledger, begin(ledger).number)
-    ledger.confirm(0, 1)
-    confirmation = begin(ledger)
+    confirmation = ledger.confirm(0, 1)
     assert confirmation.confirms == 0
     finish(ledger, confirmation.number)
     again = Ledger(ledger.study)
@@ -249,14 +256,11 @@ def test_first_trials_that_the_budget_left_out_wait_for_a_larger_one(four: Space
 def test_confirmations_that_were_cut_off_go_on_where_they_are_asked_for_again(four: Space) -> None:
     ledger = beginning_with(four, "crop", "affine")
     finish(ledger, begin(ledger).number)
-    for seed in (1, 2):
-        ledger.confirm(0, seed)
-    first, second = begin(ledger), begin(ledger)
+    first, second = ledger.confirm(0, 1), ledger.confirm(0, 2)
     again = Ledger(ledger.study)
     assert again.ready(SpaceSampler) == []
-    assert again.waiting() == 0
-    again.confirm(0, 2)
-    assert begin(again) == second
+    assert Queue(again).waiting() == 0
+    assert again.confirm(0, 2) == second
     again.drop_confirmations()
     statuses = {record.number: record.status for record in again.records()}
     assert statuses == {0: "complete", first.number: "interrupted", second.number: "running"}
@@ -283,15 +287,16 @@ steps = st.lists(
 def test_a_reopened_ledger_has_spent_what_the_live_one_has(
     four: Space, monkeypatch: pytest.MonkeyPatch, steps: list[Any]
 ) -> None:
-    monkeypatch.setattr("tuning.ledger.ledger.NEW_DRAWS", 10)
+    monkeypatch.setattr("tuning.ledger.queue.NEW_DRAWS", 10)
     limits = {"epoch_budget": 60, "stall": Stall(trials=4, growth=0.1), "sampler": "random"}
     search = four.search.model_copy(update=limits)
     ledger = Ledger.create(None, four.model_copy(update={"search": search}), {})
     ledger.ready(SpaceSampler)
+    queue = Queue(ledger)
     epochs: dict[int, int] = {}
     for kind, which, invariance, informativeness, how in steps:
         if kind == "begin":
-            begun = ledger.begin() if ledger.over() is None else None
+            begun = queue.begin() if queue.over() is None else None
             if begun is not None:
                 epochs[begun.number] = 0
         elif epochs:
@@ -303,7 +308,7 @@ def test_a_reopened_ledger_has_spent_what_the_live_one_has(
                 ledger.end(number, full_budget=epochs.pop(number) == 4, **how)
     for number in reversed(epochs):
         ledger.end(number, full_budget=epochs[number] == 4)
-    assert spent(Ledger(ledger.study).budget) == spent(ledger.budget)
+    assert spent(Queue(Ledger(ledger.study)).budget) == spent(queue.budget)
 
 
 def spent(budget: Budget) -> list[Any]:
@@ -323,11 +328,13 @@ WRITER = """
 import sys
 from pathlib import Path
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler
 ledger = Ledger.open(Path(sys.argv[1]))
 ledger.ready(SpaceSampler)
+queue = Queue(ledger)
 while True:
-    number = ledger.begin().number
+    number = queue.begin().number
     metrics = {"invariance": 0.5, "informativeness": 0.5}
     ledger.note_epoch(number, 4, training={}, metrics=metrics, intervals={})
     ledger.end(number, full_budget=True)

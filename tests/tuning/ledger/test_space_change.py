@@ -7,6 +7,7 @@ import yaml
 
 from dcodr.errors import UserError
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.resume import require_same
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
@@ -45,7 +46,7 @@ def ledger(tmp_path: Path) -> Ledger:
     ledger = Ledger.create(tmp_path / "ledger.log", space, {})
     ledger.ready(SpaceSampler)
     for number in range(6):
-        assert ledger.begin() is not None
+        assert Queue(ledger).begin() is not None
         metrics = {"invariance": 0.1 * number, "informativeness": 0.5}
         ledger.note_epoch(number, 4, training={}, metrics=metrics)
         if number < 5:
@@ -58,7 +59,6 @@ FITTING = [
     {"search.scheduler": {"grace_period": 1}},
     {"params.temperature.low": 0.01, "params.temperature.high": 2.0},
     {"params.augmentations.max_size": 5},
-    {"resources": {"max_concurrent": 2}},
     {"resources": {"cpus_per_trial": 2}},
     {"resources": {"gpus_per_trial": 0.5}},
 ]
@@ -76,7 +76,7 @@ def test_a_change_that_earlier_trials_fit_is_gone_on_with_if_allowed(
     assert ledger.ready(SpaceSampler, space) == [5]
     assert ledger.records() == before
     for number in range(5, 8):
-        begun = ledger.begin()
+        begun = Queue(ledger).begin()
         assert begun is not None
         assert begun.number == number
         assert space.reject_reason(begun.values) is None
@@ -117,7 +117,7 @@ def test_budgets_and_the_same_space_are_no_change(ledger: Ledger, tmp_path: Path
 
 def test_a_preference_may_change_and_chooses_another_trial(ledger: Ledger, tmp_path: Path) -> None:
     ledger.ready(SpaceSampler)
-    assert ledger.begin() is not None
+    assert Queue(ledger).begin() is not None
     ledger.note_epoch(5, 4, training={}, metrics={"invariance": 0.2, "informativeness": 0.9})
     ledger.end(5, full_budget=True)
     search = Search(tmp_path, ledger)
@@ -139,10 +139,10 @@ def test_a_search_keeps_the_constant_answers_that_it_began_with(tmp_path: Path) 
         other = space.model_copy(update={"constant_answers": {"error/landmarks": 99.0}})
         require_same(ledger, other, allow_change=False)
         ledger.ready(SpaceSampler, other)
-        begun = ledger.begin()
+        begun = Queue(ledger).begin()
         assert begun is not None
         ledger.note_epoch(0, 4, training={}, metrics={"invariance": 0.5, "error/landmarks": 2.5})
         ledger.end(0, full_budget=True)
         for one in (ledger, Ledger.open(tmp_path / f"{name}.log")):
             assert one.space.reference == kept.reference
-            assert one.budget.hypervolume == (0.5 * 10 if name == "now" else 0.0)
+            assert Queue(one).budget.hypervolume == (0.5 * 10 if name == "now" else 0.0)

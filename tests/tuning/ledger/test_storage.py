@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,16 @@ import ray
 from ray.tune import TuneError
 from rich.console import Console
 
+from dcodr.data.store import open_store
 from dcodr.errors import StorageError, UserError
 from dcodr.files import write_text
+from tests.tuning.store import place
 from tuning import run
 from tuning.ledger.storage import LEDGER, guarded, unfit
 from tuning.run import run_search
 from tuning.space import load_space
+from tuning.tracking.store import default_uri
+from tuning.tracking.tracker import Tracker
 
 QUICK = Path(__file__).parents[3] / "search_spaces" / "quick.yaml"
 
@@ -85,6 +90,39 @@ def test_the_longest_name_still_fits_with_all_that_is_added_to_it(tmp_path: Path
     write_text(tmp_path / f"{longest}-12345.yaml", "by way of a temporary file")
 
 
+def test_a_moved_search_resumes_only_once_mlflow_has_its_new_place(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "ray_session", lambda *_: nullcontext())
+    monkeypatch.setattr(run, "ready", lambda *_: None)
+    old, new, console = tmp_path / "old", tmp_path / "new", Console(file=io.StringIO())
+    place(old)
+    (old / "s").mkdir()
+    space = load_space(QUICK, data=str(tiny_store))
+    run.begin(old / "s", space, open_store(tiny_store).fingerprint, Tracker(default_uri(old)), [])
+    old.rename(new)
+    with pytest.raises(UserError, match=f"artifacts are not in {old}.*: python -m tuning doctor NAME"):
+        run_search(space, name="s", storage=new, resume=True, console=console)
+    assert not old.exists()
+
+
+def test_the_name_of_another_model_is_refused_before_a_search_begins(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "ray_session", lambda *_: nullcontext())
+    monkeypatch.setattr(run, "ready", lambda *_: None)
+    place(tmp_path / "runs")
+    client = Tracker(default_uri(tmp_path / "runs")).client
+    other = client.create_run("0")
+    client.create_registered_model("s")
+    client.create_model_version("s", f"{other.info.artifact_uri}/encoder", other.info.run_id)
+    client.set_registered_model_alias("s", "knee", "1")
+    space, console = load_space(QUICK, data=str(tiny_store)), Console(file=io.StringIO())
+    with pytest.raises(UserError, match=r"model 's' is of another program .* another name with name="):
+        run_search(space, name="s", storage=tmp_path / "runs", console=console)
+    assert not (tmp_path / "runs" / "s").exists()
+
+
 def test_a_folder_of_other_things_is_not_taken(begin: Any, tmp_path: Path) -> None:
     (tmp_path / "runs" / "file").touch()
     assert "runs/file is a file" in begin("file")
@@ -111,7 +149,7 @@ def test_a_search_that_cannot_begin_leaves_no_folder(
         raise UserError("MLflow has just gone")
 
     monkeypatch.setattr(ray, "init", lambda **_: None)
-    monkeypatch.setattr(run, "Tracker", lambda uri: SimpleNamespace(uri=uri))
+    monkeypatch.setattr(run, "Tracker", lambda uri: SimpleNamespace(uri=uri, model_search=lambda _: None))
     monkeypatch.setattr(run, "open_parent", open_parent)
     space = load_space(QUICK, data=str(tiny_store))
     with pytest.raises(UserError, match="just gone"):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcodr.augmentations.names import PAPER_13
+from dcodr.config import Config
 from dcodr.config.methods import MethodName, has_effect
 from tests.tuning.sampling.spaces import mixed
 from tuning.ledger.encoding import decode, encode
@@ -39,7 +40,7 @@ def drawn(method: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def identity_of(params: dict[str, Param], drawn: dict[str, Any]) -> str:
-    return identity(Begun(0, decode(params, drawn), seed=0, confirms=None))
+    return identity(Begun(0, decode(params, drawn), Config.model_construct(seed=0), confirms=None))
 
 
 @pytest.mark.parametrize("key", ALL)

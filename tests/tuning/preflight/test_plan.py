@@ -17,6 +17,7 @@ from tests.docs.commands import run_python
 from tests.tuning.preflight.parts import brief
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.preflight import plan, rehearsal
 from tuning.preflight.plan import duration, rehearsed, show_plan
 from tuning.preflight.rehearsal import Timing
@@ -132,8 +133,9 @@ def test_rehearsed_trials_are_those_of_the_search(tiny_store: Path, tmp_path: Pa
     space = load_space(QUICK, data=str(tiny_store), search={"trials": 9, "startup_trials": 5, "seed": 3})
     real = Ledger.create(tmp_path / "ledger.log", space, {}, first_trials(space))
     real.ready(SpaceSampler)
+    queue = Queue(real)
     for _ in range(5):
-        begun = real.begin()
+        begun = queue.begin()
         assert begun is not None
         metrics = {"invariance": 0.1 * begun.number, "informativeness": 0.5}
         real.note_epoch(begun.number, 2, training={}, metrics=metrics, intervals={})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
 from tuning.results.search import Search
@@ -53,7 +54,7 @@ def made(
     ledger = Ledger.create(folder / LEDGER, space, facts, first)
     ledger.ready(SpaceSampler)
     for row in values:
-        begun = ledger.begin()
+        begun = Queue(ledger).begin()
         assert begun is not None
         for epoch in (1, 2):
             reached = {name: value * epoch / 2 for name, value in zip(objectives, row, strict=True)}
@@ -66,9 +67,7 @@ def confirm(search: Search, number: int, runs: Sequence[Sequence[float]]) -> lis
     """Train a trial again with other seeds, to these objectives; return the numbers of the trainings."""
     numbers = []
     for seed, row in enumerate(runs, start=1):
-        search.ledger.confirm(number, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
+        begun = search.ledger.confirm(number, seed)
         metrics = dict(zip(search.space.objectives, row, strict=True))
         epochs = search.space.base.epochs
         search.ledger.note_epoch(begun.number, epochs, training={}, metrics=metrics, intervals={})
@@ -89,7 +88,7 @@ def hostile(folder: Path) -> Search:
     search.ledger.remember("ended", EVIL)
     search.ledger.remember("fingerprint", EVIL)
     search.ledger.remember("versions", {EVIL: EVIL})
-    begun = search.ledger.begin()
+    begun = Queue(search.ledger).begin()
     assert begun is not None
     search.ledger.end(begun.number, full_budget=False, failure=EVIL)
     with (search.folder / "space.yaml").open("a") as file:

@@ -25,9 +25,7 @@ def drawn(search: Search, number: int, color: str) -> None:
 
 def confirmed(search: Search, trial: int, seed: int, value: tuple[float, float]) -> None:
     """Train a trial's settings again; the training reaches these objectives."""
-    search.ledger.confirm(trial, seed)
-    begun = search.ledger.begin()
-    assert begun is not None
+    begun = search.ledger.confirm(trial, seed)
     metrics = dict(zip(search.space.objectives, value, strict=True))
     search.ledger.note_epoch(begun.number, 2, training={}, metrics=metrics, intervals={})
     search.ledger.end(begun.number, full_budget=True)

@@ -14,6 +14,7 @@ from tuning.analysis import attribution, regression
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.analysis.attribution import Attribution, MemberEffect
 from tuning.analysis.evidence import Estimate
+from tuning.ledger.queue import Queue
 from tuning.report.bars import PALE, bar_charts, effect_bars, importance_bars
 from tuning.report.chart import Chart, plain, tick_texts
 from tuning.report.curves import curve_charts, hypervolume_chart
@@ -108,7 +109,7 @@ def test_the_edge_goes_through_no_point_that_nobody_reached(tmp_path: Path) -> N
 def test_trials_below_full_budget_are_marked_where_they_are(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.25]])
     for full, reached in ((False, 0.125), (None, 0.375)):
-        begun = search.ledger.begin()
+        begun = Queue(search.ledger).begin()
         assert begun is not None
         metrics = dict.fromkeys(TWO, reached)
         search.ledger.note_epoch(begun.number, 1, training={}, metrics=metrics)
@@ -123,7 +124,7 @@ def test_trials_below_full_budget_are_marked_where_they_are(tmp_path: Path) -> N
 
 def test_bars_of_a_point_are_the_interval_of_its_metrics(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [])
-    begun = search.ledger.begin()
+    begun = Queue(search.ledger).begin()
     assert begun is not None
     metrics, intervals = {"invariance": 0.5, "informativeness": 0.25}, {"invariance": [0.375, 0.75]}
     search.ledger.note_epoch(begun.number, 1, training={}, metrics=metrics, intervals=intervals)
@@ -250,7 +251,7 @@ def test_curves_are_the_figures_of_each_epoch(tmp_path: Path) -> None:
 def test_the_hypervolume_grows_by_what_a_trial_adds(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5], [0.25, 0.25], [1.0, 0.25]])
     assert [volume for _, volume in search.results().growth] == [0.25, 0.25, 0.375]
-    assert search.results().hypervolume == search.ledger.budget.hypervolume == 0.375
+    assert search.results().hypervolume == Queue(search.ledger).budget.hypervolume == 0.375
     chart = hypervolume_chart(search.results())
     assert chart is not None
     assert valid(chart).alt == "Hypervolume 0.3750 after 3 trials; the last to raise it was number 3."

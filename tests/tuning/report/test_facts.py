@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.tuning.report.searches import TWO, confirm, made
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.report.facts import overview, state
 from tuning.report.tables import confirmed_table, finals_table, front_table, gain_table, reasons_table
 
@@ -30,11 +31,11 @@ def test_a_dominated_paper_is_below_the_front(tmp_path: Path) -> None:
 def test_trials_are_counted_by_how_they_ended(tmp_path: Path) -> None:
     search = made(tmp_path / "s", [[0.5, 0.5], [0.5, 0.25]])
     for reason in ("the code is constant", None):
-        begun = search.ledger.begin()
+        begun = Queue(search.ledger).begin()
         assert begun is not None
         search.ledger.note_epoch(begun.number, 1, training={}, metrics=dict.fromkeys(TWO, 0.125))
         search.ledger.end(begun.number, full_budget=False, infeasible=reason)
-    search.ledger.begin()
+    Queue(search.ledger).begin()
     facts = dict(overview(search.results()))
     assert facts["Trials"] == "5: 2 complete, 1 infeasible, 1 stopped early, 1 cut off"
     assert facts["Ended"] == "not yet: interrupted; continue with --resume"

@@ -18,6 +18,7 @@ from tests.tuning.report.searches import confirm
 from tuning.analysis.analysis import analyse
 from tuning.cli import app
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import FirstTrial
 from tuning.report.analysis_text import print_analysis
@@ -56,7 +57,7 @@ def search_of(
     search = Search(folder, Ledger.create(folder / LEDGER, space, {"run_id": "r"}, first))
     search.ledger.ready(SpaceSampler)
     for row in rows:
-        begun = search.ledger.begin()
+        begun = Queue(search.ledger).begin()
         assert begun is not None
         metrics = dict(zip(space.objectives, row, strict=True)) | dict(chance)
         search.ledger.note_epoch(begun.number, 4, training={}, metrics=metrics, intervals={})

@@ -39,7 +39,6 @@ def test_bars_are_the_trials_from_begin_to_end(tmp_path: Path) -> None:
 def test_a_confirmation_stands_for_the_trial_that_it_confirms(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(2))
     search.ledger.confirm(1, seed=5)
-    search.ledger.begin()
     chart = timeline_chart(search.results())
     assert chart is not None
     running = next(trace for trace in chart.data if trace["name"] == "running")

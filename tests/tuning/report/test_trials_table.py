@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from tests.tuning.report.searches import made, spread
+from tuning.ledger.queue import Queue
 from tuning.report.trials_table import trials_table
 
 
 def test_every_trial_has_a_row_and_the_best_are_first(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(8))
-    begun = search.ledger.begin()
+    begun = Queue(search.ledger).begin()
     assert begun is not None
     search.ledger.end(begun.number, full_budget=False, failure="no such file")
     results = search.results()

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from tests.tuning.report.searches import made
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.report.watch import PAUSE, watch
 from tuning.results.search import Search
 
@@ -24,7 +25,7 @@ def watched(search: Search, console: Console) -> list[float]:
     def sleep(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 2:
-            search.ledger.begin()
+            Queue(search.ledger).begin()
         if len(waited) == 4:
             search.ledger.remember("ended", "its trials are done")
 

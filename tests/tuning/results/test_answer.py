@@ -33,9 +33,7 @@ def confirm(
 ) -> None:
     """Train a trial again, once for each row of objectives, with intervals of a width."""
     for seed, row in enumerate(rows, start=first_seed):
-        search.ledger.confirm(number, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
+        begun = search.ledger.confirm(number, seed)
         metrics = dict(zip(TWO, row, strict=True))
         limits = {name: (value - width / 2, value + width / 2) for name, value in metrics.items()}
         search.ledger.note_epoch(begun.number, 2, training={}, metrics=metrics, intervals=limits)
@@ -126,9 +124,7 @@ def test_a_confirmation_that_collapsed_is_named_and_takes_no_part(search: Search
     with_confirmations(search, 3)
     for number in (PAPER, BEST):
         confirm(search, number, [[0.5 + 0.2 * number, 0.55], [0.51 + 0.2 * number, 0.55]])
-        search.ledger.confirm(number, 3)
-        begun = search.ledger.begin()
-        assert begun is not None
+        begun = search.ledger.confirm(number, 3)
         search.ledger.note_epoch(begun.number, 2, training={}, metrics=dict.fromkeys(TWO, 0.5))
         reason = "effective rank 1.0" if number == collapsed else None
         search.ledger.end(begun.number, full_budget=True, infeasible=reason)
@@ -149,9 +145,7 @@ def test_confirmations_without_a_result_give_the_reason_in_place_of_an_answer(se
     with_confirmations(search, 2)
     confirm(search, BEST, [[0.7, 0.7], [0.8, 0.8]])
     for seed in (1, 2):
-        search.ledger.confirm(PAPER, seed)
-        begun = search.ledger.begin()
-        assert begun is not None
+        begun = search.ledger.confirm(PAPER, seed)
         search.ledger.end(begun.number, full_budget=False, failure="the worker died.")
     said = answer_text(search.results())
     assert (

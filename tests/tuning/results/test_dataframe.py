@@ -10,6 +10,7 @@ import pytest
 
 from dcodr.errors import UserError
 from tests.tuning.report.searches import EVIL, confirm, hostile, made, spread
+from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 
 
@@ -17,7 +18,7 @@ from tuning.results.search import Search
 def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
     """Twelve complete trials, one that failed, and trial 3 confirmed twice with worse metrics."""
     search = made(tmp_path_factory.mktemp("search") / "s", spread(12), extra={"accuracy/hue": 0.25})
-    begun = search.ledger.begin()
+    begun = Queue(search.ledger).begin()
     assert begun is not None
     search.ledger.end(begun.number, full_budget=False, failure="no memory")
     confirm(search, 3, [(0.1, 0.2), (0.2, 0.2)])

@@ -8,6 +8,7 @@ import pytest
 from dcodr.config import read_config
 from dcodr.errors import UserError
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER, names
 from tuning.ledger.trials import FirstTrial
 from tuning.report.terminal import print_status
@@ -48,7 +49,7 @@ def search(tmp_path: Path) -> Search:
     ledger = Ledger.create(folder / LEDGER, space, facts, first)
     ledger.ready(SpaceSampler)
     for invariance, informativeness, full, reason in OUTCOMES:
-        begun = ledger.begin()
+        begun = Queue(ledger).begin()
         assert begun is not None
         number = begun.number
         metrics = {"invariance": invariance, "informativeness": informativeness, "domain_accuracy": 0.3}

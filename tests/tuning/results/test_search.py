@@ -17,7 +17,8 @@ from dcodr.errors import UserError
 from dcodr.files import CHECKPOINT
 from tests.tuning.report.searches import made
 from tuning.ledger.ledger import Ledger
-from tuning.ledger.trials import FirstTrial, kept_of
+from tuning.ledger.queue import Queue
+from tuning.ledger.trials import Begun, FirstTrial, kept_of
 from tuning.report.commands import commands
 from tuning.report.front_chart import front_chart
 from tuning.report.terminal import print_status, status_facts
@@ -54,8 +55,12 @@ def search(tmp_path: Path) -> Search:
 
 
 def train(search: Search, metrics: tuple[float, float], full_budget: bool = True) -> None:
-    begun = search.ledger.begin()
+    begun = Queue(search.ledger).begin()
     assert begun is not None
+    finish(search, begun, metrics, full_budget)
+
+
+def finish(search: Search, begun: Begun, metrics: tuple[float, float], full_budget: bool = True) -> None:
     named = dict(zip(search.space.objectives, metrics, strict=True))
     search.ledger.note_epoch(begun.number, 3, training={}, metrics=named, intervals={})
     search.ledger.end(begun.number, full_budget=full_budget)
@@ -63,8 +68,7 @@ def train(search: Search, metrics: tuple[float, float], full_budget: bool = True
 
 def confirm(search: Search, number: int, *runs: tuple[float, float]) -> None:
     for seed, metrics in enumerate(runs, start=1):
-        search.ledger.confirm(number, seed)
-        train(search, metrics)
+        finish(search, search.ledger.confirm(number, seed), metrics)
 
 
 def test_the_encoder_of_a_trial_that_confirmations_bring_to_the_front_is_kept(search: Search) -> None:
@@ -142,9 +146,7 @@ def test_checkpoints_of_ended_trials_go_and_those_of_running_ones_stay(search: S
 
     Their times mean nothing, for the clock may have been set since.
     """
-    search.ledger.confirm(PAPER, seed=7)
-    begun = search.ledger.begin()
-    assert begun is not None
+    begun = search.ledger.confirm(PAPER, seed=7)
     number = f"{begun.number:03d}"
     running = {f"{number}.pt", f"{number}.before.pt", f".{number}.pt.1f.tmp"}
     search.checkpoints.mkdir(parents=True)
@@ -196,14 +198,11 @@ def test_what_is_unconfirmed_gets_less_until_nothing_is(search: Search) -> None:
     assert search.results().unconfirmed == wanted
     confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
     assert search.results().unconfirmed == wanted[2:]
-    search.ledger.confirm(CORNER, 1)
-    failed = search.ledger.begin()
-    assert failed is not None
+    failed = search.ledger.confirm(CORNER, 1)
     search.ledger.end(failed.number, full_budget=False, failure="loss is nan")
     assert search.results().unconfirmed == wanted[3:]
     for number, seed in search.results().unconfirmed:
-        search.ledger.confirm(number, seed)
-        train(search, (0.3, 0.3))
+        finish(search, search.ledger.confirm(number, seed), (0.3, 0.3))
     assert search.results().unconfirmed == []
     assert [row.trial.number for row in search.results().confirmed] == [PAPER, LUCKY]
 
@@ -232,7 +231,7 @@ def test_confirmations_are_no_trials_of_the_search(search: Search) -> None:
     confirm(search, LUCKY, (0.5, 0.5), (0.5, 0.5))
     assert [trial.number for trial in search.trials()] == list(range(6))
     assert [trial.confirms for trial, _ in search.results().ended][6:] == [LUCKY, LUCKY]
-    assert search.ledger.budget.trials == 6
+    assert Queue(search.ledger).budget.trials == 6
 
 
 def test_a_search_and_its_ledger_say_what_they_are(search: Search) -> None:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from dcodr.errors import UserError
 from tests.tuning.sampling.spaces import space_of
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler, load_sampler
 from tuning.space import Space
 from tuning.space.params import FloatParam, SubsetParam
@@ -48,7 +49,8 @@ class Proposes(RandomSampler):
 def begun(space: Space, n: int) -> list[dict[str, Any]]:
     ledger = Ledger.create(None, space, {}, [])
     ledger.ready(SpaceSampler)
-    trials = [ledger.begin() for _ in range(n)]
+    queue = Queue(ledger)
+    trials = [queue.begin() for _ in range(n)]
     return [dict(trial.values) for trial in trials if trial is not None]
 
 

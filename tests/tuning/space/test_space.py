@@ -13,6 +13,7 @@ from dcodr.strict_yaml import StrictModel, parse_yaml
 from tests.tuning.space.space_files import BASE, MIN_SCALE, SPACES, SUBSET, TEMPERATURE, write
 from tuning.driver.warm_start import first_trials
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, json_schema, load_space
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param
@@ -53,8 +54,9 @@ def test_the_single_augmentation_study_tries_each_of_the_13_once(seed: int) -> N
     ledger.ready(SpaceSampler)
     running: list[int] = []
     tried = []
-    while ledger.over() is None:
-        begun = ledger.begin()
+    queue = Queue(ledger)
+    while queue.over() is None:
+        begun = queue.begin()
         assert begun is not None
         tried += begun.values["augmentations"]
         running.append(begun.number)

@@ -21,6 +21,7 @@ from tests.tuning.store import Store, fresh, metrics
 from tests.tuning.tracking.test_mirror import bring_all, check
 from tests.tuning.trained import begin
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.ledger.storage import LEDGER
 from tuning.ledger.trials import kept_of
 from tuning.results.export import export
@@ -29,8 +30,9 @@ from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.tracking import mirror
 from tuning.tracking.doctor import consult, print_diagnosis
+from tuning.tracking.encoders import register, taken
 from tuning.tracking.metrics import FORM
-from tuning.tracking.store import DiscreetClient
+from tuning.tracking.store import DiscreetClient, add_artifacts, default_uri
 from tuning.tracking.tracker import Tracker
 
 LEFT = ["FINISHED", "FINISHED", "FINISHED", "FAILED", "FINISHED", "KILLED"]
@@ -202,7 +204,7 @@ class Finished(Patient):
         ledger.ready(
             SpaceSampler, space.model_copy(update={"search": space.search.model_copy(update={"trials": 5})})
         )
-        ledger.begin()
+        Queue(ledger).begin()
         ledger.end(5, full_budget=False)
         ledger.remember("ended", "all 5 trials are done")
         (kept,) = self.search.front()
@@ -268,6 +270,15 @@ def double_a_version(finished: Finished) -> str:
     return f"MLflow has another version of the model {name} for the same trial and alias, {again.version}"
 
 
+def replace_a_version(finished: Finished) -> str:
+    """As two processes that register at once: the alias points to the later version."""
+    client, name = finished.store.client, finished.search.name
+    known = client.get_model_version_by_alias(name, "knee")
+    again = client.create_model_version(name, str(known.source), known.run_id, tags=known.tags)
+    client.set_registered_model_alias(name, "knee", again.version)
+    return f"MLflow has another version of the model {name} for the same trial and alias, {known.version}"
+
+
 def double_the_search(finished: Finished) -> str:
     client, search = finished.store.client, finished.search
     parent = client.get_run(search.ledger.facts()["run_id"])
@@ -294,6 +305,7 @@ def forget_the_end(finished: Finished) -> str:
         lose_an_alias,
         lose_the_model,
         double_a_version,
+        replace_a_version,
         double_the_search,
         forget_the_end,
     ],
@@ -317,6 +329,36 @@ def test_what_a_finished_search_lacks_is_named_and_mended(
     aliases = finished.store.client.get_registered_model(finished.search.name).aliases
     assert set(aliases) == {"knee", "most-invariant", "most-informative"}
     assert (finished.search.folder / "configs" / f"{finished.search.name}-000.yaml").is_file()
+
+
+def test_the_model_of_another_search_keeps_its_aliases(finished: Finished, tmp_path: Path) -> None:
+    name, client = finished.search.name, finished.store.client
+    before = client.get_registered_model(name).aliases
+    other = Finished(tmp_path / name, finished.store)
+    of = f"registered model '{name}' is of another search, {finished.search.folder} (run "
+    well, said = other.ask()
+    assert well
+    assert of in said
+    (told,) = register(other.search, other.tracker)
+    assert of in told
+    assert client.get_registered_model(name).aliases == before
+    renamed = other.search.folder.rename(tmp_path / uuid4().hex)
+    other.search = Search.open(renamed.name, tmp_path)
+    assert other.ask(fix=True)[0]
+    assert set(client.get_registered_model(renamed.name).aliases) == set(before)
+    assert of not in other.ask()[1]
+
+
+def test_a_new_search_replaces_the_models_of_one_that_was_deleted(finished: Finished, tmp_path: Path) -> None:
+    tracker, folder = finished.tracker, finished.search.folder
+    assert taken(tracker, folder) is None, "the folder of the old search has a new one"
+    assert taken(tracker, tmp_path / folder.name, finished.search.identity) is None, "the folder was moved"
+    assert taken(tracker, tmp_path / folder.name) is not None
+    other = Finished(tmp_path / uuid4().hex, finished.store)
+    elsewhere = tmp_path / "elsewhere" / other.search.name
+    assert taken(tracker, elsewhere) is not None
+    other.tracker.discard(other.tracker.search_id)
+    assert taken(tracker, elsewhere) is None
 
 
 def test_a_search_whose_test_images_are_not_measured_has_not_ended(
@@ -420,6 +462,35 @@ def test_all_of_a_search_is_written_to_another_store_from_its_ledger_alone(
     assert [runs[number] for number in range(6)] == LEFT
     assert other.client.get_run(parent).info.status == "KILLED"
     assert other.artifact(parent, "space.yaml") == search.space.file_text()
+
+
+def test_a_moved_search_is_written_to_mlflow_anew(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    moved = Patient(old / "store" / "s", Store(old))
+    first = moved.tracker.search_id
+    old.rename(new)
+    moved.search, uri = Search.open("s", new / "store"), default_uri(new / "store")
+    well, said = moved.ask()
+    assert not well
+    assert (
+        f"MLflow's artifacts are not in {old}/store/mlartifacts/{first}/artifacts: the search was moved"
+        in said
+    )
+    with pytest.raises(UserError, match="python -m tuning doctor NAME --fix"):
+        add_artifacts(uri, first, [new / "store" / "s" / "space.yaml"], "analysis")
+    assert not old.exists()
+    assert moved.ask(fix=True)[0]
+    assert moved.ask() == (True, NOTE)
+    parent = Search.open("s", new / "store").ledger.facts()["run_id"]
+    client = MlflowClient(uri)
+    assert client.get_run(first).info.lifecycle_stage == "deleted"
+    assert (new / "store" / "mlartifacts" / parent / "artifacts" / "space.yaml").is_file()
+    assert {one.name for one in client.search_experiments()} == {"Default", "dcodr", "dcodr 1, moved"}
+    # Another search of the same folder is written to the same new experiment.
+    tracker = Tracker(uri)
+    begin(new / "store" / "t", tracker)
+    assert tracker.artifacts.startswith((new / "store" / "mlartifacts").as_uri())
+    assert not old.exists()
 
 
 def test_a_running_search_and_an_unknown_store_are_refused(patient: Patient, tmp_path: Path) -> None:

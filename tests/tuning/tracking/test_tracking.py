@@ -148,10 +148,6 @@ def test_trials_need_a_search(store: Store) -> None:
         Tracker(store.uri).start_trial(0, "000", {}, {}, "")
 
 
-def test_a_run_of_another_store_is_not_there(store: Store) -> None:
-    assert Tracker(store.uri).open_search("abc123") is None
-
-
 def test_a_deleted_experiment_is_explained(store: Store) -> None:
     number = store.client.create_experiment("gone")
     store.client.delete_experiment(number)

@@ -232,6 +232,7 @@ def test_mlflow_tells_its_makers_nothing() -> None:
 def test_files_are_added_to_a_run_that_has_ended(store: Store, tmp_path: Path) -> None:
     tracker = store.begin("analysed")
     parent = tracker.search_id
+    tracker.keep(parent, {}, {"space.yaml": ""})
     tracker.set_status(parent, "FINISHED", {})
     files = [tmp_path / "one.csv", tmp_path / "two.csv"]
     for file in files:

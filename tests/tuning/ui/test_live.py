@@ -11,6 +11,7 @@ from tests.tuning.report.searches import TWO, made, spread
 from tests.tuning.report.test_browser import FRONT
 from tests.tuning.ui.test_server import Serving
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 from tuning.ui import feed
 
@@ -30,7 +31,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 def end_one(search: Search, reached: float) -> int:
     """Have a trial begin and end at full budget."""
-    begun = search.ledger.begin()
+    begun = Queue(search.ledger).begin()
     assert begun is not None
     search.ledger.note_epoch(begun.number, 2, training={}, metrics=dict.fromkeys(TWO, reached))
     search.ledger.end(begun.number, full_budget=True)
@@ -46,7 +47,7 @@ def test_a_running_search_is_followed_to_its_end(
     with ExitStack() as server:
         served = server.enter_context(Serving(search))
         with driving(search.folder):
-            search.ledger.begin()
+            Queue(search.ledger).begin()
             browser.open(f"http://127.0.0.1:{served.port}/")
             browser.wait("typeof page !== 'undefined' && !!document.querySelector('.js-plotly-plot')")
             browser.see("Object.keys(POLL).forEach((kind) => (POLL[kind] = 100))")

@@ -17,6 +17,7 @@ from tests.tuning.report.searches import EVIL, PNG, TWO, hostile, made, spread
 from tuning.analysis import attribution, regression
 from tuning.cli import app
 from tuning.ledger.lock import driving
+from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 from tuning.ui import feed
 from tuning.ui.feed import Feed
@@ -204,7 +205,7 @@ def test_unchanged_data_is_not_sent_again(served: Served) -> None:
 
 def test_news_of_the_ledger_arrive(served: Served) -> None:
     version, ledger = served.data()["version"], served.search.ledger
-    begun = ledger.begin()
+    begun = Queue(ledger).begin()
     assert begun is not None
     ledger.note_epoch(begun.number, 2, training={}, metrics=dict.fromkeys(TWO, 0.99))
     ledger.end(begun.number, full_budget=True)
@@ -227,7 +228,7 @@ def test_the_state_of_the_search_is_told(served: Served) -> None:
 
     served.until(state("interrupted"))
     with driving(served.search.folder):
-        begun = served.search.ledger.begin()
+        begun = Queue(served.search.ledger).begin()
         assert begun is not None
         data = served.until(lambda data: "1 trial running" in data["blocks"]["state"])
         assert state("running")(data)
