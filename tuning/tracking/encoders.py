@@ -23,6 +23,7 @@ from tuning.ledger.trials import TrialRecord, kept_of
 from tuning.results.results import Results
 from tuning.results.search import Search
 from tuning.tracking.descriptions import of_model, of_version
+from tuning.tracking.registry import Registry
 from tuning.tracking.store import uri_of
 from tuning.tracking.tracker import Tracker
 
@@ -64,7 +65,7 @@ def taken(tracker: Tracker, folder: Path, identity: str = "") -> str | None:
         folder: The folder of the search, which has its name.
         identity: The identity of the search; a search that has not begun has none yet.
     """
-    run = tracker.model_search(folder.name)
+    run = Registry(tracker).search_of(folder.name)
     if run is None or identity in (run.data.tags.get("search_id"), run.info.run_id):
         return None
     theirs = run.data.tags.get("folder")
@@ -99,7 +100,7 @@ def register(search: Search, tracker: Tracker) -> list[str]:
             record = search.ledger.record(number)
             about = {alias: of_version(search.name, alias, record, search.space) for alias in aliases}
             model = of_model(search.name, search.space)
-            tracker.register_model(search.name, model, about, run.run_id, folder)
+            Registry(tracker).register(search.name, model, about, run.run_id, folder)
     lacking = {*chosen(search.results())} - {alias for aliases in kept.values() for alias in aliases}
     return [f"MLflow has no model @{one}: the encoder of its trial was not kept" for one in sorted(lacking)]
 
@@ -112,7 +113,7 @@ def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
         moving = [
             alias
             for alias in aliases
-            if alias not in digests or tracker.model_run(search.name, alias) not in runs
+            if alias not in digests or Registry(tracker).run_of(search.name, alias) not in runs
         ]
         if moving:
             lacking[number] = moving
@@ -122,7 +123,7 @@ def unregistered(search: Search, tracker: Tracker) -> dict[int, list[str]]:
 def doubled(search: Search, tracker: Tracker) -> list[str]:
     """Return the versions of the search's model that repeat another version and have no alias."""
     alike = defaultdict(list)
-    for one in tracker.model_versions(search.name):
+    for one in Registry(tracker).versions(search.name):
         if one.pick is not None:
             alike[one.run_id, one.pick].append(one)
     spare = []
@@ -175,7 +176,7 @@ def load_model(uri: str, *, storage: str | Path = "runs", tracking_uri: str | No
         tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or uri_of(search.ledger.facts(), Path(storage))
     )
     with tempfile.TemporaryDirectory() as folder:
-        copy = Tracker(uri_of_store).fetch_model_file(name, alias, WEIGHTS, Path(folder))
+        copy = Registry(Tracker(uri_of_store)).fetch(name, alias, WEIGHTS, Path(folder))
         encoder = read_encoder(copy, digests[alias])
     encoder.origin = _with_test(encoder.origin, search.ledger.records())
     return encoder

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from dcodr.errors import UserError
 from tuning.tracking.artifacts import lost
 from tuning.tracking.metrics import CURRENT, EVERY_EPOCH, FORM
-from tuning.tracking.store import connect, masked, quoted, reaching, reason, unusable
+from tuning.tracking.store import connect, masked, quoted, reaching, unusable
 from tuning.tracking.view import VIEW, view_page
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
-_PARENT = "mlflow.parentRunId"
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a nested run: the run above it."""
 _IDENTITY = "search_id"
 """The tag by which a search's parent run is found again."""
-_PICK = "pick"
-"""The tag by which a model's version is found again: the alias that it was made for."""
 _MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_METRICS = 250, 6000, 8000, 1000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 
@@ -62,16 +61,6 @@ class TrialRun:
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
     epochs: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """A version of a registered model, with the alias that it was made for, if known."""
-
-    version: str
-    run_id: str
-    pick: str | None
-    aliased: bool
 
 
 class Tracker:
@@ -164,7 +153,7 @@ class Tracker:
     def _abandoned(self, tags: Mapping[str, str]) -> list[str]:
         """Find the parent runs of searches that never began."""
         runs = [str(run.info.run_id) for run in self._runs(tags, "attributes.status = 'RUNNING'")]
-        return [run_id for run_id in runs if not self._runs({_PARENT: run_id}, most=1)]
+        return [run_id for run_id in runs if not self._runs({PARENT: run_id}, most=1)]
 
     def open_search(self, run_id: str) -> str | None:
         """Continue with a parent run of an earlier process; return its status, or None if there is none.
@@ -234,7 +223,7 @@ class Tracker:
         if not self.search_id:
             raise RuntimeError("start_search or open_search comes before start_trial")
         _check_names(params)
-        run_id = self._create_run(name, {_PARENT: self.search_id, "trial": str(number), **tags})
+        run_id = self._create_run(name, {PARENT: self.search_id, "trial": str(number), **tags})
         return self.describe_trial(TrialRun(run_id, number, "RUNNING", {}, tags, {}, ()), params, config_yaml)
 
     def describe_trial(self, run: TrialRun, params: Mapping[str, object], config_yaml: str) -> TrialRun:
@@ -245,7 +234,7 @@ class Tracker:
 
     def trial_runs(self, number: int | None = None) -> list[TrialRun]:
         """Return the runs of the search's trials, or of one trial, without their epochs."""
-        tags = {_PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
+        tags = {PARENT: self.search_id} | ({} if number is None else {"trial": str(number)})
         return [
             TrialRun(
                 run.info.run_id,
@@ -305,97 +294,9 @@ class Tracker:
         else:
             self.client.set_terminated(run_id, status=status)
 
-    def model_run(self, name: str, alias: str) -> str | None:
-        """Return the run of a registered model's version; None if the model has no such alias."""
-        try:
-            return str(self.client.get_model_version_by_alias(name, alias).run_id)
-        except Exception as error:  # every database driver and server has its own exceptions
-            if getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
-
-    def register_model(
-        self, name: str, description: str, aliases: Mapping[str, str], run_id: str, folder: Path
-    ) -> None:
-        """Add a saved model to a run's artifacts, and register a version of it for each alias.
-
-        Args:
-            name: The model's name; created if missing.
-            description: Description of the model in the UI.
-            aliases: The aliases, each with the description of its version; each moves to its new version.
-            run_id: The run of the trial that trained the model.
-            folder: The folder that MLflow saved; its name becomes the artifact's.
-        """
-        self.client.log_artifacts(run_id, str(folder), folder.name)
-        if not self.client.search_registered_models(f"name = {quoted(name)}", max_results=1):
-            self.client.create_registered_model(name, description=description)
-        source = f"{self.client.get_run(run_id).info.artifact_uri}/{folder.name}"
-        # A version that an interrupted registration has made is used again, so that none is there twice.
-        known = {
-            version.pick: version.version
-            for version in self.model_versions(name)[::-1]
-            if version.run_id == run_id
-        }
-        for alias, about in aliases.items():
-            version = known.get(alias) or str(
-                self.client.create_model_version(
-                    name, source, run_id, tags={_PICK: alias}, description=about
-                ).version
-            )
-            self.client.set_registered_model_alias(name, alias, version)
-
-    def model_versions(self, name: str) -> list[ModelVersion]:
-        """Return the versions of a registered model, the oldest first; empty if there is no such model."""
-        models = self.client.search_registered_models(f"name = {quoted(name)}", max_results=1)
-        if not models:
-            return []
-        # A database gives the versions as integers, a server as text.
-        aliased = {str(version) for version in self.client.get_registered_model(name).aliases.values()}
-        found = self.client.search_model_versions(f"name = {quoted(name)}", max_results=10_000)
-        versions = [
-            ModelVersion(str(one.version), str(one.run_id), one.tags.get(_PICK), str(one.version) in aliased)
-            for one in found
-        ]
-        return sorted(versions, key=lambda one: int(one.version))
-
-    def model_search(self, name: str) -> "Run | None":
-        """Return the run of the search that a registered model has its aliases from.
-
-        ``None`` if the model has no aliases, or their search is in MLflow's trash.
-        """
-        for one in reversed([version for version in self.model_versions(name) if version.aliased]):
-            try:
-                trial = self.client.get_run(one.run_id)
-                run: Run = self.client.get_run(trial.data.tags.get(_PARENT, one.run_id))
-            except Exception as error:  # every database driver and server has its own exceptions
-                if getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-                continue
-            if run.info.lifecycle_stage != "deleted":
-                return run
-        return None
-
-    def fetch_model_file(self, name: str, alias: str, file: str, folder: Path) -> Path:
-        """Copy one file of a registered model to a folder, without loading the model; return the copy.
-
-        Raises:
-            UserError: If there is no such version or file, or the store does not answer.
-        """
-        from mlflow.artifacts import download_artifacts
-
-        try:
-            source = self.client.get_model_version_by_alias(name, alias).source
-            uri = f"{source}/{file}"
-            return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
-        except Exception as error:  # every driver, server and file system has its own exceptions
-            raise UserError(
-                f"models:/{name}@{alias}: cannot read {file} of it from {reason(self.uri, error)}. If "
-                f"the searches were moved, 'python -m tuning doctor {name} --fix' registers it again"
-            ) from None
-
     def discard(self, run_id: str) -> None:
         """Move a run, and the runs below it, to MLflow's trash; they can be restored from there."""
-        for run in self._runs({_PARENT: run_id}):
+        for run in self._runs({PARENT: run_id}):
             self.client.delete_run(run.info.run_id)
         self.client.delete_run(run_id)
 

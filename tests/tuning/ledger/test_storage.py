@@ -149,7 +149,8 @@ def test_a_search_that_cannot_begin_leaves_no_folder(
         raise UserError("MLflow has just gone")
 
     monkeypatch.setattr(ray, "init", lambda **_: None)
-    monkeypatch.setattr(run, "Tracker", lambda uri: SimpleNamespace(uri=uri, model_search=lambda _: None))
+    monkeypatch.setattr(run, "Tracker", lambda uri: SimpleNamespace(uri=uri))
+    monkeypatch.setattr(run, "taken", lambda *_: None)
     monkeypatch.setattr(run, "open_parent", open_parent)
     space = load_space(QUICK, data=str(tiny_store))
     with pytest.raises(UserError, match="just gone"):

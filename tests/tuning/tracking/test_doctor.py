@@ -32,6 +32,7 @@ from tuning.tracking import mirror
 from tuning.tracking.doctor import consult, print_diagnosis
 from tuning.tracking.encoders import register, taken
 from tuning.tracking.metrics import FORM
+from tuning.tracking.registry import Registry
 from tuning.tracking.store import DiscreetClient, add_artifacts, default_uri
 from tuning.tracking.tracker import Tracker
 
@@ -217,7 +218,7 @@ class Finished(Patient):
     @property
     def versions(self) -> list[str]:
         """The versions of its model."""
-        return [version.version for version in self.tracker.model_versions(self.search.name)]
+        return [version.version for version in Registry(self.tracker).versions(self.search.name)]
 
 
 def save_quickly(checkpoint: Path, folder: Path) -> str:

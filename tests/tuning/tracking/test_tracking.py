@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 
 from dcodr.errors import UserError
 from tests.tuning.store import Store, fresh, metrics
+from tuning.tracking.registry import Registry
 from tuning.tracking.tracker import EpochMetrics, Tracker
 
 EPOCH = "train/images_per_second"
@@ -186,7 +187,7 @@ def test_models_are_registered_where_the_runs_are(
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "MLmodel").touch()
     aliases = {"knee": "The best.", "most-invariant": "Another."}
-    tracker.register_model("registered", "Encoders.", aliases, tracker.search_id, tmp_path / "encoder")
+    Registry(tracker).register("registered", "Encoders.", aliases, tracker.search_id, tmp_path / "encoder")
     assert not (tmp_path / "other.db").exists()
     client = MlflowClient(store.uri, registry_uri=store.uri)
     assert client.get_registered_model("registered").description == "Encoders."
