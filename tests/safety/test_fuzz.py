@@ -379,7 +379,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Path]:
     begun.ready(SpaceSampler)
     metrics = {"invariance": 0.5, "informativeness": 0.25}
     for _ in range(3):
-        trial = begun.begin()
+        trial = begun.draw()
         assert trial is not None
         begun.note_epoch(trial.number, 1, training={"loss": 1.0}, metrics=metrics, intervals={})
         begun.end(trial.number, full_budget=True)
