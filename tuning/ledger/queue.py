@@ -11,7 +11,7 @@ NEW_DRAWS = 100
 class Queue:
     """Decides which trial begins next, and whether the search is over.
 
-    It reads what has ended from the ledger. ``Ledger.ready`` comes before it, if trials are to begin.
+    It learns from the ledger which trials have ended. If trials are to begin, call ``Ledger.ready`` before.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -29,7 +29,7 @@ class Queue:
 
     @property
     def budget(self) -> Budget:
-        """The budget, with all trials that have ended."""
+        """The budget, after all trials that have ended."""
         for record in self._ledger.endings(self._seen):
             self._seen += 1
             if record.counts:
