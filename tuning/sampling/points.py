@@ -85,16 +85,18 @@ class Points:
     def features(self, points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
         """Encode points as rows of numbers, ``(n, f)``, so that similar points are close.
 
-        A subset has a column for each member: the share of views that the member makes. A number is its place
-        in its range, a choice has a column for each value. A strength is 0 in the middle of its range, and if
-        its member is not in the set. Parameters that a point's method does not use are constant: 0 in all
-        columns of a subset or choice, the middle of the range for a number.
+        A subset has a column for each member, the share of views that the member makes, and one for the
+        logarithm of its size. A number is its place in its range, a choice among numbers its place among
+        them, and any other choice has a column for each value. A strength is 0 in the middle of its range,
+        and if its member is not in the set. Parameters that a point's method does not use are constant: 0 in
+        all columns of a subset or choice, the middle of the range for a number.
         """
         known = [(used(self._params, point), point) for point in points]
         columns: list[list[float]] = []
         for key, param in self._subsets.items():
             sets = [chosen(key, param, point) if key in of else () for of, point in known]
             columns += [[(member in of) / max(len(of), 1) for of in sets] for member in param.members]
+            columns.append([math.log(max(len(of), 1)) / math.log(max(param.largest, 2)) for of in sets])
             for name, distribution in self._strengths[key].items():
                 member = key_parts(name)[1]
                 columns.append(
@@ -105,7 +107,7 @@ class Points:
                 )
         for name, distribution in self._numbers.items():
             values = [point[name] if name in of else None for of, point in known]
-            if isinstance(distribution, CategoricalDistribution):
+            if isinstance(distribution, CategoricalDistribution) and not _ordered(distribution):
                 columns += [[value == choice for value in values] for choice in distribution.choices]
             else:
                 columns.append([0.5 if value is None else _place(distribution, value) for value in values])
@@ -141,12 +143,20 @@ def _part(place: float, n: int) -> int:
 
 
 def _place(distribution: BaseDistribution, value: float) -> float:
-    """Return the place of a number in its range, from 0 to 1; 0.5 for a range of one value."""
+    """Return the place of a number in its range or among its choices, from 0 to 1; 0.5 for a single value."""
+    if isinstance(distribution, CategoricalDistribution):
+        order = sorted(distribution.choices, key=float)  # type: ignore[arg-type]
+        return 0.5 if len(order) == 1 else order.index(value) / (len(order) - 1)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     scale: Callable[[float], float] = math.log if distribution.log else float
     low, high = scale(distribution.low), scale(distribution.high)
     # The logarithms of two neighbouring numbers may be equal.
     return 0.5 if low == high else (scale(value) - low) / (high - low)
+
+
+def _ordered(distribution: CategoricalDistribution) -> bool:
+    """Return whether all choices are numbers."""
+    return all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in distribution.choices)
 
 
 def _near(distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:

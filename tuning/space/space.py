@@ -25,7 +25,7 @@ from tuning.space.params import CategoricalParam, Param, SubsetParam, used
 from tuning.space.settings import Resources, SearchSettings
 from tuning.space.shipped import space_path
 from tuning.space.space_file import Base, SpaceFile
-from tuning.space.words import range_text
+from tuning.space.words import range_text, value_text
 
 
 class Space(StrictModel):
@@ -165,7 +165,8 @@ class Space(StrictModel):
     def baseline(self) -> str:
         """The baseline in words: the paper's settings, and the values that replace the paper's."""
         paper_with = self.search.warm_start.paper_with
-        replaced = [f"{key} {value}" for key, value in paper_with.items() if key in self.params]
+        values = self.paper_values()
+        replaced = [f"{key} {value_text(values[key])}" for key in paper_with if key in values]
         return f"the paper's settings with {', '.join(replaced)}" if replaced else "the paper's settings"
 
     def values_of(self, config: Config) -> dict[str, Any]:

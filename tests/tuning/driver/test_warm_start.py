@@ -64,6 +64,8 @@ def test_paper_with_replaces_values_of_the_baseline_and_is_named_in_words(tmp_pa
     (trial,) = first_trials(space)
     assert trial == FirstTrial({"augmentations": PAPER_SET, "temperature": 0.3}, "paper")
     assert space.baseline == "the paper's settings with temperature 0.3"
+    alone = load(tmp_path, "paper_with: {augmentations: [crop], temperature: 0.12345}")
+    assert alone.baseline == "the paper's settings with augmentations crop, temperature 0.123"
     assert load(tmp_path, "").baseline == "the paper's settings"
 
 

@@ -122,17 +122,20 @@ def test_features_by_hand() -> None:
             strengths={"crop": {"scale": FloatParam(type="float", low=0.0, high=2.0)}},
         ),
         "f": FloatParam(type="float", low=0.01, high=1.0, log=True),
-        "c": CategoricalParam(type="categorical", choices=(1, 2)),
+        "c": CategoricalParam(type="categorical", choices=("x", "y")),
+        "n": CategoricalParam(type="categorical", choices=(8, 2, 4)),
         "i": IntParam(type="int", low=4, high=4),
     }
-    both = {"s": params["s"].members, "f": 0.1, "c": 2, "i": 4, "strengths.crop.scale": 2.0}  # type: ignore[union-attr]
-    affine = {"s": ("affine",), "f": 1.0, "c": 1, "i": 4}
+    both = {"s": params["s"].members, "f": 0.1, "c": "y", "n": 8, "i": 4, "strengths.crop.scale": 2.0}  # type: ignore[union-attr]
+    affine = {"s": ("affine",), "f": 1.0, "c": "x", "n": 4, "i": 4}
     rows = Points(params).features([encode(params, both), encode(params, affine)])
     members = params["s"].members  # type: ignore[union-attr]
     crop, other = members.index("crop"), members.index("affine")
     assert rows[:, crop].tolist() == [0.5, 0.0]
     assert rows[:, other].tolist() == [0.5, 1.0]
-    assert rows[:, 2:].tolist() == [[0.5, 0.5, 0.0, 1.0, 0.5], [0.0, 1.0, 1.0, 0.0, 0.5]]
+    size, rest = rows[:, 2], rows[:, 3:]
+    assert size.tolist() == [1.0, 0.0]
+    assert rest.tolist() == [[0.5, 0.5, 0.0, 1.0, 1.0, 0.5], [0.0, 1.0, 1.0, 0.0, 0.5, 0.5]]
 
 
 def test_a_change_of_method_draws_the_new_settings_at_random() -> None:
