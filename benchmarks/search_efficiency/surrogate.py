@@ -20,8 +20,14 @@ Encoding = Callable[[Mapping[str, Param], Sequence[Mapping[str, Any]]], Floats]
 
 
 def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """Return features ``(n, f)``, see :meth:`tuning.sampling.points.Points.features`."""
-    return Points(params).features([encode(params, of) for of in values])
+    """Return the sampler's features, and the logarithm of the size of each subset, ``(n, f)``.
+
+    See :meth:`tuning.sampling.points.Points.features`.
+    """
+    subsets = {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
+    most = {key: np.log(max(param.largest, 2)) for key, param in subsets.items()}
+    sizes = [[np.log(max(len(of[key]), 1)) / most[key] for key in subsets] for of in values]
+    return np.hstack([Points(params).features([encode(params, of) for of in values]), np.array(sizes)])
 
 
 def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
@@ -36,7 +42,7 @@ def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> F
 
 
 ENCODINGS: dict[str, Encoding] = {"features": features, "booleans": plain}
-"""The inputs of a surrogate: the sampler's features, or plain booleans for the members of a subset."""
+"""The inputs of a surrogate: features of subsets, or plain booleans for their members."""
 
 
 def gaussian_process(n_features: int) -> GaussianProcessRegressor:

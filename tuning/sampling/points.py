@@ -85,18 +85,17 @@ class Points:
     def features(self, points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
         """Encode points as rows of numbers, ``(n, f)``, so that similar points are close.
 
-        A subset has a column for each member, the share of views that the member makes, and one for the
-        logarithm of its size. A number is its place in its range, a choice among numbers its place among
-        them, and any other choice has a column for each value. A strength is 0 in the middle of its range,
-        and if its member is not in the set. Parameters that a point's method does not use are constant: 0 in
-        all columns of a subset or choice, the middle of the range for a number.
+        A subset has a column for each member: the share of views that the member makes. A number is its place
+        in its range, a choice among numbers its place among them, and any other choice has a column for each
+        value. A strength is 0 in the middle of its range, and if its member is not in the set. Parameters
+        that a point's method does not use are constant: 0 in all columns of a subset or choice, the middle of
+        the range for a number.
         """
         known = [(used(self._params, point), point) for point in points]
         columns: list[list[float]] = []
         for key, param in self._subsets.items():
             sets = [chosen(key, param, point) if key in of else () for of, point in known]
             columns += [[(member in of) / max(len(of), 1) for of in sets] for member in param.members]
-            columns.append([math.log(max(len(of), 1)) / math.log(max(param.largest, 2)) for of in sets])
             for name, distribution in self._strengths[key].items():
                 member = key_parts(name)[1]
                 columns.append(
