@@ -20,7 +20,7 @@ import optuna
 from rich.progress import track
 
 from benchmarks.domains import thinned
-from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS
+from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS, noted
 from dcodr.config import Config
 from dcodr.data.store import open_store
 from dcodr.errors import DivergedError
@@ -56,20 +56,22 @@ def main() -> None:
     train_and_note(record, jobs, options.workers)
 
 
-def noted(path: Path) -> list[dict[str, Any]]:
-    """Return the trainings of a file, none if it does not exist."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def train_and_note(
-    path: Path, jobs: Sequence[tuple[Space, int, dict[str, Any], int, int]], workers: int
+    path: Path,
+    jobs: Sequence[tuple[Space, int, dict[str, Any], int, int]],
+    workers: int,
+    facts: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Run trainings, each with arguments of :func:`train`, and append each to a file as soon as it ends."""
+    """Run trainings, each with arguments of :func:`train`, and append each to a file as soon as it ends.
+
+    ``facts`` may have further facts of each, to be noted with it.
+    """
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(train, *job) for job in jobs]
+        futures = {pool.submit(train, *job): i for i, job in enumerate(jobs)}
         for future in track(as_completed(futures), total=len(futures), description="training"):
+            more = dict(facts[futures[future]]) if facts else {}
             with path.open("a") as file:
-                file.write(json.dumps(future.result()) + "\n")
+                file.write(json.dumps(future.result() | more) + "\n")
 
 
 def draw(space: Space, index: int) -> dict[str, Any]:

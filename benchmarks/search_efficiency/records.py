@@ -1,6 +1,10 @@
-"""Records of real trainings: a folder each, with the searched space and one JSON line per training."""
+"""Records of real trainings: a folder each, with the searched space and one JSON line per training.
+
+``trainings.jsonl`` has random configs, ``front.jsonl`` members of the front that surrogates predicted.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ import numpy.typing as npt
 RECORDS = {name: Path(__file__).parent / "records" / name for name in ("embedded", "cars3d")}
 """The folder of each record."""
 SPACE = "space.yaml"
-TRAININGS = "trainings.jsonl"
+TRAININGS, FRONT = "trainings.jsonl", "front.jsonl"
 OBJECTIVES = ("invariance", "informativeness")
 
 
@@ -20,7 +24,7 @@ class Record:
     """The recorded trainings of a space.
 
     Attributes:
-        configs: ``(n,)`` index of the config of each training.
+        configs: ``(n,)`` index of the config of each training; several seeds share it.
         values: Values of the searched settings of each training.
         metrics: ``(n, epochs, 2)`` objectives of each training after every epoch.
     """
@@ -32,7 +36,7 @@ class Record:
 
 def read_record(folder: Path = RECORDS["embedded"]) -> Record:
     """Read a record without trainings that diverged or collapsed."""
-    runs = [json.loads(line) for line in (folder / TRAININGS).read_text().splitlines()]
+    runs = [*noted(folder / TRAININGS), *noted(folder / FRONT)]
     epochs = max(len(run["epochs"]) for run in runs)
     whole = [
         run
@@ -41,6 +45,16 @@ def read_record(folder: Path = RECORDS["embedded"]) -> Record:
     ]
     whole.sort(key=lambda run: (run["config"], run["seed"]))
     metrics = [[[epoch[name] for name in OBJECTIVES] for epoch in run["epochs"]] for run in whole]
-    return Record(
-        np.array([run["config"] for run in whole]), [run["values"] for run in whole], np.array(metrics)
-    )
+    indices: dict[str, int] = {}
+    configs = [indices.setdefault(identity(run["values"]), len(indices)) for run in whole]
+    return Record(np.array(configs), [run["values"] for run in whole], np.array(metrics))
+
+
+def noted(path: Path) -> list[dict[str, Any]]:
+    """Return the trainings of a file, none if it does not exist."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def identity(values: Mapping[str, Any]) -> str:
+    """Return the identity of values, the same before and after they were written as JSON."""
+    return json.dumps(values)
