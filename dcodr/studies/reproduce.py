@@ -91,8 +91,9 @@ def kept_results(
     found: dict[tuple[MethodName, int], Result] = {}
     others = {path.parent.name for path in folder.glob(f"*/{RESULT}")}
     for method, config in configs.items():
-        seeds = {name.removeprefix(f"{method}-") for name in others if name.startswith(f"{method}-")}
-        for seed in map(int, filter(str.isdecimal, seeds)):
+        seeds = [name.removeprefix(f"{method}-") for name in others if name.startswith(f"{method}-")]
+        # In order, so that means and messages do not depend on the order of files.
+        for seed in sorted(map(int, filter(str.isdecimal, seeds))):
             result = _kept(config.model_copy(update={"seed": seed}), data, folder / f"{method}-{seed}")
             if result is not None:
                 found[method, seed] = result

@@ -25,7 +25,7 @@ from tuning.results.search import Search
 from tuning.tracking.descriptions import of_model, of_version
 from tuning.tracking.registry import Registry
 from tuning.tracking.store import uri_of
-from tuning.tracking.tracker import Tracker
+from tuning.tracking.tracker import FOLDER, IDENTITY, Tracker
 
 ALIASES = {
     "invariance": "most-invariant",
@@ -66,9 +66,9 @@ def taken(tracker: Tracker, folder: Path, identity: str = "") -> str | None:
         identity: The identity of the search; a search that has not begun has none yet.
     """
     run = Registry(tracker).search_of(folder.name)
-    if run is None or identity in (run.data.tags.get("search_id"), run.info.run_id):
+    if run is None or identity in (run.data.tags.get(IDENTITY), run.info.run_id):
         return None
-    theirs = run.data.tags.get("folder")
+    theirs = run.data.tags.get(FOLDER)
     if theirs == str(folder.resolve()):
         return None
     of = f"of another search, {theirs}" if theirs else "of another program"

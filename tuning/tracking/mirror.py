@@ -27,7 +27,7 @@ from tuning.space.words import label
 from tuning.tracking.conclusion import Conclusion, describe, what_mattered
 from tuning.tracking.descriptions import DESCRIPTION, of_search, of_trial
 from tuning.tracking.metrics import epoch_metrics, rounded
-from tuning.tracking.tracker import EpochMetrics, RunStatus, Tracker, TrialRun
+from tuning.tracking.tracker import FOLDER, EpochMetrics, RunStatus, Tracker, TrialRun
 from tuning.tracking.view import trials_view
 
 EXPERIMENT = "dcodr"
@@ -229,7 +229,7 @@ def open_parent(folder: Path, space: Space, tracker: Tracker, identity: str) -> 
             "search": folder.name,
             "dataset": space.base.dataset,
             "method": space.base.method,
-            "folder": str(folder.resolve()),
+            FOLDER: str(folder.resolve()),
         },
         {
             "trials": settings.trials,

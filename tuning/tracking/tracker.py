@@ -24,8 +24,8 @@ RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 PARENT = "mlflow.parentRunId"
 """MLflow's own tag of a nested run: the run above it."""
-_IDENTITY = "search_id"
-"""The tag by which a search's parent run is found again."""
+IDENTITY, FOLDER = "search_id", "folder"
+"""Tags of a search's parent run: the one by which it is found again, and the folder of the search."""
 _MAX_NAME, _MAX_PARAM, _MAX_TAG, _MAX_METRICS = 250, 6000, 8000, 1000
 _NAME = re.compile(r"\w[\w\-. :]*(/\w[\w\-. :]*)*")
 
@@ -124,7 +124,7 @@ class Tracker:
         else:
             for run_id in self._abandoned(tags):
                 self.client.set_terminated(run_id, status="KILLED")
-            self.search_id = self._create_run(name, {**tags, _IDENTITY: identity, FORM: CURRENT})
+            self.search_id = self._create_run(name, {**tags, IDENTITY: identity, FORM: CURRENT})
         # MLflow refuses to change a param, so only missing ones are written.
         known = self.client.get_run(self.search_id).data
         self._write(self.search_id, {}, {key: params[key] for key in params.keys() - known.params.keys()})
@@ -147,7 +147,7 @@ class Tracker:
 
     def parents(self, identity: str) -> list[str]:
         """Return the parent runs of a search, the oldest first; after a fault there may be several."""
-        runs = self._runs({_IDENTITY: identity})
+        runs = self._runs({IDENTITY: identity})
         return [str(run.info.run_id) for run in sorted(runs, key=lambda run: run.info.start_time)]
 
     def _abandoned(self, tags: Mapping[str, str]) -> list[str]:
