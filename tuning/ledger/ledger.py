@@ -97,7 +97,10 @@ class Ledger:
         _quiet()
         try:
             ledger = cls(optuna.load_study(study_name=STUDY, storage=_storage(path)))
-            _RECORDS.validate_python([vars(record) for record in ledger.records()])
+            records = ledger.records()
+            _RECORDS.validate_python([vars(record) for record in records])
+            for record in records:
+                ledger._check_objectives(record)
         # A damaged file can make Optuna raise any exception while it replays the entries.
         except Exception as error:
             raise UserError(f"{path}: not a ledger of a search, or damaged: {error}") from error
@@ -320,6 +323,12 @@ class Ledger:
     def endings(self, since: int = 0) -> list[TrialRecord]:
         """Return the trials that have ended, in the order of their ends, without the first ``since``."""
         return list(itertools.islice(self._ended.values(), since, None))
+
+    def _check_objectives(self, record: TrialRecord) -> None:
+        """Raise ``UserError`` if a trial competes without an objective."""
+        missing = [name for name in self.space.objectives if name not in record.metrics]
+        if missing and record.status in ("complete", "pruned"):
+            raise UserError(f"{record.in_words} has no {', '.join(missing)}")
 
     def _with_test(self, record: TrialRecord) -> TrialRecord:
         """Return a trial's record with its test metrics, if there are any."""

@@ -215,6 +215,14 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "empty.log")
 
 
+def test_a_complete_trial_without_an_objective_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    finish(ledger, begin(ledger).number, invariance=0.25)
+    path = tmp_path / "ledger.log"
+    path.write_bytes(path.read_bytes().replace(b'"invariance":0.25', b'"nvariance":0.25'))
+    with pytest.raises(UserError, match=r"ledger\.log: .*trial 000 has no invariance"):
+        Ledger.open(path)
+
+
 def test_confirmations_have_the_values_and_another_seed_and_cost_no_budget(four: Space) -> None:
     space = four.model_copy(update={"search": four.search.model_copy(update={"epoch_budget": 4})})
     ledger = beginning_with(space, "crop", "affine")
