@@ -1,6 +1,6 @@
 """Images rendered per second by ``dcodr.data.sources.synthetic``, on one thread.
 
-    python benchmarks/synthetic.py
+    python -m benchmarks.synthetic
 
 The cold run includes casting the rays of all 480 geometries; the warm run uses the cached results.
 """

@@ -42,7 +42,7 @@ def synthetic(
 def _add(name: Name, dataset: Published) -> None:
     """Add the command of a published dataset."""
     help_of_raw = f"Folder of {dataset.raw}."
-    command = f"python -m dcodr data prepare {name} --raw downloads/{name}"
+    command = f"python -m dcodr data prepare {name} --raw {Path('downloads', name, dataset.unpacked)}"
 
     def whole(
         raw: Annotated[Path, typer.Option(help=help_of_raw)],
