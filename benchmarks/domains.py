@@ -12,6 +12,7 @@ def thinned(data: FactorDataset, every: int) -> FactorDataset:
     keep = data.domain % every == 0
     return replace(
         data,
+        spec=replace(data.spec, domains=data.spec.domains[::every]),
         images=data.images[keep],
         domain=data.domain[keep] // every,
         attributes={name: labels[keep] for name, labels in data.attributes.items()},

@@ -78,7 +78,7 @@ def run_part(part: str, limit: float) -> list[Row]:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
         rows = [Row(**json.loads(row)) for row in found.read_text().splitlines()] if found.exists() else []
-    return [*rows, Row(part, "", trouble, None, "comes to its end", False)] if trouble else rows
+    return [*rows, Row(part, "", trouble, None, "finishes", False)] if trouble else rows
 
 
 def measure(parts: Sequence[str]) -> list[Row]:
@@ -126,7 +126,7 @@ def main() -> None:
     print(f"{title}\n\n{table(rows)}")
     if arguments.out:
         write(arguments.out, title, rows)
-    if any(row.goal == "comes to its end" for row in rows):
+    if any(row.goal == "finishes" for row in rows):
         sys.exit(1)
 
 

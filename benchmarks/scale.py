@@ -66,8 +66,6 @@ WORKERS = 8
 IMAGES = 400
 """Number of images of the dataset that a search with Ray checks before it begins."""
 
-GO_ON = TrialScheduler.CONTINUE
-
 PARTS: Mapping[str, tuple[Any, Sequence[str]]] = {
     "draws": (LedgerSearcher, ["suggest"]),
     "ledger, written": (Ledger, ["note", "end"]),

@@ -1,9 +1,9 @@
-"""The table of speed: plain versions compared with ours, work by work.
+"""The table of speed: plain versions compared with ours, benchmark by benchmark.
 
     python -m benchmarks.table --only views contrastive
 
 Reference and ours take turns within one run, medians are compared, and progress goes to stderr. The whole
-table takes about a quarter of an hour on two idle cores. To add a work, add a function to ``ROWS``.
+table takes about a quarter of an hour on two idle cores. To add a benchmark, add a function to ``ROWS``.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=ROWS, nargs="+", default=list(ROWS), help="works to measure")
+    parser.add_argument("--only", choices=ROWS, nargs="+", default=list(ROWS), help="benchmarks to run")
     parser.add_argument("--threads", type=int, default=2, help="threads of both sides")
     parser.add_argument(
         "--clock",

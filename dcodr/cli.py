@@ -103,6 +103,7 @@ def train(
     # Imported here, because PyTorch is slow to import and `--help` does not need it.
     from dcodr.config import dump_config, read_config
     from dcodr.data.remote import open_dataset
+    from dcodr.training.checkpoint import before
     from dcodr.training.origin import Measured
     from dcodr.training.report_file import write_measured
     from dcodr.training.trainer import fit
@@ -112,7 +113,7 @@ def train(
         settings = settings.model_copy(update={"data": data})
     dataset = open_dataset(settings)
     checkpoint = out / CHECKPOINT
-    if checkpoint.exists() and not resume:
+    if (checkpoint.exists() or before(checkpoint).exists()) and not resume:
         raise UserError(f"{checkpoint}: already exists; give --resume to continue from it, or another --out")
     console = Console()
     try:

@@ -263,7 +263,7 @@ def _told(error: Exception) -> tuple[str, int]:
     if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is slow to import
         advice = "for a training, use smaller batches, a smaller encoder or bfloat16; else a GPU that is free"
         return f"the GPU's memory is too small: {str(error).splitlines()[0]}\n{advice}", 1
-    return f"{type(error).__name__}: {error}\nThis is a defect; --debug shows where it comes from", 3
+    return f"{type(error).__name__}: {error}\nThis is a bug; --debug shows the traceback", 3
 
 
 def _plain_usage(leaf: TyperCommand) -> None:

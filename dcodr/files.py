@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from dcodr.errors import StorageError, UserError
@@ -41,7 +42,8 @@ def cached(uri: str) -> Path:
     """Return the local path of a file at a URI, below ``$DCODR_CACHE`` or by default ``~/.cache/dcodr``."""
     # The hash separates files of the same name at different URIs.
     folder = os.environ.get("DCODR_CACHE") or Path.home() / ".cache" / "dcodr"
-    return Path(folder) / hashlib.sha256(uri.encode()).hexdigest()[:16] / uri.rsplit("/", 1)[-1]
+    name = urlsplit(uri).path.rsplit("/", 1)[-1] or "store"
+    return Path(folder) / hashlib.sha256(uri.encode()).hexdigest()[:16] / name
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 A space, a config or a checkpoint may come from somebody else, and may name a part. The name alone runs
 nothing. The package must be allowed by the option ``--plugins`` or by the environment variable
-``DCODR_PLUGINS`` of this machine. Without that, names are only compared with the syntax.
+``DCODR_PLUGINS`` of this machine. Without that, names are only checked against the syntax.
 """
 
 import importlib

@@ -93,7 +93,7 @@ def test_a_defect_is_told_apart_from_wrong_input(tmp_path: Path) -> None:
     app.command()(lambda: os.environ["NO_SUCH_KEY"])
     done = run(app, [], tmp_path)
     assert done.code == 3
-    assert done.err == "error: KeyError: 'NO_SUCH_KEY'\nThis is a defect; --debug shows where it comes from\n"
+    assert done.err == "error: KeyError: 'NO_SUCH_KEY'\nThis is a bug; --debug shows the traceback\n"
 
 
 def test_a_shell_completes_the_names_of_searches(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ breaks down is named with its error.
 """
 
 import argparse
+import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, get_args
@@ -26,10 +28,11 @@ from rich.console import Console
 from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
 
+from benchmarks.search_efficiency import surrogate as surrogates
 from benchmarks.search_efficiency.goals import Goal, arrival, best_front, goals_of
 from benchmarks.search_efficiency.histories import Conditions, Failure, Task, note, noted
 from benchmarks.search_efficiency.random_search import RandomSearch
-from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
+from benchmarks.search_efficiency.records import FRONT, RECORDS, SPACE, TRAININGS, read_record
 from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
 from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, seeds, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
@@ -82,8 +85,8 @@ def main() -> None:
     print(f"\n{proposals(found)}")
     for line in breakdowns(results):
         print(f"\n{line}")
-    picture = options.picture or (None if {*rows} & {*PEERS} else PICTURE)
-    if picture:
+    usual = options.record == "embedded" and rows == [*ROWS]
+    if picture := options.picture or (PICTURE if usual else None):
         best = {goal.reference: goal.volume / goal.share for goal in goals}
         draw_picture(picture, found, best, space.base.epochs, options.epochs)
 
@@ -104,7 +107,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help=f"most epochs of a search; default: of {WHOLE} trainings")
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
     parser.add_argument("--histories", type=Path, help="file of finished searches, to continue from")
-    parser.add_argument("--picture", type=Path, help="file of the picture; by default none of peers is drawn")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        help="file of the picture; by default that of the docs, of the usual rows of the embedded dataset",
+    )
     return parser.parse_args()
 
 
@@ -142,8 +149,17 @@ def searches(
 
 def conditions(row: str, options: argparse.Namespace) -> Conditions:
     """Return the conditions under which the searches of a row are simulated."""
-    shared = {"record": options.record, "surrogate": options.surrogate}
+    shared = {"record": options.record, "surrogate": options.surrogate, "content": content(options.record)}
     return {**shared, "epochs": budget(row, options.epochs)}
+
+
+@cache
+def content(record: str) -> str:
+    """Return a SHA-256 of all that decides the surrogate of a record: its files, and the code."""
+    digest = hashlib.sha256(Path(surrogates.__file__).read_bytes())
+    for file in (RECORDS[record] / name for name in (SPACE, TRAININGS, FRONT)):
+        digest.update(file.read_bytes() if file.exists() else b"")
+    return digest.hexdigest()
 
 
 SHARED: dict[str, Any] = {}

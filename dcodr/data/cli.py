@@ -11,6 +11,7 @@ from dcodr.data.datasets import PUBLISHED, Name
 from dcodr.data.facts import print_facts, store_facts
 from dcodr.data.prepare_cli import app as prepare_app
 from dcodr.errors import UserError
+from dcodr.files import appearing
 from dcodr.seeds import MAX_SEED
 
 app = typer.Typer(
@@ -106,8 +107,6 @@ def preview(
     out = out or file.with_suffix(".png")
     if out.resolve() == file.resolve():
         raise UserError(f"{out} is the dataset itself: give another file with --out")
-    try:
-        sheet.save(out, format="PNG")
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error}") from error
+    with appearing(out) as temporary:
+        sheet.save(temporary, format="PNG")
     typer.echo(out)

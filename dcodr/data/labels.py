@@ -34,6 +34,10 @@ def check_spec(spec: DatasetSpec, where: str) -> None:
             raise UserError(f"{where}: two attributes are called {name}")
     if attributes and all(attribute.derived for attribute in spec.attributes):
         raise UserError(f"{where}: all attributes are derived; informativeness needs one that is not")
+    if spec.domain in attributes:
+        raise UserError(
+            f"{where}: {spec.domain} is the domain and an attribute; codes cannot both lack and hold it"
+        )
     for attribute in spec.attributes:
         if attribute.name in ("all", "domain"):
             raise UserError(f"{where}: an attribute is called {attribute.name}, which metrics use: rename it")

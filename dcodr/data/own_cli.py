@@ -19,17 +19,17 @@ Fit = Annotated[
     Literal["crop", "pad", "stretch"],
     typer.Option(
         help="How rectangular images become squares: crop takes the central square, pad the whole image "
-        "between white bars, stretch the whole image, distorted. New images are treated alike later."
+        "between white bars, stretch the whole image, distorted. New images are later prepared the same way."
     ),
 ]
 ImageSize = Annotated[int, typer.Option(min=16, max=1024, help="Height and width in pixels.")]
 Continuous = Annotated[
     list[str] | None,
-    typer.Option(help="Attribute to take as continuous though its values are integers; repeatable."),
+    typer.Option(help="Attribute to treat as continuous even though its values are integers; repeatable."),
 ]
 Categorical = Annotated[
     list[str] | None,
-    typer.Option(help="Attribute to take as categorical though its values are numbers; repeatable."),
+    typer.Option(help="Attribute to treat as categorical even though its values are numbers; repeatable."),
 ]
 Cyclic = Annotated[
     list[str] | None,

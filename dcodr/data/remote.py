@@ -9,7 +9,7 @@ from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
 from dcodr.data.store import open_store
 from dcodr.errors import UserError
-from dcodr.files import appearing, is_uri
+from dcodr.files import appearing, is_uri, writing
 
 
 def open_dataset(config: Config) -> FactorDataset:
@@ -22,7 +22,8 @@ def open_dataset(config: Config) -> FactorDataset:
         UserError: If it cannot be downloaded, or is not a valid store.
     """
     if is_uri(config.data) and not config.store.is_file():
-        config.store.parent.mkdir(parents=True, exist_ok=True)
+        with writing(config.store):
+            config.store.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(config.store.with_suffix(".lock")):  # released even if the process is killed
             # Another process may have downloaded it while this one waited for the lock.
             if not config.store.is_file():
@@ -32,12 +33,15 @@ def open_dataset(config: Config) -> FactorDataset:
 
 def _fetch(config: Config) -> None:
     try:
-        with (
-            fsspec.open(config.data, "rb") as source,
-            appearing(config.store) as temporary,
-            temporary.open("wb") as target,
-        ):
-            shutil.copyfileobj(source, target, 1 << 20)
+        with fsspec.open(config.data, "rb") as source, appearing(config.store) as temporary:
+            with temporary.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            # Checked before it stays: a server may have answered with an error page.
+            try:
+                open_store(temporary)
+            except UserError as error:
+                found = error.__cause__ or error
+                raise UserError(f"data: {config.data} is not a prepared dataset: {found}") from error
     except UserError:
         raise
     except Exception as error:  # every file system of fsspec raises its own exceptions

@@ -105,7 +105,7 @@ def neighbours(
 
     table = read_embeddings(codes)
     known = {query: _row(table, query) for query in queries}
-    if new := [query for query, row in known.items() if row is None and not Path(query).is_file()]:
+    if new := [query for query, row in known.items() if row is None and not _is_image(Path(query))]:
         raise UserError(
             f"{new[0]}: neither a {table.key} in {codes}, e.g. {table.names[0]}, nor an image file"
         )
@@ -159,6 +159,11 @@ def _row(table: "Embeddings", query: str) -> int | None:
     if table.key != "path" or not path.is_relative_to(folder):
         return None
     return names.get(path.relative_to(folder).as_posix())
+
+
+def _is_image(path: Path) -> bool:
+    """Tell whether a file may be one image, not a list or store of them."""
+    return path.is_file() and path.suffix.lower() not in (".csv", ".h5")
 
 
 def _outside(

@@ -118,7 +118,7 @@ def encode_split(
     *,
     images: Images | None = None,
 ) -> EncodedSplit:
-    """Encode the images of the train split and of a split to score; see :func:`evaluate`.
+    """Encode the images of the train split and of a split to score; see :func:`evaluate_encoder`.
 
     Raises:
         UserError: If the split is ``train`` or has fewer than two images.
@@ -180,7 +180,7 @@ def summarise(
     retrieval: bool = True,
     metrics: Sequence[str] = (),
 ) -> Report:
-    """Compare the predictions of probes with the labels; see :func:`evaluate`.
+    """Compare the predictions of probes with the labels; see :func:`evaluate_encoder`.
 
     Args:
         encoded: Codes and labels.

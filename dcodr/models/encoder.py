@@ -1,7 +1,7 @@
 """The encoder, which maps an image to an L2-normalised code (embedding)."""
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -77,6 +77,11 @@ class Encoder(nn.Module):
         """Encode images without normalising, ``(B, code_dim)`` float32."""
         codes: torch.Tensor = self.head(self.trunk(images)).float()
         return codes
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile the networks that both :meth:`forward` and :meth:`raw` run."""
+        self.trunk.compile(*args, **options)
+        self.head.compile(*args, **options)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the weights, in hexadecimal, whatever file and device they are in."""

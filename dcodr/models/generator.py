@@ -103,7 +103,7 @@ class Generator(Decoder):
         codes ``(B, code_dim)``, domain ``(B,)`` int64; images ``(B, 3, image_size, image_size)`` in [0, 1].
 
     Raises:
-        ValueError: As :class:`Decoder`.
+        UserError: As :class:`Decoder`.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class TrainingDisplay:
             "on_epoch": self.on_epoch,
             "on_step": self.on_step,
             "on_resume": self.on_resume,
-            "on_streamed": self.say,
+            "on_streamed": lambda reason: self.say(f"the training {reason}"),
         }
 
     def on_epoch(self, epoch: "Epoch") -> None:

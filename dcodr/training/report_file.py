@@ -56,6 +56,8 @@ def read_measured(path: Path, epochs: int | None) -> Measured:
         if lacking := [key for key in REPORT_KEYS if key not in content]:
             raise UserError(f"{path} lacks {' and '.join(lacking)}: an earlier version wrote it; {again}")
         measured = _MEASURED.validate_json(json.dumps(content))
+    except UserError:
+        raise
     except (OSError, ValueError, ValidationError) as error:
         raise UserError(f"{path}: damaged, or not a report of dcodr ({str(error).splitlines()[0]})") from None
     if epochs is not None and content["epochs"] != epochs:

@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcodr import plugins
 from dcodr.augmentations.views import Augment
 from dcodr.config import Config, differences, setting
 from dcodr.data.dataset import FactorDataset
@@ -20,6 +21,7 @@ from dcodr.data.labels import NAME
 from dcodr.errors import DivergedError, UserError
 from dcodr.evaluation.probes import FAST
 from dcodr.evaluation.report import Report, evaluate_encoder, require_scorable
+from dcodr.methods.batch import Batch
 from dcodr.methods.build import build_method
 from dcodr.methods.method import Method
 from dcodr.precision import float32_products
@@ -180,8 +182,8 @@ def fit(
                     raise
                 on_unsaved(error)
         on_epoch(last)
-    # 4. The training is complete, so the previous checkpoint is no longer needed.
-    if checkpoint is not None:
+    # 4. The training is complete, so the previous checkpoint is no longer needed, unless it is the only one.
+    if checkpoint is not None and checkpoint.exists():
         before(checkpoint).unlink(missing_ok=True)
     assert last is not None
     assert last.report is not None
@@ -212,7 +214,7 @@ def _train_epoch(
     # Losses are summed as tensors: reading a number would wait for the GPU at every step.
     for step, batch in enumerate(batches.of_epoch(epoch, config.seed)):
         with torch.autocast(batch.anchors.device.type, torch.bfloat16, enabled=half):
-            losses = method.losses(batch)
+            losses = _losses(method, batch, config.method)
         if step == 0:
             _check_losses(config.method, losses)
         optimizer.zero_grad(set_to_none=True)
@@ -224,10 +226,24 @@ def _train_epoch(
     return {name: float(total) / n_batches for name, total in totals.items()}
 
 
-def _check_losses(method: str, losses: Collection[str]) -> None:
+def _losses(method: Method, batch: Batch, name: str) -> dict[str, Tensor]:
+    """Compute the losses of a batch; an error of a method from outside is the user's to mend."""
+    try:
+        return method.losses(batch)
+    except (UserError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if not plugins.is_outside(name):
+            raise
+        raise UserError(f"method: {name}.losses failed: {plugins.told(error)}") from error
+
+
+def _check_losses(method: str, losses: Mapping[str, Tensor]) -> None:
     """Refuse losses that cannot be minimised or tracked; a method from outside names its own."""
     if "loss" not in losses:
         raise UserError(f"method: {method}.losses returns no 'loss', which is minimised")
+    if odd := [name for name, value in losses.items() if not torch.is_tensor(value) or value.numel() != 1]:
+        raise UserError(f"method: {method}.losses: {', '.join(odd)} is not a tensor with one number")
     if wrong := [name for name in losses if not NAME.fullmatch(name)]:
         raise UserError(
             f"method: {method}.losses names {', '.join(map(repr, wrong))}; letters, digits, - and _ are "
@@ -260,8 +276,8 @@ def _resident(data: FactorDataset, device: torch.device, on_streamed: Callable[[
     if data.images.nbytes <= room:
         return True
     on_streamed(
-        f"reads its images batch by batch: they take {data.images.nbytes / 2**30:.2f} GiB, and the GPU has "
-        f"{max(room, 0) / 2**30:.2f} GiB of room for them"
+        f"reads its images batch by batch: they take {data.images.nbytes / 2**30:.2f} GiB, "
+        f"and the GPU has {max(room, 0) / 2**30:.2f} GiB of room for them"
     )
     return False
 

@@ -251,7 +251,7 @@ def test_the_command_measures_its_parts_and_fails_if_one_does(
     assert printed.startswith("Pretended, ")
     assert [row in printed for row in ("| four |", "| search |", "| compiled |")] == [True, True, False]
     assert (tmp_path / "gpu.md").read_text() == printed
-    failed = Row("four", "", "ended with exit status 3", None, "comes to its end", False)
+    failed = Row("four", "", "ended with exit status 3", None, "finishes", False)
     monkeypatch.setattr(command, "run_part", lambda part, limit: [failed])
     with pytest.raises(SystemExit, match="1"):
         asked(monkeypatch, "--only", "four")

@@ -277,6 +277,7 @@ def test_a_dataset_behind_a_link_is_refused(link: Any, tmp_path: Path) -> None:
         (DatasetSpec("x", "chair", (Attribute("all", 4),)), "is called all"),
         (DatasetSpec("x", "chair", (Attribute("domain", 4),)), "is called domain"),
         (DatasetSpec("x", "chair", (Attribute("a", 4), Attribute("a", 5))), "two attributes are called a"),
+        (DatasetSpec("x", "chair", (Attribute("chair", 4),)), "chair is the domain and an attribute"),
         (
             DatasetSpec("x", "chair", (Attribute("a", 10**12),)),
             "1000000000000 classes; allowed are 1..100000",

@@ -29,16 +29,14 @@ class Neps:
         space: The search space; all objectives are maximised.
         seed: Seed of the draws.
         algorithm: NePS's name of it.
-        fidelity: Let the algorithm choose the epochs.
     """
 
-    def __init__(self, space: Space, seed: int, algorithm: str, fidelity: bool = True) -> None:
+    def __init__(self, space: Space, seed: int, algorithm: str) -> None:
         self._params, self._rng = space.params, np.random.default_rng(seed)
         self._epochs = space.base.epochs
         self._trainings: dict[str, SimpleNamespace] = {}
         elements = {name: hyperparameter(of) for name, of in distributions(space.params).items()}
-        if fidelity:
-            elements[EPOCHS] = HPOInteger(lower=1, upper=self._epochs, is_fidelity=True)
+        elements[EPOCHS] = HPOInteger(lower=1, upper=self._epochs, is_fidelity=True)
         optimizer, _ = load_optimizer(algorithm, SearchSpace(elements))
         self._neps = AskAndTell(optimizer)
         # NePS draws from the global generators only.

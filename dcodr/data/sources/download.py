@@ -11,7 +11,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from dcodr.data.datasets import Remote
-from dcodr.errors import UserError
+from dcodr.errors import StorageError, UserError
+from dcodr.files import disk_failure
 
 TIMEOUT = 30
 """Seconds without an answer after which a server counts as unreachable."""
@@ -148,6 +149,10 @@ def _unpack(path: Path) -> None:
             shutil.unpack_archive(path, path.parent)
     # A damaged archive raises many kinds of exceptions.
     except Exception as error:
+        if told := disk_failure(error):
+            raise StorageError(
+                f"{path} cannot be unpacked: {told}: make room and run the command again"
+            ) from error
         raise UserError(
             f"{path} cannot be unpacked ({error}): remove it and run the command again"
         ) from error

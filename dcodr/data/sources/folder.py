@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 from dcodr.data.dataset import RawDataset
 from dcodr.data.sources.csv_table import read_table
@@ -173,7 +174,10 @@ def _listed(root: Path, warn: Warn) -> LabelTable:
 
 def holds_splits(root: Path) -> bool:
     """Tell whether the folders in a folder are splits, not domains."""
-    top = [one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    try:
+        top = [one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    except OSError as error:
+        _refuse(error)
     return "train" in top and len(top) > 1 and all(one.lower() in SPLIT_NAMES for one in top)
 
 
@@ -184,11 +188,12 @@ def image_files(root: Path) -> tuple[list[Path], list[Path]]:
         Paths of images and of other files, relative to the folder and sorted.
 
     Raises:
-        UserError: If a folder is a link, which is not followed, or names of images are not UTF-8.
+        UserError: If a folder cannot be read or is a link, which is not followed, or names of images are not
+            UTF-8.
     """
     images: list[Path] = []
     others: list[Path] = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=_refuse):
         here = Path(folder)
         folders[:] = sorted(one for one in folders if not one.startswith("."))
         if linked := next((one for one in folders if (here / one).is_symlink()), None):
@@ -203,6 +208,11 @@ def image_files(root: Path) -> tuple[list[Path], list[Path]]:
             "folders, for example with convmv"
         )
     return sorted(images), sorted(others)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Refuse a folder that cannot be read; its domain would be missing."""
+    raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _is_text(path: Path) -> bool:

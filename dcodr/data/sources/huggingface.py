@@ -4,6 +4,7 @@ Images and labels are read from Arrow files. No code of a dataset is executed, n
 file outside the folder is opened: images must be in the Arrow files, where ``save_to_disk`` puts them.
 """
 
+import json
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -132,6 +133,7 @@ def _parts(path: Path) -> dict[str, Any]:
     # Checked first: the library would look elsewhere, and in the cloud, for a folder that is not here.
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; give the folder of Dataset.save_to_disk")
+    _refuse_outside(path.resolve())
     try:
         opened = datasets.load_from_disk(str(path.resolve()))
     # A folder of another kind or a damaged one makes the library raise many kinds of exceptions.
@@ -146,6 +148,18 @@ def _parts(path: Path) -> dict[str, Any]:
             f"Give the folder of one of them, e.g. {path / unknown[0]}"
         )
     return {part if len(parts) > 1 else "": data.with_format(None) for part, data in parts.items()}
+
+
+def _refuse_outside(path: Path) -> None:
+    """Refuse a dataset that names files outside its folder; the library would open them."""
+    for state in path.rglob("state.json"):
+        try:
+            files = [str(file["filename"]) for file in json.loads(state.read_bytes())["_data_files"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # damaged, which the library reports
+        for file in files:
+            if not (state.parent / file).resolve().is_relative_to(path):
+                raise UserError(f"{state} names {file}, which lies outside {path}")
 
 
 def _image_column(path: Path, data: Any, image: str | None) -> str:

@@ -158,7 +158,10 @@ def _chosen(
         if options.subsample is not None:
             _refuse_missing(table, listing.domain)
             _domains(table, listing.domain, warn)
-            rows, notes["subsample"] = draw(table.columns[listing.domain], options.subsample, options.seed)
+            splits = table.columns.get(SPLIT)
+            train = None if splits is None else [SPLIT_NAMES.get(cell.lower()) == 0 for cell in splits]
+            domains = table.columns[listing.domain]
+            rows, notes["subsample"] = draw(domains, options.subsample, options.seed, train)
             table = table.take(rows)
     return table, notes
 
@@ -295,7 +298,7 @@ def _categorical(
             )
         if margin > (most := (len(names) - 1) // 2 if cyclic else len(names) - 2):
             raise UserError(
-                f"{_margin(column, margin)}: with {len(names)} classes every answer would count as right; "
+                f"{_margin(column, margin)}: with {len(names)} classes every answer would count as correct; "
                 f"give at most {max(0, most)}"
             )
         steps = {round(float(after) - float(before), 6) for before, after in pairwise(names)}
@@ -359,9 +362,26 @@ def _split(table: LabelTable, domain: npt.NDArray[np.int64], seed: int, warn: Wa
             f"{table.source}, column {SPLIT}: no image is labelled {' or '.join(absent)}, so a tenth of "
             "every domain's training images is taken for each"
         )
+        _refuse_alone(table, domain, train)
         shares = [0.1 if name in absent else 0.0 for name in SPLITS[1:]]
         split[train] = stratified_split(domain[train], seed, (1 - sum(shares), shares[0], shares[1]))
     return split
+
+
+def _refuse_alone(table: LabelTable, domain: npt.NDArray[np.int64], train: npt.NDArray[np.int64]) -> None:
+    """Refuse domains of which one image alone is for training."""
+    alone = train[np.bincount(domain[train])[domain[train]] < 2]
+    wrong = [
+        table.error(
+            row,
+            SPLIT,
+            "it is the only training image of its domain; contrastive training needs at least 2 of every "
+            "domain: add images or leave the domain out",
+        )
+        for row in alone.tolist()
+    ]
+    if wrong:
+        raise table.errors(wrong, "domains of one training image")
 
 
 def _check_splits(table: LabelTable) -> None:
@@ -373,4 +393,4 @@ def _check_splits(table: LabelTable) -> None:
         if cell and cell.lower() not in SPLIT_NAMES
     ]
     if wrong:
-        raise table.errors(wrong, "words that are no splits")
+        raise table.errors(wrong, "values that are not splits")

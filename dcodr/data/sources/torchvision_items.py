@@ -125,7 +125,7 @@ def read_items(
     rows: list[tuple[int, int]] = []
     columns: dict[str, list[str]] = {_ROW: [], "label": [], "dataset": [], SPLIT: []}
     for part, (one, split, data) in enumerate(parts):
-        labels = [_label(data, index, f"{one}, {split}, image {index}") for index in range(len(data))]
+        labels = [_label(data, index, f"{one}, {split}, image {index}", shared) for index in range(len(data))]
         rows += [(part, index) for index in range(len(labels))]
         columns["label"] += [shared[label] if shared else str(label) for label in labels]
         columns["dataset"] += [one] * len(labels)
@@ -148,14 +148,22 @@ def read_items(
     return labelled(listing, name, options, on_progress, warn)
 
 
-def _label(data: Any, index: int, where: str) -> int:
+def _label(data: Any, index: int, where: str, classes: Sequence[str]) -> int:
+    """Return the label of an item, the number of a class."""
     image, label = data[index]
-    if not isinstance(image, Image.Image):
+    try:
+        number = int(label)
+    except (TypeError, ValueError):
+        number = None
+    if not isinstance(image, Image.Image) or number is None:
         raise UserError(
             f"{where}: an item is {type(image).__name__}, {type(label).__name__}; expected an image of "
             "Pillow and a whole number: open the dataset without transforms"
         )
-    return int(label)
+    # -1 is torchvision's label of an image without one.
+    if number < 0 or (classes and number >= len(classes)):
+        raise UserError(f"{where}: label {number} is not the number of a class; leave unlabelled images out")
+    return number
 
 
 def _splits(name: str) -> Mapping[str, Mapping[str, Any]]:

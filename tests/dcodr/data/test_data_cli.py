@@ -243,8 +243,9 @@ def test_preview_writes_a_png_beside_the_store(here: Path) -> None:
 
 def test_preview_in_an_impossible_place_is_refused(here: Path) -> None:
     run("prepare", "synthetic", "--images", 80)
-    with pytest.raises(UserError, match="cannot write none/sheet"):
-        run("preview", "data/synthetic.h5", "--out", "none/sheet.png")
+    (here / "file").touch()
+    with pytest.raises(UserError, match="cannot write file/sheet"):
+        run("preview", "data/synthetic.h5", "--out", "file/sheet.png")
 
 
 def test_preview_never_replaces_the_dataset(here: Path) -> None:

@@ -78,8 +78,27 @@ def test_what_cannot_be_fetched_is_named_and_leaves_nothing(uri: str, cache: Pat
     assert [file.suffix for file in cache.rglob("*") if file.is_file()] == [".lock"]
 
 
-def test_a_fetched_file_that_is_no_store(cache: Path) -> None:
+def test_a_fetched_file_that_is_no_store_does_not_stay(cache: Path, tiny_store: Path) -> None:
     with fsspec.open("memory://bucket/text.h5", "wb") as file:
         file.write(b"hello")
-    with pytest.raises(UserError, match=r"text\.h5"):
+    with pytest.raises(UserError, match=r"memory://bucket/text\.h5 is not a prepared dataset"):
         open_dataset(Config(data="memory://bucket/text.h5"))
+    with fsspec.open("memory://bucket/text.h5", "wb") as file:  # the source was mended
+        file.write(tiny_store.read_bytes())
+    fetched = open_dataset(Config(data="memory://bucket/text.h5"))
+    assert fetched.fingerprint == open_store(tiny_store).fingerprint
+
+
+def test_a_signed_address_may_be_long() -> None:
+    uri = f"https://host/cars3d.h5?signature={'0' * 300}"
+    assert cached(uri).name == "cars3d.h5"
+    assert cached(uri) != cached(uri + "1")
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DCODR_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"cannot write .*file/.*: Not a directory"):
+        open_dataset(Config(data=tiny_store.as_uri()))

@@ -68,6 +68,12 @@ def test_a_query_that_is_nothing_is_refused(codes: Path) -> None:
         run("neighbours", "nothing.png", "--in", codes)
 
 
+def test_a_query_that_is_a_list_of_images_is_refused(codes: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path\na/black_0.jpg\n")
+    with pytest.raises(UserError, match=r"labels\.csv: neither a path in .* nor an image file"):
+        run("neighbours", tmp_path / "labels.csv", "--in", codes)
+
+
 def as_earlier(codes: Path) -> None:
     """Make a file of codes one of the earlier versions, which recorded less in its header."""
     table = pq.read_table(codes)

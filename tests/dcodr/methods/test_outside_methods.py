@@ -82,14 +82,17 @@ def test_its_learning_rates_are_settings(short_config: Config, monkeypatch: pyte
     [
         ("a[b]", r"Align.losses names 'a\[b\]'; letters, digits, - and _ are allowed"),
         (None, "Align.losses returns no 'loss', which is minimised"),
+        ("wide", "Align.losses: wide is not a tensor with one number"),
+        ("broken", "Align.losses failed: RuntimeError: The size of tensor a"),
     ],
 )
 def test_losses_that_cannot_be_tracked_are_refused_before_a_step(
     name: str | None, message: str, few: FactorDataset, short_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def losses(self: Any, batch: Any) -> dict[str, Any]:
-        value = self.encoder(batch.anchors).mean()
-        return {name: value, "loss": value} if name else {"total": value}
+        codes = self.encoder(batch.anchors)
+        value = codes + codes[:, :2] if name == "broken" else codes.mean()
+        return {name: codes if name == "wide" else value, "loss": value} if name else {"total": value}
 
     def step(*_: Any) -> None:
         pytest.fail("a step was taken")

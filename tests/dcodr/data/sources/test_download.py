@@ -1,5 +1,6 @@
 """Tests of ``dcodr.data.sources.download`` against a small server on this machine."""
 
+import errno
 import hashlib
 import io
 import re
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 from dcodr.data.cli import app
 from dcodr.data.datasets import PUBLISHED, Published, Remote
 from dcodr.data.sources.download import download
-from dcodr.errors import UserError
+from dcodr.errors import StorageError, UserError
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -178,6 +179,18 @@ def test_archives_are_unpacked(server: Server, tmp_path: Path, name: str) -> Non
 def test_a_damaged_archive_is_refused(server: Server, tmp_path: Path) -> None:
     server.files["/a.tar.gz"] = archive(tmp_path, "a.tar.gz")[:-50]
     with pytest.raises(UserError, match=r"a\.tar\.gz cannot be unpacked"):
+        download((Remote(server.url("a.tar.gz")),), tmp_path / "out", quiet)
+
+
+def test_a_full_disk_is_not_the_archives_fault(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.files["/a.tar.gz"] = archive(tmp_path, "a.tar.gz")
+    monkeypatch.setattr(shutil, "unpack_archive", full)
+    with pytest.raises(StorageError, match=r"No space left on device: make room and run"):
         download((Remote(server.url("a.tar.gz")),), tmp_path / "out", quiet)
 
 

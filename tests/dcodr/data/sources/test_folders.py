@@ -1,7 +1,9 @@
 """Images in folders of domains, without a CSV file: torchvision's ImageFolder layout."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +79,25 @@ def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     root = write(tmp_path / "photos", ["a/0.png", "a/1.png", "b/0.png", "b/1.png"])
     (root / "b").rename(root / os.fsdecode(b"caf\xe9"))
     with pytest.raises(UserError, match=r"photos: paths that are not UTF-8: 2, e\.g\. caf\ufffd/0\.png"):
+        read_folders(root, "n", warn=pytest.fail)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests may run as root, who can read any folder, so the system's answer is replaced."""
+    root = write(tmp_path / "photos", [f"{domain}/{i}.png" for domain in "abc" for i in range(2)])
+    scandir = os.scandir
+
+    def refusing(path: Any = ".") -> Any:
+        if str(path).endswith(refused):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    refused = "photos/c"
+    with pytest.raises(UserError, match="photos/c cannot be read: Permission denied"):
+        read_folders(root, "n", warn=pytest.fail)
+    refused = "photos"
+    with pytest.raises(UserError, match="photos cannot be read: Permission denied"):
         read_folders(root, "n", warn=pytest.fail)
 
 

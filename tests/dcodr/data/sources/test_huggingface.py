@@ -1,5 +1,6 @@
 """Folders of ``Dataset.save_to_disk``, written by the library itself."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,17 @@ def test_an_image_outside_the_files_is_never_opened(tmp_path: Path) -> None:
         UserError, match=r"row 0, column picture: holds no image, only the path .*secret\.png"
     ):
         list(raw.images)
+
+
+def test_a_file_outside_the_folder_is_never_opened(tmp_path: Path) -> None:
+    dataset(columns(6)).save_to_disk(tmp_path / "secret")
+    dataset(columns(6)).save_to_disk(tmp_path / "odd")
+    state = tmp_path / "odd" / "state.json"
+    content = json.loads(state.read_text())
+    content["_data_files"] = [{"filename": "../secret/data-00000-of-00001.arrow"}]
+    state.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"state\.json names \.\./secret/data.*, which lies outside"):
+        read_huggingface(tmp_path / "odd", "odd", "camera", warn=pytest.fail)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

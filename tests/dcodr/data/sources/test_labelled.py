@@ -71,6 +71,24 @@ def test_a_split_without_training_images_of_a_domain_is_refused(tmp_path: Path) 
         prepare(tmp_path / "s.h5", read(tmp_path, {"domain": list("aaabbb"), "split": split}))
 
 
+def test_the_only_training_image_of_a_domain_is_named(tmp_path: Path) -> None:
+    split = ["train", "train", "train", "train", "test", "test"]
+    with pytest.raises(
+        UserError, match=r"labels\.csv, line 5, column split: it is the only training image of its domain"
+    ):
+        read(tmp_path, {"domain": list("aaabbb"), "split": split}, warn=str)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sample_keeps_training_images_of_every_domain(tmp_path: Path, seed: int) -> None:
+    split = (["train"] * 4 + ["validation"] * 3 + ["test"] * 3) * 4
+    columns = {"domain": [name for name in "abcd" for _ in range(10)], "split": split}
+    raw = read(tmp_path, columns, str, subsample=12, seed=seed)
+    assert raw.split is not None
+    assert len(raw.split) == 12
+    assert (np.bincount(raw.domain[raw.split == 0], minlength=4) >= 2).all()
+
+
 def test_angles_are_cyclic_and_have_a_margin(tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {
         "domain": ["ab"[i % 2] for i in range(32)],
@@ -95,7 +113,7 @@ def test_angles_are_cyclic_and_have_a_margin(tmp_path: Path) -> None:
         (
             ANGLES,
             {"margin": {"angle": 7}},
-            r"with 8 classes every answer would count as right; give at most 6",
+            r"with 8 classes every answer would count as correct; give at most 6",
         ),
         (["left", "right"] * 4, {"cyclic": ["angle"]}, "have no known order, as left is not a number"),
         (

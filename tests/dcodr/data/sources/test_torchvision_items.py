@@ -108,6 +108,29 @@ def test_items_that_are_no_images_are_refused() -> None:
         read_items({"mine": {"train": tensors}}, "mine", warn=str)
 
 
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        (-1, "label -1 is not the number of a class; leave unlabelled images out"),
+        (None, "an item is Image, NoneType; expected"),
+        ("cat", "an item is Image, str; expected"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(label: object, told: str) -> None:
+    image = Image.new("L", (30, 20))
+    with pytest.raises(UserError, match=f"mine, train, image 1: {told}"):
+        read_items({"mine": {"train": [(image, 0), (image, label)]}}, "mine", warn=str)
+
+
+def test_a_label_beyond_the_classes_is_refused() -> None:
+    class Named(list[tuple[Image.Image, int]]):
+        classes = ("cat", "dog")
+
+    items = Named([(Image.new("L", (30, 20)), label) for label in (0, 1, 2)])
+    with pytest.raises(UserError, match="mine, train, image 2: label 2 is not the number of a class"):
+        read_items({"mine": {"train": items}}, "mine", warn=str)
+
+
 def test_any_object_of_images_and_labels_is_read() -> None:
     items = [(Image.new("L", (30, 20), 9 * i), i % 2) for i in range(20)]
     raw = read_items({"mine": {"train": items}}, "mine", options=SMALL, warn=str)
