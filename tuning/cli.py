@@ -162,7 +162,10 @@ def analyse(
     storage: Storage = Path("runs"),
     tracking_uri: Annotated[
         str | None,
-        typer.Option(help="MLflow's tracking URI, to log to as well.", show_default="STORAGE/mlflow.db"),
+        typer.Option(
+            help="MLflow's tracking URI, to log to as well.",
+            show_default="the one that the search was started with",
+        ),
     ] = None,
 ) -> None:
     """Compute which settings matter and what every augmentation does, from the complete trials."""
@@ -231,9 +234,9 @@ def ui(
     name: Name,
     storage: Storage = Path("runs"),
     host: Annotated[
-        str, typer.Option(help="Address to listen at; any other lets other machines see the search.")
+        str, typer.Option(help="Address to listen on; any other lets other machines see the search.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at; 0 for any.", min=0, max=65535)] = 8600,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any.", min=0, max=65535)] = 8600,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
     """Serve a live page of a search: the Pareto plane, every trial, what matters; Ctrl-C ends it."""

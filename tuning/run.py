@@ -1,7 +1,7 @@
 """``run_search``: check everything, start Ray and MLflow, run the stages of a search, conclude it."""
 
 import itertools
-import shutil
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,10 +22,10 @@ from tuning.driver.stages import run_stages
 from tuning.driver.warm_start import first_trials
 from tuning.interrupts import ending_at_once
 from tuning.ledger.journal import mend
-from tuning.ledger.ledger import Ledger
+from tuning.ledger.ledger import SEARCHED, Ledger
 from tuning.ledger.lock import driving
 from tuning.ledger.resume import require_same
-from tuning.ledger.storage import LEDGER, guarded, names, occupied, unfit
+from tuning.ledger.storage import LEDGER, discard, guarded, names, occupied, unfit
 from tuning.ledger.trials import FirstTrial
 from tuning.preflight.checks import check, check_storage
 from tuning.preflight.reference import with_constant_answers
@@ -204,7 +204,7 @@ def begin(
         run_id = open_parent(folder, space, tracker, identity)
         ledger = Ledger.create(folder / LEDGER, space, facts | {"run_id": run_id}, first)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
         raise
     ledger.ready(SpaceSampler)
     return Search(folder, ledger)
@@ -228,6 +228,11 @@ def _reopen(search: Search, tracker: Tracker, space: Space) -> Search:
         )
     require_artifacts(tracker.uri, tracker.artifacts)
     tracker.set_status(run_id, "RUNNING", {})
+    budgets = [
+        (one.search.trials, one.search.epoch_budget, one.search.time_budget) for one in (search.space, space)
+    ]
+    if search.ledger.facts().get("ended") is not None or budgets[0] != budgets[1]:
+        search.ledger.remember(SEARCHED, False)
     search.ledger.remember("ended", None)
     search.ledger.ready(SpaceSampler, space)
     search.forget_checkpoints()
@@ -294,13 +299,14 @@ def _name(stem: str, given: str | None, storage: Path, resume: bool) -> str:
     if given is None and not resume:
         return next(name for name in numbered if name not in taken and occupied(name, storage) is None)
     if given is None:
-        earlier = list(itertools.takewhile(taken.__contains__, numbered))
+        # Other numbers may be missing: searches are deleted, and folders of other things are passed over.
+        earlier = [name for name in taken if re.fullmatch(rf"{re.escape(stem)}(-[0-9]{{1,9}})?", name)]
         if not earlier:
             raise UserError(
                 f"{option('resume', True)}: no search of the space {stem!r} in {storage}: begin one "
                 f"without it, or give the name and folder of one ({option('name')}, {option('storage')})"
             )
-        return earlier[-1]
+        return max(earlier, key=lambda name: int(name.removeprefix(stem).removeprefix("-") or 1))
     if given in taken and not resume:
         raise UserError(
             f"{asked}: a search of that name exists; give {option('resume', True)} to continue it"

@@ -93,7 +93,7 @@ def attribute(
     Args:
         params: The searched parameters.
         subset: Key of the subset among them.
-        trials: Values of each trial, as in :class:`tuning.ledger.ledger.TrialRecord`.
+        trials: Values of each trial, as in :class:`tuning.ledger.trials.TrialRecord`.
         objective: The objective of each trial.
         seed: Seed of the posterior's draws and of the cross-validation.
 

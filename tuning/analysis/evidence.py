@@ -30,7 +30,7 @@ class Estimate:
 
     @classmethod
     def of(cls, draws: Sequence[float] | npt.NDArray[np.float64]) -> "Estimate":
-        """Sum up draws, `(n,)`, of a posterior or of a bootstrap."""
+        """Summarise draws, `(n,)`, of a posterior or of a bootstrap."""
         low, high = np.quantile(draws, [0.025, 0.975])
         return cls(float(np.mean(draws)), float(low), float(high))
 

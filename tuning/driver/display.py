@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dcodr.console import say
+from dcodr.words import duration
 from tuning.driver.notebook import NotebookConsole
 from tuning.ledger.trials import Outcome, status_words
 from tuning.pareto import Direction, GrowingFront
@@ -182,12 +183,12 @@ class Display:
         left = self._total - self._done - open_work
         # Work of an earlier process took none of this process's time, so it does not count for the speed.
         if left <= 0 or work <= 0:
-            return _duration(elapsed)
+            return duration(elapsed)
         seconds = elapsed * left / work
         if self._epochs_left is not None and self._trained:
             seconds = min(seconds, elapsed * max(0, self._epochs_left - self._trained) / self._trained)
         step = 10 if seconds < 60 else 60
-        return f"{_duration(elapsed)}, about {_duration(max(step, round(seconds / step) * step))} left"
+        return f"{duration(elapsed)}, about {duration(max(step, round(seconds / step) * step))} left"
 
     def _redraw(self) -> None:
         """Draw the panel again in a notebook; on a terminal a thread of rich does."""
@@ -248,13 +249,3 @@ def _trial_grid() -> Table:
 
 def _one_line(label: str) -> Text:
     return Text(label, "dim", no_wrap=True, overflow="ellipsis")
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    if minutes:
-        return f"{minutes}m{seconds:02d}s" if seconds else f"{minutes}m"
-    return f"{seconds}s"

@@ -17,6 +17,7 @@ from tuning.driver.recorder import WORKER_DEATHS, Recorder
 from tuning.driver.scheduler import ParetoASHA, scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.trainable import train_trial
+from tuning.ledger.ledger import SEARCHED
 from tuning.ledger.queue import Queue
 from tuning.results.search import Search
 from tuning.space.words import label
@@ -26,8 +27,10 @@ from tuning.tracking.outbox import Outbox
 def run_stages(search: Search, outbox: Outbox, console: Console) -> None:
     """Search until the budget is spent, confirm the front, and measure the best on the test images."""
     ledger, queue = search.ledger, Queue(search.ledger)
-    if queue.over() is None:
+    # A time budget would begin anew, e.g. for a search that is resumed in its confirmations.
+    if queue.over() is None and not ledger.facts().get(SEARCHED):
         _search(search, queue, outbox, console)
+        ledger.remember(SEARCHED, True)
     if search.results().unconfirmed:
         _confirm(search, queue, outbox, console)
     measure(search, outbox, console)

@@ -136,7 +136,10 @@ def _earlier_front(space: Space, folder: Path) -> Iterator[FirstTrial]:
 
 
 def _trial(space: Space, config: Config, origin: str) -> FirstTrial:
-    return FirstTrial(space.values_of(config), origin)
+    try:
+        return FirstTrial(space.values_of(config), origin)
+    except KeyError as error:
+        raise UserError(f"search.warm_start: {origin}: {error.args[0]}") from None
 
 
 def _measure(table: LabelTable, row: int, column: str) -> float:

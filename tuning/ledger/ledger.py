@@ -17,13 +17,15 @@ from pydantic import TypeAdapter
 
 from dcodr.errors import UserError
 from dcodr.words import counted
-from tuning.ledger.encoding import encode, is_whole, suggest
+from tuning.ledger.encoding import decode, encode, is_whole, suggest
 from tuning.ledger.journal import Journal
 from tuning.ledger.trials import AWAY, METRICS, PAPER, Begun, FirstTrial, Outcome, TrialRecord, identity, read
 from tuning.space import Space
 
 STUDY = "search"
 TESTED, TEST_INTERVALS = "tested", "test_intervals"
+SEARCHED = "searched"
+"""The fact that no more trials begin, only confirmations."""
 _RECORDS = TypeAdapter(list[TrialRecord])
 
 
@@ -40,8 +42,6 @@ class Ledger:
         self._twins: dict[str, int] = {}
         self._held: list[tuple[Trial, int]] = []
         self._ended: dict[int, TrialRecord] = {}
-        self._tested: dict[str, dict[str, float]] = study.user_attrs.get(TESTED, {})
-        self._test_intervals: dict[str, Any] = study.user_attrs.get(TEST_INTERVALS, {})
         self._find_repeats()
 
     def __repr__(self) -> str:
@@ -249,12 +249,10 @@ class Ledger:
 
         Optuna does not allow additions to such a trial, so the metrics are a fact of the search.
         """
-        self._tested[str(number)] = dict(metrics)
-        self._test_intervals[str(number)] = dict(intervals)
+        facts, key = self.facts(), str(number)
         # The metrics come last: a training that has them counts as measured.
-        self.remember(TEST_INTERVALS, self._test_intervals)
-        self.remember(TESTED, self._tested)
-        self._ended[number] = self._with_test(self._ended[number])
+        self.remember(TEST_INTERVALS, {**facts.get(TEST_INTERVALS, {}), key: dict(intervals)})
+        self.remember(TESTED, {**facts.get(TESTED, {}), key: dict(metrics)})
 
     def begun(self, number: int) -> Begun:
         """Return a running trial that this process has begun or resumed."""
@@ -302,17 +300,27 @@ class Ledger:
     def record(self, number: int) -> TrialRecord:
         """Return the record of a trial that this process has begun or resumed."""
         if number in self._ended:
-            return self._ended[number]
+            return self._with_tests([self._ended[number]])[0]
         trial = self._open[number][0]
         return read(trial.storage.get_trial(trial._trial_id), self.space)
 
     def ended(self, number: int) -> TrialRecord | None:
         """Return the record of a trial that has ended; ``None`` if it has not."""
-        return self._ended.get(number)
+        return self.record(number) if number in self._ended else None
+
+    def first_trials(self) -> list[FirstTrial]:
+        """Return the first trials that have not begun."""
+        waiting = [t for t in self.study.get_trials(deepcopy=False) if t.state == TrialState.WAITING]
+        return [
+            FirstTrial(
+                decode(self.space.params, trial.system_attrs["fixed_params"]), trial.user_attrs["origin"]
+            )
+            for trial in waiting
+        ]
 
     def records(self) -> list[TrialRecord]:
         """Return all trials whose parameters were drawn, by number."""
-        return [self._read(trial) for trial in self.begun_trials()]
+        return self._with_tests([self._read(trial) for trial in self.begun_trials()])
 
     def running(self) -> list[TrialRecord]:
         """Return the trials that have begun and not ended, by number, without repeats, which wait."""
@@ -330,21 +338,27 @@ class Ledger:
         if missing and record.status in ("complete", "pruned"):
             raise UserError(f"{record.in_words} has no {', '.join(missing)}")
 
-    def _with_test(self, record: TrialRecord) -> TrialRecord:
-        """Return a trial's record with its test metrics, if there are any."""
-        number = str(record.number)
-        limits = self._test_intervals.get(number, {})
-        intervals = {name: (low, high) for name, (low, high) in limits.items()}
-        return replace(record, test=dict(self._tested.get(number, {})), test_intervals=intervals)
-
     def _read(self, trial: FrozenTrial) -> TrialRecord:
         """Return a trial's record; an ended trial is read only once, as it never changes."""
         if not trial.state.is_finished():
             return read(trial, self.space)
         if trial.number not in self._ended:
-            record = read(trial, self.space)
-            self._ended[trial.number] = self._with_test(record)
+            self._ended[trial.number] = read(trial, self.space)
         return self._ended[trial.number]
+
+    def _with_tests(self, records: list[TrialRecord]) -> list[TrialRecord]:
+        """Return records with the test metrics of their trials."""
+        # Read anew each time: another process may have measured them since.
+        facts = self.facts()
+        tested, limits = facts.get(TESTED, {}), facts.get(TEST_INTERVALS, {})
+
+        def measured(record: TrialRecord, key: str) -> TrialRecord:
+            intervals = {name: (low, high) for name, (low, high) in limits.get(key, {}).items()}
+            return replace(record, test=dict(tested[key]), test_intervals=intervals)
+
+        return [
+            measured(record, key) if (key := str(record.number)) in tested else record for record in records
+        ]
 
     def begun_trials(self) -> list[FrozenTrial]:
         """Return the trials that have all their parameters; a driver may die while it draws them."""

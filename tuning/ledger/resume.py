@@ -11,6 +11,7 @@ from dcodr.errors import UserError
 from dcodr.words import option
 from tuning.ledger.encoding import decode, distributions, is_whole, strengths
 from tuning.ledger.ledger import Ledger
+from tuning.ledger.trials import PAPER
 from tuning.space import Space
 from tuning.space.settings import CHANGEABLE
 
@@ -51,6 +52,13 @@ def require_same(ledger: Ledger, space: Space, *, allow_change: bool) -> None:
         if reason := _misfit(trial, space):
             raise UserError(
                 f"{changing}: trial {trial.number:03d} does not fit the new space: {reason}\n{_ADVICE}"
+            )
+    for first in ledger.first_trials():
+        reason = None if first.origin == PAPER else space.reject_reason(first.values)
+        if reason is not None:
+            raise UserError(
+                f"{changing}: the first trial of {first.origin}, which has not begun, does not fit the new "
+                f"space: {reason}\n{_ADVICE}"
             )
 
 

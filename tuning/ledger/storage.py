@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dcodr.errors import StorageError
@@ -12,7 +12,8 @@ from dcodr.words import once_more
 
 LEDGER = "ledger.log"
 """The record of a search, in the folder of the search."""
-_BEGUN = ("driver.lock", "space.yaml", f"{LEDGER}.")
+_LOCK = "driver.lock"
+_BEGUN = (_LOCK, "space.yaml", ".space.yaml.", f"{LEDGER}.")
 """Prefixes of the files of a search that was killed before it had a ledger."""
 _NAME = re.compile(r"\w([\w .+-]*[\w+-])?")
 _RESERVED = re.compile(
@@ -49,8 +50,19 @@ def occupied(name: str, storage: Path) -> str | None:
     folder = storage / name
     if not folder.is_dir():
         return f"{folder} is a file" if folder.exists() else None
-    others = sorted(path.name for path in folder.iterdir() if not path.name.startswith((".", *_BEGUN)))
+    files = sorted(path.name for path in folder.iterdir())
+    # A search begins with its lock: without it the files are somebody else's.
+    others = [file for file in files if _LOCK not in files or not file.startswith(_BEGUN)]
     return f"{folder} contains other files, such as {others[0]}" if others else None
+
+
+def discard(folder: Path) -> None:
+    """Remove the files of a search that could not begin, and its folder unless it has other files."""
+    for path in folder.iterdir():
+        if path.name.startswith((LEDGER, *_BEGUN)):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager

@@ -105,8 +105,9 @@ class TrialRecord:
         epochs: Record of each epoch, in order.
         reason: The reason why the trial is infeasible or failed.
         gpus: The trial's share of a GPU, if it differed from the search's.
-        seconds: Duration in seconds.
+        seconds: Duration in seconds, without interruptions.
         began: Time of its beginning, in seconds since 1970.
+        ended: Time of its end, in seconds since 1970, if it has ended.
         test: Test metrics, if they were measured.
         test_intervals: 95 % confidence intervals of some test metrics.
     """
@@ -123,6 +124,7 @@ class TrialRecord:
     gpus: float | None
     seconds: float
     began: float = 0.0
+    ended: float | None = None
     test: dict[str, float] = field(default_factory=dict)
     test_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -133,8 +135,8 @@ class TrialRecord:
 
     @property
     def end(self) -> float:
-        """Time of its end, in seconds since 1970, if it has ended."""
-        return self.began + self.seconds
+        """Time of its end, in seconds since 1970; of its beginning, if it has not ended."""
+        return self.began if self.ended is None else self.ended
 
     @property
     def evaluated(self) -> dict[int, EpochRecord]:
@@ -212,6 +214,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         gpus=facts.get("gpus"),
         seconds=max(taken - facts.get(AWAY, (0.0, 0.0))[0], 0.0),
         began=trial.datetime_start.timestamp() if trial.datetime_start else 0.0,
+        ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
     )
 
 

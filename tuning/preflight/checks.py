@@ -147,7 +147,7 @@ def _check_metrics(space: Space, spec: DatasetSpec) -> None:
             raise UserError(f"objectives.{name}: {spec.name} has no such metric{did_you_mean(name, known)}")
     if space.search.informativeness_floor is not None and not spec.attributes:
         raise UserError(
-            f"search.informativeness_floor: {spec.name} has no attribute, so that informativeness is not "
+            f"search.informativeness_floor: {spec.name} has no attribute, so informativeness is not "
             "measured: remove it"
         )
 
@@ -178,7 +178,7 @@ def _check_labels(data: FactorDataset, console: Console) -> None:
     for name in trivial:
         say(
             console,
-            f"{name}: a constant answer is right for every validation image, so that informativeness does "
+            f"{name}: a constant answer is right for every validation image, so informativeness does "
             "not count it",
         )
 

@@ -26,7 +26,7 @@ def forecast(at_once: int, trainings: float) -> str:
     after = ", ".join(f"{share} after {cost}" for share, cost in RECORDED[known].items())
     whole = counted(max(1, round(trainings)), "whole training")
     return (
-        f"the epochs of about {whole}. On recorded trainings of the embedded dataset, half of the searches "
+        f"as many epochs as {whole}. On recorded trainings of the embedded dataset, half of the searches "
         f"with {counted(known, 'trial')} at a time had found 90 % of the best known hypervolume "
         f"{after.removeprefix('90 % ')}"
     )

@@ -23,7 +23,7 @@ def with_constant_answers(space: Space, data: FactorDataset) -> Space:
     information on purpose, e.g. a minimised accuracy: see :attr:`tuning.space.Space.reference`.
 
     Raises:
-        UserError: If codes without information are already perfect, so that there is nothing to gain, or a
+        UserError: If codes without information are already perfect, so there is nothing to gain, or a
             metric from outside is not allowed or has the other direction.
     """
     known = uninformed_metrics(data, "validation")
@@ -38,7 +38,7 @@ def with_constant_answers(space: Space, data: FactorDataset) -> Space:
                 factor = name.partition("/")[2] or "the domain"
                 raise UserError(
                     f"objectives.{name}: {factor} is the same in all validation images of "
-                    f"{data.spec.name}, so that there is nothing to gain: remove the objective"
+                    f"{data.spec.name}, so there is nothing to gain: remove the objective"
                 )
     return space.model_copy(update={"constant_answers": answers})
 

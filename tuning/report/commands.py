@@ -85,7 +85,9 @@ def _options(results: Results) -> dict[str, Any]:
     file = load_space(kept, dataset=dataset)
     settings = dict(_settings(file, space))
     limits = {
-        key: value for key in LIMITS if (value := getattr(space.search, key)) != getattr(file.search, key)
+        key: value
+        for key in LIMITS
+        if (value := getattr(space.search, key)) not in (None, getattr(file.search, key))
     }
     data = space.base.data if space.base.data != file.base.data else None
     return {"dataset": dataset, "data": data, "settings": settings, "search": limits}
@@ -103,7 +105,7 @@ def _settings(file: Space, space: Space) -> Iterator[tuple[str, Any]]:
         yield from (
             (f"{part}.{key}", value)
             for key, value in here.items()
-            if value != there[key] and key not in LIMITS
+            if value != there[key] and (key not in LIMITS or value is None)
         )
 
 

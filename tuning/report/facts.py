@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from dcodr.words import counted
+from dcodr.words import counted, duration
 from tuning.ledger.trials import TrialRecord, status_words
 from tuning.results.results import Results
 from tuning.space.params import CategoricalParam
@@ -98,9 +98,9 @@ def _when(results: Results) -> str:
         return "no trial has begun"
     first = min(trial.began for trial in results.records)
     last = max((trial.end for trial, _ in results.ended), default=None)
-    spent = timedelta(seconds=round(sum(trial.seconds for trial, _ in results.ended)))
+    spent = duration(sum(trial.seconds for trial, _ in results.ended))
     until = f" to {minute(last)}" if last else " on"
-    return f"{minute(first)}{until}, the trials took {spent} h together"
+    return f"{minute(first)}{until}, the trials took {spent} in total"
 
 
 def minute(moment: float) -> str:

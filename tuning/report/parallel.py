@@ -137,7 +137,7 @@ def _dimension(label: str, values: Sequence[float | None], ticks: dict[float, st
         ticks = {foot: UNUSED, **ticks}
     return {
         "label": plain(label),
-        "values": [round(foot if value is None else value, 5) for value in values],
+        "values": [float(f"{foot if value is None else value:.6g}") for value in values],
         "tickvals": list(ticks),
         "ticktext": [plain(text) for text in ticks.values()],
         "range": [min(ticks), max(ticks) if max(ticks) > min(ticks) else min(ticks) + 1],

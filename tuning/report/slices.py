@@ -45,7 +45,7 @@ def _chart(results: Results, name: str, objective: str, key: str, param: Param) 
     ]
     label = key.removeprefix("strengths.")
     x = axis("", **_ticks(param))
-    frame = layout(x, axis(plain(objective)), showlegend=False, margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    frame = layout(x, axis(objective), showlegend=False, margin={"l": 8, "r": 8, "t": 8, "b": 8})
     shown = sum(len({*trace["customdata"]}) for trace in data)
     alt = f"{objective} against {label}, of {counted(shown, 'complete trial')}."
     members = len(param.members) if isinstance(param, SubsetParam) else 0

@@ -2,9 +2,9 @@
 
 import heapq
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from dcodr.words import counted
+from dcodr.words import counted, duration
 from tuning.ledger.trials import TrialRecord
 from tuning.report.chart import Chart, Spec, axis, layout, number, plain
 from tuning.results.results import Results
@@ -42,7 +42,7 @@ def timeline_chart(results: Results) -> Chart | None:
     frame = layout(axis("", type="date"), y, barmode="overlay", bargap=0.15)
     alt = (
         f"{counted(len(trained), 'training')}, up to {count} at the same time, in "
-        f"{timedelta(seconds=round(max(end for _, end in spans) - spans[0][0]))} h."
+        f"{duration(max(end for _, end in spans) - spans[0][0])}."
     )
     return Chart("timeline", "Trials over time", alt, data, frame, 130 + 26 * max(count, 3))
 
@@ -100,5 +100,6 @@ def _text(trial: TrialRecord, kind: str) -> str:
     what = (
         f"confirms trial {trial.confirms:03d} with seed {trial.seed}" if trial.confirms is not None else kind
     )
-    minutes = timedelta(seconds=round(max(0.0, _end(trial) - trial.began)))
-    return f"<b>trial {number(trial)}</b>: {plain(what)}<br>{counted(trial.epoch, 'epoch')} in {minutes} h"
+    seconds = max(0.0, _end(trial) - trial.began) if trial.status == "running" else trial.seconds
+    epochs = counted(trial.epoch, "epoch")
+    return f"<b>trial {number(trial)}</b>: {plain(what)}<br>{epochs} in {duration(seconds)}"

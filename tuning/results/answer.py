@@ -168,7 +168,7 @@ def _lost(results: Results, best: TrialRecord, paper: TrialRecord) -> str:
         return ""
     text = f" Left out: {'; '.join(parts)}."
     if any(run.status == "infeasible" for run in lost):
-        text += " Settings whose code can collapse are not as good as their other seeds say."
+        text += " Settings whose code can collapse are not as good as their other seeds suggest."
     return text
 
 

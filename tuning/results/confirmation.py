@@ -37,7 +37,7 @@ class Confirmed:
 def confirmed_trials(
     trained: Sequence[tuple[TrialRecord, Sequence[TrialRecord]]], objectives: Mapping[str, Direction]
 ) -> list[Confirmed]:
-    """Sum up the complete confirmations of trials, two at least for each."""
+    """Summarise the complete confirmations of trials, two at least for each."""
     values = [np.array([[run.metrics[name] for name in objectives] for run in runs]) for _, runs in trained]
     shares = front_shares(values, list(objectives.values()))
     return [

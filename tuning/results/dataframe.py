@@ -35,7 +35,8 @@ def dataframe(results: Results) -> "pd.DataFrame":
 
     * ``status``, ``reason``, ``origin`` (``paper`` for the paper's settings) and ``seed``;
     * ``on_front`` and ``best_tradeoff``, true or false;
-    * ``confirmations``: number of complete trainings with other seeds; ``epochs``, ``seconds``, ``began``;
+    * ``confirmations``: number of complete trainings with other seeds, 0 until all have ended;
+    * ``epochs``, ``seconds`` and ``began``;
     * every searched setting, by dotted key; a subset as one text, e.g. ``crop+gaussian_blur``;
     * the objectives, in the means of the confirmations of a confirmed trial, as the front is chosen by them;
     * every other metric of the validation images, at the trial's last evaluation;

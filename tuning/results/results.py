@@ -128,7 +128,7 @@ class Results:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs that the trials have trained, without confirmations."""
+        """The number of epochs that the ended trials have trained, without confirmations."""
         return sum(trial.epoch for trial, _ in self.growth)
 
     @cached_property
@@ -192,11 +192,6 @@ class Results:
         leading = np.flatnonzero(non_dominated(values, self._directions))
         best: TrialRecord = rivals[leading[self._best_tradeoff(values[leading], None)]]
         return best
-
-    @property
-    def knee(self) -> TrialRecord:
-        """Another name of ``best_tradeoff``."""
-        return self.best_tradeoff
 
     @cached_property
     def paper(self) -> TrialRecord | None:
@@ -299,13 +294,6 @@ class Results:
             UserError: If there is no such objective, or no trial is complete.
         """
         return self.ranked(self.require_front(), objective)[0]
-
-    def better(self, trials: Sequence[TrialRecord], other: TrialRecord) -> list[TrialRecord]:
-        """Return the trials that are better than another trial in every objective."""
-        if not trials:
-            return []
-        ahead = self._ahead(self.values(trials), self.values([other])[0])
-        return [trial for trial, better in zip(trials, ahead, strict=True) if better]
 
     def _ahead(self, values: FloatArray, level: FloatArray) -> npt.NDArray[np.bool_]:
         """Return which rows of objectives ``(n, m)`` are better than a level ``(m,)`` in every objective."""

@@ -119,7 +119,8 @@ class Search:
         Args:
             over: Whether all confirmations have ended; then those of other trials are deleted too.
         """
-        files = {int(file.parent.name): file for file in self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")}
+        found = self.folder.glob(f"{KEPT}/*/{CHECKPOINT}")
+        files = {int(file.parent.name): file for file in found if file.parent.name.isdecimal()}
         kept = [trial for trial in map(self.ledger.ended, files) if trial and trial.status == "complete"]
         results, confirm = self.results(), self.space.search.confirm
         rivals = [trial for trial in results.complete if confirm is None or not trial.paper]
@@ -139,7 +140,7 @@ class Search:
             compared = {trial.number for trial, _ in results.compared}
             unneeded += [run for run in kept if run.confirms is not None and run.confirms not in compared]
         for trial in unneeded:
-            files[trial.number].unlink()
+            files[trial.number].unlink(missing_ok=True)
 
     def left_checkpoints(self) -> list[Path]:
         """Return the checkpoints, whole or not, of ended trials; a process that dies leaves such files."""

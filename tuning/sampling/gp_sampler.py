@@ -129,7 +129,8 @@ class GPSampler(BaseSampler):
         if not len(new):
             return {}
         # 3. Choose the candidate that adds most to the complete and running trials.
-        standing = np.stack([*x[judged.trial[judged.training == 0]], *(look.row for look in running)])
+        complete = x[judged.trial[judged.training == 0]]
+        standing = np.concatenate([complete, *(look.row[None] for look in running)])
         best: Point = candidates[new[self._best(rows[new], standing)]]
         return best
 
@@ -186,8 +187,9 @@ class GPSampler(BaseSampler):
     def _judged(self, trial: FrozenTrial) -> list[tuple[float, list[float]]]:
         """Return evaluations of a trial: logarithm of the share of the training done, and the objectives.
 
-        The objectives of infeasible trials are NaN. Among the evaluations of a trial, the last one up to each
-        halving of the training is taken: the whole training, a half, a quarter and so on.
+        The objectives of infeasible trials are NaN, also while they run. Among the evaluations of a trial,
+        the last one up to each halving of the training is taken: the whole training, a half, a quarter and
+        so on.
         """
         if trial.state == TrialState.FAIL or "repeats" in trial.user_attrs:
             return []
@@ -196,7 +198,8 @@ class GPSampler(BaseSampler):
         judged: dict[float, tuple[float, list[float]]] = {}
         for epoch, metrics in history(trial.user_attrs).items():
             training = float(np.log2(epoch / self._space.base.epochs))
-            judged[np.ceil(training)] = training, [metrics[name] for name in self._space.objectives]
+            objectives = [metrics.get(name, np.nan) for name in self._space.objectives]
+            judged[np.ceil(training)] = training, objectives
         if trial.state == TrialState.COMPLETE:
             judged[0] = 0.0, trial.values
         return list(judged.values())

@@ -132,7 +132,7 @@ def _no_parameter(
     methods = trained_methods(base, params)
     if methods and not any(has_effect(key, method) for method in methods):
         return f"has no effect on {' or '.join(methods)}"
-    if key in _dotted(overrides) and not key.startswith(f"{OWN}."):
+    if key in dotted_keys(overrides) and not key.startswith(f"{OWN}."):
         return "is fixed in base.overrides too: remove it in one place"
     return None
 
@@ -146,7 +146,7 @@ def _twice(
     for name in param.strength_params(param.members):
         if name in params:
             yield (name,), f"is searched as a strength of {key} too: remove it in one place"
-        if name in _dotted(overrides):
+        if name in dotted_keys(overrides):
             yield (key, *key_parts(name)), "is fixed in base.overrides too: remove it in one place"
 
 
@@ -212,8 +212,9 @@ def _extremes(key: str, param: Param) -> Iterator[tuple[Key, str, Iterable[Any]]
         yield ("high",), key, [param.high]
 
 
-def _dotted(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:
+def dotted_keys(overrides: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Return the dotted keys of all values in nested mappings."""
     keys = set()
     for key, value in overrides.items():
-        keys |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}"}
+        keys |= dotted_keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}"}
     return keys

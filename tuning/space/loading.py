@@ -1,6 +1,6 @@
 """Resolution of a space file: its base, parameters and settings, checked against one another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,15 @@ from dcodr.config import PRESETS, Config, merged, nested, override, read_config
 from dcodr.errors import UserError
 from dcodr.mistakes import Mistakes
 from dcodr.strict_yaml import UNKNOWN_KEY, Key, YamlFile, without
-from tuning.space.checks import OWN, refused, unknown_param, wrong_paper_with, wrong_param, wrong_scheduler
+from tuning.space.checks import (
+    OWN,
+    dotted_keys,
+    refused,
+    unknown_param,
+    wrong_paper_with,
+    wrong_param,
+    wrong_scheduler,
+)
 from tuning.space.given import Setting, python_content
 from tuning.space.objectives import wrong_objectives
 from tuning.space.outside import not_allowed
@@ -186,9 +194,11 @@ def _fixed(
             continue
         # The method decides which settings have an effect: nothing can be checked without it.
         with wrong.collected(last=new.key == "method"):
-            base = _replaced(base, python_content(nested(new.key, new.value), new.said).data, new.said)
+            content_of = nested(new.key, new.value)
+            base = _replaced(base, python_content(content_of, new.said).data, new.said)
+            fixed = {new.key, *dotted_keys(content_of)}
             params = {
-                name: _without_strength(param, new.key) for name, param in params.items() if name != new.key
+                name: _without_strengths(param, fixed) for name, param in params.items() if name not in fixed
             }
     with wrong.collected():
         changed = python_content(merged(resources.model_dump(), changes["resources"]), f"{source} resources")
@@ -208,12 +218,12 @@ def _replaced(base: Config, new: Mapping[str, Any], option: str) -> Config:
     return override(base, new, lambda _, message: UserError(f"{option}: {message}"))
 
 
-def _without_strength(param: Param, key: str) -> Param:
-    """Return a parameter without the searched strength at a dotted key of the config."""
+def _without_strengths(param: Param, keys: Set[str]) -> Param:
+    """Return a parameter without the searched strengths at dotted keys of the config."""
     if not isinstance(param, SubsetParam):
         return param
     strengths = {
-        member: {name: p for name, p in params.items() if f"strengths.{member}.{name}" != key}
+        member: {name: p for name, p in params.items() if f"strengths.{member}.{name}" not in keys}
         for member, params in param.strengths.items()
     }
     return param.model_copy(update={"strengths": strengths})

@@ -122,7 +122,7 @@ def _print(diagnosis: Diagnosis, findings: Sequence[Finding], console: Console) 
 
 
 def _look(search: Search, tracker: Tracker, console: Console) -> list[Finding]:
-    with console.status("comparing ledger, checkpoints and MLflow"):
+    with console.status("comparing ledger, checkpoints and MLflow"), reaching(tracker.uri):
         return list(examine(search, tracker))
 
 

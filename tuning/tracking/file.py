@@ -70,7 +70,7 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def ensure(file: Path) -> None:
-    """Ensure a whole MLflow database at a path, in a folder that may be missing; make it (in seconds).
+    """Make sure that a path has a complete MLflow database; to create one takes seconds.
 
     If several processes find none, one makes it and the others wait. An incomplete database that was never
     used is replaced; it is kept under another name, and a warning is logged.

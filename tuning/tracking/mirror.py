@@ -173,7 +173,7 @@ def artifacts_of(search: Search, record: TrialRecord) -> dict[str, str]:
 
 
 def config_of(record: TrialRecord, space: Space) -> Config:
-    """Return the config that a trial trains."""
+    """Return the config of a trial. A confirmation is evaluated only at its end, whatever its config says."""
     return space.config(record.values).model_copy(update={"seed": record.seed})
 
 

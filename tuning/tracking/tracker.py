@@ -246,6 +246,7 @@ class Tracker:
                 (),
             )
             for run in self._runs(tags)
+            if run.data.tags.get("trial", "").isdecimal()  # users may nest runs of their own
         ]
 
     def epochs(self, run_id: str) -> tuple[int, ...]:

@@ -108,6 +108,7 @@ class Feed:
                 why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
                 problem = f"The search cannot be read any more: {why}"
                 self._news = _news(self._news.results, self._analysis, problem)
+                self._seen = ()
             pause = max(LEAST, (time.monotonic() - began) / SHARE)
 
     def _analyse(self) -> None:

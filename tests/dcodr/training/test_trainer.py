@@ -350,7 +350,7 @@ def test_a_checkpoint_stays_if_the_last_one_cannot_be_put_in_place(
 
         monkeypatch.setattr(os, "fsync", full)
 
-    fit(config, few, checkpoint=path, on_epoch=on_epoch, on_unsaved=str)
+    fit(config, few, checkpoint=path, on_epoch=on_epoch, on_unsaved=lambda error: None)
     monkeypatch.setattr(os, "fsync", flush)
     resumed: list[int] = []
     fit(config, few, checkpoint=path, on_resume=lambda epoch, _: resumed.append(epoch))

@@ -225,6 +225,7 @@ def test_a_node_that_does_not_see_the_storage_is_named(tiny_store: Path, tmp_pat
     [
         ("127.0.0.1:1", "no Ray cluster answers there"),
         ("127.0.0.1:99999", "no Ray cluster answers there"),
+        ("a..b:6379", "no Ray cluster answers there"),
         ("ray://127.0.0.1:10001", "should be HOST:PORT"),
         ("somewhere", "should be HOST:PORT"),
     ],

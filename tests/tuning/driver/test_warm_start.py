@@ -157,6 +157,22 @@ def test_a_config_outside_of_the_space_is_refused(tmp_path: Path) -> None:
     assert "temperature: 0.9 is not allowed" in str(caught.value)
 
 
+def test_a_config_that_lacks_a_searched_setting_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = load(tmp_path, "configs: [best.yaml]")
+    (tmp_path / "best.yaml").write_text(dump_config(space.base))
+
+    def lacking(*_: object) -> object:
+        raise KeyError("method_settings.alpha is not a setting")
+
+    monkeypatch.setattr("tuning.space.space.setting", lacking)
+    with pytest.raises(
+        UserError, match=r"warm_start: config best\.yaml: method_settings\.alpha is not a set"
+    ):
+        first_trials(space)
+
+
 def earlier_search(folder: Path, trials: dict[float, tuple[float, float]]) -> None:
     """A search of complete trials, given as temperature and objectives."""
     space = load(folder, "paper: false")

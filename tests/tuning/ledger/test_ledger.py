@@ -95,6 +95,17 @@ def test_trials_without_metrics_fail_with_their_reason(
     assert ledger.records()[0].reason == reason
 
 
+def test_test_metrics_of_another_process_are_seen(ledger: Ledger, tmp_path: Path) -> None:
+    number = begin(ledger).number
+    finish(ledger, number)
+    held = Ledger.open(tmp_path / "ledger.log")
+    assert held.record(number).test == {}
+    ledger.note_test(number, {"invariance": 0.7}, {"invariance": (0.6, 0.8)})
+    for record in (held.record(number), held.records()[number], ledger.record(number)):
+        assert record.test == {"invariance": 0.7}
+        assert record.test_intervals == {"invariance": (0.6, 0.8)}
+
+
 def test_opening_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
     begin(ledger)
     before = (tmp_path / "ledger.log").read_bytes()
@@ -148,9 +159,11 @@ def test_a_pause_is_no_part_of_a_trials_time(
         again.ready(SpaceSampler)
         assert begin(again).number == number
     again.end(number, full_budget=False)
-    frozen = again.study.trials[number]
+    frozen, record = again.study.trials[number], again.record(number)
     assert frozen.user_attrs["away"][0] == pytest.approx(2 * 86400, abs=5)
-    assert again.record(number).seconds == 0
+    assert record.seconds == 0
+    assert frozen.datetime_complete is not None
+    assert record.end == frozen.datetime_complete.timestamp()
 
 
 def test_a_reason_of_a_process_that_was_killed_is_not_one_of_a_complete_trial(ledger: Ledger) -> None:

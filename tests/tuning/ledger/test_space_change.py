@@ -9,6 +9,7 @@ from dcodr.errors import UserError
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.queue import Queue
 from tuning.ledger.resume import require_same
+from tuning.ledger.trials import FirstTrial
 from tuning.results.search import Search
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, load_space
@@ -108,6 +109,19 @@ def test_a_change_that_earlier_trials_do_not_fit_is_refused(
     with pytest.raises(UserError, match=reason) as caught:
         require_same(ledger, changed(tmp_path, changes), allow_change=True)
     assert "Begin a new search instead" in str(caught.value)
+
+
+def test_a_first_trial_that_has_not_begun_has_to_fit_as_well(tmp_path: Path) -> None:
+    space = changed(tmp_path, {})
+    first = [
+        FirstTrial({"augmentations": ("crop",), "temperature": 0.4, "encoder_lr": 0.001}, origin)
+        for origin in ("paper", "config hot.yaml")
+    ]
+    ledger = Ledger.create(tmp_path / "ledger.log", space, {}, first)
+    narrow = changed(tmp_path, {"params.temperature.high": 0.2})
+    with pytest.raises(UserError, match=r"first trial of config hot\.yaml, .*: temperature: 0\.4 is not"):
+        require_same(ledger, narrow, allow_change=True)
+    require_same(ledger, changed(tmp_path, {"params.temperature.high": 0.45}), allow_change=True)
 
 
 def test_budgets_and_the_same_space_are_no_change(ledger: Ledger, tmp_path: Path) -> None:

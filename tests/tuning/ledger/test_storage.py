@@ -84,6 +84,39 @@ def test_a_name_that_a_search_can_have(name: str, begin: Any) -> None:
     assert begin(name) == name
 
 
+def test_a_folder_of_somebody_else_is_left_alone(begin: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "runs" / "mine"
+    (mine / ".git").mkdir(parents=True)
+    (mine / "space.yaml").write_text("mine")
+    assert "contains other files, such as .git" in begin("mine")
+
+
+def test_a_search_that_cannot_begin_removes_its_own_files_only(
+    tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> str:
+        (begun / "notes.txt").write_text("of somebody else, meanwhile")
+        raise UserError("refused")
+
+    monkeypatch.setattr(run, "open_parent", refused)
+    begun = tmp_path / "s"
+    begun.mkdir()
+    tracker: Any = SimpleNamespace(uri="sqlite:///none.db")
+    with pytest.raises(UserError, match="refused"):
+        run.begin(begun, load_space(QUICK, data=str(tiny_store)), "f", tracker, [])
+    assert [path.name for path in begun.iterdir()] == ["notes.txt"]
+
+
+def test_the_last_search_of_a_space_is_resumed(begin: Any, tmp_path: Path) -> None:
+    for name in ("quick", "quick-3", "quick-long", "quicker-9"):
+        (tmp_path / "runs" / name).mkdir()
+        (tmp_path / "runs" / name / LEDGER).write_text("damaged")
+    (tmp_path / "runs" / "quick-2").mkdir()
+    (tmp_path / "runs" / "quick-2" / "notes.txt").touch()
+    assert "quick-3/ledger.log: not a ledger" in begin(None, resume=True)
+    assert begin(None) == "quick-4"
+
+
 def test_the_longest_name_still_fits_with_all_that_is_added_to_it(tmp_path: Path) -> None:
     longest = next("a" * n for n in range(255, 0, -1) if unfit("a" * n, tmp_path / "none" / "yet") is None)
     assert len(longest) > 150

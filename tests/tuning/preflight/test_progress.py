@@ -11,7 +11,7 @@ from tuning.preflight.progress import RECORDED, forecast
 @pytest.mark.parametrize(("at_once", "known"), [(1, 1), (2, 1), (3, 8), (8, 8), (22, 8), (23, 64), (500, 64)])
 def test_a_search_is_compared_with_the_nearest_number_of_trials_at_a_time(at_once: int, known: int) -> None:
     text = forecast(at_once, 5.4)
-    assert text.startswith("the epochs of about 5 whole trainings. ")
+    assert text.startswith("as many epochs as 5 whole trainings. ")
     assert re.search(rf"with {known} trials? at a time", text)
     for share, cost in RECORDED[known].items():
         assert f"{share} " in text

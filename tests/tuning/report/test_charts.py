@@ -276,6 +276,15 @@ def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> No
     assert ticks == pytest.approx({t: math.log10(float(t)) for t in ("0.05", "0.1", "0.2", "0.5")})
 
 
+def test_small_numbers_keep_their_places_on_an_axis(tmp_path: Path) -> None:
+    small = "\n  encoder_lr: {type: float, low: 1.0e-6, high: 9.0e-6}\n"
+    chart = parallel_chart(made(tmp_path / "s", spread(4), params=small, paper=False).results())
+    assert chart is not None
+    (axis,) = (axis for axis in valid(chart).data[0]["dimensions"] if axis["label"] == "encoder_lr")
+    assert len({*axis["values"]}) == 4
+    assert axis["range"][0] <= min(axis["values"]) <= max(axis["values"]) <= axis["range"][1]
+
+
 def test_every_augmentation_has_an_axis_where_they_are_many(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(4), params=TWELVE)
     chart = parallel_chart(search.results())

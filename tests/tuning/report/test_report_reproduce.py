@@ -19,10 +19,13 @@ from tuning.space import Space
 from tuning.space.space import load_space_with_options
 
 
-def begun(folder: Path, **options: Any) -> Search:
-    """Return a search without trials, of a space that the command line has changed."""
+def begun(folder: Path, more: str = "", **options: Any) -> Search:
+    """Return a search without trials, of a space that the command line has changed.
+
+    ``more`` are further settings of the search in its file.
+    """
     folder.mkdir()
-    (folder / "space.yaml").write_text(space_text(TWO))
+    (folder / "space.yaml").write_text(space_text(TWO).replace("search: {", f"search: {{{more}"))
     space = load_space_with_options(folder / "space.yaml", **options)
     ledger = Ledger.create(folder / LEDGER, space, {"versions": {}})
     ledger.ready(SpaceSampler)
@@ -71,6 +74,12 @@ def test_the_command_makes_the_same_space(tmp_path: Path, options: dict[str, Any
     assert asked(again) == search.space.model_copy(update={"name": "space"})
     assert caveat(search.results()) is None
     assert shlex.split(again)[4:6] == ["--name", "my search-again"]
+
+
+def test_a_limit_of_the_file_that_was_removed_is_removed_again(tmp_path: Path) -> None:
+    search = begun(tmp_path / "s", "time_budget: 60, ", settings=["search.time_budget=null"])
+    again = dict(commands(search.results()))["Search again, from the start"]
+    assert asked(again).search.time_budget is None
 
 
 def test_what_options_cannot_say_is_said(tmp_path: Path) -> None:

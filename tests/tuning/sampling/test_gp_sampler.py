@@ -100,6 +100,26 @@ def test_it_learns_from_trials_that_were_stopped_early() -> None:
     assert wanted > 0.8 * len(late)
 
 
+def test_it_proposes_when_no_trial_was_trained_to_its_end() -> None:
+    study = gp_study(startup_trials=2)
+    for _ in range(3):
+        trial = study.ask()
+        metrics = dict(zip(BOTH, trade_off(suggest(trial, PARAMS)), strict=True))
+        trial.set_user_attr("epoch/1", {"training": {}, "figures": metrics, "intervals": {}})
+        study.tell(trial, state=TrialState.PRUNED)
+    assert suggest(study.ask(), PARAMS)["augmentations"]
+
+
+def test_it_proposes_while_a_trial_without_metrics_runs() -> None:
+    """A collapsed code has no metrics; its trial is closed a moment later."""
+    study = gp_study(startup_trials=2)
+    reached(study, 4)
+    trial = study.ask()
+    suggest(trial, PARAMS)
+    trial.set_user_attr("epoch/1", {"training": {}, "figures": {}, "intervals": {}})
+    assert suggest(study.ask(), PARAMS)["augmentations"]
+
+
 def test_trials_that_run_at_once_differ() -> None:
     study = gp_study()
     reached(study, 16)

@@ -16,7 +16,7 @@ from tuning.ledger.ledger import Ledger
 from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler
 from tuning.space import Space, json_schema, load_space
-from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param
+from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 from tuning.space.settings import Confirm, Resources, SchedulerSettings, SearchSettings, WarmStart
 from tuning.space.space import load_space_with_options
 
@@ -185,6 +185,17 @@ def test_a_strength_fixed_on_the_command_line_is_not_searched(tmp_path: Path) ->
     space = load_space_with_options(path, settings=["strengths.crop.min_scale=0.7"])
     assert "strengths.crop.min_scale" not in space.paper_values()
     assert space.config(space.paper_values()).strengths == {"crop": {"min_scale": 0.7}}
+
+
+def test_mappings_on_the_command_line_fix_all_settings_in_them() -> None:
+    settings = ["encoder={code_dim: 32}", "strengths={crop: {min_scale: 0.4}}"]
+    space = load_space_with_options(SPACES / "every_setting.yaml", settings=settings)
+    assert space.base.encoder.code_dim == 32
+    assert space.base.encoder.arch == "small"
+    assert "encoder.code_dim" not in space.params
+    param = space.params["augmentations"]
+    assert isinstance(param, SubsetParam)
+    assert "min_scale" not in param.strengths["crop"]
 
 
 def test_first_trials_are_found_beside_the_space_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from dcodr.errors import UserError
@@ -90,6 +91,25 @@ def test_a_healthy_search(patient: Patient) -> None:
     assert patient.ask() == (True, NOTE)
     assert patient.ask(fix=True) == (True, NOTE)
     check(patient.store, patient.tracker.search_id, patient.search, LEFT)
+
+
+def test_runs_that_a_user_nests_in_the_search_are_left_alone(changed: Patient) -> None:
+    tracker = changed.tracker
+    parent = tracker.client.get_run(tracker.search_id)
+    tags = {"mlflow.parentRunId": tracker.search_id, "mlflow.runName": "mine"}
+    tracker.client.create_run(parent.info.experiment_id, tags=tags)
+    assert changed.ask() == (True, NOTE)
+
+
+def test_an_mlflow_that_fails_while_it_is_compared_is_named(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> list[Any]:
+        raise MlflowException("the server is gone")
+
+    monkeypatch.setattr(Tracker, "trial_runs", failing)
+    with pytest.raises(UserError, match="the server is gone"):
+        patient.ask()
 
 
 def stop_midway(patient: Patient) -> str:
