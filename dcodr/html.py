@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
@@ -36,11 +36,9 @@ def page_template(package: str, name: str) -> Template:
     return environment.get_template(name)
 
 
-def render_blocks(template: Template, /, **content: object) -> dict[str, str]:
-    """Render each block of a template by itself."""
-    return {
-        name: "".join(block(template.new_context(content))).strip() for name, block in template.blocks.items()
-    }
+def render_blocks(template: Template, names: Iterable[str], /, **content: object) -> dict[str, str]:
+    """Render blocks of a template, each by itself."""
+    return {name: "".join(template.blocks[name](template.new_context(content))).strip() for name in names}
 
 
 def render_page(

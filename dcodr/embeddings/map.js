@@ -13,6 +13,8 @@ const COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 const SYMBOLS = ["circle", "diamond", "square", "cross"];
 const GRAY = "#8E8E8E";
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+// Plotly renders tags in names and titles, also links.
+const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const many = (count, noun, plural = `${noun}s`) => `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
 let current = null;
 
@@ -20,7 +22,7 @@ function points(rows, name, marker) {
   return {
     type: webgl ? "scattergl" : "scatter",
     mode: "markers",
-    name,
+    name: plain(name),
     x: rows.map((row) => content.x[row]),
     y: rows.map((row) => content.y[row]),
     customdata: rows,
@@ -36,7 +38,7 @@ function traces() {
     return [points(all, "images", { color: COLORS[0] })];
   }
   if (label.values) {
-    const colorbar = { title: { text: chooser.value }, y: 0, yanchor: "bottom", len: 0.5 };
+    const colorbar = { title: { text: plain(chooser.value) }, y: 0, yanchor: "bottom", len: 0.5 };
     return [points(all, chooser.value, { color: label.values, colorscale: "Viridis", showscale: true, colorbar })];
   }
   const colored = new Map(label.colored.map((id, place) => [id, place]));

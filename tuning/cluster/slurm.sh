@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A search on 8 nodes of a Slurm cluster, four GPUs each:
 #
-#     sbatch tuning/cluster/slurm.sh --space search_spaces/paper_gpu.yaml --storage /shared/runs --name long
+#     sbatch tuning/cluster/slurm.sh --space search_spaces/paper_gpu.yaml --storage /shared/runs --name long \
+#         --tracking-uri http://mlflow.example.com:5000
 #
 # All arguments go to tune.py. If the job ends before the search (time limit, preemption), submit the same
 # command with --resume. Submit it from the repository, which every node must see, with its .venv.

@@ -41,8 +41,8 @@ def effect_tables(analysis: Analysis) -> list[TextTable]:
             ],
         ),
         TextTable(
-            f"Interactions on {analysis.objective}: {told} of {counted(pairs, 'pair')} have {SUPPORT} trials "
-            f"of each kind, {len(clear) or 'none'} clear of 0",
+            f"Interactions on {analysis.objective}: {told} of {counted(pairs, 'pair')} have at least "
+            f"{SUPPORT} trials of each kind; {_excluding(len(clear))} 0",
             ("pair", "both", "one", "neither", "interaction"),
             [
                 (
@@ -87,6 +87,12 @@ def _importance(row: Importance) -> tuple[str, str, str]:
 
 def _share(estimate: Estimate) -> str:
     return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _excluding(intervals: int) -> str:
+    if intervals < 2:
+        return f"{'one' if intervals else 'no'} interval excludes"
+    return f"{intervals} intervals exclude"
 
 
 def _interval(estimate: Estimate | None) -> str:

@@ -16,26 +16,34 @@ class Bars:
     """Estimates for one objective, in rows from top to bottom.
 
     Attributes:
-        title: The objective and the number of trials.
+        objective: The objective.
+        trials: The number of trials.
         unit: The meaning of a bar's length.
         rows: Name of each row.
         series: By name, an estimate for each row; ``None`` if there are not enough trials.
         signed: Whether the estimates are changes, in both directions.
     """
 
-    title: str
+    objective: str
+    trials: int
     unit: str
     rows: Sequence[str]
     series: Mapping[str, Sequence[Estimate | None]]
     signed: bool
+
+    @property
+    def title(self) -> str:
+        """The objective and the number of trials."""
+        return f"{self.objective}, {self.trials} trials"
 
 
 def importance_bars(analyses: Sequence[Analysis]) -> list[Bars]:
     """Return the importances for each objective, the largest on top."""
     return [
         Bars(
-            f"{one.objective}, {one.trials} trials",
-            "share of importance",
+            one.objective,
+            one.trials,
+            f"share of importance for {one.objective}",
             [row.short if row.ped_anova else f"{row.short} ({NOT_ENOUGH})" for row in one.importances],
             {
                 "fANOVA": [row.fanova for row in one.importances],
@@ -51,7 +59,8 @@ def effect_bars(analyses: Sequence[Analysis]) -> list[Bars]:
     """Return the effects of the augmentations for each objective, the best on top."""
     return [
         Bars(
-            f"{one.objective}, {one.trials} trials",
+            one.objective,
+            one.trials,
             f"change of {one.objective}",
             [
                 f"{m.member} ({f'{m.chosen} with, {m.left_out} without' if m.main else NOT_ENOUGH})"
@@ -82,8 +91,12 @@ def _chart(name: str, bars: Bars) -> Chart:
     y = axis("", autorange="reversed", tickmode="linear", ticksuffix="  ", type="category", showgrid=False)
     ticks = {"tickformat": SIGNED, "nticks": 7} if bars.signed else {"rangemode": "tozero"}
     frame = layout(axis(bars.unit, zerolinecolor="--ink", **ticks), y, barmode="group", bargap=0.25)
-    alt = f"{bars.unit}, {bars.title}: {', '.join(means)}."
-    return Chart(name, bars.title, alt, data, frame, 130 + 34 * max(len(bars.rows), 2))
+    alt = f"{bars.unit}, of {bars.trials} trials: {', '.join(means)}."
+    rows: list[list[object]] = [["series", "row", "mean", "low", "high"]]
+    for series, estimates in bars.series.items():
+        known = [(row, e) for row, e in zip(bars.rows, estimates, strict=True) if e]
+        rows += [[series, row, e.mean, e.low, e.high] for row, e in known]
+    return Chart(name, bars.title, alt, data, frame, 130 + 34 * max(len(bars.rows), 2), rows=rows)
 
 
 def _series(bars: Bars, name: str, estimates: Sequence[Estimate | None], color: str) -> list[Spec]:

@@ -30,7 +30,8 @@ class Chart:
 
     In a trace, ``customdata`` holds the number of the trial behind each point: the page's script marks the
     points of the selected trial, and selects the trial of a point that is clicked. Readers who cannot see the
-    chart get ``alt``. Screens narrower than ``min_width`` scroll sideways.
+    chart get ``alt``. Screens narrower than ``min_width`` scroll sideways. ``rows`` are the numbers to
+    download, with a header, where the places of the points are not these numbers.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Chart:
     layout: Spec
     height: int
     min_width: int = 0
+    rows: Sequence[Sequence[object]] | None = None
 
 
 def plain(text: object) -> str:

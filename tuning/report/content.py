@@ -100,7 +100,7 @@ def _exported(results: Results, trial: TrialRecord) -> Exported:
     path = results.folder / CONFIGS / results.config_file(trial)
     try:
         text, written = path.read_text(encoding="utf-8"), True
-    except FileNotFoundError:
+    except (OSError, UnicodeDecodeError):  # missing or damaged
         config = results.space.config(trial.values)
         text, written = dump_config(config, provenance(results, trial)), False
     marks = ", the best trade-off" if trial.number == results.best_tradeoff.number else ""

@@ -43,9 +43,9 @@ def hypervolume_chart(results: Results) -> Chart | None:
         "customdata": [trial.number for trial, _ in results.growth],
         "showlegend": False,
     }
-    best = next(i for i, volume in enumerate(history, start=1) if volume == history[-1])
+    best = next(trial for trial, volume in results.growth if round(volume, 6) == history[-1])
     after = counted(len(history), "trial")
-    alt = f"Hypervolume {history[-1]:.4f} after {after}; the last to raise it was number {best}."
+    alt = f"Hypervolume {history[-1]:.4f} after {after}; trial {number(best)} raised it last."
     x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")
     return Chart("hypervolume", "Hypervolume of the front", alt, [trace], layout(x, y), 380)
 

@@ -144,5 +144,5 @@ def _commands(results: Results, trial: TrialRecord) -> list[tuple[str, str]]:
     config = ["--config", f"best/{results.config_file(trial)}", "--out", f"trained-{number(trial)}"]
     return [
         ("Export its config", shlex.join(["python", "-m", "tuning", "export", results.name, *pick])),
-        ("Train it", shlex.join(["python", "-m", "dcodr", "train", *config])),
+        ("Train it", shlex.join(["python", "-m", "dcodr", "train", *config]) + results.space.permission),
     ]

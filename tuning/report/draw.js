@@ -196,14 +196,8 @@ function csv(rows) {
 
 // The numbers behind a chart, a row for each point.
 function numbers(chart) {
-  const [trace] = chart.data;
-  if (trace.type === "parcoords") {
-    const rows = trace.customdata.map((trial, i) => [trial, ...trace.dimensions.map((axis) => axis.values[i])]);
-    return [["trial", ...trace.dimensions.map((axis) => axis.label)], ...rows];
-  }
-  if (trace.type === "heatmap") {
-    const [trials] = trace.customdata;
-    return [["trial", ...trace.y], ...trials.map((trial, i) => [trial, ...trace.z.map((row) => (row[i] ? 1 : 0))])];
+  if (chart.rows) {
+    return chart.rows;
   }
   const rows = chart.data.flatMap((one) =>
     (one.x ?? []).map((x, i) => [one.name ?? "", one.customdata?.[i], one.base?.[i], x, one.y[i], one.error_x?.arrayminus[i], one.error_x?.array[i], one.error_y?.arrayminus?.[i], one.error_y?.array?.[i]]),

@@ -62,7 +62,7 @@ def overview(results: Results) -> list[tuple[str, str]]:
         ("Trials", _trials(results)),
         ("Ended", _end(results)),
         ("When", _when(results)),
-        ("Training", f"{counted(results.epochs, 'epoch')} of {space.base.epochs} a trial at most"),
+        ("Training", f"{counted(results.epochs, 'epoch')} in total, at most {space.base.epochs} per trial"),
         ("Sampler", f"{space.search.sampler}, seed {space.search.seed}"),
         ("Versions", versions or "unknown"),
     ]
@@ -99,8 +99,8 @@ def _when(results: Results) -> str:
     first = min(trial.began for trial in results.records)
     last = max((trial.end for trial, _ in results.ended), default=None)
     spent = duration(sum(trial.seconds for trial, _ in results.ended))
-    until = f" to {minute(last)}" if last else " on"
-    return f"{minute(first)}{until}, the trials took {spent} in total"
+    when = f"{minute(first)} to {minute(last)}" if last else f"since {minute(first)}"
+    return f"{when}; training time {spent} in total"
 
 
 def minute(moment: float) -> str:

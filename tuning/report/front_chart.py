@@ -17,13 +17,14 @@ def front_chart(results: Results) -> Chart | None:
     first two objectives, or the trial's number and the only objective. There is no chart as long as no trial
     has metrics.
     """
+    running = "running, so far" if results.driven else "cut off"
     groups = {
         name: _measured(results, status)
-        for name, status in (("stopped early", "pruned"), ("running, so far", "running"))
+        for name, status in (("stopped early", "pruned"), (running, "running"))
     }
     if not results.complete and not any(groups.values()):
         return None
-    symbols = {"stopped early": "x-thin", "running, so far": "triangle-up-open"}
+    symbols = {"stopped early": "x-thin", running: "triangle-up-open"}
     data = [
         _points(results, name, trials, {"color": "--grey", "size": 7, "symbol": symbols[name], "line": LINE})
         for name, trials in groups.items()

@@ -12,6 +12,9 @@ COLUMN, ROW = 14, 24
 """Least width of a trial's column, and height of an augmentation's row, in pixels."""
 SHADES = {
     "not in the set": "--card",
+    "infeasible or failed": "--ink",
+    "cut off": "--blue-pale",
+    "running": "--blue-pale",
     "stopped early": "--faint",
     "not confirmed": "--mid",
     "other trials": "--grey",
@@ -62,6 +65,8 @@ def matrix_chart(results: Results) -> Chart | None:
     size = f"{counted(len(trials), 'trial')} by {counted(len(param.members), 'augmentation')}"
     alt = f"{size}. {_shares(results, key)}"
     width = 180 + COLUMN * len(trials)
+    rows: list[list[object]] = [["trial", *param.members]]
+    rows += [[t.number, *(int(member in t.values[key]) for member in param.members)] for t in trials]
     return Chart(
         "matrix",
         "Augmentations of every trial",
@@ -70,6 +75,7 @@ def matrix_chart(results: Results) -> Chart | None:
         layout(x, y),
         150 + ROW * len(param.members),
         width,
+        rows,
     )
 
 
@@ -89,7 +95,8 @@ def _kind(results: Results, trial: TrialRecord) -> str:
     """Return the kind of a trial, a key of ``SHADES``."""
     if results.front and trial.number == results.best_tradeoff.number:
         return "best trade-off"
-    return results.group_of.get(trial.number, "stopped early")
+    unfinished = {"pruned": "stopped early", "running": "running" if results.driven else "cut off"}
+    return results.group_of.get(trial.number, unfinished.get(trial.status, "infeasible or failed"))
 
 
 def _legend(name: str, color: str) -> Spec:

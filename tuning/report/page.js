@@ -3,10 +3,12 @@
 const panel = document.getElementById("panel");
 const inside = document.getElementById("panel-content");
 const contact = document.getElementById("contact");
+const FOCUSABLE = "button, summary, [tabindex]";
 const POLL = { running: 2000, interrupted: 5000, ended: 15000 };
 let opener = null;
 let behind = 0;
 let lastContact = Date.now();
+let wasLost = false;
 const shownBlocks = new Map();
 
 function select(trial, focus = false) {
@@ -22,6 +24,7 @@ function select(trial, focus = false) {
   document.getElementById("panel-title").textContent = `Trial ${pad(trial)}`;
   if (other) {
     inside.replaceChildren();
+    delete inside.dataset.html;
     panel.scrollTop = 0;
     showDetails();
   }
@@ -37,14 +40,16 @@ function select(trial, focus = false) {
 
 function close() {
   const here = panel.contains(document.activeElement);
+  // News may have replaced the button that opened the panel.
+  const back = opener?.isConnected ? opener : document.querySelector(`#trials [data-trial="${selected}"]`);
   selected = null;
   panel.hidden = true;
   document.body.classList.remove("open");
   markRow();
   redraw();
   dispatchEvent(new Event("resize"));
-  if (here && opener?.isConnected) {
-    opener.focus();
+  if (here) {
+    back?.focus();
   }
 }
 
@@ -68,7 +73,9 @@ async function showDetails() {
     return;
   }
   inside.dataset.html = `${trial} ${html}`;
-  inside.innerHTML = html;
+  const scrolled = panel.scrollTop;
+  replace(inside, html);
+  panel.scrollTop = scrolled;
   for (const picture of inside.querySelectorAll("img[data-from]")) {
     picture.src = document.getElementById(picture.dataset.from).src;
   }
@@ -100,6 +107,12 @@ function step(trials, by) {
   }
 }
 
+// Scroll a chart that is wider than its place to a part of it, from 0 to 1.
+function scrollToPart(name, part) {
+  const scroll = figures.get(name).querySelector(".scroll");
+  scroll?.scrollTo({ left: part * scroll.scrollWidth - scroll.clientWidth / 2 });
+}
+
 function listed() {
   return shownRows().map((row) => Number(row.dataset.row));
 }
@@ -120,14 +133,15 @@ async function copy(button) {
 function replace(part, html) {
   const open = [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
   const scrolled = [...part.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
-  const { trial, sort } = part.contains(document.activeElement) ? document.activeElement.dataset : {};
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const { trial, sort } = focused?.dataset ?? {};
+  const place = [...part.querySelectorAll(FOCUSABLE)].indexOf(focused);
   part.innerHTML = html;
   open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
   part.querySelectorAll(".scroll").forEach((one, i) => scrolled[i] && one.scrollTo(...scrolled[i]));
   const again = trial !== undefined ? `[data-trial="${trial}"]` : sort !== undefined ? `[data-sort="${sort}"]` : null;
-  if (again) {
-    part.querySelector(again)?.focus({ preventScroll: true });
-  }
+  const next = again ? part.querySelector(again) : part.querySelectorAll(FOCUSABLE)[place];
+  next?.focus({ preventScroll: true });
 }
 
 function update(news) {
@@ -161,8 +175,16 @@ function tick() {
   const since = (Date.now() - lastContact) / 1000;
   const lost = contact.classList.contains("lost");
   contact.textContent = lost
-    ? `No contact with this page's server for ${duration(since)}. Trying again; start it with: python -m tuning ui ${page.name}`
+    ? `No contact with this page's server for ${duration(since)}. Trying again; start it with: ${page.serve}`
     : "Live";
+}
+
+// Readers who cannot see the page hear when the contact is lost or back, not every second of it.
+function announce(lost) {
+  if (contact.classList.toggle("lost", lost) !== wasLost) {
+    wasLost = lost;
+    document.getElementById("said").textContent = lost ? "No contact with this page's server." : "In contact again.";
+  }
 }
 
 async function poll() {
@@ -175,9 +197,9 @@ async function poll() {
     }
     behind = Date.parse(answer.headers.get("Date")) - Date.now();
     lastContact = Date.now();
-    contact.classList.remove("lost");
+    announce(false);
   } catch (error) {
-    contact.classList.add("lost");
+    announce(true);
     console.debug(error);
   }
   tick();
@@ -204,8 +226,13 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !panel.hidden) {
     close();
   } else if (by && plot) {
-    event.preventDefault();
-    step(inOrder(plot.closest("[data-chart]").dataset.chart), by);
+    const name = plot.closest("[data-chart]").dataset.chart;
+    const trials = inOrder(name);
+    if (trials.length) {
+      event.preventDefault();
+      step(trials, by);
+      scrollToPart(name, trials.indexOf(selected) / trials.length);
+    }
   }
 });
 document.getElementById("close").addEventListener("click", close);
@@ -216,6 +243,8 @@ find.addEventListener("input", arrange);
 document.getElementById("slice").addEventListener("change", ({ target }) => {
   for (const part of document.querySelectorAll("[data-slices]")) {
     part.hidden = part.dataset.slices !== target.value;
+    // What was drawn for the printer, out of sight, has another size.
+    part.querySelectorAll(".js-plotly-plot").forEach((plot) => part.hidden || Plotly.Plots.resize(plot));
   }
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

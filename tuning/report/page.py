@@ -1,5 +1,6 @@
 """The page of a search, rendered from a template: a file to keep, or a live page that a server updates."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,10 @@ def render_live(results: Results, analysis: Analysed, data: dict[str, Any], prob
 def drawn(results: Results, analysis: Analysed) -> dict[str, Any]:
     """Return all that the page's script draws, as JSON values."""
     epochs = axis("epoch", dtick=max(1, results.space.base.epochs // 8))
+    serve = ["python", "-m", "tuning", "ui"]
     return {
         "name": results.name,
+        "serve": shlex.join([*serve, results.name, "--storage", str(results.folder.parent)]),
         "objectives": list(results.space.objectives),
         "charts": {chart.name: vars(chart) for chart in charts(results, analysis.analyses)},
         "curves": curves(results),
@@ -58,10 +61,15 @@ def drawn(results: Results, analysis: Analysed) -> dict[str, Any]:
     }
 
 
-def blocks(results: Results, analysis: Analysed, problem: str | None) -> dict[str, str]:
+def blocks(results: Results, analysis: Analysed) -> dict[str, str]:
     """Return the parts of the page that change, as HTML by name."""
     template = page_template("tuning.report", "page.html")
-    return render_blocks(template, **content(results, analysis, served), problem=problem)
+    return render_blocks(template, template.blocks, **content(results, analysis, served), problem=None)
+
+
+def problem_block(problem: str) -> str:
+    """Return the part of the page that tells a problem, as HTML."""
+    return render_blocks(page_template("tuning.report", "page.html"), ["problem"], problem=problem)["problem"]
 
 
 def _page(

@@ -57,7 +57,18 @@ def parallel_chart(results: Results) -> Chart | None:
     alt = f"{lines} as lines over {names}; blue where {first} is best, else orange."
     layout = framed(margin={"l": 110, "r": 90, "t": 130, "b": 24})
     width = 200 + AXIS_WIDTH * (len(dimensions) - 1)
-    return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width)
+    rows = _rows(results, trials)
+    return Chart("parallel", "All complete trials", alt, [trace], layout, 480, width, rows)
+
+
+def _rows(results: Results, trials: Sequence[TrialRecord]) -> list[list[object]]:
+    """Return settings and objectives of trials, to download; a setting that a trial does not use is empty."""
+    keys = list(leaves(results.space))
+    rows: list[list[object]] = [["trial", *keys, *results.space.objectives]]
+    for trial in trials:
+        known = trial.readable
+        rows.append([trial.number, *map(known.get, keys), *results.objectives(trial).values()])
+    return rows
 
 
 def _spread(values: Sequence[float]) -> list[float]:

@@ -56,7 +56,7 @@ def _bars(panels: Sequence[Bars]) -> Figure:
         axes.set_axisbelow(True)
         axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right", "left"]].set_visible(False)
-    note = "bars pale where the 95 % interval holds 0"
+    note = "bars pale where the 95 % interval contains 0"
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, title=note, loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -93,7 +93,7 @@ def _interactions(attributions: Sequence[tuple[str, Attribution]]) -> Figure:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         figure.colorbar(image, ax=axes, shrink=0.6, label="interaction")
-    note = "pale: the 95 % interval holds 0     x: " + NOT_ENOUGH
+    note = "pale: the 95 % interval contains 0     x: " + NOT_ENOUGH
     figure.supxlabel(note, fontsize=10, color=GREY)
     return figure
 

@@ -51,7 +51,11 @@ def _chart(results: Results, name: str, objective: str, key: str, param: Param) 
     members = len(param.members) if isinstance(param, SubsetParam) else 0
     if members:
         label += " (left of a name: in sets without it; right: in sets with it)"
-    return Chart(name, label, alt, data, frame, 320 if members else 240, 70 * members)
+    rows: list[list[object]] = [["series", "trial", key, objective]]
+    for group in markers:
+        used = [trial for trial in groups[group] if key in trial.values]
+        rows += [[group, t.number, t.readable[key], results.objectives(t)[objective]] for t in used]
+    return Chart(name, label, alt, data, frame, 320 if members else 240, 70 * members, rows)
 
 
 def _points(

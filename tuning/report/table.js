@@ -51,7 +51,11 @@ function sortBy(column) {
 
 function markRow() {
   for (const row of rowsOf(document.getElementById("trials"))) {
-    row.toggleAttribute("aria-current", Number(row.dataset.row) === selected);
+    if (Number(row.dataset.row) === selected) {
+      row.setAttribute("aria-current", "true");
+    } else {
+      row.removeAttribute("aria-current");
+    }
   }
 }
 

@@ -13,6 +13,7 @@ KINDS = {
     "complete": ("--blue", ""),
     "stopped early": ("--grey", ""),
     "running": ("--orange", ""),
+    "cut off": ("--orange", "/"),
     "confirmation": ("--blue", "/"),
     "infeasible or failed": ("--ink", "x"),
 }
@@ -32,13 +33,14 @@ def timeline_chart(results: Results) -> Chart | None:
     spans = [(trial.began, _end(trial)) for trial in trained]
     rows = lanes(spans)
     placed = list(zip(trained, spans, rows, strict=True))
+    kinds = [_kind(trial, results.driven) for trial in trained]
     data = [
-        _bars([one for one in placed if _kind(one[0]) == kind], kind)
+        _bars([one for one, its in zip(placed, kinds, strict=True) if its == kind], kind)
         for kind in KINDS
-        if any(_kind(trial) == kind for trial in trained)
+        if kind in kinds
     ]
     count = max(rows) + 1
-    y = axis("at a time", dtick=1, autorange="reversed", showgrid=False)
+    y = axis("concurrent trials", dtick=1, autorange="reversed", showgrid=False)
     frame = layout(axis("", type="date"), y, barmode="overlay", bargap=0.15)
     alt = (
         f"{counted(len(trained), 'training')}, up to {count} at the same time, in "
@@ -69,9 +71,9 @@ def _end(trial: TrialRecord) -> float:
     return last if trial.status == "running" else trial.end
 
 
-def _kind(trial: TrialRecord) -> str:
+def _kind(trial: TrialRecord, driven: bool) -> str:
     if trial.status == "running":
-        return "running"
+        return "running" if driven else "cut off"
     if trial.status in ("infeasible", "failed"):
         return "infeasible or failed"
     if trial.confirms is not None:

@@ -13,7 +13,7 @@ from dcodr.errors import UserError
 from tuning.ledger.lock import driven
 from tuning.ledger.storage import LEDGER
 from tuning.report.content import Analysed, analysed
-from tuning.report.page import blocks, drawn, render_live
+from tuning.report.page import blocks, drawn, problem_block, render_live
 from tuning.results.results import Results
 from tuning.results.search import Search
 
@@ -66,7 +66,7 @@ class Feed:
         self._over = threading.Event()
         self._changed = threading.Event()
         self._seen = self._state()
-        self._news = _news(Search.open(name, storage).results(), WAITING, None)
+        self._news = _news(Search.open(name, storage).results(), WAITING)
         self._threads = [
             threading.Thread(target=work, name=f"feed-{work.__name__}", daemon=True)
             for work in (self._read, self._analyse)
@@ -101,13 +101,12 @@ class Feed:
                 continue
             began = time.monotonic()
             try:
-                self._news = _news(Search.open(self._name, self._storage).results(), self._analysis, None)
+                self._news = _news(Search.open(self._name, self._storage).results(), self._analysis)
                 self._seen = state
             # Files may change while they are read: the page keeps its content, and reading is tried again.
             except Exception as error:
                 why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-                problem = f"The search cannot be read any more: {why}"
-                self._news = _news(self._news.results, self._analysis, problem)
+                self._news = _with_problem(self._news, f"The search cannot be read any more: {why}")
                 self._seen = ()
             pause = max(LEAST, (time.monotonic() - began) / SHARE)
 
@@ -126,9 +125,26 @@ class Feed:
             pause = max(LEAST, (time.monotonic() - began) / SHARE)
 
 
-def _news(results: Results, analysis: Analysed, problem: str | None) -> News:
+def _with_problem(news: News, problem: str) -> News:
+    """Return news that tell a problem as well; nothing else is rendered, as that may be the problem."""
+    content = json.loads(news.body)
+    content["blocks"]["problem"] = problem_block(problem)
+    return _told(news.results, news.analysis, news.data, content, problem)
+
+
+def _news(results: Results, analysis: Analysed) -> News:
     data = drawn(results, analysis)
-    content = {**data, "blocks": blocks(results, analysis, problem)}
+    return _told(results, analysis, data, {**data, "blocks": blocks(results, analysis)}, None)
+
+
+def _told(
+    results: Results,
+    analysis: Analysed,
+    data: dict[str, Any],
+    content: dict[str, Any],
+    problem: str | None,
+) -> News:
+    content.pop("version", None)
     version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     body = json.dumps({**content, "version": version}, allow_nan=False, separators=(",", ":")).encode()
     return News(results, analysis, data, body, version, problem)

@@ -31,6 +31,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         "domain": list("ababa"),
         "light": ["0.1", "0.2", "0.3", "0.4", "0.5"],
         "kind": ["<b>toy</b>"] * 5,
+        "made of": ["<i>tin</i>", "wood"] * 2 + ["wood"],
     }
     table = Embeddings(np.eye(5, dtype=np.float32), columns, str(folder), 64, "/trained")
     (folder / "map.html").write_text(render_map(table, PLACES, "toys & more", pytest.fail))
@@ -82,6 +83,7 @@ def test_a_point_shows_its_image_and_labels_at_the_pointer(browser: Browser) -> 
             f"domain: {'ababa'[row]}",
             f"light: 0.{row + 1}",
             "kind: <b>toy</b>",
+            f"made of: {'wood' if row % 2 or row == 4 else '<i>tin</i>'}",
         ]
         expected = Image.new("RGB", (1, 1), COLORS[row]).getpixel((0, 0))
         assert np.allclose(color_shown(browser), expected, atol=12)  # type: ignore[arg-type]
@@ -97,8 +99,11 @@ def test_another_label_colours_the_points(browser: Browser) -> None:
     browser.wait("!!document.querySelector('#map .colorbar')")
     assert browser.see(LEGEND) == ""
     assert browser.see("document.getElementById('legend').textContent") == "(continuous: a scale)"
-    choose("kind")
+    choose("made of")
     browser.wait("!document.querySelector('#map .colorbar')")
+    assert sorted(browser.see(LEGEND).split(",")) == ["<i>tin</i>", "wood"]
+    choose("kind")
+    browser.wait("!document.querySelector('#map .legend')")
     assert browser.see(LEGEND) == ""  # a legend of one colour tells nothing
 
 

@@ -120,7 +120,9 @@ def test_a_click_on_a_point_selects_its_trial_everywhere(page: Browser) -> None:
     number = selected(page)
     assert number == page.see(f"{FRONT}.data[0].customdata[0]")
     assert page.see("document.getElementById('panel-title').textContent") == f"Trial {number:03d}"
-    rows = "[...document.querySelectorAll('#trials [aria-current]')].map((row) => Number(row.dataset.row))"
+    rows = (
+        "[...document.querySelectorAll('#trials [aria-current=true]')].map((row) => Number(row.dataset.row))"
+    )
     assert page.see(rows) == [number]
     plot = "figures.get('{}').querySelector('.plot')"
     for chart in ("front", "slice-0-0", "slice-0-1", "hypervolume"):
@@ -147,6 +149,17 @@ def test_the_panel_shows_curves_config_command_and_pictures(page: Browser) -> No
     assert f"--pick trial:{number:03d}" in text
     assert "temperature:" in text
     page.wait("document.querySelector('#panel img').naturalWidth === 1")
+
+
+def test_a_trial_opens_again_with_its_details(page: Browser) -> None:
+    length = "document.getElementById('panel-content').textContent.length"
+    page.see("select(3)")
+    page.wait(f"{length} > 100")
+    page.see("close(); select(3)")
+    page.wait(f"{length} > 100")
+    page.see("select(4); select(5); select(4)")
+    page.wait(f"{length} > 100")
+    page.see("close()")
 
 
 def test_the_keyboard_alone_opens_goes_on_and_closes(page: Browser) -> None:
@@ -230,6 +243,10 @@ def test_charts_and_the_table_are_downloaded(page: Browser, folder: Path) -> Non
         star["x"][0],
         star["y"][0],
     ]
+    page.see("saveChart(document.querySelector('[data-chart=parallel] [data-save=csv]'))")
+    lines = [*csv.DictReader(downloaded(folder, "parallel.csv").read_text().splitlines())]
+    assert len(lines) == page.see("page.charts.parallel.data[0].customdata.length")
+    assert all(0.05 <= float(line["temperature"]) <= 0.5 for line in lines)
     page.click("document.getElementById('save-table')")
     table = [*csv.reader(downloaded(folder, "table.csv").read_text().splitlines())]
     assert [int(row[0]) for row in table[1:]] == page.see("listed()")

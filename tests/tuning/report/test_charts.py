@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import plotly.graph_objects as go
 import pytest
@@ -14,6 +14,7 @@ from tuning.analysis import attribution, regression
 from tuning.analysis.analysis import Analysis, analyse
 from tuning.analysis.attribution import Attribution, MemberEffect
 from tuning.analysis.evidence import Estimate
+from tuning.ledger.lock import driving
 from tuning.ledger.queue import Queue
 from tuning.report.bars import PALE, bar_charts, effect_bars, importance_bars
 from tuning.report.chart import Chart, plain, tick_texts
@@ -115,10 +116,13 @@ def test_trials_below_full_budget_are_marked_where_they_are(tmp_path: Path) -> N
         search.ledger.note_epoch(begun.number, 1, training={}, metrics=metrics)
         if full is not None:
             search.ledger.end(begun.number, full_budget=full)
+    with driving(search.folder):
+        running = named(front(search), "running")
     chart = front(search)
-    stopped, running = named(chart, "stopped early"), named(chart, "running")
+    stopped, cut_off = named(chart, "stopped early"), named(chart, "cut off")
     assert (stopped["x"], stopped["y"], stopped["customdata"]) == ([0.125], [0.125], [1])
     assert (running["x"], running["y"], running["customdata"]) == ([0.375], [0.375], [2])
+    assert cut_off == {**running, "name": "cut off"}
     assert named(chart, "front")["customdata"] == [0]
 
 
@@ -254,7 +258,7 @@ def test_the_hypervolume_grows_by_what_a_trial_adds(tmp_path: Path) -> None:
     assert search.results().hypervolume == Queue(search.ledger).budget.hypervolume == 0.375
     chart = hypervolume_chart(search.results())
     assert chart is not None
-    assert valid(chart).alt == "Hypervolume 0.3750 after 3 trials; the last to raise it was number 3."
+    assert valid(chart).alt == "Hypervolume 0.3750 after 3 trials; trial 002 raised it last."
 
 
 def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> None:
@@ -274,6 +278,37 @@ def test_every_augmentation_has_an_axis_where_they_are_few(tmp_path: Path) -> No
     assert axes["temperature"]["values"] == pytest.approx(logs, abs=1e-5)
     ticks = dict(zip(axes["temperature"]["ticktext"], axes["temperature"]["tickvals"], strict=True))
     assert ticks == pytest.approx({t: math.log10(float(t)) for t in ("0.05", "0.1", "0.2", "0.5")})
+
+
+def test_downloaded_numbers_are_the_settings_not_the_places(tmp_path: Path) -> None:
+    results = made(tmp_path / "s", spread(4)).results()
+    parallel, matrix = parallel_chart(results), matrix_chart(results)
+    assert parallel is not None
+    assert matrix is not None
+    assert parallel.rows is not None
+    assert matrix.rows is not None
+    header, *lines = parallel.rows
+    assert header == ["trial", "augmentations", "temperature", *TWO]
+    expected = {
+        t.number: [
+            "+".join(t.values["augmentations"]),
+            t.values["temperature"],
+            *results.objectives(t).values(),
+        ]
+        for t in results.trials
+    }
+    assert {line[0]: list(line[1:]) for line in lines} == expected
+    members = matrix.rows[0][1:]
+    for number, *inside in matrix.rows[1:]:
+        chosen = results.trials[cast(int, number)].values["augmentations"]
+        assert inside == [int(member in chosen) for member in members]
+    for chart in slices(results)[0]:
+        assert chart.rows is not None
+        key = chart.rows[0][2]
+        for _, number, value, reached in chart.rows[1:]:
+            trial = results.trials[cast(int, number)]
+            assert value == trial.readable[cast(str, key)]
+            assert reached == results.objectives(trial)["invariance"]
 
 
 def test_small_numbers_keep_their_places_on_an_axis(tmp_path: Path) -> None:

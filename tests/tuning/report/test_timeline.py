@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuning.report.searches import made, spread
+from tuning.ledger.lock import driving
 from tuning.report.timeline import lanes, timeline_chart
 
 SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=40)
@@ -39,8 +40,12 @@ def test_bars_are_the_trials_from_begin_to_end(tmp_path: Path) -> None:
 def test_a_confirmation_stands_for_the_trial_that_it_confirms(tmp_path: Path) -> None:
     search = made(tmp_path / "s", spread(2))
     search.ledger.confirm(1, seed=5)
-    chart = timeline_chart(search.results())
+    with driving(search.folder):
+        chart = timeline_chart(search.results())
     assert chart is not None
     running = next(trace for trace in chart.data if trace["name"] == "running")
     assert running["customdata"] == [1]
+    left = timeline_chart(search.results())
+    assert left is not None
+    assert "cut off" in {trace["name"] for trace in left.data}
     assert "confirms trial 001 with seed 5" in running["text"][0]

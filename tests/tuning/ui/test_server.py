@@ -255,8 +255,23 @@ def test_the_analysis_comes_when_it_is_done(tmp_path: Path, quick: None) -> None
 
 def test_a_search_that_is_gone_keeps_its_page_and_says_so(served: Served) -> None:
     (served.search.folder / "ledger.log").rename(served.search.folder / "moved.log")
-    data = served.until(lambda data: "cannot be read any more" in data["blocks"]["state"])
+    data = served.until(lambda data: "cannot be read any more" in data["blocks"]["problem"])
     assert [*data["curves"]] == ["0", "1", "2", "3"]
+
+
+def test_an_error_of_rendering_is_told_and_reading_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> dict[str, str]:
+        raise RuntimeError("cannot render")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feed, "blocks", broken)
+        served.search.ledger.remember("ended", "all 40 trials are done")
+        told = served.until(lambda data: "RuntimeError: cannot render" in data["blocks"]["problem"])
+    assert "all 40 trials are done" not in told["blocks"]["state"]
+    data = served.until(lambda data: "all 40 trials are done" in data["blocks"]["state"])
+    assert data["blocks"]["problem"] == ""
 
 
 def test_names_of_a_search_stay_text(tmp_path: Path, quick: None) -> None:
