@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import threadpoolctl
 import torch
@@ -20,6 +21,10 @@ from dcodr.data.dataset import FactorDataset
 from dcodr.data.prepare import prepare_synthetic
 from dcodr.data.store import open_store
 from tests.extending import write_package
+
+# An example may take any time: other processes may keep the cores busy.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 def crash_file(run: str, worker: str) -> Path:

@@ -250,19 +250,6 @@ def test_a_status_for_scripts(tmp_path: Path) -> None:
     assert only["settings"] == json.loads(json.dumps(begun.trials()[0].values))
 
 
-def test_a_wrong_space_file(tmp_path: Path) -> None:
-    space = tmp_path / "wrong.yaml"
-    space.write_text(QUICK.read_text().replace("temperature:", "temprature:"))
-    message = search(tmp_path, space=space)
-    assert message.startswith(f"error: {space}, line 19: params.temprature:")
-    assert "did you mean temperature?" in message
-    assert len(message.splitlines()) == 1
-
-
-def test_a_missing_space_file(tmp_path: Path) -> None:
-    assert "none.yaml: cannot be read" in search(tmp_path, space=tmp_path / "none.yaml")
-
-
 def test_an_unknown_dataset(tmp_path: Path) -> None:
     message = search(tmp_path, "--dataset", "mnist")
     assert "data/mnist.h5 is not there" in message
@@ -292,16 +279,6 @@ def test_resources_that_are_none(tmp_path: Path) -> None:
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("hello")
     assert "text.h5" in search(tmp_path, "--data", "text.h5")
-
-
-def test_more_domains_a_batch_than_exist(tmp_path: Path, tiny_store: Path) -> None:
-    message = search(tmp_path, "--data", str(tiny_store), "--set", "batch.n_domains=9")
-    assert "9" in message
-    assert "4" in message
-
-
-def test_larger_domains_a_batch_than_exist(tmp_path: Path, tiny_store: Path) -> None:
-    assert "500" in search(tmp_path, "--data", str(tiny_store), "--set", "batch.n_per_domain=500")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -435,3 +412,12 @@ def test_a_space_with_several_mistakes_is_one_message_with_a_line_for_each(tmp_p
         ["--set epochs=1:30", "received '1:30'; should be a valid integer"],
         [f"{space}, line 19", "params.temprature"],
     ]
+
+
+@pytest.mark.parametrize(("reached", "code"), [([], 1), ([[0.5, 0.5]], 0)])
+def test_a_search_without_a_result_ends_with_1(
+    reached: list[list[float]], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = made(tmp_path / "runs" / "s", reached)
+    monkeypatch.setattr("tuning.run.run_search", lambda *_, **__: ended)
+    assert run("tune", ["quick"], tmp_path).code == code

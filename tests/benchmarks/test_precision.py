@@ -6,10 +6,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.precision import METRICS, PRECISIONS, change, metrics, recorded, table
-from dcodr.config import Config
-from dcodr.data.dataset import FactorDataset
-from dcodr.training.checkpoint import Epoch
-from dcodr.training.trainer import fit
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 CONFIGS = sorted({run["config"] for run in recorded()})
@@ -28,16 +24,3 @@ def test_cars3d_ends_within_the_spread_of_seeds(config: str) -> None:
 def test_a_change_is_counted_in_deviations() -> None:
     assert change([0.0, 0.2], [0.1, 0.3]) == pytest.approx(0.1 / statistics.stdev([0.0, 0.2]))
     assert change([1.0, 2.0, 3.0], [2.0, 2.0, 2.0]) == 0
-
-
-def test_a_short_training_in_bfloat16_reaches_what_float32_does(
-    short_config: Config, few: FactorDataset
-) -> None:
-    losses = {}
-    for precision in PRECISIONS:
-        epochs: list[Epoch] = []
-        update = {"method": "dcodr_norec", "precision": precision, "epochs": 3, "evaluate_every": 3}
-        fit(short_config.model_copy(update=update), few, on_epoch=epochs.append)
-        losses[precision] = [epoch.losses["loss"] for epoch in epochs]
-    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
-    assert losses["bfloat16"] != losses["float32"]

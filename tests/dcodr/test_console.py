@@ -18,7 +18,7 @@ from rich.progress import track
 
 from dcodr import console
 from dcodr.console import Unfailing, unfailing
-from dcodr.errors import StorageError, UserError
+from dcodr.errors import DivergedError, StorageError, UserError
 from tests.streams import Broken
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,13 @@ def command(error: Exception | None) -> typer.Typer:
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize(
     ("raised", "code"),
-    [(None, 0), (UserError("wrong"), 2), (StorageError("full"), 1), (KeyError("defect"), 3)],
+    [
+        (None, 0),
+        (UserError("wrong"), 2),
+        (StorageError("full"), 1),
+        (DivergedError("not finite"), 1),
+        (KeyError("defect"), 3),
+    ],
     ids=repr,
 )
 def test_a_broken_stream_changes_no_exit_code(error: Exception, raised: Exception | None, code: int) -> None:
@@ -154,7 +160,7 @@ def test_too_little_memory_on_a_gpu_is_no_defect() -> None:
         console.run(app, [])
     assert ended.value.code == 1
     assert "the GPU's memory is too small: CUDA out of memory. Tried to" in errors.getvalue()
-    assert "defect" not in errors.getvalue()
+    assert "This is a bug" not in errors.getvalue()
 
 
 def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:

@@ -87,3 +87,8 @@ def test_a_training_that_is_stopped_says_how_it_goes_on(
     assert done.code == 143, done
     assert "Stopped; run the same command with --resume to continue." in done.out
     assert (tmp_path / "out" / "checkpoint.pt").is_file()
+    again = ["train", "--config", "tiny.yaml", "--out", "out"]
+    refused = run("dcodr", again, tmp_path)
+    assert (refused.code, "already exists; give --resume" in refused.err) == (2, True)
+    assert run("dcodr", [*again, "--resume"], tmp_path).code == 0
+    assert (tmp_path / "out" / "validation.json").is_file()

@@ -26,7 +26,7 @@ from tuning.pareto import (
 
 Problem = tuple[FloatArray, list[Direction]]
 DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
-unhurried = settings(deadline=None, max_examples=50)
+unhurried = settings(max_examples=50)
 
 
 @st.composite

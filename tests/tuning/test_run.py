@@ -192,6 +192,28 @@ def test_a_changed_search_is_not_resumed(finished: Finished) -> None:
         )
 
 
+def test_a_search_on_other_data_is_not_resumed(finished: Finished) -> None:
+    ledger = finished.search.ledger
+    fingerprint = ledger.facts()["fingerprint"]
+    ledger.remember("fingerprint", "that of other images")
+    with pytest.raises(UserError, match="is not the dataset that 'quick' began with"):
+        finished.run(trials=6, name="quick", resume=True)
+    ledger.remember("fingerprint", fingerprint)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_change_of_the_space_is_allowed_if_asked_for(
+    allowed: bool, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(ledger: object, space: object, *, allow_change: bool) -> None:
+        assert allow_change is allowed
+        raise UserError("far enough")
+
+    monkeypatch.setattr("tuning.run.require_same", refuse)
+    with pytest.raises(UserError, match="far enough"):
+        finished.run(trials=6, name="quick", resume=True, allow_space_change=allowed)
+
+
 def test_a_search_whose_metrics_were_measured_otherwise_is_not_resumed(finished: Finished) -> None:
     ledger = finished.search.ledger
     measured = ledger.facts()["protocol"]

@@ -78,7 +78,7 @@ def test_an_augmentation_cannot_change_the_anchors(images: Tensor, monkeypatch: 
     [
         (lambda images, strength: images[:, :1], r"returned \(24, 1, 16, 16\); should be \(24, 3, 16, 16\)"),
         (lambda images, strength: 3, "returned int"),
-        (lambda images, strength: images / 0 @ 3, "speckle failed: "),
+        (lambda images, strength: images / 0 @ 3, "failed: "),
         (7, "is int; should be a function"),
     ],
 )
@@ -86,7 +86,7 @@ def test_wrong_results_are_refused(
     result: object, message: str, images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mypackage.augmentations.speckle", result)
-    with pytest.raises(UserError, match=f"augmentations: {SPECKLE} .*{message}|{message}"):
+    with pytest.raises(UserError, match=f"^augmentations: {SPECKLE} .*{message}"):
         Augment((SPECKLE,))(images, seeded())
 
 

@@ -37,7 +37,7 @@ def dataset(rows: list[tuple[int, int, int, float]], split: list[int]) -> Factor
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(LABELS)
 def test_trivial_factors_are_those_that_a_constant_answer_knows(
     rows: list[tuple[int, int, int, float]],

@@ -235,13 +235,22 @@ def test_codes_of_the_domain_alone_tell_nothing_of_the_images(unlabelled: Factor
     assert abs(report.metrics["image_informativeness"]) < 0.1
 
 
-def test_random_codes_tell_nothing_of_the_images(unlabelled: FactorDataset) -> None:
-    class Random(Shown):
-        def forward(self, images: Tensor) -> Tensor:
-            return torch.randn(len(images), 8, generator=torch.Generator().manual_seed(len(images)))
+class Random(Shown):
+    """Codes that have nothing to do with the images."""
 
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.randn(len(images), 8, generator=torch.Generator().manual_seed(len(images)))
+
+
+def test_random_codes_tell_nothing_of_the_images(unlabelled: FactorDataset) -> None:
     report = measure(Random(), unlabelled)
     assert abs(report.metrics["image_informativeness"]) < 0.1
+
+
+def test_random_codes_are_invariant_and_uninformative(data: FactorDataset) -> None:
+    report = measure(Random(), data)
+    assert report.metrics["invariance"] > 0.9
+    assert abs(report.metrics["informativeness"]) < 0.1
 
 
 def test_constant_codes_are_infeasible_without_attributes_too(unlabelled: FactorDataset) -> None:

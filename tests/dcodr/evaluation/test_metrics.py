@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn import functional as F
 
 from dcodr.evaluation.metrics import (
     FactorOutcome,
@@ -18,7 +17,7 @@ from dcodr.evaluation.metrics import (
     probe_intervals,
     probe_metrics,
 )
-from dcodr.evaluation.probes import ProbeBudget, fit_probes
+from dcodr.evaluation.probes import ProbeBudget
 
 CLASSES = st.lists(st.integers(0, 4), min_size=1, max_size=30)
 BUDGET = ProbeBudget(
@@ -192,57 +191,3 @@ def test_outcomes_of_several_probes_are_their_means() -> None:
     values = torch.zeros(3, 1)
     errors = continuous_outcome(torch.tensor([[[1.0], [2.0], [0.0]], [[3.0], [2.0], [0.0]]]), values, values)
     assert errors.probe.tolist() == [2, 2, 0]
-
-
-def figures_of_codes(codes: Tensor, domain: Tensor, pose: Tensor) -> dict[str, float]:
-    """Fit probes on two thirds of the codes and score the rest."""
-    train, scored = slice(0, 2 * len(codes) // 3), slice(2 * len(codes) // 3, None)
-    factors = {"domain": domain, "pose": pose}
-    probes = fit_probes(
-        codes[train],
-        {name: labels[train] for name, labels in factors.items()},
-        {"domain": 5, "pose": 4},
-        BUDGET,
-        seed=0,
-    )
-    predicted = probes.predict(codes[scored])
-    outcomes = {
-        name: categorical_outcome(predicted[name], labels[scored], labels[train])
-        for name, labels in factors.items()
-    }
-    return probe_metrics(outcomes["domain"], {"pose": outcomes["pose"]})
-
-
-@pytest.fixture(scope="module")
-def labels() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(5, (1500,), generator=generator), torch.randint(4, (1500,), generator=generator)
-
-
-def test_codes_of_the_attributes_alone_are_perfect(labels: tuple[Tensor, Tensor]) -> None:
-    domain, pose = labels
-    metrics = figures_of_codes(F.one_hot(pose).float(), domain, pose)
-    assert metrics["informativeness"] == 1.0
-    assert metrics["invariance"] > 0.93
-
-
-def test_codes_of_the_domain_alone_are_fully_variant(labels: tuple[Tensor, Tensor]) -> None:
-    domain, pose = labels
-    metrics = figures_of_codes(F.one_hot(domain).float(), domain, pose)
-    assert metrics["invariance"] == 0.0
-    assert abs(metrics["informativeness"]) < 0.07
-
-
-def test_random_codes_are_invariant_and_useless(labels: tuple[Tensor, Tensor]) -> None:
-    codes = torch.randn(1500, 8, generator=torch.Generator().manual_seed(1))
-    metrics = figures_of_codes(codes, *labels)
-    assert metrics["invariance"] > 0.93
-    assert abs(metrics["informativeness"]) < 0.07
-
-
-def test_repeating_the_dimensions_of_codes_changes_little(labels: tuple[Tensor, Tensor]) -> None:
-    domain, pose = labels
-    codes = torch.cat([F.one_hot(domain).float(), F.one_hot(pose).float()], dim=1)
-    metrics = figures_of_codes(codes.repeat(1, 4), domain, pose)
-    assert metrics["invariance"] == 0.0
-    assert metrics["informativeness"] == 1.0

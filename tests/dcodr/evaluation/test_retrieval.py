@@ -99,7 +99,7 @@ RULES = st.tuples(st.integers(1, 9), st.integers(0, 5), st.booleans())
 """Cardinality, margin, and whether the attribute is cyclic."""
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data(), st.lists(RULES, min_size=1, max_size=3), st.integers(1, 25))
 def test_the_ceiling_equals_that_of_a_double_loop(
     data: st.DataObject, rules: list[tuple[int, int, bool]], n: int

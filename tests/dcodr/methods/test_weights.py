@@ -103,27 +103,6 @@ def test_file_that_holds_no_dictionary_is_refused(tmp_path: Path) -> None:
         load_features(_features(), "vgg16", _saved(tmp_path, torch.ones(2)))
 
 
-class _MakesFolder:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (str(self.folder),)
-
-
-def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
-    trace = tmp_path / "executed"
-    path = _saved(tmp_path, _features().state_dict() | {"extra": _MakesFolder(trace)})
-    with pytest.raises(UserError, match="is not a readable file"):
-        load_features(_features(), "vgg16", path)
-    assert not trace.exists()
-
-    torch.load(path, weights_only=False)
-    assert trace.exists()  # the file would have worked
-
-
 @pytest.mark.parametrize("moco", [False, True])
 def test_encoder_takes_all_but_the_last_layer(tmp_path: Path, resnet18_state: State, moco: bool) -> None:
     encoder = Encoder("resnet18", code_dim=8)

@@ -1,7 +1,6 @@
 """Checkpoints: whole, safe, and refused when they are not what they should be."""
 
 import json
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,21 +103,6 @@ def test_a_config_of_an_earlier_version_keeps_its_meaning(checkpoint: Checkpoint
     assert load_checkpoint(tmp_path / "c.pt").config == checkpoint.config
     assert checkpoint.config.lr_schedule == "step"
     assert not checkpoint.config.encoder.hidden_layer
-
-
-class Evil:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (Path.touch, (Path("pwned"),))  # type: ignore[return-value]
-
-
-def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    torch.save({"format": 2, "config": Evil()}, tmp_path / "evil.pt")
-    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil()))
-    for name in ("evil.pt", "evil.pkl"):
-        with pytest.raises(UserError, match=f"{name}: damaged, or not a checkpoint"):
-            load_checkpoint(tmp_path / name)
-    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, -1])

@@ -48,7 +48,7 @@ def _settings(draw: st.DrawFn) -> tuple[list[int], int, int]:
 
 
 @given(setting=_settings(), seed=st.integers(0, 2**32), epoch=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_batches_are_blocks_of_distinct_domains_with_distinct_images(
     setting: tuple[list[int], int, int], seed: int, epoch: int
 ) -> None:
@@ -66,7 +66,7 @@ def test_batches_are_blocks_of_distinct_domains_with_distinct_images(
 
 
 @given(setting=_settings(), seed=st.integers(0, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_image_comes_twice_before_all_of_its_domain_came_once(
     setting: tuple[list[int], int, int], seed: int
 ) -> None:

@@ -17,7 +17,7 @@ def epoch_of(sampler: RandomBatchSampler, epoch: int) -> npt.NDArray[np.int64]:
 
 
 @given(n_images=st.integers(1, 60), data=st.data(), seed=st.integers(0, 2**32), epoch=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_epoch_is_full_batches_without_repetition(
     n_images: int, data: st.DataObject, seed: int, epoch: int
 ) -> None:

@@ -80,10 +80,6 @@ def test_images_that_were_prepared_otherwise_are_refused(
             measure(encoder, padded, device="cpu")
 
 
-def test_judges_take_any_seed(tiny: FactorDataset) -> None:
-    dcodr.judge(MeanColours(), tiny, seed=2**63 - 1, device="cpu")
-
-
 def test_a_report_of_other_data_or_another_probe_replaces_no_usual_one(
     tiny: FactorDataset, tiny_config: Config, tmp_path: Path
 ) -> None:

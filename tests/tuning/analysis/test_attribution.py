@@ -45,7 +45,7 @@ def worth(alone: FloatArray, interaction: FloatArray, players: tuple[int, ...]) 
 
 
 @given(games())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_closed_form_is_the_mean_over_all_orders(game: tuple[FloatArray, FloatArray]) -> None:
     n = len(game[0])
     total = np.zeros(n)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.tuning.assignments import assignment
 from tuning.driver.display import Display
-from tuning.driver.recorder import WORKER_DEATHS, Recorder
+from tuning.driver.recorder import Recorder
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.queue import Queue
 from tuning.ledger.trials import TrialRecord
@@ -58,7 +58,7 @@ def test_a_trial_whose_worker_dies_before_it_trains_is_handed_out_again(
     sent = Sent()
     display = Display(4, ledger.space.objectives, ledger.space.reference, console=Console(file=io.StringIO()))
     recorder = Recorder(Search(tmp_path, ledger), queue, sent, display)  # type: ignore[arg-type]
-    for _ in range(WORKER_DEATHS):
+    for _ in range(3):
         trial = handed_out(queue, "the actor died")
         recorder.on_trial_error(0, [], trial)
         assert (trial.config["number"], queue.left_over(), sent.records) == (0, True, [])

@@ -25,7 +25,7 @@ TIE_BREAKS: tuple[TieBreak, ...] = ("hypervolume", "crowding")
 BOTH: dict[str, Direction] = {"invariance": "maximize", "informativeness": "maximize"}
 CONTROLLER: Any = None
 """Schedulers are handed Tune's controller; none of those here looks at it."""
-unhurried = settings(deadline=None, max_examples=50)
+unhurried = settings(max_examples=50)
 
 grid = st.integers(-3, 3).map(float)
 vectors = st.lists(st.tuples(grid, grid), min_size=1, max_size=16)

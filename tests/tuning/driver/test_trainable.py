@@ -11,6 +11,8 @@ from rich.console import Console
 
 from dcodr.config import Config
 from dcodr.data.dataset import FactorDataset
+from dcodr.evaluation.report import Report
+from dcodr.training.checkpoint import Epoch
 from tests.faults.full_disk import files_end_at
 from tests.gpu.conftest import BRIEF
 from tests.tuning.assignments import assignment
@@ -89,4 +91,27 @@ def test_a_disk_that_is_full_at_the_end_of_a_trial_costs_what_it_would_have_kept
     told = "trial 000 is trained and measured, but not all of its pictures and encoder are kept: cannot write"
     assert told in said.getvalue()
     assert lacks in said.getvalue()
-    assert "goes on without" not in said.getvalue()
+    assert "continues without" not in said.getvalue()
+
+
+@pytest.mark.parametrize(("floor", "below"), [(None, False), (0.25, False), (0.3, True)])
+def test_codes_below_the_floor_are_infeasible(floor: float | None, below: bool) -> None:
+    metrics = {"invariance": 0.9, "informativeness": 0.25}
+    epoch = Epoch(2, {"loss": 1.0}, Report(metrics, {}, None), 9.0)
+    told = "informativeness 0.250 is below the floor 0.3" if below else None
+    assert trainable.as_report(epoch, floor).infeasible == told
+
+
+def test_the_floor_counts_from_its_epoch_on(
+    short_config: Config, few: FactorDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[dict[str, Any]] = []
+    monkeypatch.setattr(trainable, "tune", SimpleNamespace(report=reports.append))
+    monkeypatch.setattr(trainable, "open_dataset", lambda config: few)
+    monkeypatch.setattr("dcodr.training.trainer.FAST", BRIEF)
+    config = short_config.model_copy(update={"method": "dcodr_norec", "epochs": 3, "evaluate_every": 1})
+    given = assignment(
+        0, config=config.model_dump_json(), checkpoint=str(tmp_path / "000.pt"), floor=1.1, floor_from=2
+    )
+    trainable.train_trial(given)
+    assert [report.get("infeasible") is not None for report in reports] == [False, True]

@@ -303,7 +303,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_a_reopened_ledger_has_spent_what_the_live_one_has(
     four: Space, monkeypatch: pytest.MonkeyPatch, steps: list[Any]

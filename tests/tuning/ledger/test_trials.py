@@ -53,7 +53,7 @@ def test_a_setting_changes_what_is_trained_if_its_method_uses_it(method: MethodN
     assert (rows[0].tolist() != rows[1].tolist()) == has_effect(key, method)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(method=st.sampled_from(METHODS), changed=st.sets(st.sampled_from(sorted(ALL))))
 def test_only_used_settings_make_an_identity(method: MethodName, changed: set[str]) -> None:
     one, other = drawn(method, ALL), drawn(method, ALL | {key: OTHER[key] for key in changed})

@@ -18,7 +18,7 @@ def apart(one: Box, other: Box) -> bool:
     return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.floats(0, 300))
 def test_labels_overlap_nothing(seed: int, n: int, spread: float) -> None:
     rng = np.random.default_rng(seed)

@@ -66,7 +66,7 @@ grid = st.integers(0, 4).map(lambda i: i / 4)
 runs_of_two = st.lists(st.tuples(grid, grid), min_size=2, max_size=2).map(np.array)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(values=st.lists(runs_of_two, min_size=2, max_size=2))
 def test_shares_are_those_of_all_resamples(values: list[np.ndarray[Any, np.dtype[np.float64]]]) -> None:
     found = front_shares(values, DIRECTIONS)

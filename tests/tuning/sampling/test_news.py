@@ -10,7 +10,7 @@ from tuning.sampling.news import News
 ENDS = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["ask", "end", "queue", "note", "look"]), max_size=30), st.data())
 def test_what_was_told_last_of_each_trial_is_what_it_is(steps: list[str], data: st.DataObject) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -14,7 +14,7 @@ from tuning.ledger.encoding import decode, encode, suggest
 from tuning.sampling.points import Point, Points
 from tuning.space.params import CategoricalParam, FloatParam, IntParam, Param, SubsetParam
 
-unhurried = settings(deadline=None, max_examples=25)
+unhurried = settings(max_examples=25)
 
 
 def check(point: Point, params: dict[str, Param]) -> None:

@@ -42,7 +42,7 @@ def size_and_heat(values: dict[str, Any]) -> list[float]:
 
 @each_sampler
 def test_every_drawn_trial_is_allowed_however_the_others_ended(sampler: str) -> None:
-    @settings(deadline=None, max_examples=5 if sampler == "gp" else 15)
+    @settings(max_examples=5 if sampler == "gp" else 15)
     @given(params=spaces, seed=st.integers(0, 99))
     def check(params: dict[str, Param], seed: int) -> None:
         check_trials(study_of(params, sampler, startup_trials=2, seed=seed), params)

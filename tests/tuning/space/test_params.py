@@ -15,7 +15,7 @@ from dcodr.augmentations.names import AUGMENTATIONS, PAPER_13
 from tuning.space.params import FloatParam, IntParam, SubsetParam
 
 FEW = AUGMENTATIONS[:6]
-unhurried = settings(deadline=None, max_examples=50)
+unhurried = settings(max_examples=50)
 seeds = st.integers(0, 99)
 names = st.lists(st.sampled_from(FEW), unique=True).map(tuple)
 

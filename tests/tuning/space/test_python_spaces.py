@@ -62,7 +62,7 @@ def test_the_content_of_a_file_makes_the_space_of_the_file(
     assert read(read_yaml(path).data) == read(path)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_content_has_the_mistakes_of_the_damaged_file(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

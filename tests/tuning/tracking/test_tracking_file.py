@@ -106,7 +106,7 @@ def test_killed_makers_leave_nothing_and_of_three_at_once_one_makes_the_database
         [sys.executable, "-c", MAKERS, killed, shared], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "made anew" not in done.stderr
+    assert "created again" not in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow.db.lock", "shared"}
     assert {path.name for path in shared.parent.iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
 

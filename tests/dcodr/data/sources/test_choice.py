@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dcodr.data.sources.choice import draw, of_large_domains
@@ -31,7 +31,6 @@ def test_fewer_than_two_domains_are_refused(least: int, left: str) -> None:
         of_large_domains(domains([30, 5, 20, 4, 1]), least)
 
 
-@settings(deadline=None)
 @given(
     counts=st.lists(st.integers(2, 200), min_size=2, max_size=12),
     share=st.floats(0, 1),
