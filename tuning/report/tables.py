@@ -50,7 +50,7 @@ def answer_table(results: Results) -> TextTable | None:
         rows.append(cells)
     seeds = f"{compared.seeds} seeds each, {found.split} images"
     caption = f"Trial {found.trial:03d} minus {results.space.baseline}, {seeds}"
-    header = ("objective", "difference", "95 % interval", "probability of\nbeing better", "verdict")
+    header = ("objective", "difference", "95 % interval", "probability\nof a gain", "verdict")
     return TextTable(caption, header, rows, numbers=3)
 
 
