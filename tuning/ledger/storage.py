@@ -9,11 +9,11 @@ from pathlib import Path
 from dcodr.errors import StorageError
 from dcodr.files import disk_failure
 from dcodr.words import once_more
+from tuning.ledger.lock import LOCK
 
 LEDGER = "ledger.log"
 """The record of a search, in the folder of the search."""
-_LOCK = "driver.lock"
-_BEGUN = (_LOCK, "space.yaml", ".space.yaml.", f"{LEDGER}.")
+_BEGUN = (LOCK, "space.yaml", ".space.yaml.", f"{LEDGER}.")
 """Prefixes of the files of a search that was killed before it had a ledger."""
 _NAME = re.compile(r"\w([\w .+-]*[\w+-])?")
 _RESERVED = re.compile(
@@ -52,7 +52,7 @@ def occupied(name: str, storage: Path) -> str | None:
         return f"{folder} is a file" if folder.exists() else None
     files = sorted(path.name for path in folder.iterdir())
     # A search begins with its lock: without it the files are somebody else's.
-    others = [file for file in files if _LOCK not in files or not file.startswith(_BEGUN)]
+    others = [file for file in files if LOCK not in files or not file.startswith(_BEGUN)]
     return f"{folder} contains other files, such as {others[0]}" if others else None
 
 

@@ -107,7 +107,7 @@ class TrialRecord:
         gpus: The trial's share of a GPU, if it differed from the search's.
         seconds: Duration in seconds, without interruptions.
         began: Time of its beginning, in seconds since 1970.
-        ended: Time of its end, in seconds since 1970, if it has ended.
+        end: Time of its end, in seconds since 1970; of its beginning, if it has not ended.
         test: Test metrics, if they were measured.
         test_intervals: 95 % confidence intervals of some test metrics.
     """
@@ -124,7 +124,7 @@ class TrialRecord:
     gpus: float | None
     seconds: float
     began: float = 0.0
-    ended: float | None = None
+    end: float = 0.0
     test: dict[str, float] = field(default_factory=dict)
     test_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -132,11 +132,6 @@ class TrialRecord:
     def epoch(self) -> int:
         """The number of completed epochs."""
         return max(self.epochs, default=0)
-
-    @property
-    def end(self) -> float:
-        """Time of its end, in seconds since 1970; of its beginning, if it has not ended."""
-        return self.began if self.ended is None else self.ended
 
     @property
     def evaluated(self) -> dict[int, EpochRecord]:
@@ -200,6 +195,7 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
     """Read the record of a trial from the study."""
     facts, status = trial.user_attrs, _status(trial)
     taken = trial.duration.total_seconds() if trial.duration else 0.0
+    began = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
     return TrialRecord(
         number=trial.number,
         status=status,
@@ -213,8 +209,8 @@ def read(trial: FrozenTrial, space: Space) -> TrialRecord:
         reason=facts.get({"infeasible": "infeasible", "failed": "failure"}.get(status, "")),
         gpus=facts.get("gpus"),
         seconds=max(taken - facts.get(AWAY, (0.0, 0.0))[0], 0.0),
-        began=trial.datetime_start.timestamp() if trial.datetime_start else 0.0,
-        ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
+        began=began,
+        end=trial.datetime_complete.timestamp() if trial.datetime_complete else began,
     )
 
 

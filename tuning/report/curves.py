@@ -43,7 +43,7 @@ def hypervolume_chart(results: Results) -> Chart | None:
         "customdata": [trial.number for trial, _ in results.growth],
         "showlegend": False,
     }
-    best = next(trial for trial, volume in results.growth if round(volume, 6) == history[-1])
+    best, _ = results.growth[history.index(history[-1])]
     after = counted(len(history), "trial")
     alt = f"Hypervolume {history[-1]:.4f} after {after}; trial {number(best)} raised it last."
     x, y = axis("trials that ended"), axis("hypervolume of the front", rangemode="tozero")

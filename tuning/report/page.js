@@ -8,7 +8,6 @@ const POLL = { running: 2000, interrupted: 5000, ended: 15000 };
 let opener = null;
 let behind = 0;
 let lastContact = Date.now();
-let wasLost = false;
 const shownBlocks = new Map();
 
 function select(trial, focus = false) {
@@ -181,8 +180,8 @@ function tick() {
 
 // Readers who cannot see the page hear when the contact is lost or back, not every second of it.
 function announce(lost) {
-  if (contact.classList.toggle("lost", lost) !== wasLost) {
-    wasLost = lost;
+  if (lost !== contact.classList.contains("lost")) {
+    contact.classList.toggle("lost", lost);
     document.getElementById("said").textContent = lost ? "No contact with this page's server." : "In contact again.";
   }
 }

@@ -39,8 +39,9 @@ def _chart(results: Results, name: str, objective: str, key: str, param: Param) 
         "front": {"color": "--blue", "size": 8, "symbol": "diamond"},
         "best trade-off": {"color": "--orange", "size": 14, "symbol": "star"},
     }
+    used = {group: [trial for trial in groups[group] if key in trial.values] for group in markers}
     data = [
-        _points(results, group, [t for t in groups[group] if key in t.values], objective, key, param, marker)
+        _points(results, group, used[group], objective, key, param, marker)
         for group, marker in markers.items()
     ]
     label = key.removeprefix("strengths.")
@@ -52,9 +53,8 @@ def _chart(results: Results, name: str, objective: str, key: str, param: Param) 
     if members:
         label += " (left of a name: in sets without it; right: in sets with it)"
     rows: list[list[object]] = [["series", "trial", key, objective]]
-    for group in markers:
-        used = [trial for trial in groups[group] if key in trial.values]
-        rows += [[group, t.number, t.readable[key], results.objectives(t)[objective]] for t in used]
+    for group, trials in used.items():
+        rows += [[group, t.number, t.readable[key], results.objectives(t)[objective]] for t in trials]
     return Chart(name, label, alt, data, frame, 320 if members else 240, 70 * members, rows)
 
 

@@ -234,20 +234,25 @@ def _domains(table: LabelTable, column: str, warn: Warn) -> tuple[tuple[str, ...
     names, ids = _classes(table, column, warn)
     if len(names) < 2:
         raise table.error(0, column, f"all rows have the domain {names[0]}; at least 2 are needed")
-    alone = np.flatnonzero(np.bincount(ids)[ids] < 2)
-    if len(alone):
-        wrong = [
-            table.error(
-                row,
-                column,
-                f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of "
-                "every domain: add images, remove the row, or drop such domains with "
-                f"{option('min-per-domain', 2)}",
-            )
-            for row in alone.tolist()
-        ]
+    wrong = [
+        table.error(
+            row,
+            column,
+            f"domain {names[ids[row]]} has only this image; contrastive training needs at least 2 of "
+            "every domain: add images, remove the row, or drop such domains with "
+            f"{option('min-per-domain', 2)}",
+        )
+        for row in _alone(ids)
+    ]
+    if wrong:
         raise table.errors(wrong, "domains of one image")
     return names, ids
+
+
+def _alone(domain: npt.NDArray[np.int64]) -> list[int]:
+    """Return the positions of images that are the only ones of their domains."""
+    alone: list[int] = np.flatnonzero(np.bincount(domain)[domain] < 2).tolist()
+    return alone
 
 
 def _attribute(table: LabelTable, column: str, options: Options, warn: Warn) -> tuple[Attribute, Labels]:
@@ -370,7 +375,6 @@ def _split(table: LabelTable, domain: npt.NDArray[np.int64], seed: int, warn: Wa
 
 def _refuse_alone(table: LabelTable, domain: npt.NDArray[np.int64], train: npt.NDArray[np.int64]) -> None:
     """Refuse domains of which one image alone is for training."""
-    alone = train[np.bincount(domain[train])[domain[train]] < 2]
     wrong = [
         table.error(
             row,
@@ -378,7 +382,7 @@ def _refuse_alone(table: LabelTable, domain: npt.NDArray[np.int64], train: npt.N
             "it is the only training image of its domain; contrastive training needs at least 2 of every "
             "domain: add images or leave the domain out",
         )
-        for row in alone.tolist()
+        for row in train[_alone(domain[train])].tolist()
     ]
     if wrong:
         raise table.errors(wrong, "domains of one training image")

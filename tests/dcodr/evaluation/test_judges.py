@@ -38,7 +38,7 @@ def encoded(n: int = 600) -> EncodedSplit:
 
 @pytest.fixture(scope="module")
 def found() -> Verdicts:
-    """What all judges find in the same codes."""
+    """Verdicts of all judges on the same codes."""
     split = encoded()
     return verdicts(split, ask_all(split, seed=0))
 
