@@ -23,6 +23,18 @@ addEventListener("unhandledrejection", (event) => errors.push(String(event.reaso
 addEventListener("securitypolicyviolation", (event) => errors.push(event.violatedDirective));
 """
 """Before the page: its errors are kept."""
+AIM = """
+(() => {{
+  const element = {0};
+  element?.scrollIntoView({{ block: "center", behavior: "instant" }});
+  const box = element?.getClientRects()[0];
+  const at = box && {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }};
+  const still = at && clicked && at.x === clicked.x && at.y === clicked.y;
+  clicked = at;
+  return still ? at : null;
+}})()
+"""
+"""The middle of an element, once it is where it was when last asked: the page may still be scrolled or laid out."""
 
 
 KEYS: dict[str, dict[str, Any]] = {
@@ -96,11 +108,9 @@ class Browser:
         return value
 
     def click(self, expression: str) -> None:
-        """Wait for an element, and click on it as a mouse does."""
-        self.wait(f"!!({expression})")
-        self.see(f"({expression}).scrollIntoView({{ block: 'center', behavior: 'instant' }})")
-        box = self.wait(f"({expression})?.getClientRects()[0]?.toJSON()")
-        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        """Wait for an element that lies still, and click on it as a mouse does."""
+        self.see("var clicked = null")
+        at = self.wait(AIM.format(expression))
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
 
@@ -118,10 +128,12 @@ class Browser:
         self.press("Enter")
 
     def show(self, width: int, height: int, scheme: str) -> None:
-        """Have pages laid out for a screen, in ``light`` or ``dark``."""
+        """Have pages laid out for a screen, in ``light`` or ``dark``, without animations."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1}
         self.call("Emulation.setDeviceMetricsOverride", mobile=False, **size)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        preferred = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in preferred.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
 
     def picture(self, path: Path) -> None:
         """Save what is seen as a PNG."""
