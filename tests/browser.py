@@ -34,7 +34,7 @@ AIM = """
   return still ? at : null;
 }})()
 """
-"""The middle of an element, once it is where it was when last asked: the page may still be scrolled or laid out."""
+"""The middle of an element, once it is where it was when last asked: the page may still be scrolling."""
 
 
 KEYS: dict[str, dict[str, Any]] = {
