@@ -24,7 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.simulator import Floats, Ours, simulate
-from benchmarks.search_efficiency.surrogate import Surrogate
+from benchmarks.search_efficiency.surrogate import KINDS, USUAL, Surrogate
 from tuning.ledger.encoding import decode
 from tuning.pareto import hypervolume
 from tuning.sampling.points import Point, Points
@@ -100,7 +100,8 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     console, space = Console(), load_space(RECORDS[options.record] / SPACE)
     with console.status("fitting the surrogate"):
-        surrogate = Surrogate(read_record(RECORDS[options.record]), space.params)
+        kind = KINDS[USUAL[options.record]]
+        surrogate = Surrogate(read_record(RECORDS[options.record]), space.params, kind)
     with console.status("looking for the best point"):
         console.print(headroom(surrogate, with_baseline(space, {})))
     table = Table(

@@ -36,7 +36,7 @@ from benchmarks.search_efficiency.records import FRONT, RECORDS, SPACE, TRAINING
 from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
 from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, seeds, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
-from benchmarks.search_efficiency.surrogate import ENCODINGS, Surrogate, cross_validated
+from benchmarks.search_efficiency.surrogate import KINDS, USUAL, Surrogate, cross_validated
 from tuning.space import Space, load_space
 
 PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
@@ -55,12 +55,13 @@ def main() -> None:
     console = Console()
     # A feature without influence gets the largest length scale allowed, about which scikit-learn warns.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    folder, encoding = RECORDS[options.record], ENCODINGS[options.surrogate]
+    options.surrogate = options.surrogate or USUAL[options.record]
+    folder, kind = RECORDS[options.record], KINDS[options.surrogate]
     space, record = load_space(folder / SPACE), read_record(folder)
     with console.status("fitting the surrogate"):
-        surrogate = Surrogate(record, space.params, encoding)
+        surrogate = Surrogate(record, space.params, kind)
         goals = goals_of(best_front(surrogate, space)[1])
-    for name, correlation in cross_validated(record, space.params, encoding).items():
+    for name, correlation in cross_validated(record, space.params, kind).items():
         console.print(f"Surrogate, cross-validated rank correlation of the final {name}: {correlation:.2f}")
     options.epochs = options.epochs or WHOLE * space.base.epochs
     first = SETS[options.set]
@@ -103,7 +104,9 @@ def arguments() -> argparse.Namespace:
         "--rows", nargs="+", choices=list(ALL), help="what to compare, instead of the usual rows"
     )
     parser.add_argument("--peers", action="store_true", help="compare with other libraries as well")
-    parser.add_argument("--surrogate", default="features", choices=ENCODINGS, help="what the surrogate sees")
+    parser.add_argument(
+        "--surrogate", choices=KINDS, help="how results are predicted; default: by the record"
+    )
     parser.add_argument("--epochs", type=int, help=f"most epochs of a search; default: of {WHOLE} trainings")
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
     parser.add_argument("--histories", type=Path, help="file of finished searches, to continue from")

@@ -30,7 +30,7 @@ from benchmarks.search_efficiency.records import (
     noted,
     read_record,
 )
-from benchmarks.search_efficiency.surrogate import Surrogate
+from benchmarks.search_efficiency.surrogate import KINDS, USUAL, Surrogate
 from tuning.pareto import hypervolume, improvements
 from tuning.space import load_space
 
@@ -46,13 +46,13 @@ def main() -> None:
     options = parser.parse_args()
     # A feature without influence gets the largest length scale allowed, about which scikit-learn warns.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    console, folder = Console(), RECORDS[options.record]
+    console, folder, kind = Console(), RECORDS[options.record], KINDS[USUAL[options.record]]
     path = folder / FRONT
     if options.members:
         space = load_space(folder / SPACE, search={"sampler": "random"})
         with console.status("searching for the surrogate's front"):
             record = read_record(folder)
-            values, reached = best_front(Surrogate(record, space.params), space)
+            values, reached = best_front(Surrogate(record, space.params, kind), space)
         known = {identity(of) for of in record.values}
         new = [i for i, of in enumerate(values) if identity(of) not in known]
         chosen = [new[i] for i in holding_most(reached[new], options.members)]

@@ -1,14 +1,16 @@
 """Predictions of a config's objectives after every epoch, learned from recorded trainings."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold
 
 from benchmarks.search_efficiency.records import OBJECTIVES, Record
 from tuning.ledger.encoding import encode
@@ -24,10 +26,16 @@ def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -
 
     See :meth:`tuning.sampling.points.Points.features`.
     """
+    points = [encode(params, of) for of in values]
+    return np.hstack([Points(params).features(points), sizes(params, values)])
+
+
+def sizes(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return the logarithm of the size of each subset, as a share of the largest, ``(n, subsets)``."""
     subsets = {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
     most = {key: np.log(max(param.largest, 2)) for key, param in subsets.items()}
-    sizes = [[np.log(max(len(of[key]), 1)) / most[key] for key in subsets] for of in values]
-    return np.hstack([Points(params).features([encode(params, of) for of in values]), np.array(sizes)])
+    found = [[np.log(max(len(of[key]), 1)) / most[key] for key in subsets] for of in values]
+    return np.array(found).reshape(len(values), len(subsets))
 
 
 def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
@@ -41,53 +49,89 @@ def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> F
     return np.hstack([np.array(members, dtype=np.float64), numbers])
 
 
-ENCODINGS: dict[str, Encoding] = {"features": features, "booleans": plain}
-"""The inputs of a surrogate: features of subsets, or plain booleans for their members."""
+def sized(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return plain features and the sizes of subsets, ``(n, f)``."""
+    return np.hstack([plain(params, values), sizes(params, values)])
 
 
-def gaussian_process(n_features: int) -> GaussianProcessRegressor:
-    """Make a Gaussian process with a length scale for each feature.
+class Model(Protocol):
+    """A fitted regression."""
+
+    def predict(self, x: Floats, /) -> Floats:
+        """Return predictions, ``(n,)`` or ``(n, outputs)``."""
+
+
+def gaussian_processes(x: Floats, y: Floats) -> list[Model]:
+    """Fit a Gaussian process to each column, with a length scale for each feature.
 
     The scales grow with the root of the number of features, as the distances between points do, and are
     bounded, so that few configs do not overfit. The kernel is another than the sampler's.
     """
-    length = 0.25 * np.sqrt(n_features)
-    kernel = Matern(np.full(n_features, length), (length / 4, length * 8), nu=2.5)
-    return GaussianProcessRegressor(ConstantKernel() * kernel + WhiteKernel(0.1, (0.01, 2)), normalize_y=True)
+    length = 0.25 * np.sqrt(x.shape[1])
+    kernel = Matern(np.full(x.shape[1], length), (length / 4, length * 8), nu=2.5)
+    noisy = ConstantKernel() * kernel + WhiteKernel(0.1, (0.01, 2))
+    return [GaussianProcessRegressor(noisy, normalize_y=True).fit(x, column) for column in y.T]
 
 
-def cross_validated(
-    record: Record, params: Mapping[str, Param], encoding: Encoding = features
-) -> dict[str, float]:
+def trees(x: Floats, y: Floats) -> list[Model]:
+    """Fit extremely randomised trees (Geurts et al., 2006) to all columns at once.
+
+    They average what was measured, so no prediction exceeds the record.
+    """
+    forest = ExtraTreesRegressor(300, max_features=0.5, min_samples_leaf=2, random_state=0)
+    return [forest.fit(x, y)]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of surrogate: the inputs that it sees, and how it learns from them ``(n, f)``."""
+
+    encoding: Encoding
+    fit: Callable[[Floats, Floats], list[Model]]
+
+
+KINDS = {
+    "features": Kind(features, gaussian_processes),
+    "booleans": Kind(plain, gaussian_processes),
+    "trees": Kind(sized, trees),
+}
+USUAL = {"embedded": "features", "cars3d": "trees"}
+"""The kind for each record: on Cars3D, Gaussian processes promise more than can be reached."""
+
+
+def predicted(models: Sequence[Model], x: Floats) -> Floats:
+    """Return the predictions of several models side by side, ``(n, outputs)``."""
+    columns: Floats = np.hstack([model.predict(x).reshape(len(x), -1) for model in models])
+    return columns
+
+
+def cross_validated(record: Record, params: Mapping[str, Param], kind: Kind) -> dict[str, float]:
     """Return rank correlations of the last epoch's objectives with predictions from 32 folds of configs."""
-    x = encoding(params, record.values)
-    result = {}
-    for i, name in enumerate(OBJECTIVES):
-        y = record.metrics[:, -1, i]
-        folds = GroupKFold(32, shuffle=True, random_state=0)
-        predicted = cross_val_predict(gaussian_process(x.shape[1]), x, y, groups=record.configs, cv=folds)
-        result[name] = float(spearmanr(predicted, y).statistic)
-    return result
+    x, y = kind.encoding(params, record.values), _flat(record)
+    last = np.empty((len(x), len(OBJECTIVES)))
+    for known, new in GroupKFold(32, shuffle=True, random_state=0).split(x, groups=record.configs):
+        models = kind.fit(x[known], y[known])[-len(OBJECTIVES) :]
+        last[new] = predicted(models, x[new])[:, -len(OBJECTIVES) :]
+    pairs = zip(OBJECTIVES, last.T, y.T[-len(OBJECTIVES) :], strict=True)
+    return {name: float(spearmanr(expected, measured).statistic) for name, expected, measured in pairs}
 
 
 class Surrogate:
     """A predictor of both objectives after every epoch, with the noise of a training's seed.
 
-    It has a Gaussian process for each objective and epoch. The noise is drawn from the normal distribution of
-    the recorded differences between seeds of the same config, with their correlation over epochs and
-    objectives.
+    The noise is drawn from the normal distribution of the recorded differences between seeds of the same
+    config, with their correlation over epochs and objectives.
 
     Args:
         record: The recorded trainings.
         params: The searched parameters.
-        encoding: Returns features of values.
+        kind: The inputs and the regression.
     """
 
-    def __init__(self, record: Record, params: Mapping[str, Param], encoding: Encoding = features) -> None:
-        self._params, self._encoding = params, encoding
+    def __init__(self, record: Record, params: Mapping[str, Param], kind: Kind) -> None:
+        self._params, self._encoding = params, kind.encoding
         self.epochs = record.metrics.shape[1]
-        x, y = encoding(params, record.values), record.metrics.reshape(len(record.metrics), -1)
-        self._models = [gaussian_process(x.shape[1]).fit(x, column) for column in y.T]
+        self._models = kind.fit(kind.encoding(params, record.values), _flat(record))
         self.noise = seed_covariance(record)
 
     def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:
@@ -96,14 +140,10 @@ class Surrogate:
 
     def last(self, values: Sequence[Mapping[str, Any]]) -> Floats:
         """Return the objectives after the last epoch without noise, ``(n, 2)``, as the last of `truth`."""
-        return self._predicted(values, self._models[-len(OBJECTIVES) :])
+        return self._predicted(values, self._models[-len(OBJECTIVES) :])[:, -len(OBJECTIVES) :]
 
-    def _predicted(
-        self, values: Sequence[Mapping[str, Any]], models: Sequence[GaussianProcessRegressor]
-    ) -> Floats:
-        x = self._encoding(self._params, values)
-        predicted: Floats = np.stack([model.predict(x) for model in models], axis=1).clip(0, 1)
-        return predicted
+    def _predicted(self, values: Sequence[Mapping[str, Any]], models: Sequence[Model]) -> Floats:
+        return predicted(models, self._encoding(self._params, values)).clip(0, 1)
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
         """Return objectives as a training would report them, ``(epochs, 2)``."""
@@ -112,9 +152,14 @@ class Surrogate:
         return noisy.clip(0, 1)
 
 
+def _flat(record: Record) -> Floats:
+    """Return the metrics of each training in a row, ``(n, epochs * 2)``; the last epoch's are the last."""
+    return record.metrics.reshape(len(record.metrics), -1)
+
+
 def seed_covariance(record: Record) -> Floats:
     """Return the covariance of metrics between seeds of a config, pooled over configs with several seeds."""
-    flat = record.metrics.reshape(len(record.metrics), -1)
+    flat = _flat(record)
     scatter, freedom = np.zeros((flat.shape[1],) * 2), 0
     for config in np.unique(record.configs):
         rows = flat[record.configs == config]

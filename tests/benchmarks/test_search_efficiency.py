@@ -17,7 +17,7 @@ from benchmarks.search_efficiency.goals import Goal, volumes
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS, Record, read_record
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simulate
-from benchmarks.search_efficiency.surrogate import Surrogate, features, plain, seed_covariance
+from benchmarks.search_efficiency.surrogate import KINDS, Surrogate, features, plain, seed_covariance
 from dcodr.augmentations.names import PAPER_13
 from dcodr.data.dataset import FactorDataset
 from tuning.ledger.encoding import decode
@@ -228,9 +228,10 @@ def truth(values: Mapping[str, Any]) -> list[float]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise() -> None:
+@pytest.mark.parametrize("kind", ["features", "trees"])
+def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(kind: str) -> None:
     searched = load_space(EMBEDDED / SPACE)
-    surrogate = Surrogate(planted(40, 2, noise=0.02), searched.params)
+    surrogate = Surrogate(planted(40, 2, noise=0.02), searched.params, KINDS[kind])
     rng = np.random.default_rng(1)
     new = [decode(searched.params, Points(searched.params).draw(rng)) for _ in range(60)]
     expected, predicted = np.array([truth(values) for values in new]), surrogate.truth(new)
@@ -241,6 +242,15 @@ def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
     curves = np.array([surrogate.curve(new[0], rng) for _ in range(400)])
     assert curves.mean(axis=0) == pytest.approx(predicted[0], abs=0.01)
     assert curves.std(axis=0) == pytest.approx(np.full((2, 2), 0.02), rel=0.4)
+
+
+def test_no_prediction_of_trees_is_better_than_what_was_recorded() -> None:
+    searched, record = load_space(EMBEDDED / SPACE), planted(40, 2, noise=0.02)
+    rng, drawn = np.random.default_rng(1), Points(searched.params)
+    new = [decode(searched.params, drawn.draw(rng)) for _ in range(500)]
+    reached = Surrogate(record, searched.params, KINDS["trees"]).last(new)
+    assert (reached <= record.metrics[:, -1].max(axis=0)).all()
+    assert (reached >= record.metrics[:, -1].min(axis=0)).all()
 
 
 def test_noise_is_pooled_over_the_configs_with_several_seeds() -> None:
