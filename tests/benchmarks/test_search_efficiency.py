@@ -228,8 +228,10 @@ def truth(values: Mapping[str, Any]) -> list[float]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("kind", ["features", "trees"])
-def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "least"), [("features", 0.95), ("trees", 0.9)])
+def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
+    kind: str, least: float
+) -> None:
     searched = load_space(EMBEDDED / SPACE)
     surrogate = Surrogate(planted(40, 2, noise=0.02), searched.params, KINDS[kind])
     rng = np.random.default_rng(1)
@@ -237,7 +239,7 @@ def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
     expected, predicted = np.array([truth(values) for values in new]), surrogate.truth(new)
     assert predicted.shape == (60, 2, 2)
     np.testing.assert_array_equal(surrogate.last(new), predicted[:, 1])
-    assert spearmanr(expected[:, 0], predicted[:, 1, 0]).statistic > 0.95
+    assert spearmanr(expected[:, 0], predicted[:, 1, 0]).statistic > least
     assert spearmanr(expected[:, 1], predicted[:, 1, 1]).statistic > 0.7
     curves = np.array([surrogate.curve(new[0], rng) for _ in range(400)])
     assert curves.mean(axis=0) == pytest.approx(predicted[0], abs=0.01)
