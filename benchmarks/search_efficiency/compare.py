@@ -12,13 +12,11 @@ breaks down is named with its error.
 """
 
 import argparse
-import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, get_args
@@ -28,11 +26,10 @@ from rich.console import Console
 from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks.search_efficiency import surrogate as surrogates
 from benchmarks.search_efficiency.goals import Goal, arrival, best_front, goals_of
 from benchmarks.search_efficiency.histories import Conditions, Failure, Task, note, noted
 from benchmarks.search_efficiency.random_search import RandomSearch
-from benchmarks.search_efficiency.records import FRONT, RECORDS, SPACE, TRAININGS, read_record
+from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
 from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, seeds, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
@@ -75,7 +72,7 @@ def main() -> None:
         if i < seeds(row, options.seeds)
     ]
     os.environ["OMP_NUM_THREADS"] = "1"
-    results = dict(searches(tasks, options, (space, surrogate, goals, options.epochs), console))
+    results = dict(searches(tasks, options, (space, surrogate, goals), console))
     found |= {task: result for task, result in results.items() if isinstance(result, History)}
     budgets = {row: budget(row, options.epochs) for row in rows} | {RANDOM: RANDOM_WHOLE * space.base.epochs}
     for goal in goals:
@@ -131,14 +128,19 @@ def random_searches(
 
 
 def searches(
-    tasks: Sequence[Task], options: argparse.Namespace, shared: tuple[Any, ...], console: Console
+    tasks: Sequence[Task],
+    options: argparse.Namespace,
+    shared: tuple[Space, Surrogate, Sequence[Goal]],
+    console: Console,
 ) -> Iterator[tuple[Task, History | Failure]]:
     """Yield simulated searches; those of an earlier run come first."""
-    under = {task: conditions(task.row, options) for task in tasks}
+    under = {task: conditions(task.row, options, shared[-1]) for task in tasks}
     earlier = {} if options.histories is None else noted(options.histories, under)
     yield from earlier.items()
     left = [task for task in tasks if task not in earlier]
-    with ProcessPoolExecutor(options.processes, get_context("spawn"), prepare, shared) as pool:
+    with ProcessPoolExecutor(
+        options.processes, get_context("spawn"), prepare, (*shared, options.epochs)
+    ) as pool:
         futures = {pool.submit(run, task): task for task in left}
         done = as_completed(futures)
         for i, future in enumerate(track(done, "searching", total=len(left), console=console), 1):
@@ -150,19 +152,14 @@ def searches(
                 console.print(f"{i} of {len(left)} searches")
 
 
-def conditions(row: str, options: argparse.Namespace) -> Conditions:
-    """Return the conditions under which the searches of a row are simulated."""
-    shared = {"record": options.record, "surrogate": options.surrogate, "content": content(options.record)}
+def conditions(row: str, options: argparse.Namespace, goals: Sequence[Goal]) -> Conditions:
+    """Return the conditions under which the searches of a row are simulated.
+
+    Another record or surrogate has another best known front, and so other goals.
+    """
+    volumes = [round(goal.volume, 4) for goal in goals]
+    shared = {"record": options.record, "surrogate": options.surrogate, "goals": volumes}
     return {**shared, "epochs": budget(row, options.epochs)}
-
-
-@cache
-def content(record: str) -> str:
-    """Return a SHA-256 of all that decides the surrogate of a record: its files, and the code."""
-    digest = hashlib.sha256(Path(surrogates.__file__).read_bytes())
-    for file in (RECORDS[record] / name for name in (SPACE, TRAININGS, FRONT)):
-        digest.update(file.read_bytes() if file.exists() else b"")
-    return digest.hexdigest()
 
 
 SHARED: dict[str, Any] = {}

@@ -30,7 +30,7 @@ class Failure:
     error: str
 
 
-Conditions = Mapping[str, str | int]
+Conditions = Mapping[str, str | int | list[float]]
 """Settings of the simulation that all searches of a row share."""
 
 
