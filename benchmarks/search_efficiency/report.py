@@ -41,8 +41,12 @@ class Costs:
 
     @property
     def counted(self) -> Floats:
-        """The costs, in which a search that did not arrive counts as the limit."""
-        return np.minimum(list(self.spent.values()), self.limit)
+        """The costs, in which a search that did not arrive counts as the limit.
+
+        A search whose workers wait may arrive later on the clock than the limit.
+        """
+        spent = np.array([*self.spent.values()])
+        return np.where(np.isinf(spent), self.limit, spent)
 
     @property
     def arrived(self) -> int:

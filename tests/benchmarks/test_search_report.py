@@ -9,7 +9,7 @@ from benchmarks.search_efficiency import ratios
 from benchmarks.search_efficiency.front import holding_most
 from benchmarks.search_efficiency.goals import Goal, arrival, goals_of, volumes
 from benchmarks.search_efficiency.histories import Failure, Task, note, noted
-from benchmarks.search_efficiency.report import breakdowns, costs, on_grid, proposals, quartiles, table
+from benchmarks.search_efficiency.report import Costs, breakdowns, costs, on_grid, proposals, quartiles, table
 from benchmarks.search_efficiency.simulator import History
 
 FRONT = np.array([[0.8, 0.6], [0.6, 0.9], [0.4, 0.4]])
@@ -70,6 +70,7 @@ def test_a_search_that_has_not_arrived_counts_as_its_budget_and_is_told_apart() 
     assert quartiles(slow) == "130 (100->140)"
     clock = costs(ARRIVED, "slow", 2, "clock", budget=140)
     assert clock.counted.tolist() == [35, 50, 65, 70, 70]
+    assert Costs({0: 90.0, 1: np.inf}, 70.0).counted.tolist() == [90, 70]  # workers that waited
     ours = costs(ARRIVED, "ours", 2, "epochs", budget=140)
     assert ours.of(slow).counted.tolist() == [50, 51, 52, 53, 54]
 
