@@ -23,18 +23,15 @@ addEventListener("unhandledrejection", (event) => errors.push(String(event.reaso
 addEventListener("securitypolicyviolation", (event) => errors.push(event.violatedDirective));
 """
 """Before the page: its errors are kept."""
-AIM = """
+MIDDLE = """
 (() => {{
   const element = {0};
   element?.scrollIntoView({{ block: "center", behavior: "instant" }});
   const box = element?.getClientRects()[0];
-  const at = box && {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }};
-  const still = at && clicked && at.x === clicked.x && at.y === clicked.y;
-  clicked = at;
-  return still ? at : null;
+  return box && {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }};
 }})()
 """
-"""The middle of an element, once it is where it was when last asked: the page may still be scrolling."""
+"""Where the middle of an element is, scrolled into view."""
 
 
 KEYS: dict[str, dict[str, Any]] = {
@@ -109,8 +106,11 @@ class Browser:
 
     def click(self, expression: str) -> None:
         """Wait for an element that lies still, and click on it as a mouse does."""
-        self.see("var clicked = null")
-        at = self.wait(AIM.format(expression))
+        before, until = None, monotonic() + 60
+        while (at := self.wait(MIDDLE.format(expression))) != before:  # the page may still be scrolling
+            assert monotonic() < until, f"{expression} moves"
+            before = at
+            sleep(0.1)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
 
