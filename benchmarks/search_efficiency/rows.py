@@ -49,9 +49,9 @@ ROWS: Mapping[str, Row] = {
 PEERS: Mapping[str, Row] = {
     "TPE + Pareto ASHA": Row({"sampler": "tpe"}),
     "NSGA-II + Pareto ASHA": Row({"sampler": "nsga2"}),
-    "GPSampler": Row({"sampler": _GP_SAMPLER, "scheduler": None}),
-    "GPSampler + Pareto ASHA": Row({"sampler": _GP_SAMPLER}),
-    "BoTorch qLogNEHVI": Row(made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", seeds=3, epochs=240),
+    "GPSampler": Row({"sampler": _GP_SAMPLER, "scheduler": None}, epochs=240),
+    "GPSampler + Pareto ASHA": Row({"sampler": _GP_SAMPLER}, epochs=240),
+    "BoTorch qLogNEHVI": Row(made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", epochs=240),
     "Syne Tune MOASHA": Row(made_by=f"{_PEERS}.syne_tune_moasha:MultiObjectiveAsha"),
     "SMAC3 ParEGO": Row(made_by=f"{_PEERS}.smac_parego:ParEgo"),
     "SMAC3 ParEGO, no repeats": Row(made_by=f"{_PEERS}.smac_parego:ParEgo", options={"deterministic": True}),
