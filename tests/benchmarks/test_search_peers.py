@@ -99,7 +99,7 @@ def test_every_peer_is_made_by_an_existing_module() -> None:
 
 
 def test_slow_rows_search_less_and_never_more_than_asked() -> None:
-    slow = "BoTorch qLogNEHVI"
+    slow = "NePS PriMO"
     assert (rows.seeds(slow, 20), rows.budget(slow, 600)) == (PEERS[slow].seeds, PEERS[slow].epochs)
     assert (rows.seeds(slow, 1), rows.budget(slow, 60)) == (1, 60)
     assert (rows.seeds(rows.OURS, 20), rows.budget(rows.OURS, 600)) == (20, 600)

@@ -67,10 +67,12 @@ def resolve(
     how = content.search.model_copy(update={"warm_start": absolute_paths(content.search.warm_start, folder)})
     with wrong.collected():
         given = {key: value for key, value in search.items() if value is not None}
-        changed = python_content(merged(how.model_dump(), changes) | given, "search")
+        changed = python_content(merged(how.model_dump(exclude_unset=True), changes) | given, "search")
         how = changed.validate(SearchSettings)
     if len(wrong.found) == before and (message := wrong_scheduler(how, base)):
-        wrong.found.append(file.error(("search", "scheduler"), message))
+        if "scheduler" in how.model_fields_set:
+            wrong.found.append(file.error(("search", "scheduler"), message))
+        how = how.model_copy(update={"scheduler": None})
     if found := list(wrong_paper_with(base, content.params, how.warm_start.paper_with)):
         wrong.found += [file.error(at, message) for at, message in found]
         wrong.refuse()  # the baseline, which the parameters must allow, is unknown

@@ -87,8 +87,9 @@ class SearchSettings(StrictModel):
     the trials, at most 24."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Seed of the draws; the trainings have their own in ``base``."""
-    scheduler: SchedulerSettings | None = None
-    """Early stopping; ``null`` trains every trial to its last epoch."""
+    scheduler: SchedulerSettings | None = SchedulerSettings()
+    """Early stopping; ``null`` trains every trial to its last epoch, as does a space that does not name a
+    scheduler and has no evaluation before the last epoch."""
     informativeness_floor: float | None = Field(default=None, gt=0, lt=1)
     """A trial with less informativeness at an evaluation, from the grace period on, is infeasible."""
     preference: dict[Objective, Annotated[float, Field(gt=0)]] = Field(default={})

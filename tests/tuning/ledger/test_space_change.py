@@ -57,7 +57,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 FITTING = [
     {"search.sampler": "random"},
-    {"search.scheduler": {"grace_period": 1}},
+    {"search.scheduler": {"grace_period": 2}},
     {"params.temperature.low": 0.01, "params.temperature.high": 2.0},
     {"params.augmentations.max_size": 5},
     {"resources": {"cpus_per_trial": 2}},

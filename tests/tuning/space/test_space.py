@@ -217,6 +217,29 @@ def test_half_of_the_trials_are_random_unless_the_space_says_otherwise(
     assert SearchSettings.model_validate(settings).startup == startup
 
 
+@pytest.mark.parametrize(
+    ("written", "scheduler"),
+    [
+        ("", SchedulerSettings()),
+        ("search: {trials: 3}\n", SchedulerSettings()),
+        ("search: {scheduler: null}\n", None),
+    ],
+)
+def test_early_stopping_is_on_unless_the_space_turns_it_off(
+    written: str, scheduler: SchedulerSettings | None, tmp_path: Path
+) -> None:
+    assert load_space(write(tmp_path, BASE + TEMPERATURE + written)).search.scheduler == scheduler
+
+
+@pytest.mark.parametrize("settings", [[], ["search.trials=3"]])
+def test_a_space_without_evaluations_before_the_end_has_no_early_stopping(
+    settings: list[str], tmp_path: Path
+) -> None:
+    base = "base: {preset: synthetic, overrides: {epochs: 4, evaluate_every: 4}}\n"
+    space = load_space_with_options(write(tmp_path, base + TEMPERATURE), settings=settings)
+    assert space.search.scheduler is None
+
+
 def test_what_the_papers_method_does_not_use_need_not_hold_its_settings(tmp_path: Path) -> None:
     noise = "  lord.noise: {type: float, low: 2.0, high: 3.0}\n"
     methods = "  method: {type: categorical, choices: [dcodr, lord]}\n"
