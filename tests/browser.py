@@ -31,7 +31,7 @@ MIDDLE = """
   return box && {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }};
 }})()
 """
-"""Where the middle of an element is, scrolled into view."""
+"""Scroll an element into view and return its middle."""
 
 
 KEYS: dict[str, dict[str, Any]] = {

@@ -72,7 +72,8 @@ def resolve(
     if len(wrong.found) == before and (message := wrong_scheduler(how, base)):
         if "scheduler" in how.model_fields_set:
             wrong.found.append(file.error(("search", "scheduler"), message))
-        how = how.model_copy(update={"scheduler": None})
+        else:
+            how = how.model_copy(update={"scheduler": None})
     if found := list(wrong_paper_with(base, content.params, how.warm_start.paper_with)):
         wrong.found += [file.error(at, message) for at, message in found]
         wrong.refuse()  # the baseline, which the parameters must allow, is unknown

@@ -35,7 +35,7 @@ def test_a_store_and_its_preview_with_the_largest_seed(tmp_path: Path) -> None:
 def test_a_seed_that_is_too_large_is_refused_where_it_stands(tmp_path: Path) -> None:
     file = tmp_path / "space.yaml"
     lines = QUICK.read_text().splitlines()
-    assert lines[-1].startswith("  scheduler: ")
+    assert lines[-1] == "  startup_trials: 2"
     file.write_text("\n".join([*lines, f"  seed: {TOO_LARGE}"]))
     with pytest.raises(UserError, match=rf"space\.yaml, line {len(lines) + 1}: .*64 bits"):
         load_space(file)
