@@ -47,7 +47,9 @@ COMPARE := -m benchmarks.search_efficiency.compare --workers 8 --histories runs/
 
 bench-peers: $(VENV)-peers/installed  ## The same with BoTorch, NePS, SMAC3, Syne Tune and Optuna's samplers, in environments of their own; hours.
 	mkdir -p runs
+	$(PEERS) -m pytest tests/benchmarks/test_search_peers.py
 	-$(MAKE) $(VENV)-neps/installed
+	-$(NEPS) -m pytest tests/benchmarks/test_search_peers.py
 	-$(NEPS) $(COMPARE) --rows "NePS MOASHA" "NePS PriMO"
 	$(PEERS) $(COMPARE) --peers
 

@@ -31,19 +31,21 @@ from benchmarks.search_efficiency.histories import Conditions, Failure, Task, no
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
-from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, seeds, strategy
+from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, made_of, seeds, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
 from benchmarks.search_efficiency.surrogate import KINDS, USUAL, Surrogate, cross_validated
 from tuning.space import Space, load_space
 
 PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
+UNSEEN = {"processes", "histories", "picture"}
+"""Options that change no result."""
 WORKERS = (1, 8, 64)
 SETS = {"choose": 1000, "report": 2000}
 """First seed of each set."""
 WHOLE = 150
 """A search that has not arrived is ended after the epochs of this many whole trainings."""
 RANDOM_WHOLE = 1000
-"""The same of a random search, which costs little to simulate: 98 % of the hypervolume take about 600."""
+"""The same of a random search, which costs little to simulate: 98 % may take 500 and more."""
 
 
 def main() -> None:
@@ -58,7 +60,8 @@ def main() -> None:
     with console.status("fitting the surrogate"):
         surrogate = Surrogate(record, space.params, kind)
         goals = goals_of(best_front(surrogate, space)[1])
-    for name, correlation in cross_validated(record, space.params, kind).items():
+        correlations = cross_validated(record, space.params, kind)
+    for name, correlation in correlations.items():
         console.print(f"Surrogate, cross-validated rank correlation of the final {name}: {correlation:.2f}")
     options.epochs = options.epochs or WHOLE * space.base.epochs
     first = SETS[options.set]
@@ -73,7 +76,8 @@ def main() -> None:
     ]
     os.environ["OMP_NUM_THREADS"] = "1"
     results = dict(searches(tasks, options, (space, surrogate, goals), console))
-    found |= {task: result for task, result in results.items() if isinstance(result, History)}
+    # In the order of the rows, not of the searches' ends.
+    found |= {task: done for task in tasks if isinstance(done := results[task], History)}
     budgets = {row: budget(row, options.epochs) for row in rows} | {RANDOM: RANDOM_WHOLE * space.base.epochs}
     for goal in goals:
         arrived = {task: arrival(history, goal) for task, history in found.items()}
@@ -83,10 +87,9 @@ def main() -> None:
     print(f"\n{proposals(found)}")
     for line in breakdowns(results):
         print(f"\n{line}")
-    usual = options.record == "embedded" and rows == [*ROWS]
-    if picture := options.picture or (PICTURE if usual else None):
+    if options.picture:
         best = {goal.reference: goal.volume / goal.share for goal in goals}
-        draw_picture(picture, found, best, space.base.epochs, options.epochs)
+        draw_picture(options.picture, found, best, space.base.epochs, options.epochs)
 
 
 def arguments() -> argparse.Namespace:
@@ -97,22 +100,28 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", default="report", choices=SETS, help="seeds to choose on, or to report")
     parser.add_argument("--sequences", type=int, default=300, help="random searches, which cost little")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
-    parser.add_argument(
-        "--rows", nargs="+", choices=list(ALL), help="what to compare, instead of the usual rows"
-    )
-    parser.add_argument("--peers", action="store_true", help="compare with other libraries as well")
+    compared = parser.add_mutually_exclusive_group()
+    compared.add_argument("--rows", nargs="+", choices=ALL, help="what to compare, instead of the usual rows")
+    compared.add_argument("--peers", action="store_true", help="compare with other libraries as well")
     parser.add_argument(
         "--surrogate", choices=KINDS, help="how results are predicted; default: by the record"
     )
     parser.add_argument("--epochs", type=int, help=f"most epochs of a search; default: of {WHOLE} trainings")
     parser.add_argument("--processes", type=int, default=2, help="simulations at a time")
-    parser.add_argument("--histories", type=Path, help="file of finished searches, to continue from")
+    parser.add_argument(
+        "--histories",
+        type=Path,
+        help="file of finished searches, to continue from; not after an update of a library",
+    )
     parser.add_argument(
         "--picture",
         type=Path,
-        help="file of the picture; by default that of the docs, of the usual rows of the embedded dataset",
+        help="file of the picture; with the default options that of the docs",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if all(getattr(options, name) == parser.get_default(name) for name in vars(options).keys() - UNSEEN):
+        options.picture = options.picture or PICTURE
+    return options
 
 
 def random_searches(
@@ -159,7 +168,7 @@ def conditions(row: str, options: argparse.Namespace, goals: Sequence[Goal]) -> 
     """
     volumes = [round(goal.volume, 4) for goal in goals]
     shared = {"record": options.record, "surrogate": options.surrogate, "goals": volumes}
-    return {**shared, "epochs": budget(row, options.epochs)}
+    return {**shared, **made_of(row), "epochs": budget(row, options.epochs)}
 
 
 SHARED: dict[str, Any] = {}

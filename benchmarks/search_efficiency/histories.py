@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Failure:
     error: str
 
 
-Conditions = Mapping[str, str | int | list[float]]
+Conditions = Mapping[str, Any]
 """Settings of the simulation that all searches of a row share."""
 
 
@@ -38,21 +39,27 @@ def note(path: Path, task: Task, history: History, conditions: Conditions) -> No
     """Append a search to a file."""
     course = {"epochs": history.epochs, "clock": history.clock, "reached": history.reached}
     lists = {name: of.round(6).tolist() for name, of in course.items()}
+    line = {**asdict(task), **lists, "proposal": history.proposal, "conditions": conditions}
     with path.open("a") as file:
-        file.write(
-            json.dumps({**asdict(task), **lists, "proposal": history.proposal, "conditions": conditions})
-            + "\n"
-        )
+        file.write(f"{json.dumps(line)}\n")
 
 
 def noted(path: Path, wanted: Mapping[Task, Conditions]) -> dict[Task, History]:
-    """Return the wanted searches that a file has under their conditions; none if there is no file."""
+    """Return the wanted searches that a file has under their conditions; none if there is no file.
+
+    A last line that an interruption cut off is removed from the file.
+    """
+    if not path.exists():
+        return {}
+    text = path.read_text()
+    if not text.endswith("\n"):
+        text = text[: text.rfind("\n") + 1]
+        path.write_text(text)
     found = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in text.splitlines():
         run = json.loads(line)
         task = Task(run["row"], run["workers"], run["seed"])
-        if task not in wanted or run["conditions"] != wanted[task]:
-            continue
-        reached = np.array(run["reached"]).reshape(-1, 2)
-        found[task] = History(np.array(run["epochs"]), np.array(run["clock"]), reached, run["proposal"])
+        if task in wanted and run["conditions"] == wanted[task]:
+            reached = np.array(run["reached"]).reshape(-1, 2)
+            found[task] = History(np.array(run["epochs"]), np.array(run["clock"]), reached, run["proposal"])
     return found

@@ -1,8 +1,10 @@
 """The searches that are compared."""
 
+import hashlib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.search_efficiency.simulator import Ours, Strategy
@@ -13,6 +15,7 @@ from tuning.space.settings import SearchSettings
 OURS = "ours"
 RANDOM = "random"
 """Random search without early stopping; see :mod:`benchmarks.search_efficiency.random_search`."""
+_OURS = "benchmarks.search_efficiency.simulator:Ours"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Row:
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    made_by: str = "benchmarks.search_efficiency.simulator:Ours"
+    made_by: str = _OURS
     options: Mapping[str, Any] = field(default_factory=dict)
     seeds: int | None = None
     epochs: int | None = None
@@ -73,6 +76,20 @@ def seeds(row: str, asked: int) -> int:
 def budget(row: str, asked: int) -> int:
     """Return the most epochs of a search of a row."""
     return min(asked, ALL[row].epochs or asked)
+
+
+def made_of(row: str) -> dict[str, Any]:
+    """Return the settings of a row and a digest of the code that makes and judges its trials.
+
+    The versions of other libraries are not in it.
+    """
+    made, root = ALL[row], Path(__file__).parents[2]
+    module = Path(*made.made_by.partition(":")[0].split(".")).with_suffix(".py")
+    here, engine = Path(__file__).parent, ("sampling", "driver") if made.made_by == _OURS else ()
+    files = {root / module, here / "simulator.py", here / "repair.py"}
+    files |= {file for folder in engine for file in (root / "tuning" / folder).glob("*.py")}
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
+    return {"settings": dict(made.settings), "options": dict(made.options), "code": digest.hexdigest()[:12]}
 
 
 def strategy(row: str, space: Space, *, epochs: int, seed: int) -> Strategy:

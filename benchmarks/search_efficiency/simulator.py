@@ -22,12 +22,11 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from benchmarks.search_efficiency.repair import repaired
+from benchmarks.search_efficiency.repair import flat, repaired
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
-from tuning.ledger.encoding import distributions
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler
@@ -71,7 +70,7 @@ class History:
         epochs: ``(n,)`` epochs trained by all workers, at each completion of a trial.
         clock: ``(n,)`` the clock at that time, in epochs of one worker.
         reached: ``(n, objectives)`` objectives of the completed trial, without noise.
-        proposal: CPU seconds until a trial begins, the mean of all trials; NaN if it was not measured.
+        proposal: CPU seconds until a trial begins or goes on, on average; NaN if it was not measured.
     """
 
     epochs: Floats
@@ -125,20 +124,21 @@ def simulate(
     names = list(space.objectives)
     order = itertools.count()  # breaks ties in the heap, because trials cannot be compared
     events: list[tuple[float, int, Any, Mapping[str, Any], Floats, Floats, int]] = []
-    clock, spent, enough, thought = 0.0, 0, False, 0.0
+    clock, spent, enough, thought, proposals = 0.0, 0, False, 0.0, 0
     begun = itertools.count()
     stopped: dict[int, tuple[Any, Floats, Floats, int]] = {}  # by identity, as trials may not be hashable
     found: list[Floats] = []
     rows: list[tuple[float, float]] = []
 
     def start() -> None:
-        nonlocal thought
+        nonlocal thought, proposals
         while len(events) < workers:
             began = time.process_time()
             proposed = strategy.begin()
             thought += time.process_time() - began
             if proposed is None:
                 return
+            proposals += 1
             trial, values = proposed
             if id(trial) in stopped:
                 _, curve, durations, epoch = stopped.pop(id(trial))
@@ -168,7 +168,7 @@ def simulate(
         if not enough:
             start()
     epochs, clocks = np.array(rows).reshape(-1, 2).T
-    return History(epochs, clocks, np.array(found).reshape(-1, len(names)), thought / max(1, next(begun)))
+    return History(epochs, clocks, np.array(found).reshape(-1, len(names)), thought / max(1, proposals))
 
 
 class Ours:
@@ -229,9 +229,7 @@ class RayStock:
         self._rng = np.random.default_rng(seed)
         self._ids = itertools.count()
         sampler = TPESampler(n_startup_trials=space.search.startup, multivariate=True, seed=seed)
-        self._searcher = OptunaSearch(
-            distributions(space.params), metric="score", mode="max", sampler=sampler
-        )
+        self._searcher = OptunaSearch(flat(space.params), metric="score", mode="max", sampler=sampler)
         self._scheduler = AsyncHyperBandScheduler(
             time_attr="epoch", metric="score", mode="max", max_t=space.base.epochs, reduction_factor=2
         )

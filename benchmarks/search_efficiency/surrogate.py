@@ -39,14 +39,18 @@ def sizes(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> F
 
 
 def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """Return features ``(n, f)`` in which a member of a subset is 0 or 1, however many others there are.
+    """Return the sampler's features, but with 0 or 1 for a member of a subset, however many others there are.
 
-    So the surrogate does not see subsets as the sampler does.
+    So the surrogate does not see subsets as the sampler does. Its shape is ``(n, f)``.
     """
-    subsets = {key: param for key, param in params.items() if isinstance(param, SubsetParam)}
-    members = [[m in of[key] for key, param in subsets.items() for m in param.members] for of in values]
-    numbers = features({key: params[key] for key in params if key not in subsets}, values)
-    return np.hstack([np.array(members, dtype=np.float64), numbers])
+    rows = Points(params).features([encode(params, of) for of in values])
+    column = 0
+    for param in params.values():
+        if isinstance(param, SubsetParam):
+            members = slice(column, column + len(param.members))
+            rows[:, members] = rows[:, members] > 0
+            column = members.stop + len(param.strength_params(param.members))
+    return rows
 
 
 def sized(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
@@ -84,16 +88,23 @@ def trees(x: Floats, y: Floats) -> list[Model]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of surrogate: the inputs that it sees, and how it learns from them ``(n, f)``."""
+    """A kind of surrogate.
+
+    Attributes:
+        encoding: The inputs that it sees.
+        fit: How it learns metrics ``(n, columns)`` from inputs ``(n, f)``.
+        joint: One model learns all columns, so that each column changes the predictions of the others.
+    """
 
     encoding: Encoding
     fit: Callable[[Floats, Floats], list[Model]]
+    joint: bool = False
 
 
 KINDS = {
     "features": Kind(features, gaussian_processes),
     "booleans": Kind(plain, gaussian_processes),
-    "trees": Kind(sized, trees),
+    "trees": Kind(sized, trees, joint=True),
 }
 USUAL = {"embedded": "features", "cars3d": "trees"}
 """The kind for each record: on Cars3D, Gaussian processes promise more than can be reached."""
@@ -107,12 +118,13 @@ def predicted(models: Sequence[Model], x: Floats) -> Floats:
 
 def cross_validated(record: Record, params: Mapping[str, Param], kind: Kind) -> dict[str, float]:
     """Return rank correlations of the last epoch's objectives with predictions from 32 folds of configs."""
-    x, y = kind.encoding(params, record.values), _flat(record)
-    last = np.empty((len(x), len(OBJECTIVES)))
+    n = len(OBJECTIVES)
+    x, every = kind.encoding(params, record.values), _flat(record)
+    y = every if kind.joint else every[:, -n:]
+    last = np.empty((len(x), n))
     for known, new in GroupKFold(32, shuffle=True, random_state=0).split(x, groups=record.configs):
-        models = kind.fit(x[known], y[known])[-len(OBJECTIVES) :]
-        last[new] = predicted(models, x[new])[:, -len(OBJECTIVES) :]
-    pairs = zip(OBJECTIVES, last.T, y.T[-len(OBJECTIVES) :], strict=True)
+        last[new] = predicted(kind.fit(x[known], y[known]), x[new])[:, -n:]
+    pairs = zip(OBJECTIVES, last.T, y.T[-n:], strict=True)
     return {name: float(spearmanr(expected, measured).statistic) for name, expected, measured in pairs}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from scipy.stats import spearmanr
 
@@ -20,7 +21,7 @@ from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simu
 from benchmarks.search_efficiency.surrogate import KINDS, Surrogate, features, plain, seed_covariance
 from dcodr.augmentations.names import PAPER_13
 from dcodr.data.dataset import FactorDataset
-from tuning.ledger.encoding import decode
+from tuning.ledger.encoding import decode, encode, strengths
 from tuning.pareto import hypervolume
 from tuning.results.search import Search
 from tuning.sampling.points import Points
@@ -270,6 +271,18 @@ def test_plain_booleans_do_not_tell_how_many_members_there_are() -> None:
     assert two[:13].sum() == 2
     assert (one[13:] == two[13:]).all()
     assert len(one) == 13 + 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_surrogate_sees_every_searched_setting(kind: str) -> None:
+    """Each strength has a feature of its own."""
+    searched = load_space(RECORDS["cars3d"] / SPACE)
+    rng, points, seen = np.random.default_rng(0), Points(searched.params), KINDS[kind].encoding
+    values = decode(searched.params, {**points.draw(rng), "augmentations.crop": True})
+    for name, distribution in strengths(searched.params, encode(searched.params, values)).items():
+        assert isinstance(distribution, FloatDistribution)
+        low, high = ({**values, name: bound} for bound in (distribution.low, distribution.high))
+        assert (seen(searched.params, [low]) != seen(searched.params, [high])).sum() == 1
 
 
 def test_features_tell_the_size_of_a_set() -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,15 +16,13 @@ import pytest
 from benchmarks.search_efficiency import compare, rows
 from benchmarks.search_efficiency.histories import Failure, Task
 from benchmarks.search_efficiency.records import RECORDS, SPACE
-from benchmarks.search_efficiency.repair import repaired
-from benchmarks.search_efficiency.rows import PEERS, Row, strategy
+from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.rows import ALL, PEERS, Row, strategy
 from benchmarks.search_efficiency.simulator import History, Metrics, simulate
-from tuning.ledger.encoding import distributions
 from tuning.space import Space, load_space
 from tuning.space.params import SubsetParam
 
 Floats = npt.NDArray[np.float64]
-EPOCHS = 4
 
 
 @pytest.fixture(name="space", scope="module")
@@ -31,10 +30,17 @@ def _space() -> Space:
     return load_space(RECORDS["embedded"] / SPACE)
 
 
+@pytest.fixture(name="searched", scope="module", params=RECORDS)
+def _searched(request: pytest.FixtureRequest) -> Space:
+    """The space of each record; that of Cars3D searches strengths and choices among numbers."""
+    return load_space(RECORDS[request.param] / SPACE)
+
+
 class Ramps:
     """Trainings that grow with the epochs, up to the temperature in one objective, and down in the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, epochs: int = 4) -> None:
+        self.epochs = epochs
         self.trained: list[Mapping[str, Any]] = []
 
     def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
@@ -44,21 +50,22 @@ class Ramps:
 
     def truth(self, values: list[Mapping[str, Any]]) -> Floats:
         last = np.array([[of["temperature"], 0.6 - of["temperature"]] for of in values])
-        curves: Floats = last[:, None] * np.linspace(0.25, 1, EPOCHS)[None, :, None]
+        curves: Floats = last[:, None] * np.linspace(0.25, 1, self.epochs)[None, :, None]
         return curves
 
 
-def test_a_draw_of_booleans_becomes_the_nearest_allowed_set(space: Space) -> None:
+def test_a_draw_of_booleans_becomes_the_nearest_allowed_set(searched: Space) -> None:
     rng = np.random.default_rng(0)
-    key, param = next((k, p) for k, p in space.params.items() if isinstance(p, SubsetParam))
-    numbers = {name: 0.1 for name in distributions(space.params) if not name.startswith(f"{key}.")}
+    key, param = next((k, p) for k, p in searched.params.items() if isinstance(p, SubsetParam))
+    drawn = dict.fromkeys(flat(searched.params), 0.1)
     for n, left in ((0, 1), (3, 3), (6, 6), (9, 6)):
         booleans = {f"{key}.{member}": i < n for i, member in enumerate(param.members)}
-        values = repaired(space.params, numbers | booleans, rng)
+        values = repaired(searched.params, drawn | booleans, rng)
         assert len(values[key]) == left
         assert param.allows(values[key])
         assert n == 0 or {*values[key]} <= {*param.members[:n]}
         assert values["temperature"] == 0.1
+        assert {*param.strength_params(values[key])} == {name for name in values if "strengths" in name}
 
 
 NEEDED = {
@@ -79,23 +86,29 @@ def missing(row: Row) -> bool:
         return True
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_every_peer_trains_allowed_configs(name: str, space: Space) -> None:
-    if missing(PEERS[name]):
+@pytest.mark.parametrize("name", ["Ray's ASHA, OptunaSearch", *PEERS])
+def test_every_peer_trains_allowed_configs(name: str, searched: Space) -> None:
+    if missing(ALL[name]):
         pytest.skip("its library is not installed")
-    curves = Ramps()
-    peer = strategy(name, space, epochs=48, seed=1)
-    history = simulate(peer, curves, space, workers=4, epoch_budget=48, seed=1)
+    epochs = searched.base.epochs
+    curves, peer = Ramps(epochs), strategy(name, searched, epochs=12 * epochs, seed=1)
+    history = simulate(peer, curves, searched, workers=4, epoch_budget=12 * epochs, seed=1)
     assert len(history.epochs) >= 3
     assert len(curves.trained) >= 10
-    for values in curves.trained:
-        assert all(param.allows(values[key]) for key, param in space.params.items())
+    assert [searched.reject_reason(values) for values in curves.trained] == [None] * len(curves.trained)
     assert len({values["temperature"] for values in curves.trained}) > 5
 
 
 def test_every_peer_is_made_by_an_existing_module() -> None:
     for row in PEERS.values():
         assert importlib.util.find_spec(row.made_by.partition(":")[0]) is not None
+
+
+def test_what_makes_a_row_is_its_settings_and_code() -> None:
+    made = {name: rows.made_of(name) for name in ALL}
+    assert made["TPE"]["settings"] == {"sampler": "tpe", "scheduler": None}
+    assert made[rows.OURS]["code"] == made["TPE"]["code"] != made["Syne Tune MOASHA"]["code"]
+    assert len({json.dumps(of) for of in made.values()}) == len(ALL)
 
 
 def test_slow_rows_search_less_and_never_more_than_asked() -> None:

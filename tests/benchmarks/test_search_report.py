@@ -8,7 +8,7 @@ import pytest
 from benchmarks.search_efficiency import ratios
 from benchmarks.search_efficiency.front import holding_most
 from benchmarks.search_efficiency.goals import Goal, arrival, goals_of, volumes
-from benchmarks.search_efficiency.histories import Failure, Task, note, noted
+from benchmarks.search_efficiency.histories import Conditions, Failure, Task, note, noted
 from benchmarks.search_efficiency.report import Costs, breakdowns, costs, on_grid, proposals, quartiles, table
 from benchmarks.search_efficiency.simulator import History
 
@@ -155,6 +155,17 @@ def test_finished_searches_are_read_again_for_the_same_conditions(tmp_path: Path
     for task, searched in SEARCHES.items():
         for name in ("epochs", "clock", "reached", "proposal"):
             np.testing.assert_allclose(getattr(again[task], name), getattr(searched, name))
+
+
+def test_a_line_that_an_interruption_cut_off_is_removed(tmp_path: Path) -> None:
+    path, (first, second, *_) = tmp_path / "histories.jsonl", SEARCHES
+    wanted: dict[Task, Conditions] = {first: {}, second: {}}
+    note(path, first, SEARCHES[first], {})
+    note(path, second, SEARCHES[second], {})
+    path.write_text(path.read_text()[:-20])
+    assert [*noted(path, wanted)] == [first]
+    note(path, second, SEARCHES[second], {})
+    assert [*noted(path, wanted)] == [first, second]
 
 
 def test_the_members_to_train_hold_most_of_the_front() -> None:

@@ -13,9 +13,9 @@ from botorch.utils.sampling import draw_sobol_samples, manual_seed
 from gpytorch.mlls import SumMarginalLogLikelihood
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from benchmarks.search_efficiency.repair import repaired
+from benchmarks.search_efficiency.repair import flat, repaired
 from benchmarks.search_efficiency.simulator import Metrics
-from tuning.ledger.encoding import distributions, encode
+from tuning.ledger.encoding import encode
 from tuning.space import Space
 
 
@@ -23,7 +23,8 @@ class NoisyHypervolume:
     """``qLogNoisyExpectedHypervolumeImprovement`` with a ``SingleTaskGP`` for each objective.
 
     As many trials as ours begins with are Sobol points. Then every proposal fits the processes to the
-    complete trials, with the running ones pending. Processes see the trained sets, not the proposed ones.
+    complete trials, with the running ones pending. Processes see the trained sets, not the proposed ones, and
+    the strength of a member that is not in the set in the middle of its range.
 
     Args:
         space: The search space; all objectives are maximised.
@@ -32,7 +33,7 @@ class NoisyHypervolume:
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space, self._seed, self._rng = space, seed, np.random.default_rng(seed)
-        self._axes = distributions(space.params)
+        self._axes = flat(space.params)
         self._reference = torch.tensor(list(space.reference), dtype=torch.double)
         self._bounds = torch.tensor([[0.0], [1.0]], dtype=torch.double).repeat(1, len(self._axes))
         startup = space.search.startup
@@ -57,7 +58,7 @@ class NoisyHypervolume:
         }
         values = repaired(self._space.params, drawn, self._rng)
         known = encode(self._space.params, values)
-        trained = [place_of(of, known[name]) for name, of in self._axes.items()]
+        trained = [place_of(of, known[name]) if name in known else 0.5 for name, of in self._axes.items()]
         self._running[trial] = torch.tensor(trained, dtype=torch.double)
         return trial, values
 
@@ -83,18 +84,20 @@ class NoisyHypervolume:
             prune_baseline=True,
             X_pending=torch.stack(list(self._running.values())) if self._running else None,
         )
-        either = [i for i, of in enumerate(self._axes.values()) if isinstance(of, CategoricalDistribution)]
-        best, _ = optimize_acqf_mixed_alternating(
-            acquisition, self._bounds, discrete_dims={i: [0.0, 1.0] for i in either}
-        )
+        discrete = {
+            i: [place_of(of, choice) for choice in of.choices]
+            for i, of in enumerate(self._axes.values())
+            if isinstance(of, CategoricalDistribution)
+        }
+        best, _ = optimize_acqf_mixed_alternating(acquisition, self._bounds, discrete_dims=discrete)
         return torch.as_tensor(best[0])
 
 
 def at(distribution: BaseDistribution, place: float) -> Any:
-    """Return the value at a place from 0 to 1."""
+    """Return the value at a place from 0 to 1; choices have equal shares."""
     if isinstance(distribution, CategoricalDistribution):
-        assert set(distribution.choices) == {False, True}
-        return place >= 0.5
+        n = len(distribution.choices)
+        return distribution.choices[min(int(place * n), n - 1)]
     low, high, log = limits(distribution)
     value = low * (high / low) ** place if log else low + place * (high - low)
     value = min(max(value, low), high)
@@ -104,7 +107,7 @@ def at(distribution: BaseDistribution, place: float) -> Any:
 def place_of(distribution: BaseDistribution, value: Any) -> float:
     """Return the place of a value, from 0 to 1; the inverse of :func:`at`."""
     if isinstance(distribution, CategoricalDistribution):
-        return float(value)
+        return distribution.choices.index(value) / (len(distribution.choices) - 1)
     low, high, log = limits(distribution)
     place = np.log(value / low) / np.log(high / low) if log else (value - low) / (high - low)
     return float(place)

@@ -12,9 +12,8 @@ from neps.optimizers.ask_and_tell import AskAndTell
 from neps.space import HPOCategorical, HPOFloat, HPOInteger, SearchSpace
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from benchmarks.search_efficiency.repair import repaired
+from benchmarks.search_efficiency.repair import flat, repaired
 from benchmarks.search_efficiency.simulator import Metrics
-from tuning.ledger.encoding import distributions
 from tuning.space import Space
 
 EPOCHS = "epochs"
@@ -35,7 +34,7 @@ class Neps:
         self._params, self._rng = space.params, np.random.default_rng(seed)
         self._epochs = space.base.epochs
         self._trainings: dict[str, SimpleNamespace] = {}
-        elements = {name: hyperparameter(of) for name, of in distributions(space.params).items()}
+        elements = {name: hyperparameter(of) for name, of in flat(space.params).items()}
         elements[EPOCHS] = HPOInteger(lower=1, upper=self._epochs, is_fidelity=True)
         optimizer, _ = load_optimizer(algorithm, SearchSpace(elements))
         self._neps = AskAndTell(optimizer)

@@ -6,15 +6,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Float, Integer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from smac import HyperparameterOptimizationFacade, Scenario
 from smac.multi_objective.parego import ParEGO
 from smac.runhistory import TrialValue
 
-from benchmarks.search_efficiency.repair import repaired
+from benchmarks.search_efficiency.repair import flat, repaired
 from benchmarks.search_efficiency.simulator import Metrics
-from tuning.ledger.encoding import distributions
 from tuning.space import Space
 
 
@@ -32,9 +31,10 @@ class ParEgo:
     def __init__(self, space: Space, seed: int, deterministic: bool = False) -> None:
         self._params, self._rng = space.params, np.random.default_rng(seed)
         self._epochs = space.base.epochs
+        self._values: dict[Configuration, dict[str, Any]] = {}
         self._folder = TemporaryDirectory()
         searched = ConfigurationSpace(seed=seed)
-        searched.add([hyperparameter(name, of) for name, of in distributions(space.params).items()])
+        searched.add([hyperparameter(name, of) for name, of in flat(space.params).items()])
         scenario = Scenario(
             searched,
             output_directory=Path(self._folder.name),
@@ -48,7 +48,7 @@ class ParEgo:
         )
 
     def begin(self) -> tuple[Any, Mapping[str, Any]]:
-        """Ask SMAC3 for a config.
+        """Ask SMAC3 for a config; one that it asks for again is repaired as before.
 
         Raises:
             RuntimeError: If SMAC3 has no other config.
@@ -57,7 +57,9 @@ class ParEgo:
             trial = self._smac.ask()
         except StopIteration:
             raise RuntimeError("SMAC3 proposes no more configs") from None
-        return trial, repaired(self._params, dict(trial.config), self._rng)
+        if trial.config not in self._values:
+            self._values[trial.config] = repaired(self._params, dict(trial.config), self._rng)
+        return trial, self._values[trial.config]
 
     def report(self, trial: Any, epoch: int, metrics: Metrics) -> bool:
         """Tell SMAC3 the costs of a whole training."""

@@ -12,9 +12,8 @@ from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from benchmarks.search_efficiency.repair import repaired
+from benchmarks.search_efficiency.repair import flat, repaired
 from benchmarks.search_efficiency.simulator import Metrics
-from tuning.ledger.encoding import distributions
 from tuning.space import Space
 
 
@@ -29,7 +28,7 @@ class MultiObjectiveAsha:
     def __init__(self, space: Space, seed: int) -> None:
         self._params, self._rng = space.params, np.random.default_rng(seed)
         self._ids = itertools.count()
-        domains = {name: domain(of) for name, of in distributions(space.params).items()}
+        domains = {name: domain(of) for name, of in flat(space.params).items()}
         self._scheduler = MOASHA(
             domains,
             metrics=list(space.objectives),
