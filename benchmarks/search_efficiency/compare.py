@@ -78,7 +78,8 @@ def main() -> None:
     results = dict(searches(tasks, options, (space, surrogate, goals), console))
     # In the order of the rows, not of the searches' ends.
     found |= {task: done for task in tasks if isinstance(done := results[task], History)}
-    budgets = {row: budget(row, options.epochs) for row in rows} | {RANDOM: RANDOM_WHOLE * space.base.epochs}
+    budgets = {row: budget(row, options.epochs, space.base.epochs) for row in rows}
+    budgets[RANDOM] = RANDOM_WHOLE * space.base.epochs
     for goal in goals:
         arrived = {task: arrival(history, goal) for task, history in found.items()}
         for unit in get_args(Unit):
@@ -143,7 +144,8 @@ def searches(
     console: Console,
 ) -> Iterator[tuple[Task, History | Failure]]:
     """Yield simulated searches; those of an earlier run come first."""
-    under = {task: conditions(task.row, options, shared[-1]) for task in tasks}
+    space, _, goals = shared
+    under = {task: conditions(task.row, options, space, goals) for task in tasks}
     earlier = {} if options.histories is None else noted(options.histories, under)
     yield from earlier.items()
     left = [task for task in tasks if task not in earlier]
@@ -161,14 +163,14 @@ def searches(
                 console.print(f"{i} of {len(left)} searches")
 
 
-def conditions(row: str, options: argparse.Namespace, goals: Sequence[Goal]) -> Conditions:
+def conditions(row: str, options: argparse.Namespace, space: Space, goals: Sequence[Goal]) -> Conditions:
     """Return the conditions under which the searches of a row are simulated.
 
     Another record or surrogate has another best known front, and so other goals.
     """
     volumes = [round(goal.volume, 4) for goal in goals]
     shared = {"record": options.record, "surrogate": options.surrogate, "goals": volumes}
-    return {**shared, **made_of(row), "epochs": budget(row, options.epochs)}
+    return {**shared, **made_of(row), "epochs": budget(row, options.epochs, space.base.epochs)}
 
 
 SHARED: dict[str, Any] = {}
@@ -194,7 +196,8 @@ def run(task: Task) -> History | Failure:
 
 def simulated(task: Task) -> History:
     """Simulate one search until it has met all goals."""
-    space, epochs = SHARED["space"], budget(task.row, SHARED["epochs"])
+    space = SHARED["space"]
+    epochs = budget(task.row, SHARED["epochs"], space.base.epochs)
     return simulate(
         strategy(task.row, space, epochs=epochs, seed=task.seed),
         SHARED["surrogate"],

@@ -27,14 +27,14 @@ class Row:
         made_by: ``module:Class`` of the strategy, imported on use, as its library may be missing.
         options: Keyword arguments of the class.
         seeds: Most searches at a number of workers, for rows that think long; ``None`` for no limit.
-        epochs: Most epochs of a search, for such rows; ``None`` for no limit.
+        trainings: Most epochs of a search, in whole trainings, for such rows; ``None`` for no limit.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     made_by: str = _OURS
     options: Mapping[str, Any] = field(default_factory=dict)
     seeds: int | None = None
-    epochs: int | None = None
+    trainings: int | None = None
 
 
 _PEERS = "benchmarks.search_efficiency.peers"
@@ -52,15 +52,15 @@ ROWS: Mapping[str, Row] = {
 PEERS: Mapping[str, Row] = {
     "TPE + Pareto ASHA": Row({"sampler": "tpe"}),
     "NSGA-II + Pareto ASHA": Row({"sampler": "nsga2"}),
-    "GPSampler": Row({"sampler": _GP_SAMPLER, "scheduler": None}, epochs=240),
-    "GPSampler + Pareto ASHA": Row({"sampler": _GP_SAMPLER}, epochs=240),
-    "BoTorch qLogNEHVI": Row(made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", epochs=240),
+    "GPSampler": Row({"sampler": _GP_SAMPLER, "scheduler": None}, trainings=60),
+    "GPSampler + Pareto ASHA": Row({"sampler": _GP_SAMPLER}, trainings=60),
+    "BoTorch qLogNEHVI": Row(made_by=f"{_PEERS}.botorch_nehvi:NoisyHypervolume", trainings=60),
     "Syne Tune MOASHA": Row(made_by=f"{_PEERS}.syne_tune_moasha:MultiObjectiveAsha"),
     "SMAC3 ParEGO": Row(made_by=f"{_PEERS}.smac_parego:ParEgo"),
     "SMAC3 ParEGO, no repeats": Row(made_by=f"{_PEERS}.smac_parego:ParEgo", options={"deterministic": True}),
     "NePS MOASHA": Row(made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "moasha"}),
     "NePS PriMO": Row(
-        made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "primo"}, seeds=3, epochs=240
+        made_by=f"{_PEERS}.neps_algorithms:Neps", options={"algorithm": "primo"}, seeds=3, trainings=60
     ),
 }
 """The rows that ``make bench-peers`` adds."""
@@ -73,9 +73,10 @@ def seeds(row: str, asked: int) -> int:
     return min(asked, ALL[row].seeds or asked)
 
 
-def budget(row: str, asked: int) -> int:
-    """Return the most epochs of a search of a row."""
-    return min(asked, ALL[row].epochs or asked)
+def budget(row: str, asked: int, whole: int) -> int:
+    """Return the most epochs of a search of a row, given those that are asked for and of a whole training."""
+    trainings = ALL[row].trainings
+    return asked if trainings is None else min(asked, trainings * whole)
 
 
 def made_of(row: str) -> dict[str, Any]:

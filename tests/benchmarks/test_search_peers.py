@@ -113,9 +113,11 @@ def test_what_makes_a_row_is_its_settings_and_code() -> None:
 
 def test_slow_rows_search_less_and_never_more_than_asked() -> None:
     slow = "NePS PriMO"
-    assert (rows.seeds(slow, 20), rows.budget(slow, 600)) == (PEERS[slow].seeds, PEERS[slow].epochs)
-    assert (rows.seeds(slow, 1), rows.budget(slow, 60)) == (1, 60)
-    assert (rows.seeds(rows.OURS, 20), rows.budget(rows.OURS, 600)) == (20, 600)
+    most = PEERS[slow].trainings
+    assert most
+    assert (rows.seeds(slow, 20), rows.budget(slow, 600, 4)) == (PEERS[slow].seeds, 4 * most)
+    assert (rows.seeds(slow, 1), rows.budget(slow, 60, 12)) == (1, 60)
+    assert (rows.seeds(rows.OURS, 20), rows.budget(rows.OURS, 600, 4)) == (20, 600)
 
 
 class Broken:
