@@ -121,8 +121,13 @@ def bounded(ratio: ratios.Ratio, above: bool, below: bool) -> str:
 def quartiles(cost: Costs) -> str:
     """Return median and quartiles; one that falls on a search that did not arrive is a lower bound."""
     found = np.quantile(list(cost.spent.values()), (0.25, 0.5, 0.75), method="nearest")
-    low, middle, high = (f"{of:.0f}" if of < np.inf else f">{cost.limit:.0f}" for of in found)
+    low, middle, high = (rounded(of) if of < np.inf else f">{rounded(cost.limit)}" for of in found)
     return f"{middle} ({low}-{high})"
+
+
+def rounded(cost: float) -> str:
+    """Return a cost as text, with three digits below 100."""
+    return f"{cost:.3g}" if cost < 100 else f"{cost:.0f}"
 
 
 def proposals(found: Searches) -> str:

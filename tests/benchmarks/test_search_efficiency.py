@@ -18,7 +18,15 @@ from benchmarks.search_efficiency.goals import Goal, volumes
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, TRAININGS, Record, read_record
 from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simulate
-from benchmarks.search_efficiency.surrogate import KINDS, Surrogate, features, plain, seed_covariance
+from benchmarks.search_efficiency.surrogate import (
+    KINDS,
+    USUAL,
+    Surrogate,
+    cross_validated,
+    features,
+    plain,
+    seed_covariance,
+)
 from dcodr.augmentations.names import PAPER_13
 from dcodr.data.dataset import FactorDataset
 from tuning.ledger.encoding import decode, encode, strengths
@@ -229,7 +237,7 @@ def truth(values: Mapping[str, Any]) -> list[float]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(("kind", "least"), [("features", 0.95), ("trees", 0.9)])
+@pytest.mark.parametrize(("kind", "least"), [("features", 0.95), ("booleans", 0.95), ("trees", 0.9)])
 def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
     kind: str, least: float
 ) -> None:
@@ -242,9 +250,18 @@ def test_the_surrogate_ranks_configs_that_it_has_not_seen_and_repeats_the_noise(
     np.testing.assert_array_equal(surrogate.last(new), predicted[:, 1])
     assert spearmanr(expected[:, 0], predicted[:, 1, 0]).statistic > least
     assert spearmanr(expected[:, 1], predicted[:, 1, 1]).statistic > 0.7
-    curves = np.array([surrogate.curve(new[0], rng) for _ in range(400)])
+    curves = np.array([surrogate.curve(new[0], rng) for _ in range(60)])
     assert curves.mean(axis=0) == pytest.approx(predicted[0], abs=0.01)
     assert curves.std(axis=0) == pytest.approx(np.full((2, 2), 0.02), rel=0.4)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_usual_surrogates_rank_recorded_configs_that_they_have_not_seen(name: str) -> None:
+    searched = load_space(RECORDS[name] / SPACE)
+    found = cross_validated(read_record(RECORDS[name]), searched.params, KINDS[USUAL[name]])
+    assert min(found.values()) >= 0.7
 
 
 def test_no_prediction_of_trees_is_better_than_what_was_recorded() -> None:

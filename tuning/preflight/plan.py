@@ -226,7 +226,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
     size = n_configurations(space.params)
     trials = search.trials if size is None else min(search.trials, size)
 
-    def seconds(factor: float) -> float:
+    def seconds(factor: float, time_budget: float | None = search.time_budget) -> float:
         return search_seconds(
             training,
             ends(training, _brackets(space, config), factor),
@@ -234,7 +234,7 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             at_once=at_once,
             never_stopped=int(search.warm_start.paper),
             epoch_budget=search.epoch_budget,
-            time_budget=search.time_budget,
+            time_budget=time_budget,
         )
 
     each = f"{counted(trials, 'trial')} of {duration(whole)}, {at_once} at a time"
@@ -246,10 +246,13 @@ def _estimated(space: Space, config: Config, timing: Timing, at_once: int) -> di
             f"{duration(seconds(math.inf))} if every {other}trial is stopped at its first rung to "
             f"{duration(seconds(1))} if none is: {each}"
         )
-        if search.sampler == "gp":
-            shares = ends(training, _brackets(space, config), search.scheduler.reduction_factor)
+        # The recorded searches look for the whole front.
+        if search.sampler == "gp" and search.aim == "front":
+            factor = search.scheduler.reduction_factor
+            shares = ends(training, _brackets(space, config), factor)
             epochs = trials * sum(epoch * share for epoch, share in shares.items())
-            plan["Progress"] = forecast(at_once, min(epochs, search.epoch_budget or epochs) / config.epochs)
+            epochs = min(epochs, search.epoch_budget or epochs) * seconds(factor) / seconds(factor, None)
+            plan["Progress"] = forecast(at_once, config.epochs, epochs / config.epochs)
     if search.confirm is not None:
         n = min(search.confirm.top + search.warm_start.paper, trials) * search.confirm.seeds
         # A confirmation is evaluated once, at its end.

@@ -2,31 +2,56 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dcodr.words import counted
 
-RECORDED: Mapping[int, Mapping[str, int]] = {
-    1: {"90 %": 14, "95 %": 29, "98 %": 71},
-    8: {"90 %": 16, "95 %": 37, "98 %": 75},
-    64: {"90 %": 57, "95 %": 78, "98 %": 128},
-}
-"""Epochs, as a number of whole trainings, after which half of the searches with ``sampler: gp`` and Pareto
-ASHA had found a share of the best known hypervolume, by number of trials at a time. From ``make
-bench-search``, see docs/search-efficiency.md."""
+
+@dataclass(frozen=True)
+class Recorded:
+    """Searches of one record with ``sampler: gp`` and Pareto ASHA.
+
+    Attributes:
+        name: The dataset.
+        epochs: Epochs of a whole training.
+        after: Epochs, as a number of whole trainings, after which half of the searches had found a share of
+            the best known hypervolume, by number of trials at a time and share.
+    """
+
+    name: str
+    epochs: int
+    after: Mapping[int, Mapping[str, int]]
 
 
-def forecast(at_once: int, trainings: float) -> str:
-    """Compare a search with recorded ones.
+RECORDED = (
+    Recorded(
+        "the embedded dataset",
+        4,
+        {
+            1: {"90 %": 14, "95 %": 29, "98 %": 71},
+            8: {"90 %": 16, "95 %": 37, "98 %": 75},
+            64: {"90 %": 57, "95 %": 78, "98 %": 128},
+        },
+    ),
+    Recorded("Cars3D", 12, {1: {}, 8: {"90 %": 18, "95 %": 67}, 64: {}}),
+)
+"""From ``make bench-search``, see docs/search-efficiency.md."""
+
+
+def forecast(at_once: int, epochs: int, trainings: float) -> str:
+    """Compare a search with the searches of the record whose trainings are about as long.
 
     Args:
         at_once: Number of trials at a time.
+        epochs: Epochs of a whole training.
         trainings: Expected epochs of all trials, as a number of whole trainings.
     """
-    known = min(RECORDED, key=lambda n: abs(math.log(n / at_once)))
-    after = ", ".join(f"{share} after {cost}" for share, cost in RECORDED[known].items())
-    whole = counted(max(1, round(trainings)), "whole training")
+    record = min(RECORDED, key=lambda one: abs(math.log(one.epochs / epochs)))
+    known = min(record.after, key=lambda n: abs(math.log(n / at_once)))
+    (share, cost), *more = record.after[known].items()
+    others = "".join(f", {share} after {cost}" for share, cost in more)
     return (
-        f"as many epochs as {whole}. On recorded trainings of the embedded dataset, half of the searches "
-        f"with {counted(known, 'trial')} at a time had found 90 % of the best known hypervolume "
-        f"{after.removeprefix('90 % ')}"
+        f"as many epochs as {counted(max(1, round(trainings)), 'whole training')}. On recorded trainings of "
+        f"{record.name}, of {record.epochs} epochs, half of the searches with {counted(known, 'trial')} at a "
+        f"time had found {share} of the best known hypervolume after {cost} of these{others}"
     )

@@ -95,6 +95,21 @@ def test_early_stopping_gives_a_range(shown: Plan) -> None:
     )
 
 
+def test_progress_is_forecast_for_searches_like_the_recorded_ones(shown: Plan) -> None:
+    stopped = {"scheduler": {"grace_period": 1, "reduction_factor": 2}, "startup_trials": 2}
+
+    def whole(**search: Any) -> str:
+        return shown(trials=80, **stopped, **search)["Progress"].partition(".")[0]
+
+    # 40 trials train one of two epochs: 60 whole trainings, 120 epochs.
+    assert whole() == "as many epochs as 60 whole trainings"
+    assert whole(epoch_budget=50) == "as many epochs as 25 whole trainings"
+    # Epochs take 8 s, four trials at a time: 240 s without a limit, but for the paper's settings.
+    assert whole(time_budget=120) == "as many epochs as 30 whole trainings"
+    for other in ({"aim": "baseline"}, {"sampler": "random"}, {"scheduler": None}):
+        assert "Progress" not in shown(trials=80, **{**stopped, **other})
+
+
 def test_confirmations_come_on_top(shown: Plan) -> None:
     lines = shown(trials=24, confirm={"top": 2, "seeds": 3})
     # Two candidates and the paper's settings with three seeds: nine trainings, three rounds.
