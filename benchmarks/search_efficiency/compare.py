@@ -7,6 +7,10 @@ arrived when its complete trials dominate a share of the best known hypervolume,
 two reference points. Searches of the same seed train with the same noise. Choose settings on ``--set
 choose``; report results of ``--set report``.
 
+A row ``ours {startup_trials: 12}`` is ours with these settings of ``search`` in a space file:
+
+    python -m benchmarks.search_efficiency.compare --set choose --rows ours "ours {scheduler: null}"
+
 ``--peers`` adds the rows of other libraries (the extras ``peers`` and ``neps``). One that is not installed or
 breaks down is named with its error.
 """
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import optuna
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
@@ -31,10 +36,12 @@ from benchmarks.search_efficiency.histories import Conditions, Failure, Task, no
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
-from benchmarks.search_efficiency.rows import ALL, PEERS, RANDOM, ROWS, budget, made_of, seeds, strategy
+from benchmarks.search_efficiency.rows import PEERS, RANDOM, ROWS, budget, made_of, row_of, seeds, strategy
 from benchmarks.search_efficiency.simulator import History, simulate
 from benchmarks.search_efficiency.surrogate import KINDS, USUAL, Surrogate, cross_validated
+from dcodr.errors import UserError
 from tuning.space import Space, load_space
+from tuning.space.settings import SearchSettings
 
 PICTURE = Path(__file__).parents[2] / "docs" / "search_efficiency.png"
 UNSEEN = {"processes", "histories", "picture"}
@@ -64,7 +71,7 @@ def main() -> None:
     for name, correlation in correlations.items():
         console.print(f"Surrogate, cross-validated rank correlation of the final {name}: {correlation:.2f}")
     options.epochs = options.epochs or WHOLE * space.base.epochs
-    first = SETS[options.set]
+    first = SETS[options.set] if options.first_seed is None else options.first_seed
     found = random_searches(surrogate, space, range(first, first + options.sequences), options.workers)
     rows = options.rows or [*ROWS, *(PEERS if options.peers else ())]
     tasks = [
@@ -99,10 +106,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="searches of each row and number of workers")
     parser.add_argument("--record", default="embedded", choices=RECORDS, help="basis of the surrogate")
     parser.add_argument("--set", default="report", choices=SETS, help="seeds to choose on, or to report")
+    parser.add_argument("--first-seed", type=int, help="of each row; default: that of the set")
     parser.add_argument("--sequences", type=int, default=300, help="random searches, which cost little")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
     compared = parser.add_mutually_exclusive_group()
-    compared.add_argument("--rows", nargs="+", choices=ALL, help="what to compare, instead of the usual rows")
+    compared.add_argument("--rows", nargs="+", type=row, metavar="ROW", help="rows instead of the usual ones")
     compared.add_argument("--peers", action="store_true", help="compare with other libraries as well")
     parser.add_argument(
         "--surrogate", choices=KINDS, help="how results are predicted; default: by the record"
@@ -123,6 +131,15 @@ def arguments() -> argparse.Namespace:
     if all(getattr(options, name) == parser.get_default(name) for name in vars(options).keys() - UNSEEN):
         options.picture = options.picture or PICTURE
     return options
+
+
+def row(name: str) -> str:
+    """Return the name of a row that exists."""
+    try:
+        SearchSettings.model_validate({"trials": 1, **row_of(name).settings})
+    except (UserError, ValidationError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name
 
 
 def random_searches(

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from benchmarks.search_efficiency.simulator import Ours, Strategy
 from dcodr import plugins
+from dcodr.errors import UserError
+from dcodr.strict_yaml import parse_yaml
 from tuning.space import Space
 from tuning.space.settings import SearchSettings
 
@@ -68,14 +70,28 @@ PEERS: Mapping[str, Row] = {
 ALL: Mapping[str, Row] = {**ROWS, **PEERS}
 
 
+def row_of(name: str) -> Row:
+    """Return a row; ``ours {startup_trials: 12}`` is ours with these settings of the search.
+
+    Raises:
+        UserError: If there is no such row, or the settings are not a mapping.
+    """
+    if name in ALL:
+        return ALL[name]
+    ours, _, settings = name.partition(" ")
+    if ours != OURS:
+        raise UserError(f"no row {name!r}; the rows are {', '.join(ALL)} and '{OURS} {{startup_trials: 12}}'")
+    return Row(parse_yaml(settings, f"row {name!r}").data)
+
+
 def seeds(row: str, asked: int) -> int:
     """Return the number of searches of a row at a number of workers."""
-    return min(asked, ALL[row].seeds or asked)
+    return min(asked, row_of(row).seeds or asked)
 
 
 def budget(row: str, asked: int, whole: int) -> int:
     """Return the most epochs of a search of a row, given those that are asked for and of a whole training."""
-    trainings = ALL[row].trainings
+    trainings = row_of(row).trainings
     return asked if trainings is None else min(asked, trainings * whole)
 
 
@@ -84,7 +100,7 @@ def made_of(row: str) -> dict[str, Any]:
 
     The versions of other libraries are not in it.
     """
-    made, root = ALL[row], Path(__file__).parents[2]
+    made, root = row_of(row), Path(__file__).parents[2]
     module = Path(*made.made_by.partition(":")[0].split(".")).with_suffix(".py")
     here, engine = Path(__file__).parent, ("sampling", "driver") if made.made_by == _OURS else ()
     files = {root / module, here / "simulator.py", here / "repair.py"}
@@ -109,7 +125,7 @@ def strategy(row: str, space: Space, *, epochs: int, seed: int) -> Strategy:
     Raises:
         ImportError: If the row's library is missing.
     """
-    made = ALL[row]
+    made = row_of(row)
     module, _, name = made.made_by.partition(":")
     build = cast(Callable[..., Strategy], getattr(importlib.import_module(module), name))
     if made.settings.get("sampler") == _GP_SAMPLER:

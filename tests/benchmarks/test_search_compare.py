@@ -1,5 +1,6 @@
 """A comparison prints all tables, continues from its file, and leaves the picture of the docs alone."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,6 +119,33 @@ def test_only_the_default_options_draw_the_picture_of_the_docs(
     for same in ([], ["--processes", "1"], ["--histories", "h.jsonl"], ["--seeds", "20"]):
         monkeypatch.setattr("sys.argv", ["compare", *same])
         assert compare.arguments().picture == tmp_path / "docs.png"
+
+
+def test_a_row_may_have_other_settings_and_seeds(compared: Callable[..., str], tmp_path: Path) -> None:
+    other, path = "ours {sampler: random, scheduler: null}", tmp_path / "histories.jsonl"
+    printed = compared(*SMALL[:-2], other, "--first-seed", "1200", "--histories", str(path))
+    assert f"| {other} | 2 |" in printed
+    runs = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {(run["row"], run["seed"]) for run in runs} == {(other, 1200), (other, 1201)}
+    # Without early stopping and in sequence: a trial is complete after every four epochs of each worker.
+    assert all(len(run["epochs"]) >= 9 for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("our", "no row 'our'; the rows are ours, random + Pareto ASHA, TPE"),
+        ("NSGA {a: 1}", "no row 'NSGA {a: 1}'; the rows are ours"),
+        ("ours 3", "row 'ours 3': expected a mapping of settings, received '3'"),
+        ("ours {startup: 3}", "type=unknown_key, input_value=3"),
+    ],
+)
+def test_a_row_that_does_not_exist_is_refused(
+    compared: Callable[..., str], capsys: pytest.CaptureFixture[str], name: str, reason: str
+) -> None:
+    with pytest.raises(SystemExit):
+        compared("--rows", name)
+    assert reason in capsys.readouterr().err
 
 
 def test_rows_and_peers_exclude_each_other(
