@@ -11,6 +11,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from scipy.stats import spearmanr
+from sklearn.ensemble import ExtraTreesRegressor
 
 from benchmarks.domains import thinned
 from benchmarks.search_efficiency import record
@@ -21,6 +22,7 @@ from benchmarks.search_efficiency.simulator import History, Ours, RayStock, simu
 from benchmarks.search_efficiency.surrogate import (
     KINDS,
     USUAL,
+    Forest,
     Surrogate,
     cross_validated,
     features,
@@ -262,6 +264,13 @@ def test_the_usual_surrogates_rank_recorded_configs_that_they_have_not_seen(name
     searched = load_space(RECORDS[name] / SPACE)
     found = cross_validated(read_record(RECORDS[name]), searched.params, KINDS[USUAL[name]])
     assert min(found.values()) >= 0.7
+
+
+def test_a_forest_predicts_as_scikit_learn_does() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.random((60, 5)), rng.random((60, 3))
+    fitted = ExtraTreesRegressor(40, min_samples_leaf=2, random_state=0).fit(x, y)
+    np.testing.assert_array_equal(Forest(fitted).predict(x), fitted.predict(x))
 
 
 def test_no_prediction_of_trees_is_better_than_what_was_recorded() -> None:
