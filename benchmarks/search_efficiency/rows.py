@@ -102,9 +102,10 @@ def made_of(row: str) -> dict[str, Any]:
     """
     made, root = row_of(row), Path(__file__).parents[2]
     module = Path(*made.made_by.partition(":")[0].split(".")).with_suffix(".py")
-    here, engine = Path(__file__).parent, ("sampling", "driver") if made.made_by == _OURS else ()
-    files = {root / module, here / "simulator.py", here / "repair.py"}
-    files |= {file for folder in engine for file in (root / "tuning" / folder).glob("*.py")}
+    files = {root / module, *(Path(__file__).with_name(name) for name in ("simulator.py", "repair.py"))}
+    if made.made_by == _OURS:
+        tuning = root / "tuning"
+        files |= {tuning / "pareto.py", *tuning.glob("sampling/*.py"), *tuning.glob("driver/*.py")}
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
     return {"settings": dict(made.settings), "options": dict(made.options), "code": digest.hexdigest()[:12]}
 

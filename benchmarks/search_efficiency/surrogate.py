@@ -41,7 +41,7 @@ def sizes(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> F
 def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
     """Return the sampler's features, but with 0 or 1 for a member of a subset, however many others there are.
 
-    So the surrogate does not see subsets as the sampler does. Its shape is ``(n, f)``.
+    So the surrogate does not see subsets as the sampler does. The shape is ``(n, f)``.
     """
     rows = Points(params).features([encode(params, of) for of in values])
     column = 0
