@@ -36,7 +36,17 @@ from benchmarks.search_efficiency.histories import Conditions, Failure, Task, no
 from benchmarks.search_efficiency.random_search import RandomSearch
 from benchmarks.search_efficiency.records import RECORDS, SPACE, read_record
 from benchmarks.search_efficiency.report import Unit, breakdowns, draw_picture, proposals, table
-from benchmarks.search_efficiency.rows import PEERS, RANDOM, ROWS, budget, made_of, row_of, seeds, strategy
+from benchmarks.search_efficiency.rows import (
+    ALL,
+    PEERS,
+    RANDOM,
+    ROWS,
+    budget,
+    made_of,
+    row_of,
+    seeds,
+    strategy,
+)
 from benchmarks.search_efficiency.simulator import History, simulate
 from benchmarks.search_efficiency.surrogate import KINDS, USUAL, Surrogate, cross_validated
 from dcodr.errors import UserError
@@ -102,7 +112,9 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=20, help="searches of each row and number of workers")
     parser.add_argument("--record", default="embedded", choices=RECORDS, help="basis of the surrogate")
     parser.add_argument("--set", default="report", choices=SETS, help="seeds to choose on, or to report")
@@ -110,7 +122,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sequences", type=int, default=300, help="random searches, which cost little")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="simulated trials at a time")
     compared = parser.add_mutually_exclusive_group()
-    compared.add_argument("--rows", nargs="+", type=row, metavar="ROW", help="rows instead of the usual ones")
+    compared.add_argument(
+        "--rows", nargs="+", type=row, metavar="ROW", help=f"instead of the usual ones: {'; '.join(ALL)}"
+    )
     compared.add_argument("--peers", action="store_true", help="compare with other libraries as well")
     parser.add_argument(
         "--surrogate", choices=KINDS, help="how results are predicted; default: by the record"

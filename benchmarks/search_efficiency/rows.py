@@ -80,7 +80,7 @@ def row_of(name: str) -> Row:
         return ALL[name]
     ours, _, settings = name.partition(" ")
     if ours != OURS:
-        raise UserError(f"no row {name!r}; the rows are {', '.join(ALL)} and '{OURS} {{startup_trials: 12}}'")
+        raise UserError(f"no row {name!r}; the rows are {'; '.join(ALL)}; and '{OURS} {{startup_trials: 12}}'")
     return Row(parse_yaml(settings, f"row {name!r}").data)
 
 

@@ -134,8 +134,8 @@ def test_a_row_may_have_other_settings_and_seeds(compared: Callable[..., str], t
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("our", "no row 'our'; the rows are ours, random + Pareto ASHA, TPE"),
-        ("NSGA {a: 1}", "no row 'NSGA {a: 1}'; the rows are ours"),
+        ("our", "no row 'our'; the rows are ours; random + Pareto ASHA; TPE"),
+        ("NSGA {a: 1}", "no row 'NSGA {a: 1}'; the rows are ours; random"),
         ("ours 3", "row 'ours 3': expected a mapping of settings, received '3'"),
         ("ours {startup: 3}", "type=unknown_key, input_value=3"),
     ],
