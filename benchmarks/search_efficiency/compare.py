@@ -201,7 +201,8 @@ def conditions(row: str, options: argparse.Namespace, space: Space, goals: Seque
     """
     volumes = [round(goal.volume, 4) for goal in goals]
     shared = {"record": options.record, "surrogate": options.surrogate, "goals": volumes}
-    return {**shared, **made_of(row), "epochs": budget(row, options.epochs, space.base.epochs)}
+    made = made_of(row, RECORDS[options.record] / SPACE)
+    return {**shared, **made, "epochs": budget(row, options.epochs, space.base.epochs)}
 
 
 SHARED: dict[str, Any] = {}

@@ -33,7 +33,7 @@ class Costs:
 
     Attributes:
         spent: The costs by seed; those of searches that did not arrive are infinite.
-        limit: The least that a search has spent that did not arrive.
+        limit: The least that a search spends if it does not arrive.
     """
 
     spent: dict[int, float]
@@ -43,10 +43,11 @@ class Costs:
     def counted(self) -> Floats:
         """The costs, in which a search that did not arrive counts as the limit.
 
-        A search whose workers wait may arrive later on the clock than the limit.
+        On the clock, a search may arrive after the limit. Then the others count as the last one that arrived.
         """
         spent = np.array([*self.spent.values()])
-        return np.where(np.isinf(spent), self.limit, spent)
+        late = spent[spent < np.inf].max(initial=self.limit)
+        return np.where(np.isinf(spent), late, spent)
 
     @property
     def arrived(self) -> int:

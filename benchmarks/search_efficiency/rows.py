@@ -80,7 +80,9 @@ def row_of(name: str) -> Row:
         return ALL[name]
     ours, _, settings = name.partition(" ")
     if ours != OURS:
-        raise UserError(f"no row {name!r}; the rows are {'; '.join(ALL)}; and '{OURS} {{startup_trials: 12}}'")
+        raise UserError(
+            f"no row {name!r}; the rows are {'; '.join(ALL)}; and '{OURS} {{startup_trials: 12}}'"
+        )
     return Row(parse_yaml(settings, f"row {name!r}").data)
 
 
@@ -95,14 +97,19 @@ def budget(row: str, asked: int, whole: int) -> int:
     return asked if trainings is None else min(asked, trainings * whole)
 
 
-def made_of(row: str) -> dict[str, Any]:
-    """Return the settings of a row and a digest of the code that makes and judges its trials.
+def made_of(row: str, space: Path) -> dict[str, Any]:
+    """Return a row's settings, and a digest of its space and of the code that makes and judges its trials.
 
     The versions of other libraries are not in it.
+
+    Args:
+        row: Name of the row.
+        space: File of the searched space.
     """
     made, root = row_of(row), Path(__file__).parents[2]
     module = Path(*made.made_by.partition(":")[0].split(".")).with_suffix(".py")
-    files = {root / module, *(Path(__file__).with_name(name) for name in ("simulator.py", "repair.py"))}
+    shared = (Path(__file__).with_name(name) for name in ("simulator.py", "surrogate.py", "repair.py"))
+    files = {space, root / module, *shared}
     if made.made_by == _OURS:
         tuning = root / "tuning"
         files |= {tuning / "pareto.py", *tuning.glob("sampling/*.py"), *tuning.glob("driver/*.py")}

@@ -78,7 +78,7 @@ def gaussian_processes(x: Floats, y: Floats) -> list[Model]:
 
 
 class Forest:
-    """The mean of trees, as scikit-learn's, but without its checks, most of the time for a single config.
+    """The mean of trees, as in scikit-learn, without its checks, which take most of the time for one config.
 
     Args:
         fitted: The fitted trees.

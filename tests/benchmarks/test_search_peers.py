@@ -105,7 +105,9 @@ def test_every_peer_is_made_by_an_existing_module() -> None:
 
 
 def test_what_makes_a_row_is_its_settings_and_code() -> None:
-    made = {name: rows.made_of(name) for name in ALL}
+    embedded, cars3d = (RECORDS[name] / SPACE for name in ("embedded", "cars3d"))
+    made = {name: rows.made_of(name, embedded) for name in ALL}
+    assert rows.made_of("TPE", cars3d)["code"] != made["TPE"]["code"]
     assert made["TPE"]["settings"] == {"sampler": "tpe", "scheduler": None}
     assert made[rows.OURS]["code"] == made["TPE"]["code"] != made["Syne Tune MOASHA"]["code"]
     assert len({json.dumps(of) for of in made.values()}) == len(ALL)

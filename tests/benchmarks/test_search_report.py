@@ -70,7 +70,7 @@ def test_a_search_that_has_not_arrived_counts_as_its_budget_and_is_told_apart() 
     assert quartiles(slow) == "130 (100->140)"
     clock = costs(ARRIVED, "slow", 2, "clock", budget=140)
     assert clock.counted.tolist() == [35, 50, 65, 70, 70]
-    assert Costs({0: 90.0, 1: np.inf}, 70.0).counted.tolist() == [90, 70]  # workers that waited
+    assert Costs({0: 90.0, 1: np.inf}, 70.0).counted.tolist() == [90, 90]  # workers that waited
     ours = costs(ARRIVED, "ours", 2, "epochs", budget=140)
     assert ours.of(slow).counted.tolist() == [50, 51, 52, 53, 54]
 

@@ -43,11 +43,11 @@ RECORDED = (
         },
     ),
 )
-"""From ``make bench-search``, see docs/search-efficiency.md."""
+"""From ``benchmarks.search_efficiency.compare`` on both records, see docs/search-efficiency.md."""
 
 
 def forecast(at_once: int, epochs: int, trainings: float) -> str:
-    """Compare a search with the searches of the record whose trainings are about as long.
+    """Compare a search with the searches of the record whose trainings are nearest in length.
 
     Args:
         at_once: Number of trials at a time.
