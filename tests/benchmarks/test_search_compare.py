@@ -44,7 +44,7 @@ class Known:
 def _compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """Runs a comparison in this process, on a known surrogate; returns what it prints."""
+    """Return a comparison that runs in this process on a known surrogate, and returns what it prints."""
 
     def pool(n: int, _: Any, __: Any, shared: tuple[Any, ...]) -> ThreadPoolExecutor:
         compare.SHARED.update(zip(("space", "surrogate", "goals", "epochs"), shared, strict=True))
