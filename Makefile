@@ -37,7 +37,7 @@ check: install
 bench: install  ## One table of speed, plain against ours; twenty minutes on two quiet cores.
 	$(BIN)/python -m benchmarks.table
 
-bench-search: install  ## How many epochs searches need, simulated on recorded trainings; half an hour on two cores.
+bench-search: install  ## How many epochs searches need, simulated on recorded trainings; eleven minutes on two cores.
 	$(BIN)/python -m benchmarks.search_efficiency.compare
 
 # NePS pins a GPyTorch that no recent BoTorch takes, and neither is to decide the versions of this project.

@@ -11,6 +11,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from benchmarks.search_efficiency.records import OBJECTIVES, Record
 from tuning.ledger.encoding import encode
@@ -160,7 +161,9 @@ class Surrogate:
     def __init__(self, record: Record, params: Mapping[str, Param], kind: Kind) -> None:
         self._params, self._encoding = params, kind.encoding
         self.epochs = record.metrics.shape[1]
-        self._models = kind.fit(kind.encoding(params, record.values), _flat(record))
+        # Another number of threads rounds differently, which is enough to change the course of a search.
+        with threadpool_limits(1):
+            self._models = kind.fit(kind.encoding(params, record.values), _flat(record))
         self.noise = seed_covariance(record)
 
     def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:

@@ -12,6 +12,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from scipy.stats import spearmanr
 from sklearn.ensemble import ExtraTreesRegressor
+from threadpoolctl import threadpool_limits
 
 from benchmarks.domains import thinned
 from benchmarks.search_efficiency import record
@@ -315,3 +316,16 @@ def test_features_tell_the_size_of_a_set() -> None:
     searched = load_space(EMBEDDED / SPACE)
     values = [{**searched.paper_values(), "augmentations": PAPER_13[:size]} for size in (1, 2, 6)]
     assert features(searched.params, values)[:, -1].tolist() == pytest.approx([0, np.log(2) / np.log(6), 1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_surrogate_is_the_same_whatever_the_number_of_threads() -> None:
+    searched, record = load_space(EMBEDDED / SPACE), planted(160, 1, noise=0.02)
+
+    def fitted(threads: int) -> Floats:
+        with threadpool_limits(threads):
+            surrogate = Surrogate(record, searched.params, KINDS["features"])
+        with threadpool_limits(1):
+            return surrogate.last(record.values)
+
+    np.testing.assert_array_equal(fitted(1), fitted(2))
