@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.search_efficiency.simulator import History
+from tuning.ledger.journal import mend
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,9 @@ def noted(path: Path, wanted: Mapping[Task, Conditions]) -> dict[Task, History]:
     """
     if not path.exists():
         return {}
-    text = path.read_text()
-    if not text.endswith("\n"):
-        text = text[: text.rfind("\n") + 1]
-        path.write_text(text)
+    mend(path)
     found = {}
-    for line in text.splitlines():
+    for line in path.read_text().splitlines():
         run = json.loads(line)
         task = Task(run["row"], run["workers"], run["seed"])
         if task in wanted and run["conditions"] == wanted[task]:

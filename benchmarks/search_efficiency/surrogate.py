@@ -22,13 +22,14 @@ Floats = npt.NDArray[np.float64]
 Encoding = Callable[[Mapping[str, Param], Sequence[Mapping[str, Any]]], Floats]
 
 
-def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
-    """Return the sampler's features, and the logarithm of the size of each subset, ``(n, f)``.
+def seen(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return the sampler's features, ``(n, f)``; see :meth:`tuning.sampling.points.Points.features`."""
+    return Points(params).features([encode(params, of) for of in values])
 
-    See :meth:`tuning.sampling.points.Points.features`.
-    """
-    points = [encode(params, of) for of in values]
-    return np.hstack([Points(params).features(points), sizes(params, values)])
+
+def features(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return the sampler's features, and the logarithm of the size of each subset, ``(n, f)``."""
+    return np.hstack([seen(params, values), sizes(params, values)])
 
 
 def sizes(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> Floats:
@@ -44,8 +45,7 @@ def plain(params: Mapping[str, Param], values: Sequence[Mapping[str, Any]]) -> F
 
     So the surrogate does not see subsets as the sampler does. The shape is ``(n, f)``.
     """
-    rows = Points(params).features([encode(params, of) for of in values])
-    column = 0
+    rows, column = seen(params, values), 0
     for param in params.values():
         if isinstance(param, SubsetParam):
             members = slice(column, column + len(param.members))

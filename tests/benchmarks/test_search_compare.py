@@ -1,7 +1,7 @@
 """A comparison prints all tables, continues from its file, and leaves the picture of the docs alone."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,21 @@ from benchmarks.search_efficiency.histories import Failure, Task
 from benchmarks.search_efficiency.records import RECORDS, SPACE
 from benchmarks.search_efficiency.rows import ROWS, made_of
 from benchmarks.search_efficiency.simulator import History
+from tests.benchmarks.test_search_peers import Ramps
 
 Floats = npt.NDArray[np.float64]
 ROW = "random + Pareto ASHA"
 
 
-class Known:
+class Known(Ramps):
     """A surrogate of which the temperature decides everything."""
 
     def __init__(self, *_: Any) -> None:
-        self.epochs = 4
+        super().__init__()
 
-    def truth(self, values: Sequence[Mapping[str, Any]]) -> Floats:
-        last = np.array([[of["temperature"], 0.6 - of["temperature"]] for of in values])
-        curves: Floats = last[:, None] * np.linspace(0.25, 1, self.epochs)[None, :, None]
-        return curves
-
-    def last(self, values: Sequence[Mapping[str, Any]]) -> Floats:
+    def last(self, values: list[Mapping[str, Any]]) -> Floats:
         last: Floats = self.truth(values)[:, -1]
         return last
-
-    def curve(self, values: Mapping[str, Any], rng: np.random.Generator) -> Floats:
-        curve: Floats = self.truth([values])[0] + rng.normal(0, 0.01)
-        return curve
 
 
 @pytest.fixture(name="compared")
