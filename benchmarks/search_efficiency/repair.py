@@ -1,21 +1,12 @@
-"""A space as searches see it that know neither subsets nor conditions, and their draws as configs."""
+"""Draws of searches that know neither subsets nor conditions, as configs that can be trained."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
 
-from tuning.ledger.encoding import booleans, decode, distributions, strengths
+from tuning.ledger.encoding import booleans, decode
 from tuning.space.params import Param, SubsetParam
-
-
-def flat(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
-    """Return one distribution for each number, choice, member of a subset, and strength of a member.
-
-    The strength of a member that is not in the set is searched as well, without effect.
-    """
-    return distributions(params) | strengths(params)
 
 
 def repaired(
@@ -25,7 +16,7 @@ def repaired(
 
     Args:
         params: The searched parameters.
-        drawn: A value of each of their :func:`flat` distributions.
+        drawn: A value of each of their :func:`tuning.ledger.encoding.flat` distributions.
         rng: The generator that decides between equally near sets.
     """
     allowed, values = dict(drawn), decode(params, drawn)

@@ -22,11 +22,12 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.repair import repaired
 from tuning.driver.protocol import Assignment, TrialReport
 from tuning.driver.scheduler import scheduler_of
 from tuning.driver.searcher import LedgerSearcher
 from tuning.driver.warm_start import first_trials
+from tuning.ledger.encoding import flat
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.queue import Queue
 from tuning.sampling.sampler import SpaceSampler

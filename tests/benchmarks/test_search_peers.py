@@ -16,9 +16,10 @@ import pytest
 from benchmarks.search_efficiency import compare, rows
 from benchmarks.search_efficiency.histories import Failure, Task
 from benchmarks.search_efficiency.records import RECORDS, SPACE
-from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.repair import repaired
 from benchmarks.search_efficiency.rows import ALL, PEERS, Row, strategy
 from benchmarks.search_efficiency.simulator import History, Metrics, simulate
+from tuning.ledger.encoding import flat
 from tuning.space import Space, load_space
 from tuning.space.params import SubsetParam
 

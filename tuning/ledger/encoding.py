@@ -88,6 +88,11 @@ def strengths(
     }
 
 
+def flat(params: Mapping[str, Param]) -> dict[str, BaseDistribution]:
+    """Return the distributions of all parameters and of the strengths of all members, used or not."""
+    return distributions(params) | strengths(params)
+
+
 def _number(param: FloatParam | IntParam) -> BaseDistribution:
     if isinstance(param, FloatParam):
         return FloatDistribution(param.low, param.high, log=param.log, step=param.step)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dcodr import plugins
 from dcodr.errors import UserError
-from tuning.ledger.encoding import booleans, chosen, distributions, is_whole, needed, strengths
+from tuning.ledger.encoding import booleans, chosen, flat, is_whole, needed
 from tuning.sampling.gp_sampler import GPSampler
 from tuning.sampling.news import News
 from tuning.sampling.points import Points, on_grid
@@ -38,7 +38,7 @@ class SpaceSampler(BaseSampler):
         self._name = space.search.sampler
         self._params = space.params
         self._points = Points(space.params)
-        everything = distributions(space.params) | strengths(space.params)
+        everything = flat(space.params)
         self._varied = {name: of for name, of in everything.items() if not of.single()}
         self._stepped = {
             name: (of.low, of.step)

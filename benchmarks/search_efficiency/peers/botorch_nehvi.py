@@ -13,9 +13,9 @@ from botorch.utils.sampling import draw_sobol_samples, manual_seed
 from gpytorch.mlls import SumMarginalLogLikelihood
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.repair import repaired
 from benchmarks.search_efficiency.simulator import Metrics
-from tuning.ledger.encoding import encode
+from tuning.ledger.encoding import encode, flat
 from tuning.space import Space
 
 

@@ -12,8 +12,9 @@ from neps.optimizers.ask_and_tell import AskAndTell
 from neps.space import HPOCategorical, HPOFloat, HPOInteger, SearchSpace
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.repair import repaired
 from benchmarks.search_efficiency.simulator import Metrics
+from tuning.ledger.encoding import flat
 from tuning.space import Space
 
 EPOCHS = "epochs"

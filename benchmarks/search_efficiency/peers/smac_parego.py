@@ -12,8 +12,9 @@ from smac import HyperparameterOptimizationFacade, Scenario
 from smac.multi_objective.parego import ParEGO
 from smac.runhistory import TrialValue
 
-from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.repair import repaired
 from benchmarks.search_efficiency.simulator import Metrics
+from tuning.ledger.encoding import flat
 from tuning.space import Space
 
 

@@ -12,8 +12,9 @@ from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from benchmarks.search_efficiency.repair import flat, repaired
+from benchmarks.search_efficiency.repair import repaired
 from benchmarks.search_efficiency.simulator import Metrics
+from tuning.ledger.encoding import flat
 from tuning.space import Space
 
 
