@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from dcodr.config import differences
 from dcodr.errors import UserError
 from dcodr.words import option
-from tuning.ledger.encoding import decode, distributions, is_whole, strengths
+from tuning.ledger.encoding import decode, flat, is_whole
 from tuning.ledger.ledger import Ledger
 from tuning.ledger.trials import PAPER
 from tuning.space import Space
@@ -79,7 +79,7 @@ def _misfit(trial: FrozenTrial, space: Space) -> str | None:
     params = space.params
     if not is_whole(params, trial.params):
         return "it lacks a parameter"
-    known = distributions(params) | strengths(params)
+    known = flat(params)
     for name, value in trial.params.items():
         if name in known:
             try:
